@@ -1,0 +1,1 @@
+"""What is wanted: the vocabulary every package shares, and the manifests people write."""

@@ -1,0 +1,34 @@
+"""The errors of the whole product start here.
+
+ReconcilerError
+├── ManifestError             what people wrote cannot be used; carries every fault found
+├── state.errors.StateError   the state store refuses
+├── providers.errors.ProviderError   a backend refuses or fails
+└── reconciler.errors.*       planning and applying refuse
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from manifests.diagnostics import Diagnostic
+
+
+class ReconcilerError(Exception):
+    """A failure that is told in words; `remedy` says what to do about it and may be empty."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class ManifestError(ReconcilerError):
+    """Manifests or the project file cannot be used; `diagnostics` holds every fault of the run, in file order."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__("\n".join(str(diagnostic) for diagnostic in diagnostics))
+        self.diagnostics = tuple(diagnostics)

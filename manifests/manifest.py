@@ -1,0 +1,39 @@
+"""`Manifest`: everything declared, by address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from manifests.address import Address
+from manifests.diagnostics import Diagnostic
+from manifests.resource import Origin, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A rename: the object recorded as `source` is from now on `target`. Nothing is touched."""
+
+    source: Address
+    target: Address
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What `kind: Removed` says: leave the record, and the object too unless `destroy`."""
+
+    address: Address
+    destroy: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The desired world. `resources` holds all four kinds of node; `digest` changes when anything declared does."""
+
+    resources: Mapping[Address, Resource]
+    digest: str
+    moves: tuple[Move, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()

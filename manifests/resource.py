@@ -1,0 +1,118 @@
+"""`Resource`: one declared node of the graph, lowered from the documents to canonical attributes.
+
+The rules by which attributes may change are declared on the documents' fields (`manifests/kinds`) with `Rule`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from manifests.address import Address, Kind
+from manifests.values import Attributes, canonical_json, digest
+
+
+class Mutability(StrEnum):
+    """What a change of an attribute means."""
+
+    IN_PLACE = "in place"
+    IMMUTABLE = "immutable"
+    SHARING = "sharing"  # changes in place, through the provider's sharing operation
+    REQUEST = "request"  # sent along with a write; never compared and never recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one attribute may change, declared beside the field: `Annotated[str, Rule(Mutability.IN_PLACE)]`.
+
+    `key` names the member by which the entries of a list are told apart: the canonical form is then an object by key.
+    `lasting`: once set it can be changed but not removed. `source` says where the rule comes from.
+    """
+
+    mutability: Mutability = Mutability.IMMUTABLE
+    key: str = ""
+    lasting: bool = False
+    source: str = ""
+
+
+IN_PLACE = Rule(Mutability.IN_PLACE)
+IMMUTABLE = Rule(Mutability.IMMUTABLE)
+
+
+class OnRemove(StrEnum):
+    """What happens to the object when its manifest entry is removed."""
+
+    DELETE = "delete"
+    RETAIN = "retain"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftException:
+    """Drift of `attribute` that raises no alarm, `until` a date (ISO, empty for always), and why."""
+
+    attribute: str
+    reason: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """How careful to be with one resource. `ignore_changes` and `ignore_drift` hold attribute paths like `tags.owner`."""
+
+    protect: bool = False
+    on_remove: OnRemove = OnRemove.DELETE
+    allow_replace: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    ignore_drift: tuple[DriftException, ...] = ()
+
+
+DEFAULT_LIFECYCLE = Lifecycle()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The document a resource comes from: file (relative to the project, '/' between parts) and its first line, from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One declared node. `canonical` is the canonical JSON of its attributes, `digest` that text's digest.
+
+    `references` are the versions its sources name, in order; a source of `DEFINITION/latest` names the definition.
+    """
+
+    address: Address
+    provider: str
+    canonical: str
+    digest: str
+    origin: Origin
+    lifecycle: Lifecycle = field(default=DEFAULT_LIFECYCLE)
+    references: tuple[Address, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        address: Address,
+        provider: str,
+        attributes: Attributes,
+        origin: Origin,
+        lifecycle: Lifecycle = DEFAULT_LIFECYCLE,
+        references: tuple[Address, ...] = (),
+    ) -> Resource:
+        """A Resource with its canonical text and digest taken from `attributes`."""
+        text = canonical_json(attributes)
+        return cls(address, provider, text, digest(text), origin, lifecycle, references)
+
+    @property
+    def kind(self) -> Kind:
+        return self.address.kind
+
+    @property
+    def attributes(self) -> Attributes:
+        """The attributes, decoded anew at each call: nothing can change what was declared."""
+        attributes: Attributes = json.loads(self.canonical)
+        return attributes

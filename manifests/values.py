@@ -1,0 +1,24 @@
+"""Values as they travel: JSON-shaped, compared and hashed by one canonical text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+Value: TypeAlias = "str | int | float | bool | None | Sequence[Value] | Mapping[str, Value]"
+Attributes: TypeAlias = Mapping[str, Any]
+"""A resource's attributes by ARM property name. Absent keys are attributes nobody set; None never stands in one."""
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def canonical_json(value: Value | Attributes) -> str:
+    """The one text of a value: sorted keys, no spaces. Equal values give equal text."""
+    return _encode(value)
+
+
+def digest(text: str) -> str:
+    """A 32-digit hexadecimal digest of canonical text, for comparing; not for secrets."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

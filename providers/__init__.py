@@ -1,0 +1,1 @@
+"""What is there: one file or folder for each backend."""

@@ -1,0 +1,220 @@
+"""What a backend offers: `Reader` looks, `Provider` also acts.
+
+A unit is what one call acts on: a gallery, a definition, or a version together with its target regions. An operation
+carries the steps for one unit, so that a backend can read a source once for all regions, or change all regions with
+one request, and still each region has an outcome of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from manifests.address import Address
+from manifests.values import Attributes
+from providers.errors import ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerMark:
+    """Who an object belongs to: the state's lineage and the address it was made for."""
+
+    lineage: str
+    address: Address
+
+
+class Condition(StrEnum):
+    """How an observed object is."""
+
+    READY = "ready"
+    INCOMPLETE = "incomplete"  # begun and not finished: nobody should use it
+    DAMAGED = "damaged"  # finished once, and now not what it was
+    BUSY = "busy"  # the backend is still working on it
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One object as the provider sees it.
+
+    `fingerprint` changes whenever the object may have changed. `canonical` is the canonical JSON of its attributes in
+    the manifests' vocabulary. `computed` is what the provider worked out (digests, sizes), canonical JSON as well.
+    `faults` says in words what is wrong unless the condition is READY.
+    """
+
+    address: Address
+    object_id: str
+    mark: OwnerMark | None
+    fingerprint: str
+    canonical: str
+    condition: Condition = Condition.READY
+    faults: tuple[str, ...] = ()
+    computed: str = "{}"
+
+    @property
+    def attributes(self) -> Attributes:
+        attributes: Attributes = json.loads(self.canonical)
+        return attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a scan is about.
+
+    `wanted` maps each address to the fingerprint recorded for it, or None: an object whose fingerprint is still the
+    recorded one is only counted as matching. `unmanaged`: report objects that nobody asked about, too. `deep`: read
+    every byte again and compare digests; then nothing is `matching`.
+    """
+
+    wanted: Mapping[Address, str | None]
+    unmanaged: bool = False
+    deep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The answer to a Scope: an address wanted is in `observed`, in `matching`, below an address or at a region in
+    `unreachable` (address -> why), or else certainly absent. `unmanaged` is sorted by address."""
+
+    observed: Mapping[Address, Observed] = field(default_factory=dict)
+    matching: frozenset[Address] = frozenset()
+    unreachable: Mapping[Address, str] = field(default_factory=dict)
+    unmanaged: tuple[Observed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do; the plan refuses the rest.
+
+    `regions`: canonical names it offers, None for any. `sources`: the source styles it accepts. `sharing`: the sharing
+    permissions it can express. `replication_modes`: of `Full` and `Shallow`. `asynchronous`: operations may be left
+    in progress.
+    """
+
+    regions: frozenset[str] | None
+    sources: frozenset[str]
+    sharing: frozenset[str] = frozenset({"Private"})
+    replication_modes: frozenset[str] = frozenset({"Full"})
+    asynchronous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What a disk source is, before anything is copied. Sizes in bytes; `size` is what a copy moves at most.
+
+    `identity` tells whether it may have changed since (cheap: no content is read).
+    """
+
+    size: int
+    virtual_size: int
+    format: str
+    identity: str
+
+
+class Verb(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"  # target regions only: the content is made anew, with as short a gap as the backend can
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node's part of an operation. `planned` is what it must be afterwards (None for a delete), `prior` what it was
+    (None for a create). A CREATE that finds our own object, finished or not, makes it what is planned; one that finds
+    another's fails with ObjectConflict. A DELETE of what is gone succeeds; it checks the mark at that moment."""
+
+    verb: Verb
+    address: Address
+    planned: Attributes | None = None
+    prior: Attributes | None = None
+    object_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The steps for one unit, in the order in which they make sense: a version before its regions, deletes the reverse.
+
+    `version` are the version's own attributes when the unit is one (the sources are there), and `computed` what was
+    recorded of its disks at the first copy (empty before): copies made later must have the same digests.
+    """
+
+    unit: Address
+    lineage: str
+    steps: tuple[Step, ...]
+    version: Attributes | None = None
+    computed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How a node is after its step: `canonical` must equal what was planned. For a delete everything is empty."""
+
+    object_id: str = ""
+    fingerprint: str = ""
+    canonical: str = "{}"
+    computed: str = "{}"
+
+
+Results = Mapping[Address, "Applied | ProviderError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The operation is over: one result for each step."""
+
+    results: Results
+
+
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    """The backend goes on by itself. `handle` is JSON-shaped, without secrets, and enough for another process to `poll`.
+    `results` holds the steps that are over already. Ask again after `retry_after_s` seconds."""
+
+    handle: Mapping[str, Any]
+    retry_after_s: float
+    results: Results = field(default_factory=dict)
+
+
+ProgressCallback = Callable[[Address, int, int], None]
+"""Called with an address, bytes done and bytes in all; from any thread, often, and must return at once."""
+
+
+class Reader(Protocol):
+    """Looks, and cannot change anything."""
+
+    def capabilities(self) -> Capabilities: ...
+
+    def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
+        """Everything in `scope`, in bulk. What cannot be asked is in `unreachable`, never absent."""
+        ...
+
+    def read(self, address: Address) -> Observed | None:
+        """One object, or None when it is certainly absent. Raises: Unavailable when in doubt."""
+        ...
+
+    def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:
+        """What a `source` of a manifest is. Raises: SourceError, Unsupported, Unavailable."""
+        ...
+
+    def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
+        """The sha256 of a source's content in hexadecimal; reads all of it. Raises: as source_facts."""
+        ...
+
+
+class Provider(Reader, Protocol):
+    """Looks and acts. `begin` and `poll` run in worker threads, several at a time, but never two for one unit."""
+
+    def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
+        """Does the operation or starts it. A step that fails is in the results; raising fails all steps."""
+        ...
+
+    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
+        """How an operation that was left in progress stands."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of connections and temporary things."""
+        ...

@@ -1,0 +1,1 @@
+"""What was done: records, journal, runs and leases."""

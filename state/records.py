@@ -1,0 +1,97 @@
+"""What the state holds: records of objects, the journal of intents, and runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from manifests.address import Address
+from manifests.values import Attributes
+
+
+class Status(StrEnum):
+    READY = "ready"
+    TAINTED = "tainted"  # must be replaced
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one object after the last thing done to it.
+
+    `digest` is the digest of the resource as it was declared, `canonical` its attributes as they were applied,
+    `fingerprint` the provider's after that, `computed` what the provider worked out (canonical JSON). `dependencies`
+    are the addresses it was built on, in order, its container included. `protect` and `retain` outlive the manifest.
+    """
+
+    address: Address
+    provider: str
+    object_id: str
+    canonical: str
+    digest: str
+    fingerprint: str
+    computed: str = "{}"
+    dependencies: tuple[Address, ...] = ()
+    status: Status = Status.READY
+    protect: bool = False
+    retain: bool = False
+
+    @property
+    def attributes(self) -> Attributes:
+        attributes: Attributes = json.loads(self.canonical)
+        return attributes
+
+    @property
+    def computed_values(self) -> Mapping[str, Any]:
+        values: Mapping[str, Any] = json.loads(self.computed)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A journal entry: this step was about to be done, and how it ended is not recorded.
+
+    `unit` groups the steps of one operation; `verb` is `create`, `update` or `delete`; `canonical` is what was planned
+    (`{}` for a delete); `handle` is the provider's, as JSON text, once the operation is in progress, else empty.
+    """
+
+    address: Address
+    unit: Address
+    provider: str
+    verb: str
+    canonical: str
+    digest: str
+    run: str
+    started: str
+    handle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a command that may write. Times are ISO 8601 in UTC; `finished` is empty while it lasts.
+
+    `outcome` is `running`, `done`, `failed` or `interrupted`; `counts` maps an action to how many were done.
+    """
+
+    id: str
+    command: str
+    holder: str
+    started: str
+    finished: str = ""
+    outcome: str = "running"
+    git_commit: str = ""
+    plan_digest: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A snapshot. `lineage` tells which history it belongs to, `serial` grows with every write."""
+
+    lineage: str
+    serial: int
+    project: str
+    records: Mapping[Address, Record] = field(default_factory=dict)
+    intents: Mapping[Address, Intent] = field(default_factory=dict)

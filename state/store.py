@@ -1,0 +1,95 @@
+"""`StateStore`: what every store promises, and `open_store`, which finds the one for a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from manifests.address import Address
+from state.records import Intent, Record, Run, State
+
+
+@dataclass(frozen=True, slots=True)
+class StateWrite:
+    """One atomic change of the state: all of it or nothing. Clearing or forgetting what is not there is fine.
+
+    `moves` renames records, source to target, before anything else.
+    """
+
+    put_records: tuple[Record, ...] = ()
+    forget: tuple[Address, ...] = ()
+    put_intents: tuple[Intent, ...] = ()
+    clear_intents: tuple[Address, ...] = ()
+    moves: tuple[tuple[Address, Address], ...] = ()
+    put_runs: tuple[Run, ...] = ()
+
+    def __bool__(self) -> bool:
+        parts = (self.put_records, self.forget, self.put_intents, self.clear_intents, self.moves, self.put_runs)
+        return any(parts)
+
+
+class Lease(Protocol):
+    """The right to write to some galleries, until it expires. The holder renews it before that."""
+
+    @property
+    def fence(self) -> int:
+        """Grows with every lease taken: a later holder's number is greater."""
+        ...
+
+    @property
+    def galleries(self) -> frozenset[str]: ...
+
+
+class StateStore(Protocol):
+    """Where the state is kept. Reading never waits for a lease; every write needs one and is checked against it."""
+
+    def summary(self) -> State:
+        """Lineage, serial and project alone: `records` and `intents` are empty."""
+        ...
+
+    def read(self) -> State:
+        """A consistent snapshot."""
+        ...
+
+    def fingerprints(self) -> Mapping[Address, tuple[str, str]]:
+        """Provider name and fingerprint of every record: enough to ask whether the world still is as recorded."""
+        ...
+
+    def runs(self, limit: int = 20) -> tuple[Run, ...]:
+        """The latest runs, newest first."""
+        ...
+
+    def signing_key(self) -> bytes:
+        """32 random bytes that belong to this state; saved plans are signed with them."""
+        ...
+
+    def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0) -> Lease:
+        """A lease on `galleries`, names in any order. Raises: LockHeld when another's has not expired."""
+        ...
+
+    def renew(self, lease: Lease) -> None:
+        """Puts the expiry off. Raises: StaleWrite when the lease was lost."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Gives the lease back; a lost one is let be."""
+        ...
+
+    def write(self, lease: Lease, change: StateWrite) -> int:
+        """Commits `change` durably and returns the new serial. Raises: StaleWrite when the lease was lost, or an
+        address lies outside it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_store(url: str, project: str, base: Path) -> StateStore:
+    """The store at `url`, made if it does not exist yet; relative SQLite paths start at `base`.
+
+    Raises: StateError when it cannot be used: corrupt, newer than this program, of another project, or an unknown URL.
+    """
+    from state.sql_store import open_sql_store
+
+    return open_sql_store(url, project, base)
