@@ -34,8 +34,10 @@ class Address(NamedTuple):
         path, at, region = text.partition("@")
         parts = path.split("/")
         if len(parts) > 3 or not all(parts) or (at and (len(parts) != 3 or not region)):
-            raise ValueError(f"'{text}' is not an address: write GALLERY, GALLERY/DEFINITION, "
-                             "GALLERY/DEFINITION/VERSION or GALLERY/DEFINITION/VERSION@REGION")  # fmt: skip
+            raise ValueError(
+                f"'{text}' is not an address: write GALLERY, GALLERY/DEFINITION, "
+                "GALLERY/DEFINITION/VERSION or GALLERY/DEFINITION/VERSION@REGION"
+            )
         return cls(*parts, *[""] * (3 - len(parts)), region)
 
     @property

@@ -195,6 +195,10 @@ class Reader(Protocol):
         """One object, or None when it is certainly absent. Raises: Unavailable when in doubt."""
         ...
 
+    def source_identity(self, source: Mapping[str, Any]) -> str:
+        """The `identity` that source_facts would give, without reading any content; empty when the source is missing."""
+        ...
+
     def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:
         """What a `source` of a manifest is. Raises: SourceError, Unsupported, Unavailable."""
         ...

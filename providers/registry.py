@@ -17,7 +17,7 @@ GROUP = "reconciler.providers"
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """What a backend is made from: its name and type in the project file, its settings there, and the project's folder."""
+    """What a backend is made from: its name, type and settings in the project file, and the project's folder."""
 
     name: str
     type: str
@@ -39,11 +39,15 @@ def create_provider(config: ProviderConfig) -> Provider:
     if point is None:
         nearest = difflib.get_close_matches(config.type, found, n=1)
         hint = f"did you mean '{nearest[0]}'? " if nearest else ""
-        raise Unsupported(f"provider '{config.name}': no backend of type '{config.type}' is installed",
-                          f"{hint}installed: {', '.join(sorted(found))}")  # fmt: skip
+        raise Unsupported(
+            f"provider '{config.name}': no backend of type '{config.type}' is installed",
+            f"{hint}installed: {', '.join(sorted(found))}",
+        )
     try:
         factory: ProviderFactory = point.load()
     except ImportError as cause:
-        raise ProviderError(f"provider '{config.name}': the backend '{config.type}' needs a package that is missing: {cause}",
-                            f"install it with: pip install 'reconciler[{config.type}]'") from cause  # fmt: skip
+        raise ProviderError(
+            f"provider '{config.name}': the backend '{config.type}' needs a package that is missing: {cause}",
+            f"install it with: pip install 'reconciler[{config.type}]'",
+        ) from cause
     return factory(config)
