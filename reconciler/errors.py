@@ -1,0 +1,60 @@
+"""What stops the engine.
+
+ReconcilerError (manifests.errors)
+├── PlanRefused        the plan has errors or blocked changes, so nothing is applied; carries the plan
+├── Unreachable        a provider could not be asked, so nothing can be said about some addresses
+├── StalePlan          the world has moved on since the plan was saved
+├── BadPlanFile        not a plan file, from another version, or changed since it was written
+└── ReferenceCycle     versions that are built from each other
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from manifests.errors import ReconcilerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from manifests.address import Address
+    from reconciler.plan import Plan
+
+
+class PlanRefused(ReconcilerError):
+    """Nothing was applied, as `plan` has errors or blocked changes."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__("nothing was applied: the plan has errors or blocked changes")
+        self.plan = plan
+
+
+class Unreachable(ReconcilerError):
+    """`parts` maps each address that nothing is known about to the reason."""
+
+    def __init__(self, parts: Mapping[Address, str]) -> None:
+        shown = "\n".join(f"  {address}: {why}" for address, why in sorted(parts.items()))
+        super().__init__(f"a provider could not be asked about:\n{shown}", "nothing was changed; try again when it answers")
+        self.parts = parts
+
+
+class StalePlan(ReconcilerError):
+    """The saved plan no longer fits; `differences` says where, a sentence each."""
+
+    def __init__(self, differences: Sequence[str]) -> None:
+        shown = "\n".join(f"  {line}" for line in differences)
+        super().__init__(f"the saved plan is stale:\n{shown}", "make a new plan, look at it, and apply that")
+        self.differences = tuple(differences)
+
+
+class BadPlanFile(ReconcilerError):
+    """The plan file cannot be trusted or read."""
+
+
+class ReferenceCycle(ReconcilerError):
+    """`members` are the versions of the cycle, in order, the first one not repeated."""
+
+    def __init__(self, members: Sequence[Address]) -> None:
+        path = " -> ".join(str(address) for address in [*members, members[0]])
+        super().__init__(f"versions are built from each other: {path}", "give one of them a source that is not a version")
+        self.members = tuple(members)

@@ -1,0 +1,45 @@
+"""What `latest` is in each region, was, and becomes.
+
+Source: the Compute Gallery documentation: the greatest number by major, minor, patch among the versions that are
+replicated to the region and not excluded from latest there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from manifests.address import Address, version_number
+
+
+@dataclass(frozen=True, slots=True)
+class LatestChange:
+    """What `latest` of `definition` is in `region` before and after; None where there is none."""
+
+    definition: Address
+    region: str
+    before: str | None
+    after: str | None
+
+
+def latest_by_region(replicas: Iterable[tuple[Address, bool]]) -> Mapping[tuple[Address, str], str]:
+    """(definition, region) -> version number, from the usable replicas: a region's address and whether it is excluded."""
+    best: dict[tuple[Address, str], str] = {}
+    for address, excluded in replicas:
+        if excluded:
+            continue
+        key = (Address(address.gallery, address.definition), address.region)
+        if key not in best or version_number(best[key]) < version_number(address.version):
+            best[key] = address.version
+    return best
+
+
+def latest_changes(
+    before: Mapping[tuple[Address, str], str], after: Mapping[tuple[Address, str], str]
+) -> tuple[LatestChange, ...]:
+    """Where `latest` differs, sorted by definition and region."""
+    return tuple(
+        LatestChange(definition, region, before.get((definition, region)), after.get((definition, region)))
+        for definition, region in sorted(before.keys() | after.keys())
+        if before.get((definition, region)) != after.get((definition, region))
+    )
