@@ -1,0 +1,51 @@
+"""`Database`: what the store needs of a SQL database, so that one store serves SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeAlias
+
+Row: TypeAlias = tuple[Any, ...]
+Statement: TypeAlias = tuple[str, Sequence[Any]]
+"""Portable SQL, with `?` where a value goes, and the values."""
+
+
+class Database(Protocol):
+    """One place for one state. Its errors are StateErrors; `place` names it for people and holds no password.
+
+    `execute`, `execute_many` and `now` are called inside `reading()` or `writing()` only.
+    """
+
+    @property
+    def place(self) -> str: ...
+
+    def open(self) -> bool:
+        """Connects; False when there is no state yet, and then nothing was made. Raises: StateUnreadable."""
+        ...
+
+    def create(self, statements: Iterable[Statement]) -> None:
+        """Makes the state by `statements`, whole or not at all; does nothing when another process was faster."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """A consistent snapshot for as long as it lasts; it waits for nobody."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """A transaction that excludes every other writer; durable on leaving, undone when an exception leaves it."""
+        ...
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Iterable[Row]: ...
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
+
+    def back_up(self, label: str) -> None:
+        """Keeps a copy of what is committed, where the database does not protect an upgrade by itself."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since 1970, by the clock that all users of this database share."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,133 @@
+"""Leases: the right to write to some galleries, for one run at a time.
+
+A lease is a row for each of its galleries. Expiry does not end a lease, it lets the next run take it over: a run that
+slept through its expiry, and was not replaced, goes on. Taking over gives a greater fencing number, and a write under a
+number that is no longer in the rows is refused. A process that has ended cannot come back, so its lease may be taken
+over at once where that can be seen, which is on the same machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from manifests.address import Address
+from state.database import Database
+from state.errors import LockHeld, StaleWrite
+from state.store import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryLease:
+    """A `Lease` as the SQL stores give it: a fencing number and what it covers."""
+
+    fence: int
+    galleries: frozenset[str]
+
+
+def take(database: Database, galleries: Iterable[str], holder: str, ttl_s: float, now: float) -> GalleryLease:
+    """A lease on all of `galleries`, inside a write transaction. Raises: LockHeld, and then none was taken."""
+    wanted = frozenset(galleries)
+    _refuse_held(database, wanted, now)
+    database.execute("UPDATE meta SET fence = fence + 1")
+    ((fence,),) = database.execute("SELECT fence FROM meta")
+    process = this_process()
+    database.execute_many("DELETE FROM leases WHERE gallery = ?", [(gallery,) for gallery in sorted(wanted)])
+    database.execute_many(
+        "INSERT INTO leases (gallery, fence, holder, process, since, heartbeat, expires, ttl_s)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(gallery, fence, holder, process, now, now, now + ttl_s, ttl_s) for gallery in sorted(wanted)],
+    )
+    return GalleryLease(fence, wanted)
+
+
+def _refuse_held(database: Database, wanted: frozenset[str], now: float) -> None:
+    rows = database.execute("SELECT gallery, holder, process, since, expires FROM leases ORDER BY gallery")
+    for gallery, holder, process, since, expires in rows:
+        if gallery in wanted and expires > now and not has_ended(process):
+            raise LockHeld(
+                f"gallery '{gallery}' is being changed by {holder}, since {iso(since)}",
+                f"Wait for that run to end and try again. If it died, its lease expires at {iso(expires)} "
+                "and the next run takes over where it stopped.",
+                holder=holder,
+                since=iso(since),
+                expires=iso(expires),
+            )
+
+
+def put_off(database: Database, lease: Lease, now: float) -> None:
+    """Starts the lease's time anew, inside a write transaction. Raises: StaleWrite."""
+    require(database, lease)
+    database.execute("UPDATE leases SET heartbeat = ?, expires = ? + ttl_s WHERE fence = ?", (now, now, lease.fence))
+
+
+def give_back(database: Database, lease: Lease) -> None:
+    """Ends the lease, or what is left of it."""
+    database.execute("DELETE FROM leases WHERE fence = ?", (lease.fence,))
+
+
+def require(database: Database, lease: Lease) -> None:
+    """Raises: StaleWrite unless every gallery of `lease` is still held under its number."""
+    held = {gallery for (gallery,) in database.execute("SELECT gallery FROM leases WHERE fence = ?", (lease.fence,))}
+    lost = sorted(lease.galleries - held)
+    if lost:
+        raise StaleWrite(
+            f"the lease on {_quoted(lost)} was lost to another run, so nothing was written",
+            "Run the command again once the other run has ended: it settles what this one had begun.",
+        )
+
+
+def require_covered(lease: Lease, addresses: Iterable[Address]) -> None:
+    """Raises: StaleWrite when an address lies in a gallery outside of `lease`."""
+    outside = sorted({address.gallery for address in addresses} - lease.galleries)
+    if outside:
+        raise StaleWrite(f"nothing was written: the lease does not cover {_quoted(outside)}. This is a bug.")
+
+
+def iso(seconds: float) -> str:
+    """`seconds` since 1970 as people read it, in UTC and to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def this_process() -> str:
+    """Names this process among all that ever ran under this kernel; empty where the system cannot tell."""
+    try:
+        return f"{_system()} {os.getpid()} {_start_time(os.getpid())}"
+    except OSError:
+        return ""
+
+
+def has_ended(process: str) -> bool:
+    """Whether the process that `this_process` named is certainly gone. Doubt is False: another machine, for one."""
+    parts = process.split()
+    if len(parts) != 4:
+        return False
+    pid = int(parts[2])
+    try:
+        if " ".join(parts[:2]) != _system():
+            return False
+        os.kill(pid, 0)
+        return _start_time(pid) != parts[3]
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+
+
+def _system() -> str:
+    """The running kernel, and within it the set of processes that ours can see."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+
+
+def _start_time(pid: int) -> str:
+    """When `pid` started, in the kernel's own count; `ended` for one that only waits to be collected."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    return "ended" if fields[0] in "ZX" else fields[19]
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

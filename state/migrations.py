@@ -1,0 +1,95 @@
+"""The database's schema, and one upgrade for every step it has taken.
+
+Version 1  records, intents, runs, leases and meta
+Version 2  a lease says which process holds it, so that a dead process' lease can be taken over before it expires
+
+`meta` has one row. `schema_version` and `project` keep their names in every version: they are read before the rest is
+known to be readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from state.database import Database, Statement
+
+SCHEMA_VERSION = 2
+
+SCHEMA = (
+    """CREATE TABLE meta (
+        schema_version INTEGER NOT NULL,
+        project TEXT NOT NULL,
+        lineage TEXT NOT NULL,
+        serial BIGINT NOT NULL,
+        fence BIGINT NOT NULL,
+        signing_key TEXT NOT NULL
+    )""",
+    """CREATE TABLE records (
+        address TEXT PRIMARY KEY,
+        provider TEXT NOT NULL,
+        object_id TEXT NOT NULL,
+        canonical TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        computed TEXT NOT NULL,
+        dependencies TEXT NOT NULL,
+        status TEXT NOT NULL,
+        protect INTEGER NOT NULL,
+        retain INTEGER NOT NULL
+    )""",
+    """CREATE TABLE intents (
+        address TEXT PRIMARY KEY,
+        unit TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        verb TEXT NOT NULL,
+        canonical TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        run TEXT NOT NULL,
+        started TEXT NOT NULL,
+        handle TEXT NOT NULL
+    )""",
+    """CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        command TEXT NOT NULL,
+        holder TEXT NOT NULL,
+        started TEXT NOT NULL,
+        finished TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        git_commit TEXT NOT NULL,
+        plan_digest TEXT NOT NULL,
+        counts TEXT NOT NULL
+    )""",
+    """CREATE TABLE leases (
+        gallery TEXT PRIMARY KEY,
+        fence BIGINT NOT NULL,
+        holder TEXT NOT NULL,
+        process TEXT NOT NULL DEFAULT '',
+        since DOUBLE PRECISION NOT NULL,
+        heartbeat DOUBLE PRECISION NOT NULL,
+        expires DOUBLE PRECISION NOT NULL,
+        ttl_s DOUBLE PRECISION NOT NULL
+    )""",
+)
+
+UPGRADES: Mapping[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE leases ADD COLUMN process TEXT NOT NULL DEFAULT ''",),
+}
+"""By the version they start from: the statements that lead to the next one."""
+
+
+def creation(project: str, lineage: str, signing_key: str) -> tuple[Statement, ...]:
+    """The statements that make an empty state of the present version."""
+    meta = (SCHEMA_VERSION, project, lineage, 0, 0, signing_key)
+    return (*((sql, ()) for sql in SCHEMA), ("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?)", meta))
+
+
+def upgrade(database: Database) -> None:
+    """Brings an older state to the present version, in one transaction and after a copy was kept."""
+    with database.writing():
+        ((version,),) = database.execute("SELECT schema_version FROM meta")
+        if version < SCHEMA_VERSION:
+            database.back_up(f"v{version}")
+        for step in range(version, SCHEMA_VERSION):
+            for sql in UPGRADES[step]:
+                database.execute(sql)
+        database.execute("UPDATE meta SET schema_version = ?", (SCHEMA_VERSION,))

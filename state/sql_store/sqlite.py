@@ -1,0 +1,256 @@
+"""SQLite: one file, beside it a log of what is not in it yet (`-wal`) and that log's index (`-shm`)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from state.database import Row, Statement
+from state.errors import StateError, StateUnreadable
+
+_BUSY_TIMEOUT_S = 30.0
+_APPLICATION_ID = 0x5265636F  # "Reco", stands in the file's header
+
+
+class SqliteDatabase:
+    """A state file. Whether it exists is asked of the file system: SQLite would make an empty one and call it fine.
+
+    Opening for writing carries leftovers of a killed process over into the file. So it is opened for reading while
+    there are any, and for writing only when something is to be written: what is refused stays as it was, to the byte.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._connection: sqlite3.Connection | None = None
+        self._mode = ""
+        self._identity = ""
+
+    @property
+    def place(self) -> str:
+        return f"state file {self._path}"
+
+    def open(self) -> bool:
+        if not self._exists():
+            return False
+        with self._in_words():
+            self._connect(self._mode_for_reading())
+            self._refuse_strangers()
+        return True
+
+    def _exists(self) -> bool:
+        try:
+            mode = self._path.stat().st_mode
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StateUnreadable(f"{self.place} cannot be looked at: {error.strerror}", _RIGHTS) from error
+        if not stat.S_ISREG(mode):
+            raise StateUnreadable(
+                f"{self.place} is not a file" if not stat.S_ISDIR(mode) else f"{self.place} is a folder",
+                "Correct `state:` in reconciler.yaml: it names a file.",
+            )
+        if not os.access(self._path, os.R_OK):
+            raise StateUnreadable(f"{self.place} may not be read by this user", _RIGHTS)
+        return True
+
+    def _mode_for_reading(self) -> str:
+        if not os.access(self._path.parent, os.W_OK) and not self._beside("-wal").exists():
+            return "ro&immutable=1"  # SQLite would make a log, and may not
+        leftovers = any(_size(self._beside(suffix)) for suffix in ("-wal", "-journal"))
+        return "ro" if leftovers or not self._may_write() else "rw"
+
+    def _may_write(self) -> bool:
+        return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
+
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(self._path.name + suffix)
+
+    def _connect(self, mode: str) -> None:
+        self.close()
+        self._connection = _connection(f"{self._path.as_uri()}?mode={mode}")
+        self._mode = mode
+        self._identity = _identity(self._path)
+
+    def _refuse_strangers(self) -> None:
+        ((application,),) = self.execute("PRAGMA application_id")
+        if application != _APPLICATION_ID:
+            self.close()
+            raise StateUnreadable(
+                f"{self.place} is the database of another program",
+                "Correct `state:` in reconciler.yaml, or move that file away.",
+            )
+
+    def create(self, statements: Iterable[Statement]) -> None:
+        with self._in_words():
+            try:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with _private_file_beside(self._path) as aside:
+                    _fill(aside, statements)
+                    _link_once(aside, self._path)
+                _sync_folder(self._path.parent)
+            except OSError as error:
+                raise StateError(f"{self.place} cannot be made: {error.strerror}", _RIGHTS) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        with self._transaction("BEGIN"):
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        if self._mode != "rw":
+            self._reopen_for_writing()
+        if _identity(self._path) != self._identity:
+            raise StateUnreadable(
+                f"{self.place} was removed or replaced while it was in use; nothing was written",
+                "Put back the file that was there, and run the command again.",
+            )
+        with self._transaction("BEGIN IMMEDIATE"):
+            yield
+
+    def _reopen_for_writing(self) -> None:
+        if not self._may_write():
+            raise StateError(f"{self.place}, or its folder, may not be written by this user", _RIGHTS)
+        with self._in_words():
+            self._connect("rw")
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        with self._in_words():
+            connection = self._open_connection()
+            connection.execute(begin)
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Iterable[Row]:
+        return self._open_connection().execute(sql, values)
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._open_connection().executemany(sql, rows)
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StateError(f"{self.place} was closed and is used again. This is a bug.")
+        return self._connection
+
+    def back_up(self, label: str) -> None:
+        """Keeps `FILE.LABEL.bak`, with what the log holds in it."""
+        target = self._beside(f".{label}.bak")
+        with _private_file_beside(target) as aside:
+            uri = f"{self._path.as_uri()}?mode=ro"
+            with closing(_connection(uri)) as source, closing(sqlite3.connect(aside)) as copy:
+                source.backup(copy)
+            _sync_file(aside)
+            aside.replace(target)
+        _sync_folder(self._path.parent)
+
+    def now(self) -> float:
+        return time.time()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: sqlite3.Error) -> StateError:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return StateError(
+                f"{self.place} was busy for {_BUSY_TIMEOUT_S:.0f} s: another process keeps writing to it",
+                "Try again when that process is done.",
+            )
+        if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+            return StateUnreadable(f"{self.place} cannot be opened: {error}", _RIGHTS)
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            return StateError(
+                f"{self.place} cannot be written: {error}", "Make room on that disk, or repair it, and try again."
+            )
+        return StateUnreadable(
+            f"{self.place} is damaged, or is no state file: {error}",
+            "Put a copy from before back in its place, or correct `state:` in reconciler.yaml. It was left as it is.",
+        )
+
+
+_RIGHTS = "Give this user the right to read and write that file and its folder."
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 for what is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _identity(path: Path) -> str:
+    """Which file stands at `path` now; empty for none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{found.st_dev} {found.st_ino}"
+
+
+def _connection(uri: str) -> sqlite3.Connection:
+    """Opened as `uri` says. Transactions are ours to begin; the store lets one thread in at a time."""
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _fill(path: Path, statements: Iterable[Statement]) -> None:
+    with closing(_connection(path.as_uri())) as connection:
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        for sql, values in statements:
+            connection.execute(sql, values)
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _private_file_beside(path: Path) -> Iterator[Path]:
+    """An empty file only we may read, in the same folder; removed afterwards if it is still there."""
+    aside = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _link_once(aside: Path, path: Path) -> None:
+    """Puts the whole file in place unless something has come there: never over it."""
+    try:
+        path.hardlink_to(aside)
+    except FileExistsError:
+        return
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_sync_folder = _sync_file

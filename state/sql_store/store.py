@@ -1,0 +1,246 @@
+"""`SqlStore`: the state in a SQL database, in terms that every dialect understands."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+
+from manifests.address import Address
+from state import lease as leases
+from state import migrations
+from state.database import Database
+from state.errors import ForeignState, StaleWrite, StateError, StateTooNew, StateUnreadable
+from state.records import Record, Run, State
+from state.rows import (
+    INTENT_COLUMNS,
+    RECORD_COLUMNS,
+    RUN_COLUMNS,
+    decode_address,
+    decode_dependencies,
+    decode_intents,
+    decode_records,
+    decode_run,
+    encode_dependencies,
+    encode_intent,
+    encode_record,
+    encode_run,
+    select,
+    upsert,
+)
+from state.store import Lease, StateWrite
+
+_SELECT_RECORDS = select("records", RECORD_COLUMNS)
+_SELECT_INTENTS = select("intents", INTENT_COLUMNS)
+_SELECT_RUNS = select("runs", RUN_COLUMNS) + " ORDER BY started DESC, id DESC LIMIT ?"
+_PUT_RECORD = upsert("records", RECORD_COLUMNS)
+_PUT_INTENT = upsert("intents", INTENT_COLUMNS)
+_PUT_RUN = upsert("runs", RUN_COLUMNS)
+
+
+class SqlStore:
+    """A `StateStore`. One thread at a time is let in, so that a lease can be renewed beside the engine's own calls."""
+
+    def __init__(self, database: Database, project: str, clock: Callable[[], float] | None = None) -> None:
+        self._database = database
+        self._project = project
+        self._clock = clock or database.now
+        self._turn = threading.RLock()
+        self._opened = False
+
+    def open(self) -> bool:
+        """Connects to the state if it exists by now, and says whether it does. Raises: StateError."""
+        with self._turn:
+            if not self._opened and self._database.open():
+                try:
+                    self._admit()
+                except BaseException:
+                    self._database.close()
+                    raise
+                self._opened = True
+            return self._opened
+
+    def _admit(self) -> None:
+        """Lets this project's states through, upgraded where they are older. Raises: StateError."""
+        with self._reading():
+            rows = list(self._database.execute("SELECT schema_version, project FROM meta"))
+        if len(rows) != 1:
+            raise StateUnreadable(f"{self._database.place} is damaged: it must say once what it holds", _RESTORE)
+        version, project = rows[0]
+        if version > migrations.SCHEMA_VERSION:
+            raise StateTooNew(
+                f"{self._database.place} has schema version {version}, and this program knows versions up to "
+                f"{migrations.SCHEMA_VERSION}",
+                "Use the newer release of the reconciler that wrote it.",
+            )
+        if project != self._project:
+            raise ForeignState(
+                f"{self._database.place} belongs to project '{project}', not to '{self._project}'",
+                "Give this project a state of its own (`state:` in reconciler.yaml), or correct the project's name.",
+            )
+        if version < migrations.SCHEMA_VERSION:
+            migrations.upgrade(self._database)
+
+    def _make(self) -> None:
+        import os
+        import uuid
+
+        if not self.open():
+            self._database.create(migrations.creation(self._project, str(uuid.uuid4()), os.urandom(32).hex()))
+            if not self.open():
+                raise StateUnreadable(f"{self._database.place} vanished as soon as it was made", "Try again.")
+
+    def _refuse_vanished(self) -> None:
+        if not self.open():
+            raise StaleWrite(f"{self._database.place} does not exist, so nothing was written", _RESTORE)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._database.reading(), self._sense():
+            yield
+
+    @contextmanager
+    def _sense(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            raise StateUnreadable(
+                f"{self._database.place} holds what no program of ours wrote: {error}", _RESTORE
+            ) from error
+
+    def summary(self) -> State:
+        with self._turn:
+            if not self.open():
+                return State("", 0, self._project)
+            with self._reading():
+                return self._summary()
+
+    def _summary(self) -> State:
+        ((lineage, serial, project),) = self._database.execute("SELECT lineage, serial, project FROM meta")
+        return State(lineage, serial, project)
+
+    def read(self) -> State:
+        with self._turn:
+            if not self.open():
+                return State("", 0, self._project)
+            with self._reading():
+                summary = self._summary()
+                records = decode_records(self._database.execute(_SELECT_RECORDS))
+                intents = decode_intents(self._database.execute(_SELECT_INTENTS))
+        return State(
+            summary.lineage, summary.serial, summary.project, MappingProxyType(records), MappingProxyType(intents)
+        )
+
+    def fingerprints(self) -> Mapping[Address, tuple[str, str]]:
+        with self._turn:
+            if not self.open():
+                return {}
+            with self._reading():
+                rows = self._database.execute("SELECT address, provider, fingerprint FROM records")
+                return {decode_address(address): (provider, fingerprint) for address, provider, fingerprint in rows}
+
+    def runs(self, limit: int = 20) -> tuple[Run, ...]:
+        with self._turn:
+            if not self.open():
+                return ()
+            with self._reading():
+                return tuple(decode_run(row) for row in self._database.execute(_SELECT_RUNS, (limit,)))
+
+    def signing_key(self) -> bytes:
+        with self._turn:
+            self._make()
+            with self._reading():
+                ((key,),) = self._database.execute("SELECT signing_key FROM meta")
+                return bytes.fromhex(key)
+
+    def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0) -> Lease:
+        with self._turn:
+            self._make()
+            with self._database.writing():
+                return leases.take(self._database, galleries, holder, ttl_s, self._clock())
+
+    def renew(self, lease: Lease) -> None:
+        with self._turn:
+            self._refuse_vanished()
+            with self._database.writing():
+                leases.put_off(self._database, lease, self._clock())
+
+    def release(self, lease: Lease) -> None:
+        with self._turn:
+            if self.open():
+                with self._database.writing():
+                    leases.give_back(self._database, lease)
+
+    def write(self, lease: Lease, change: StateWrite) -> int:
+        leases.require_covered(lease, _written(change))
+        with self._turn:
+            self._refuse_vanished()
+            with self._database.writing(), self._sense():
+                leases.require(self._database, lease)
+                if change.moves:
+                    self._move(dict(change.moves))
+                self._put(change)
+                return self._next_serial()
+
+    def _put(self, change: StateWrite) -> None:
+        for sql, rows in (
+            ("DELETE FROM records WHERE address = ?", [(str(address),) for address in change.forget]),
+            (_PUT_RECORD, [encode_record(record) for record in change.put_records]),
+            ("DELETE FROM intents WHERE address = ?", [(str(address),) for address in change.clear_intents]),
+            (_PUT_INTENT, [encode_intent(intent) for intent in change.put_intents]),
+            (_PUT_RUN, [encode_run(run) for run in change.put_runs]),
+        ):
+            if rows:
+                self._database.execute_many(sql, rows)
+
+    def _next_serial(self) -> int:
+        self._database.execute("UPDATE meta SET serial = serial + 1")
+        ((serial,),) = self._database.execute("SELECT serial FROM meta")
+        return int(serial)
+
+    def _move(self, targets: Mapping[Address, Address]) -> None:
+        """Renames records, all at the same time, and what other records say they depend on."""
+        present = {decode_address(text) for (text,) in self._database.execute("SELECT address FROM records")}
+        moving = {source: target for source, target in targets.items() if source in present}
+        taken = sorted(str(target) for target in moving.values() if target in present and target not in moving)
+        if taken or len(set(moving.values())) < len(moving):
+            raise StateError(
+                f"nothing was moved: {', '.join(taken) or 'one of the targets'} would stand for two objects",
+                "Move or forget what is there first (`reconciler state mv`, `reconciler state forget`).",
+            )
+        self._rename({str(source): str(target) for source, target in moving.items()})
+        self._rename_dependencies(targets)
+
+    def _rename(self, names: Mapping[str, str]) -> None:
+        rows = [row for row in self._database.execute(_SELECT_RECORDS) if row[0] in names]
+        self._database.execute_many("DELETE FROM records WHERE address = ?", [(row[0],) for row in rows])
+        self._database.execute_many(_PUT_RECORD, [(names[row[0]], *row[1:]) for row in rows])
+
+    def _rename_dependencies(self, targets: Mapping[Address, Address]) -> None:
+        changed = []
+        for address, text in self._database.execute("SELECT address, dependencies FROM records"):
+            renamed = encode_dependencies(targets.get(needed, needed) for needed in decode_dependencies(text))
+            if renamed != text:
+                changed.append((renamed, address))
+        if changed:
+            self._database.execute_many("UPDATE records SET dependencies = ? WHERE address = ?", changed)
+
+    def close(self) -> None:
+        with self._turn:
+            self._opened = False
+            self._database.close()
+
+
+_RESTORE = "Put a copy from before back in its place."
+
+
+def _written(change: StateWrite) -> Iterator[Address]:
+    """Every address that `change` writes to."""
+    records: Iterable[Record] = change.put_records
+    yield from (record.address for record in records)
+    yield from (intent.address for intent in change.put_intents)
+    yield from change.forget
+    yield from change.clear_intents
+    for move in change.moves:
+        yield from move
