@@ -34,7 +34,9 @@ class Unreachable(ReconcilerError):
 
     def __init__(self, parts: Mapping[Address, str]) -> None:
         shown = "\n".join(f"  {address}: {why}" for address, why in sorted(parts.items()))
-        super().__init__(f"a provider could not be asked about:\n{shown}", "nothing was changed; try again when it answers")
+        super().__init__(
+            f"a provider could not be asked about:\n{shown}", "nothing was changed; try again when it answers"
+        )
         self.parts = parts
 
 
@@ -56,5 +58,7 @@ class ReferenceCycle(ReconcilerError):
 
     def __init__(self, members: Sequence[Address]) -> None:
         path = " -> ".join(str(address) for address in [*members, members[0]])
-        super().__init__(f"versions are built from each other: {path}", "give one of them a source that is not a version")
+        super().__init__(
+            f"versions are built from each other: {path}", "give one of them a source that is not a version"
+        )
         self.members = tuple(members)
