@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -386,3 +386,38 @@ def _matters(address: Address, running: _Running) -> bool:
     """Whether what waits for this operation cannot go on: all failures do, but those of regions other than the home."""
     version = running.planned.operation.version
     return not address.region or version is None or address.region == version.get("location")
+
+
+def settle(
+    handles: Mapping[Address, Intent],
+    providers: Mapping[str, Provider],
+    store: StateStore,
+    lease: Lease,
+    reporter: Reporter,
+    interrupt: Interrupt,
+) -> None:
+    """Polls operations that an earlier run left in progress until each is over, and takes their handles out of the
+    journal. The intents stay: the next plan reads what came of them.
+
+    Raises: ProviderError when a provider cannot be asked; StateError.
+    """
+    units: dict[str, list[Intent]] = {}
+    for intent in handles.values():
+        units.setdefault(intent.handle, []).append(intent)
+    for handle, intents in units.items():
+        reporter.waiting(f"{intents[0].unit}: an operation of an earlier run is still in progress")
+        provider = providers[intents[0].provider]
+        answer = provider.poll(json.loads(handle), reporter.progress)
+        while isinstance(answer, InProgress) and not interrupt.count:
+            _pause(answer.retry_after_s, interrupt, lambda: store.renew(lease))
+            answer = provider.poll(answer.handle, reporter.progress)
+        if isinstance(answer, Done):
+            over = tuple(replace(intent, handle="") for intent in intents)
+            store.write(lease, StateWrite(put_intents=over))
+
+
+def _pause(seconds: float, interrupt: Interrupt, each: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not interrupt.count:
+        time.sleep(min(left, _RENEW_EVERY_S))
+        each()

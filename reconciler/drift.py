@@ -1,0 +1,118 @@
+"""`find_drift`: recorded against observed. Says what changed behind our back, and proposes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from manifests.address import Address
+from manifests.manifest import Manifest
+from manifests.resource import DriftException
+from providers.protocol import Condition, Observed
+from reconciler.actions import AttributeChange
+from reconciler.diff import attribute_changes
+from reconciler.refresh import World
+from state.records import Record, State
+
+
+class DriftKind(StrEnum):
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    CHANGED = "changed"
+    FOREIGN = "foreign"  # what stands there now is not ours
+    UNMANAGED = "unmanaged"  # nobody recorded it
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One object that is not as recorded. `changes` go from recorded to observed; `faults` are sentences."""
+
+    address: Address
+    kind: DriftKind
+    changes: tuple[AttributeChange, ...] = ()
+    faults: tuple[str, ...] = ()
+    object_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """What was found, sorted by address. `checked` counts the records looked at, `ignored` what `ignoreDrift` silenced.
+
+    Unmanaged objects do not make a drift by themselves.
+    """
+
+    lineage: str
+    serial: int
+    checked: int
+    drifts: tuple[Drift, ...]
+    unmanaged: tuple[Drift, ...] = ()
+    ignored: tuple[Drift, ...] = ()
+    unreachable: tuple[tuple[Address, str], ...] = ()
+
+    @property
+    def found(self) -> bool:
+        return bool(self.drifts)
+
+
+def find_drift(state: State, world: World, manifest: Manifest, today: date) -> DriftReport:
+    """The report for one look at the world. Pure: equal inputs give equal reports."""
+    unreachable = {address: why for address in state.records if (why := world.why_unknown(address))}
+    found: list[Drift] = []
+    ignored: list[Drift] = []
+    for address, record in sorted(state.records.items(), key=lambda pair: pair[0].sort_key):
+        if address in world.matching or address in unreachable or address in state.intents:
+            continue
+        drift = _drift(record, world.observed.get(address), state.lineage)
+        if drift is None:
+            continue
+        resource = manifest.resources.get(address)
+        exceptions = _in_force(resource.lifecycle.ignore_drift if resource else (), today)
+        (ignored if _excused(drift, exceptions) else found).append(drift)
+    return DriftReport(
+        lineage=state.lineage,
+        serial=state.serial,
+        checked=len(state.records) - len(unreachable),
+        drifts=tuple(found),
+        unmanaged=tuple(_unmanaged(world.unmanaged)),
+        ignored=tuple(ignored),
+        unreachable=tuple(sorted(unreachable.items())),
+    )
+
+
+def _drift(record: Record, observed: Observed | None, lineage: str) -> Drift | None:
+    address = record.address
+    if observed is None:
+        return Drift(address, DriftKind.MISSING, object_id=record.object_id)
+    mark = observed.mark
+    if (mark is None or mark.lineage != lineage) and observed.condition is not Condition.DAMAGED:
+        return Drift(address, DriftKind.FOREIGN, faults=observed.faults, object_id=observed.object_id)
+    changes = attribute_changes(record.attributes, observed.attributes, address.kind)
+    if observed.condition in (Condition.DAMAGED, Condition.INCOMPLETE):
+        return Drift(address, DriftKind.DAMAGED, changes, observed.faults, observed.object_id)
+    return Drift(address, DriftKind.CHANGED, changes, object_id=observed.object_id) if changes else None
+
+
+def _in_force(exceptions: tuple[DriftException, ...], today: date) -> tuple[str, ...]:
+    return tuple(one.attribute for one in exceptions if not one.until or date.fromisoformat(one.until[:10]) >= today)
+
+
+def _excused(drift: Drift, ignored: tuple[str, ...]) -> bool:
+    """Only changed attributes can be excused, and only when all of them are."""
+    return drift.kind is DriftKind.CHANGED and all(
+        any(change.path == path or change.path.startswith(f"{path}.") for path in ignored) for change in drift.changes
+    )
+
+
+def _unmanaged(strangers: tuple[Observed, ...]) -> Iterator[Drift]:
+    for stranger in strangers:
+        yield Drift(stranger.address, DriftKind.UNMANAGED, faults=stranger.faults, object_id=stranger.object_id)
+
+
+def drift_counts(report: DriftReport) -> Mapping[DriftKind, int]:
+    """How many of each kind, unmanaged ones included."""
+    counts: dict[DriftKind, int] = {}
+    for drift in (*report.drifts, *report.unmanaged):
+        counts[drift.kind] = counts.get(drift.kind, 0) + 1
+    return counts

@@ -1,0 +1,319 @@
+"""`Engine`: opens a project and wires the flow. Effects happen here and in what it calls; decisions are made elsewhere."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import subprocess
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manifests.cache import load
+from manifests.project import Project
+
+from manifests.address import Address
+from manifests.errors import ReconcilerError
+from manifests.manifest import Manifest
+from providers.protocol import Provider, Reader
+from providers.registry import ProviderConfig, create_provider
+from reconciler.reporting import Reporter
+from state.records import Run, State
+from state.store import Lease, StateStore, StateWrite, open_store
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from reconciler.apply import ApplyResult, Interrupt
+    from reconciler.drift import DriftReport
+    from reconciler.plan import Plan, PlanOptions
+    from reconciler.refresh import World
+
+
+def utc_now() -> datetime:
+    """The time, aware, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def whoami() -> str:
+    """`user@host`, as leases and runs name their holder."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def git_commit(directory: Path) -> str:
+    """The commit that the manifests' folder is at; empty when it is not in a git checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--verify", "-q", "HEAD"], cwd=directory, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOutcome:
+    """What an apply came to: the plan it went by, and the result; None when nothing was to be done or it was declined."""
+
+    plan: Plan
+    result: ApplyResult | None = None
+    declined: bool = False
+
+
+@dataclass
+class Engine(AbstractContextManager["Engine"]):
+    """One project in one environment. Opened lazily: what a command does not need is not loaded."""
+
+    directory: Path
+    environment: str | None = None
+    reporter: Reporter = field(default_factory=Reporter)
+    clock: Callable[[], datetime] = utc_now
+
+    @cached_property
+    def _loaded(self) -> tuple[Project, Manifest]:
+        self.reporter.stage("load")
+        return load(self.directory, self.environment)
+
+    @property
+    def project(self) -> Project:
+        return self._loaded[0]
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._loaded[1]
+
+    @cached_property
+    def store(self) -> StateStore:
+        return open_store(self.project.state, self.project.name, self.directory)
+
+    @cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        """Every backend that a declared gallery uses, and the default one."""
+        return {
+            name: create_provider(ProviderConfig(name, settings.type, settings.settings, self.directory))
+            for name, settings in self.project.providers.items()
+        }
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if "store" in self.__dict__:
+            self.store.close()
+        if "providers" in self.__dict__:
+            for provider in self.providers.values():
+                provider.close()
+
+    def plan(self, options: PlanOptions, *, refresh: bool = True) -> Plan:
+        """What there is to do. Reads only."""
+        return self._plan(self.store.read(), options, refresh=refresh)
+
+    def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True) -> Plan:
+        from reconciler.plan import PlanInputs, make_plan
+        from reconciler.positions import with_positions
+        from reconciler.refresh import as_recorded
+        from reconciler.sources import check_sources
+
+        world = self._observe(state) if refresh else as_recorded(state)
+        readers: Mapping[str, Reader] = self.providers
+        sources = check_sources(self.manifest, state.records, readers, self.reporter.progress)
+        self.reporter.stage("plan")
+        plan = make_plan(
+            PlanInputs(
+                manifest=self.manifest,
+                state=state,
+                world=world,
+                sources=sources,
+                capabilities={name: reader.capabilities() for name, reader in readers.items()},
+                options=options,
+                now=self.clock(),
+            )
+        )
+        return with_positions(plan, self.directory)
+
+    def _observe(self, state: State, *, unmanaged: bool = False, deep: bool = False) -> World:
+        from reconciler.refresh import observe
+
+        self.reporter.stage("refresh")
+        readers: Mapping[str, Reader] = self.providers
+        progress = self.reporter.progress
+        return observe(readers, self.manifest, state, unmanaged=unmanaged, deep=deep, progress=progress)
+
+    def save_plan(self, plan: Plan, path: Path) -> None:
+        """Writes a plan for `apply_saved`, signed with this state's key."""
+        from reconciler.plan_file import save_plan
+
+        save_plan(plan, self.project.environment, path, self.store.signing_key())
+
+    def load_plan(self, path: Path) -> Plan:
+        """A saved plan, as it was saved. Raises: BadPlanFile."""
+        from reconciler.plan_file import load_plan
+
+        return load_plan(path, self.project.environment, self.store.signing_key())
+
+    def apply(
+        self,
+        options: PlanOptions,
+        approve: Callable[[Plan], bool],
+        interrupt: Interrupt,
+        *,
+        parallelism: int = 10,
+        refresh: bool = True,
+        command: str = "apply",
+    ) -> ApplyOutcome:
+        """Plans, asks `approve`, and applies under a lease. When the state has moved on by then, plans and asks again.
+
+        Raises: PlanRefused, Unreachable, StateError.
+        """
+        self.settle(interrupt)
+        plan = self.plan(options, refresh=refresh)
+        if not self._wanted(plan, approve):
+            return ApplyOutcome(plan, declined=bool(plan.changes))
+        with self._lease(plan.galleries) as lease:
+            state = self.store.read()
+            if state.serial != plan.serial:
+                plan, before = self._plan(state, options, refresh=refresh), plan
+                if plan.changes != before.changes and not self._wanted(plan, approve):
+                    return ApplyOutcome(plan, declined=bool(plan.changes))
+            return ApplyOutcome(plan, self._run(plan, state, lease, interrupt, parallelism, command))
+
+    def apply_saved(self, path: Path, interrupt: Interrupt, *, parallelism: int = 10) -> ApplyOutcome:
+        """Applies a saved plan, after planning again has shown that it still says the same.
+
+        Raises: BadPlanFile, StalePlan, PlanRefused, Unreachable, StateError.
+        """
+        from reconciler.errors import StalePlan
+        from reconciler.plan_file import stale_because
+
+        saved = self.load_plan(path)
+        self.settle(interrupt)
+        if not self._wanted(saved, lambda _: True):
+            return ApplyOutcome(saved)
+        with self._lease(saved.galleries) as lease:
+            state = self.store.read()
+            differences = stale_because(saved, self._plan(state, saved.options))
+            if differences:
+                raise StalePlan(differences)
+            return ApplyOutcome(saved, self._run(saved, state, lease, interrupt, parallelism, "apply"))
+
+    def _wanted(self, plan: Plan, approve: Callable[[Plan], bool]) -> bool:
+        """Whether there is something to do and it may be done. Raises: Unreachable, PlanRefused."""
+        from reconciler.errors import PlanRefused, Unreachable
+
+        if plan.unreachable:
+            raise Unreachable(dict(plan.unreachable))
+        if not plan.applicable:
+            raise PlanRefused(plan)
+        return bool(plan.changes) and approve(plan)
+
+    def _run(
+        self, plan: Plan, state: State, lease: Lease, interrupt: Interrupt, parallelism: int, command: str
+    ) -> ApplyResult:
+        from reconciler.apply import ApplyContext, apply_plan
+        from reconciler.plan_file import plan_digest
+
+        started = self.clock().isoformat()
+        run = Run(
+            id=uuid.uuid4().hex[:12],
+            command=command,
+            holder=whoami(),
+            started=started,
+            git_commit=git_commit(self.directory),
+            plan_digest=plan_digest(plan),
+        )
+        self.store.write(lease, StateWrite(put_runs=(run,)))
+        self.reporter.stage("apply")
+        result = apply_plan(
+            replace(plan, lineage=state.lineage),
+            ApplyContext(
+                store=self.store,
+                lease=lease,
+                providers=self.providers,
+                records=state.records,
+                run=run.id,
+                started=started,
+                reporter=self.reporter,
+                interrupt=interrupt,
+                parallelism=parallelism,
+            ),
+        )
+        outcome = "interrupted" if result.interrupted else "done" if result.complete else "failed"
+        counts = {action.value: number for action, number in result.done.items()}
+        over = replace(run, finished=self.clock().isoformat(), outcome=outcome, counts=counts)
+        self.store.write(lease, StateWrite(put_runs=(over,)))
+        return result
+
+    def settle(self, interrupt: Interrupt) -> None:
+        """Waits for operations that an earlier run left at their provider. What came of them, planning reads."""
+        state = self.store.read()
+        handles = {address: intent for address, intent in state.intents.items() if intent.handle}
+        if handles:
+            from reconciler.apply import settle
+
+            with self._lease(frozenset(address.gallery for address in handles)) as lease:
+                settle(handles, self.providers, self.store, lease, self.reporter, interrupt)
+
+    def drift(self, *, deep: bool = False) -> DriftReport:
+        """What is not as recorded. Reads only, and never waits for a lease."""
+        from reconciler.drift import find_drift
+
+        state = self.store.read()
+        return find_drift(state, self._observe(state, unmanaged=True, deep=deep), self.manifest, self.clock().date())
+
+    def latest(self, definition: Address) -> Mapping[str, str]:
+        """Region -> the version that is `latest` there, of the usable replicas."""
+        from reconciler.latest import latest_by_region
+        from reconciler.refresh import as_recorded
+
+        state = self.store.read()
+        world = as_recorded(state)
+        replicas = [
+            (address, bool(record.attributes.get("excludeFromLatest")))
+            for address, record in state.records.items()
+            if address.region and address.unit.parent == definition and address in world.matching
+        ]
+        return {region: version for (_, region), version in sorted(latest_by_region(replicas).items())}
+
+    def forget(self, addresses: tuple[Address, ...]) -> None:
+        """Drops records and journal entries; the objects stay. Raises: ReconcilerError when one is not recorded."""
+        state = self.store.read()
+        unknown = [address for address in addresses if address not in state.records and address not in state.intents]
+        if unknown:
+            raise ReconcilerError(f"not recorded: {', '.join(map(str, unknown))}", "see: reconciler state list")
+        inside = [
+            address
+            for address in sorted(state.records.keys() | state.intents.keys(), key=lambda one: one.sort_key)
+            if any(_covers(wanted, address) for wanted in addresses)
+        ]
+        with self._lease(frozenset(address.gallery for address in inside)) as lease:
+            self.store.write(lease, StateWrite(forget=tuple(inside), clear_intents=tuple(inside)))
+
+    def _lease(self, galleries: frozenset[str]) -> _Held:
+        return _Held(self.store, self.store.acquire(galleries, whoami()))
+
+
+def _covers(container: Address, address: Address) -> bool:
+    here: Address | None = address
+    while here is not None and here != container:
+        here = here.parent
+    return here is not None
+
+
+@dataclass
+class _Held(AbstractContextManager[Lease]):
+    """A lease for the length of a `with` block."""
+
+    store: StateStore
+    lease: Lease
+
+    def __enter__(self) -> Lease:
+        return self.lease
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.store.release(self.lease)
