@@ -88,6 +88,7 @@ class ResourceChange:
     `prior` and `planned` are canonical JSON, before (recorded, after refresh) and after; empty text when there is
     nothing. `declared` is the digest of the resource as declared. `fingerprint` and `computed` are the observed
     object's. `move_bytes` and `copies` say what is copied. `moved_from`: the address under which it is recorded.
+    `named`: what the object is called, where that is not the address.
     """
 
     address: Address
@@ -111,6 +112,7 @@ class ResourceChange:
     copies: int = 0
     block: Block | None = None
     moved_from: Address | None = None
+    named: Address | None = None
 
     @property
     def kind(self) -> Kind:

@@ -36,8 +36,8 @@ from state.records import Intent, Record, Status
 @dataclass(frozen=True, slots=True)
 class Node:
     """Everything known about one address. `observed` is None when the object is absent, unless `matching`: then it is
-    as recorded. `lineage` is the state's; `moved_from` the address it is recorded and marked under; `content` are the
-    sources whose content changed."""
+    as recorded. `lineage` is the state's; `named` what the object is called, where that is not the address;
+    `moved_from` the address it is still recorded under; `content` are the sources whose content changed."""
 
     address: Address
     lineage: str
@@ -46,6 +46,7 @@ class Node:
     intent: Intent | None = None
     observed: Observed | None = None
     matching: bool = False
+    named: Address | None = None
     moved_from: Address | None = None
     content: tuple[AttributeChange, ...] = ()
 
@@ -59,7 +60,7 @@ class Node:
         if self.observed is None:
             return self.matching
         mark = self.observed.mark
-        return mark is not None and mark.lineage == self.lineage and mark.address == (self.moved_from or self.address)
+        return mark is not None and mark.lineage == self.lineage and mark.address == (self.named or self.address)
 
     @property
     def damaged(self) -> bool:
@@ -179,6 +180,7 @@ def _change(
         protect=lifecycle.protect if lifecycle else bool(record and record.protect),
         retain=lifecycle.on_remove == "retain" if lifecycle else bool(record and record.retain),
         moved_from=node.moved_from,
+        named=node.named if node.named != node.address else None,
     )
     if record is not None:
         change = replace(

@@ -58,13 +58,16 @@ class DriftReport:
 
 def find_drift(state: State, world: World, manifest: Manifest, today: date) -> DriftReport:
     """The report for one look at the world. Pure: equal inputs give equal reports."""
-    unreachable = {address: why for address in state.records if (why := world.why_unknown(address))}
+    unreachable = {
+        address: why for address in state.records if (why := world.why_unknown(state.records[address].named or address))
+    }
     found: list[Drift] = []
     ignored: list[Drift] = []
     for address, record in sorted(state.records.items(), key=lambda pair: pair[0].sort_key):
-        if address in world.matching or address in unreachable or address in state.intents:
+        name = record.named or address
+        if name in world.matching or address in unreachable or address in state.intents:
             continue
-        drift = _drift(record, world.observed.get(address), state.lineage)
+        drift = _drift(record, world.observed.get(name), state.lineage)
         if drift is None:
             continue
         resource = manifest.resources.get(address)

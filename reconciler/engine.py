@@ -1,4 +1,4 @@
-"""`Engine`: opens a project and wires the flow. Effects happen here and in what it calls; decisions are made elsewhere."""
+"""`Engine`: opens a project and wires the flow. Effects happen here and in what it calls, decisions elsewhere."""
 
 from __future__ import annotations
 
@@ -47,10 +47,9 @@ def whoami() -> str:
 
 def git_commit(directory: Path) -> str:
     """The commit that the manifests' folder is at; empty when it is not in a git checkout."""
+    command = ["git", "rev-parse", "--verify", "-q", "HEAD"]
     try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "--verify", "-q", "HEAD"], cwd=directory, capture_output=True, text=True, timeout=10
-        )
+        answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip()

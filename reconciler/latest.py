@@ -23,7 +23,7 @@ class LatestChange:
 
 
 def latest_by_region(replicas: Iterable[tuple[Address, bool]]) -> Mapping[tuple[Address, str], str]:
-    """(definition, region) -> version number, from the usable replicas: a region's address and whether it is excluded."""
+    """(definition, region) -> version number; `replicas` are the usable ones, by address, and whether each is excluded."""
     best: dict[tuple[Address, str], str] = {}
     for address, excluded in replicas:
         if excluded:

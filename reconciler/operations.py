@@ -35,7 +35,7 @@ class OperationKey:
 
 @dataclass(frozen=True, slots=True)
 class PlannedOperation:
-    """One call of a provider, and the changes behind its steps."""
+    """One call of a provider, and the changes behind its steps, by the name of the object."""
 
     key: OperationKey
     provider: str
@@ -67,7 +67,7 @@ def _operation(
     key: OperationKey, lineage: str, steps: list[tuple[Step, ResourceChange]], record: Record | None
 ) -> PlannedOperation:
     changes = {step.address: change for step, change in steps}
-    own = changes.get(key.unit)
+    own = next((change for change in changes.values() if change.address == key.unit), None)
     if own is not None:
         version = own.planned_attributes if key.phase is Phase.APPLY else own.prior_attributes
     else:
@@ -75,7 +75,7 @@ def _operation(
     made_anew = own is not None and own.action is Action.REPLACE
     computed = record.computed_values if record and not made_anew else {}
     operation = Operation(
-        unit=key.unit,
+        unit=steps[0][0].address.unit,
         lineage=lineage,
         steps=tuple(step for step, _ in steps),
         version=version if key.unit.kind is Kind.IMAGE_VERSION else None,
@@ -105,7 +105,7 @@ def _steps(unit: Address, changes: list[ResourceChange]) -> Iterator[tuple[Phase
 
 
 def _delete(change: ResourceChange) -> Step:
-    return Step(Verb.DELETE, change.address, prior=change.prior_attributes, object_id=change.object_id)
+    return Step(Verb.DELETE, change.named or change.address, prior=change.prior_attributes, object_id=change.object_id)
 
 
 def _apply(change: ResourceChange, *, whole: bool) -> Step:
@@ -117,7 +117,7 @@ def _apply(change: ResourceChange, *, whole: bool) -> Step:
     else:
         verb = Verb.CREATE
     prior = change.prior_attributes if verb is not Verb.CREATE else None
-    return Step(verb, change.address, change.planned_attributes, prior, change.object_id)
+    return Step(verb, change.named or change.address, change.planned_attributes, prior, change.object_id)
 
 
 def operation_graph(

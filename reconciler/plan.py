@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from manifests.address import Address, Kind
 from manifests.diagnostics import Diagnostic, Position, error
@@ -15,9 +15,11 @@ from manifests.values import Attributes, canonical_json
 from providers.protocol import Capabilities, Condition
 from reconciler import support
 from reconciler.actions import Action, Block, Cause, Reason, ResourceChange
+from reconciler.costs import dependencies, with_copies
 from reconciler.decisions import Node, decide, unchanged
 from reconciler.graph import check_references
 from reconciler.latest import LatestChange, latest_by_region, latest_changes
+from reconciler.names import Names, containers, renamed, within
 from reconciler.refresh import World
 from reconciler.safety import SafetyContext, blast_radius, first_block
 from reconciler.sources import (
@@ -26,7 +28,6 @@ from reconciler.sources import (
     disk_sources,
     latest_version,
     planned_sources,
-    version_references,
 )
 from state.records import Record, State
 
@@ -53,14 +54,14 @@ class PlanInputs:
     sources: SourceChecks = field(default_factory=dict)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     options: PlanOptions = PlanOptions()
-    now: datetime = datetime.min.replace(tzinfo=UTC)
+    now: datetime = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be done, sorted by address. Equal inputs give equal plans.
 
-    `errors` and `unreachable` (address -> why) make it impossible to apply; so does a block, in a change or in `blocks`.
+    `errors` and `unreachable` (address, why) make it impossible to apply; so does a block, in a change or in `blocks`.
     """
 
     changes: tuple[ResourceChange, ...]
@@ -107,6 +108,7 @@ class _Draft:
     inputs: PlanInputs
     records: Mapping[Address, Record]
     moved: Mapping[Address, Address]
+    names: Names
     changes: dict[Address, ResourceChange] = field(default_factory=dict)
     unchanged: int = 0
     errors: list[Diagnostic] = field(default_factory=list)
@@ -114,7 +116,7 @@ class _Draft:
 
     def node(self, address: Address) -> Node:
         """What is known about an address, in all three worlds."""
-        named = self.moved.get(address, address)
+        named = self.names.name(address)
         world, state = self.inputs.world, self.inputs.state
         record = self.records.get(address)
         return Node(
@@ -122,10 +124,11 @@ class _Draft:
             lineage=state.lineage,
             resource=None if self.inputs.options.destroy else self.inputs.manifest.resources.get(address),
             record=record,
-            intent=state.intents.get(named),
+            intent=state.intents.get(self.moved.get(address, address)),
             observed=world.observed.get(named),
             matching=named in world.matching,
-            moved_from=named if named != address else None,
+            named=named,
+            moved_from=self.moved.get(address),
             content=content_changes(record, self.inputs.sources.get(address, {})),
         )
 
@@ -135,7 +138,8 @@ def make_plan(inputs: PlanInputs) -> Plan:
 
     Raises: ReferenceCycle when declared versions are built from each other.
     """
-    draft = _Draft(inputs, *_moved_records(inputs))
+    records, moved = _moved_records(inputs)
+    draft = _Draft(inputs, records, moved, Names.of(records.values()))
     _decide_nodes(draft)
     _cascade_replaces(draft)
     _select(draft)
@@ -151,23 +155,13 @@ def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mappin
         return inputs.state.records, {}
     records, moved = dict(inputs.state.records), {}
     for move in inputs.manifest.moves:
-        for address in [address for address in inputs.state.records if _within(address, move.source)]:
-            target = _renamed(address, move.source, move.target)
+        for address in [address for address in inputs.state.records if within(address, move.source)]:
+            target = renamed(address, move.source, move.target)
             if address in records and target not in records:
-                records[target] = replace(records.pop(address), address=target)
+                record = records.pop(address)
+                records[target] = replace(record, address=target, named=record.named or address)
                 moved[target] = address
     return records, moved
-
-
-def _within(address: Address, container: Address) -> bool:
-    here: Address | None = address
-    while here is not None and here != container:
-        here = here.parent
-    return here is not None
-
-
-def _renamed(address: Address, source: Address, target: Address) -> Address:
-    return Address(*(new or old if start else old for old, start, new in zip(address, source, target, strict=True)))
 
 
 def _decide_nodes(draft: _Draft) -> None:
@@ -182,7 +176,7 @@ def _decide_nodes(draft: _Draft) -> None:
         node = draft.node(address)
         if unchanged(node) and address not in inputs.sources:
             draft.unchanged += 1
-        elif why := inputs.world.why_unknown(draft.moved.get(address, address)):
+        elif why := inputs.world.why_unknown(node.named or address):
             draft.unreachable[address] = why
         elif node.resource is None and (removal := _removal(address, kept)) and not removal.destroy:
             draft.changes[address] = _forgotten(node)
@@ -206,7 +200,7 @@ def _record_decision(draft: _Draft, node: Node) -> None:
 
 
 def _removal(address: Address, removals: Iterable[Removal]) -> Removal | None:
-    return next((removal for removal in removals if _within(address, removal.address)), None)
+    return next((removal for removal in removals if within(address, removal.address)), None)
 
 
 def _forgotten(node: Node) -> ResourceChange:
@@ -255,7 +249,7 @@ def _cascade_replaces(draft: _Draft) -> None:
         return
     roots = {change.address: change for change in replaced}
     for address in list(draft.records):
-        root = next((roots[above] for above in _ancestors(address) if above in roots), None)
+        root = next((roots[above] for above in containers(address) if above in roots), None)
         present = draft.changes.get(address)
         if root is None or (
             present and present.action not in (Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REPLACE)
@@ -285,79 +279,20 @@ def _replaced_with(
     return replace(present, action=Action.REPLACE, reason=Reason.CONTAINER, causes=(cause, *root.causes))
 
 
-def _ancestors(address: Address) -> Iterator[Address]:
-    """The containers, the outermost first."""
-    above: list[Address] = []
-    here = address.parent
-    while here is not None:
-        above.append(here)
-        here = here.parent
-    return reversed(above)
-
-
 def _select(draft: _Draft) -> None:
-    """Keeps the changes that `targets` name, with all they need, and drops those that `excludes` name, with all that
-    needs them."""
     options = draft.inputs.options
     if not (options.targets or options.excludes):
         return
-    wanted = set(draft.changes)
-    if options.targets:
-        named = {address for address in wanted if any(address.matches(pattern) for pattern in options.targets)}
-        wanted = _with_prerequisites(draft, named)
-        draft.errors = [fault for fault in draft.errors if _fault_within(fault, options.targets)]
-        draft.unreachable = {
-            a: why for a, why in draft.unreachable.items() if any(a.matches(p) for p in options.targets)
-        }
-    if options.excludes:
-        dropped = {address for address in wanted if any(address.matches(pattern) for pattern in options.excludes)}
-        wanted -= _with_dependents(draft, dropped)
-        draft.errors = [fault for fault in draft.errors if not _fault_within(fault, options.excludes)]
-        draft.unreachable = {
-            a: why for a, why in draft.unreachable.items() if not any(a.matches(p) for p in options.excludes)
-        }
+    wanted = selected(draft.changes, options.targets, options.excludes)
     draft.changes = {address: change for address, change in draft.changes.items() if address in wanted}
-
-
-def _fault_within(fault: Diagnostic, patterns: Iterable[str]) -> bool:
-    return fault.address is not None and any(fault.address.matches(pattern) for pattern in patterns)
-
-
-def _needs(draft: _Draft, change: ResourceChange) -> Iterator[Address]:
-    """The changes that must come before this one."""
-    address = change.address
-    if change.action in (Action.CREATE, Action.UPDATE, Action.REPLACE):
-        yield from _ancestors(address)
-        if change.kind is Kind.IMAGE_VERSION:
-            yield from version_references(change.planned_attributes)
-    if change.action in (Action.DELETE, Action.REPLACE):
-        yield from (other for other in draft.changes if other != address and _within(other, address))
-    if change.kind is Kind.IMAGE_VERSION and change.action is Action.CREATE:
-        yield from (other for other in draft.changes if other.unit == address)
-
-
-def _with_prerequisites(draft: _Draft, named: set[Address]) -> set[Address]:
-    found, todo = set(named), list(named)
-    while todo:
-        for needed in _needs(draft, draft.changes[todo.pop()]):
-            if needed in draft.changes and needed not in found:
-                found.add(needed)
-                todo.append(needed)
-    return found
-
-
-def _with_dependents(draft: _Draft, dropped: set[Address]) -> set[Address]:
-    dependents: dict[Address, set[Address]] = defaultdict(set)
-    for address, change in draft.changes.items():
-        for needed in _needs(draft, change):
-            if draft.changes.get(needed) and draft.changes[needed].action is not Action.UPDATE:
-                dependents[needed].add(address)
-    found, todo = set(dropped), list(dropped)
-    while todo:
-        for address in dependents[todo.pop()] - found:
-            found.add(address)
-            todo.append(address)
-    return found
+    draft.errors = [
+        fault for fault in draft.errors if fault.address and asked_for(fault.address, options.targets, options.excludes)
+    ]
+    draft.unreachable = {
+        address: why
+        for address, why in draft.unreachable.items()
+        if asked_for(address, options.targets, options.excludes)
+    }
 
 
 def _find_faults(draft: _Draft) -> None:
@@ -407,7 +342,7 @@ def _safety_context(draft: _Draft) -> SafetyContext:
     kept_inside: dict[Address, Address] = {}
     for change in draft.changes.values():
         if change.action is Action.FORGET and change.reason in (Reason.RETAINED, Reason.REMOVED):
-            for container in _ancestors(change.address.unit):
+            for container in containers(change.address.unit):
                 kept_inside.setdefault(container, change.address)
     allowed = {Address.parse(text) for text in inputs.options.allow_replace}
     allowed |= {
@@ -430,51 +365,13 @@ def _safety_context(draft: _Draft) -> SafetyContext:
 
 
 def _weigh(draft: _Draft) -> None:
-    """How many bytes and copies each change of a region makes, and what every change depends on."""
+    """What every planned change depends on, and how many copies and bytes those of regions make."""
     for address, change in draft.changes.items():
-        if not change.planned:
-            continue
-        dependencies = [parent for parent in [address.parent] if parent]
-        if change.kind is Kind.IMAGE_VERSION:
-            dependencies += version_references(change.planned_attributes)
-        change = replace(change, dependencies=tuple(dependencies))
-        if address.region:
-            copies = _copies(change, _version_attributes(draft, address.unit))
-            size = _version_size(draft, address.unit) if copies else 0
-            change = replace(change, copies=copies, move_bytes=copies * size)
-        draft.changes[address] = change
-
-
-def _copies(change: ResourceChange, version: Attributes) -> int:
-    if version.get("replicationMode") == "Shallow":
-        return 0
-    planned = int(change.planned_attributes.get("replicas", 1))
-    if change.action in (Action.CREATE, Action.REPLACE):
-        return planned
-    if change.action is Action.UPDATE:
-        return max(0, planned - int(change.prior_attributes.get("replicas", planned)))
-    return 0
-
-
-def _version_attributes(draft: _Draft, version: Address) -> Attributes:
-    if change := draft.changes.get(version):
-        return change.planned_attributes
-    record = draft.records.get(version)
-    return record.attributes if record else {}
-
-
-def _version_size(draft: _Draft, version: Address) -> int:
-    """Bytes of one copy of all disks: of the sources when they are new, else as recorded."""
-    checks = draft.inputs.sources.get(version, {})
-    sizes = [check.facts.size for check in checks.values() if check.facts]
-    if sizes:
-        return sum(sizes)
-    record = draft.records.get(version)
-    if record:
-        return sum(int(disk.get("size", 0)) for disk in record.computed_values.get("disks", {}).values())
-    change = draft.changes.get(version)
-    references = version_references(change.planned_attributes) if change else ()
-    return sum(_version_size(draft, reference) for reference in references if reference != version)
+        if change.planned:
+            weighed = replace(change, dependencies=dependencies(change))
+            if address.region:
+                weighed = with_copies(weighed, draft.changes, draft.records, draft.inputs.sources)
+            draft.changes[address] = weighed
 
 
 def _finished(draft: _Draft) -> Plan:

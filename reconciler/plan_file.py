@@ -123,7 +123,9 @@ def _plain(value: Any) -> Any:
 
 
 def _plan(data: Mapping[str, Any]) -> Plan:
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in data["options"].items()}
+    options: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in data["options"].items()
+    }
     return Plan(
         changes=tuple(_resource_change(item) for item in data["changes"]),
         unchanged=data["unchanged"],
@@ -160,6 +162,7 @@ def _resource_change(data: Mapping[str, Any]) -> ResourceChange:
             "origin": Origin(**data["origin"]) if data["origin"] else None,
             "block": Block(**data["block"]) if data["block"] else None,
             "moved_from": Address.parse(data["moved_from"]) if data["moved_from"] else None,
+            "named": Address.parse(data["named"]) if data["named"] else None,
         }
     )
 

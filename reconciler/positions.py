@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from manifests.positions import locate
-
 from reconciler.actions import AttributeChange, ResourceChange
 from reconciler.plan import Plan
 

@@ -9,13 +9,14 @@ from manifests.address import Address
 from manifests.manifest import Manifest
 from providers.errors import ProviderError
 from providers.protocol import Observed, ProgressCallback, Reader, Scope
+from reconciler.names import Names
 from state.records import State
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The observed world. An address asked about is in `observed`, in `matching` (still as recorded), covered by
-    `unreachable`, or absent."""
+    """The observed world, by the names of objects. A name asked about is in `observed`, in `matching` (still as
+    recorded), covered by `unreachable`, or absent."""
 
     observed: Mapping[Address, Observed] = field(default_factory=dict)
     matching: frozenset[Address] = frozenset()
@@ -34,7 +35,7 @@ class World:
 
 def as_recorded(state: State) -> World:
     """The world for those who do not want to ask: everything is taken to be as recorded."""
-    return World(matching=frozenset(state.records))
+    return World(matching=frozenset(record.named or address for address, record in state.records.items()))
 
 
 def observe(
@@ -71,13 +72,14 @@ def observe(
 
 
 def _wanted(manifest: Manifest, state: State) -> dict[str, dict[Address, str | None]]:
-    """Provider name -> address -> fingerprint recorded. What a move renames is asked about under both names."""
+    """Provider name -> name of the object -> fingerprint recorded."""
     wanted: dict[str, dict[Address, str | None]] = {}
+    names = Names.of(state.records.values())
     for address, resource in manifest.resources.items():
-        wanted.setdefault(resource.provider, {})[address] = None
+        wanted.setdefault(resource.provider, {})[names.name(address)] = None
     for address, intent in state.intents.items():
-        wanted.setdefault(intent.provider, {})[address] = None
+        wanted.setdefault(intent.provider, {})[names.name(address)] = None
     for address, record in state.records.items():
         asked = wanted.setdefault(record.provider, {})
-        asked[address] = None if address in state.intents else record.fingerprint or None
+        asked[record.named or address] = None if address in state.intents else record.fingerprint or None
     return wanted

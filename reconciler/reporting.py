@@ -1,4 +1,4 @@
-"""`Reporter`: hears what happens, and changes nothing. Every method does nothing here; views override what they show."""
+"""`Reporter`: hears what happens, and changes nothing. Its methods do nothing; views override what they show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from manifests.errors import ReconcilerError
     from providers.protocol import Step
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Reporter:
@@ -57,6 +57,6 @@ class SafeReporter:
             try:
                 method(*args)
             except Exception:  # a view must never stop a run
-                _log.exception("the reporter failed in %s", name)
+                logger.exception("the reporter failed in %s", name)
 
         return call

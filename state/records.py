@@ -24,6 +24,7 @@ class Record:
     `digest` is the digest of the resource as it was declared, `canonical` its attributes as they were applied,
     `fingerprint` the provider's after that, `computed` what the provider worked out (canonical JSON). `dependencies`
     are the addresses it was built on, in order, its container included. `protect` and `retain` outlive the manifest.
+    `named` is the address under which the object was made, when it was moved since: objects keep their names.
     """
 
     address: Address
@@ -37,6 +38,7 @@ class Record:
     status: Status = Status.READY
     protect: bool = False
     retain: bool = False
+    named: Address | None = None
 
     @property
     def attributes(self) -> Attributes:
