@@ -1,0 +1,153 @@
+"""What every document shares: strictness, the names ARM uses, and how a model becomes canonical attributes."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
+
+from manifests.faults import Refusal
+from manifests.resource import Mutability, Rule
+from manifests.values import canonical_json
+
+IMAGES_DOC = "Azure documentation: store and share images in a gallery"
+UPDATE_DOC = "Azure documentation: update gallery resources"
+TROUBLESHOOTING_DOC = "Azure documentation: troubleshoot shared images"
+SHARING_DOC = "Azure documentation: share a gallery"
+ENCRYPTION_DOC = "Azure documentation: encrypt image versions with your own keys"
+SOFT_DELETE_DOC = "Azure documentation: soft delete for galleries"
+ARM_API = "Microsoft.Compute galleries API"
+LASTING_DATE = f"{IMAGES_DOC}; an end-of-life date can be moved but not taken back"
+CAUTION = "this project: what the service does not document as updatable is not changed in place"
+
+
+class Model(BaseModel):
+    """A mapping in a document: unknown keys are refused, and keys are spelled as in the ARM API."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+class KindModel(Model):
+    """A whole document, or a node of its own: only the fields with a Rule are attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """What a field is when neither the document nor the defaults above it say anything."""
+
+    value: str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueBy:
+    """The entries of a list differ in the member `key`."""
+
+    key: str
+
+    def __call__(self, entries: list[Any]) -> list[Any]:
+        seen = set()
+        for entry in entries:
+            value = entry
+            for part in self.key.split("."):
+                value = getattr(value, _python_name(type(value), part))
+            if value in seen:
+                raise Refusal(f"two entries have the {self.key} {value}", f"give each a {self.key} of its own, or merge them")
+            seen.add(value)
+        return entries
+
+
+def _python_name(model: type[Model], alias: str) -> str:
+    return next(name for name, field in model.model_fields.items() if (field.alias or name) == alias)
+
+
+def rule_of(field: FieldInfo) -> Rule | None:
+    """The Rule declared beside a field, or None."""
+    return next((entry for entry in field.metadata if isinstance(entry, Rule)), None)
+
+
+def default_of(field: FieldInfo) -> str | int | bool | None:
+    """What a field is when nobody sets it; None when it is then absent."""
+    declared = next((entry.value for entry in field.metadata if isinstance(entry, Default)), None)
+    if declared is not None:
+        return declared
+    return field.default if isinstance(field.default, str | int | bool) else None
+
+
+def model_of(annotation: Any) -> type[Model] | None:
+    """The model that an annotation holds, directly, optionally, or as the entries of a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation
+    origin = typing.get_origin(annotation)
+    arguments = typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return model_of(arguments[0])
+    if origin in (typing.Union, types.UnionType, list):
+        return next((model for model in map(model_of, arguments) if model), None)
+    return None
+
+
+def attribute_fields(model: type[Model]) -> Iterator[tuple[str, str, FieldInfo]]:
+    """Python name, name in the document, and field of what becomes part of the canonical attributes."""
+    for name, field in model.model_fields.items():
+        rule = rule_of(field)
+        if rule is None and issubclass(model, KindModel):
+            continue
+        if rule is None or rule.mutability is not Mutability.REQUEST:
+            yield name, field.alias or name, field
+
+
+def canonical(model: Model) -> dict[str, Any]:
+    """The attributes of `model` that are set, in the shapes everything is compared in; empty collections are not set."""
+    found = {}
+    for name, alias, convert in _conversions(type(model)):
+        value = getattr(model, name)
+        if value is not None:
+            converted = convert(value)
+            if converted or not isinstance(converted, dict | list):
+                found[alias] = converted
+    return found
+
+
+@cache
+def _conversions(model: type[Model]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
+    return tuple((name, alias, _conversion(field)) for name, alias, field in attribute_fields(model))
+
+
+def _conversion(field: FieldInfo) -> Callable[[Any], Any]:
+    rule = rule_of(field)
+    key = rule.key if rule else ""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, Model):
+            return canonical(value)
+        if isinstance(value, list):
+            return _keyed(value, key) if key else _as_set(value)
+        return value
+
+    return convert
+
+
+def _as_set(values: list[Any]) -> list[Any]:
+    if any(isinstance(value, Model) for value in values):
+        return sorted((canonical(value) for value in values), key=canonical_json)
+    return sorted(set(values))
+
+
+def _keyed(entries: list[Model], key: str) -> dict[str, Any]:
+    """The entries as an object by the member `key` (dotted when it lies deeper), which is taken out of each."""
+    found = {}
+    for entry in entries:
+        attributes = canonical(entry)
+        *parents, last = key.split(".")
+        inside = attributes
+        for parent in parents:
+            inside = inside[parent]
+        found[str(inside.pop(last))] = attributes
+    return dict(sorted(found.items()))

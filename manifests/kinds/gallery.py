@@ -1,0 +1,152 @@
+"""`kind: Gallery`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from manifests.faults import Refusal
+from manifests.kinds.base import (
+    ARM_API,
+    CAUTION,
+    IMAGES_DOC,
+    SHARING_DOC,
+    SOFT_DELETE_DOC,
+    TROUBLESHOOTING_DOC,
+    KindModel,
+    Model,
+)
+from manifests.kinds.lifecycle import LifecycleEntry
+from manifests.kinds.scalars import Choice, Flag, GalleryName, RegionName, Text, Whole
+from manifests.resource import Mutability, Rule
+
+MOST_SUBSCRIPTIONS = 30
+MOST_TENANTS = 5
+
+
+class CommunityGalleryInfo(Model):
+    """Who publishes a community gallery."""
+
+    publisher_uri: Annotated[str, Text(), Field(description="Web address of the publisher.")]
+    publisher_contact: Annotated[str, Text(), Field(description="Support address of the publisher.")]
+    eula: Annotated[str, Text(), Field(description="Link to the terms of use, or the terms.")]
+    public_name_prefix: Annotated[
+        str,
+        Text(r"[A-Za-z0-9]{5,16}", "allowed: 5 to 16 letters and digits"),
+        Field(description="First part of the public name; the service appends an identifier."),
+    ]
+
+
+class SharingGroups(Model):
+    """Who a gallery is shared with directly."""
+
+    subscriptions: Annotated[
+        list[Annotated[str, Text()]], Field(alias="Subscriptions", description="Subscription ids, 30 at most.")
+    ] = []
+    aad_tenants: Annotated[list[Annotated[str, Text()]], Field(alias="AADTenants", description="Tenant ids, 5 at most.")] = []
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> "SharingGroups":
+        for what, ids, most in (
+            ("subscriptions", self.subscriptions, MOST_SUBSCRIPTIONS),
+            ("tenants", self.aad_tenants, MOST_TENANTS),
+        ):
+            if len(set(ids)) > most:
+                raise Refusal(f"{len(set(ids))} {what} are too many", f"a gallery can be shared with {most} {what} at most")
+        return self
+
+
+class Sharing(Model):
+    """How a gallery is shared beyond role-based access."""
+
+    permissions: Annotated[
+        str,
+        Choice("Private", "Groups", "Community"),
+        Rule(source=SHARING_DOC),
+        Field(description="Private (role-based access only), Groups (direct sharing) or Community (public)."),
+    ] = "Private"
+    groups: Annotated[
+        SharingGroups | None,
+        Rule(Mutability.SHARING, source=SHARING_DOC),
+        Field(description="Who the gallery is shared with; needs permissions Groups."),
+    ] = None
+    community_gallery_info: Annotated[
+        CommunityGalleryInfo | None,
+        Rule(source=SHARING_DOC),
+        Field(description="The publisher; needed with permissions Community and only then."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> "Sharing":
+        if self.permissions == "Community" and self.community_gallery_info is None:
+            raise Refusal(
+                "permissions Community needs communityGalleryInfo",
+                "add communityGalleryInfo: {publisherUri, publisherContact, eula, publicNamePrefix}",
+            )
+        if self.community_gallery_info is not None and self.permissions != "Community":
+            raise Refusal("communityGalleryInfo is for community galleries only", "write permissions: Community, or remove it")
+        if self.groups is not None and self.permissions != "Groups":
+            raise Refusal("groups are for directly shared galleries only", "write permissions: Groups, or remove groups")
+        return self
+
+
+class SoftDeletePolicy(Model):
+    """What happens to deleted image versions."""
+
+    is_soft_delete_enabled: Annotated[bool, Flag(), Field(description="Keep deleted versions for a while.")]
+    retention_period_in_days: Annotated[
+        int | None, Whole(1), Field(description="Days a deleted version can still be used and restored.")
+    ] = None
+    grace_period_in_days: Annotated[
+        int | None, Whole(0), Field(description="Days after that in which it can still be restored.")
+    ] = None
+
+
+class Identity(Model):
+    """Managed identities of the gallery."""
+
+    type: Annotated[
+        str,
+        Choice("None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned"),
+        Field(description="Which identities the gallery has."),
+    ]
+    user_assigned_identities: Annotated[
+        list[Annotated[str, Text()]], Field(description="ARM ids of the user-assigned identities.")
+    ] = []
+
+    @model_validator(mode="after")
+    def _named_if_assigned(self) -> "Identity":
+        if ("UserAssigned" in self.type) != bool(self.user_assigned_identities):
+            raise Refusal(
+                f"type {self.type} and userAssignedIdentities do not fit",
+                "list userAssignedIdentities exactly when the type contains UserAssigned",
+            )
+        return self
+
+
+class Gallery(KindModel):
+    """A place for image definitions and their versions."""
+
+    kind: Annotated[Literal["Gallery"], Field(description="The kind of document.")]
+    name: Annotated[str, GalleryName(), Field(description="Its name, unique in the manifests without regard to case.")]
+    provider: Annotated[
+        str | None, Text(), Field(description="Name of a provider in reconciler.yaml; `default` when absent.")
+    ] = None
+    location: Annotated[
+        str, RegionName(), Rule(source=TROUBLESHOOTING_DOC), Field(description="Home region, in any spelling.")
+    ]
+    description: Annotated[
+        str | None, Rule(Mutability.IN_PLACE, source=IMAGES_DOC), Field(description="Text for people.")
+    ] = None
+    tags: Annotated[
+        dict[str, str] | None, Rule(Mutability.IN_PLACE, source=ARM_API), Field(description="Names and values.")
+    ] = None
+    sharing: Annotated[
+        Sharing, Rule(source=SHARING_DOC), Field(description="Who may use the images; Private when absent.")
+    ] = Sharing()
+    soft_delete_policy: Annotated[
+        SoftDeletePolicy | None,
+        Rule(Mutability.IN_PLACE, source=SOFT_DELETE_DOC),
+        Field(description="Whether deleted versions can be restored."),
+    ] = None
+    identity: Annotated[Identity | None, Rule(source=CAUTION), Field(description="Managed identities.")] = None
+    lifecycle: Annotated[LifecycleEntry | None, Field(description="How careful to be with the gallery.")] = None

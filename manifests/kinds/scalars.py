@@ -1,0 +1,295 @@
+"""Typed values out of text: YAML hands every scalar over as it was written, and these give it its type.
+
+Each stands in an annotation, `Annotated[int, Whole(1, 100)]`, and parses, explains and describes itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from manifests.address import Address, is_version
+from manifests.faults import Refusal
+from manifests.regions import canonical_region
+from manifests.words import nearest, quoted, suggestion
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
+_GALLERY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._]{0,78}[A-Za-z0-9])?")
+_DEFINITION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?")
+VALUE_REFERENCE = {"type": "string", "pattern": r"\$\{values\.[^}]+\}"}
+
+
+def shape(value: object) -> str:
+    """What kind of YAML a value is, in words."""
+    if value is None:
+        return "nothing"
+    return {dict: "a mapping", list: "a list", str: "a text"}.get(type(value), type(value).__name__)
+
+
+class Scalar:
+    """What all of them share: only text is parsed, anything else is told apart."""
+
+    what = "a text"
+
+    def parse(self, text: str) -> Any:
+        """The value of `text`. Raises: Refusal."""
+        raise NotImplementedError
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+    def read(self, value: object) -> Any:
+        if not isinstance(value, str):
+            raise Refusal(f"must be {self.what}, not {shape(value)}")
+        return self.parse(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return self.json_schema()
+
+
+@dataclass(frozen=True)
+class Whole(Scalar):
+    """A whole number from `least` to `most`."""
+
+    least: int = 0
+    most: int = 2**31 - 1
+    what = "a whole number"
+
+    def parse(self, text: str) -> int:
+        if not _INTEGER.fullmatch(text):
+            raise Refusal(f"{quoted(text)} is not a whole number", "write decimal digits only, without leading zeros")
+        number = int(text)
+        if not self.least <= number <= self.most:
+            raise Refusal(f"{text} is out of range", f"allowed: {self.least} to {self.most}")
+        return number
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "integer", "minimum": self.least, "maximum": self.most}, VALUE_REFERENCE]}
+
+
+@dataclass(frozen=True)
+class Flag(Scalar):
+    """`true` or `false`."""
+
+    what = "true or false"
+
+    def parse(self, text: str) -> bool:
+        if text in ("true", "True", "TRUE"):
+            return True
+        if text in ("false", "False", "FALSE"):
+            return False
+        raise Refusal(f"{quoted(text)} is neither true nor false", "allowed: true, false")
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "boolean"}, VALUE_REFERENCE]}
+
+
+@dataclass(frozen=True)
+class Moment(Scalar):
+    """A date, or date and time; without an offset it is UTC, without a time midnight. Canonical: whole seconds in UTC."""
+
+    what = "a date such as 2030-01-31"
+
+    def parse(self, text: str) -> str:
+        if not _TIME.fullmatch(text):
+            raise Refusal(f"{quoted(text)} is not a date", "write 2030-01-31 or 2030-01-31T12:00:00Z")
+        try:
+            moment = datetime.fromisoformat(text.upper().replace(" ", "T"))
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError) as cause:
+            raise Refusal(f"{quoted(text)} is not a date of the calendar", "check year, month, day and time") from cause
+        return f"{moment.replace(tzinfo=None, microsecond=0).isoformat()}Z"
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"}, VALUE_REFERENCE]}
+
+
+class Choice(Scalar):
+    """One of some words, in any case; canonical as spelled here."""
+
+    what = "one word"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self._canonical = {word.lower(): word for word in words}
+        self.what = f"one of {', '.join(words)}"
+
+    def parse(self, text: str) -> str:
+        word = self._canonical.get(text.lower())
+        if word is None:
+            raise Refusal(f"{quoted(text)} is not allowed", suggestion(text, self.words))
+        return word
+
+    def json_schema(self) -> dict[str, Any]:
+        any_case = "|".join("".join(_either_case(char) for char in word) for word in self.words)
+        return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": f"^({any_case})$"}, VALUE_REFERENCE]}
+
+
+@dataclass(frozen=True)
+class Text(Scalar):
+    """A text that is not empty, at most `longest` characters, and matches `pattern`; `rule` says so in words."""
+
+    pattern: str = r"(?s).+"
+    rule: str = "it must not be empty"
+    longest: int = 0
+
+    def parse(self, text: str) -> str:
+        if self.longest and len(text) > self.longest:
+            raise Refusal(f"is too long: {len(text)} characters", f"allowed: at most {self.longest}")
+        if not re.fullmatch(self.pattern, text):
+            raise Refusal(f"{quoted(text)} is not allowed", self.rule)
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number", "boolean"]}
+
+
+@dataclass(frozen=True)
+class GalleryName(Scalar):
+    def parse(self, text: str) -> str:
+        if not _GALLERY.fullmatch(text):
+            raise Refusal(
+                f"{quoted(text)} cannot name a gallery",
+                "allowed: 1 to 80 letters, digits, '.' and '_' (no '-'), beginning and ending with a letter or digit",
+            )
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number"]}
+
+
+@dataclass(frozen=True)
+class DefinitionName(Scalar):
+    def parse(self, text: str) -> str:
+        if not _DEFINITION.fullmatch(text) or text.lower() == "latest":
+            raise Refusal(
+                f"{quoted(text)} cannot name an image definition",
+                "allowed: 1 to 80 letters, digits, '.', '_' and '-', beginning and ending with a letter or digit",
+            )
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number"]}
+
+
+@dataclass(frozen=True)
+class VersionName(Scalar):
+    """`Major.Minor.Patch`, three decimal numbers below 2^31 without leading zeros."""
+
+    what = "a version number such as 1.0.0"
+
+    def parse(self, text: str) -> str:
+        if len(text) > 32 or not is_version(text) or text != _plain_numbers(text):
+            near = nearest_version(text)
+            raise Refusal(
+                f"{quoted(text)} is not a version number",
+                (f"did you mean {near}? " if near else "")
+                + "write Major.Minor.Patch, three whole numbers up to 2147483647 without leading zeros",
+            )
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": r"^[0-9]{1,10}\.[0-9]{1,10}\.[0-9]{1,10}$"}, VALUE_REFERENCE]}
+
+
+def nearest_version(text: str) -> str:
+    """The version number that `text` nearly is (`1.0` gives `1.0.0`), or empty text."""
+    numbers = re.findall(r"[0-9]{1,10}", text[:64])[:3]
+    if not numbers:
+        return ""
+    return ".".join([*(str(min(int(number), 2**31 - 1)) for number in numbers), *["0"] * (3 - len(numbers))])
+
+
+def _plain_numbers(version: str) -> str:
+    return ".".join(str(int(part)) for part in version.split("."))
+
+
+@dataclass(frozen=True)
+class RegionName(Scalar):
+    """A region in any spelling; canonical in lower case without spaces."""
+
+    what = "the name of a region"
+
+    def parse(self, text: str) -> str:
+        try:
+            return canonical_region(text)
+        except ValueError as cause:
+            raise Refusal(f"{quoted(text)} is not the name of a region", "write one like 'East US' or eastus") from cause
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class AddressText(Scalar):
+    """An address whose parts keep the rules for names; `depths` says how many parts it may have."""
+
+    depths: tuple[int, ...] = (1, 2, 3)
+    form: str = "GALLERY, GALLERY/DEFINITION or GALLERY/DEFINITION/VERSION"
+    latest: bool = False
+    what = "an address"
+
+    def parse(self, text: str) -> Address:
+        path, at, region = text.partition("@")
+        parts = path.split("/")
+        if len(parts) not in self.depths or (at and len(parts) != 3) or not all(parts) or (at and not region):
+            raise Refusal(f"{quoted(text)} is not an address of this kind", f"write {self.form}")
+        checked = [GalleryName().parse(parts[0]), *(DefinitionName().parse(part) for part in parts[1:2])]
+        for part in parts[2:]:
+            checked.append(part if self.latest and part == "latest" else VersionName().parse(part))
+        return Address(*checked, *[""] * (3 - len(parts)), canonical_or_empty(region))
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "description": self.form}
+
+
+def canonical_or_empty(region: str) -> str:
+    return str(RegionName().parse(region)) if region else ""
+
+
+@dataclass(frozen=True)
+class FeatureName(Scalar):
+    """The name of a feature the service knows, in any case."""
+
+    def parse(self, text: str) -> str:
+        known = {name.lower(): name for name in FEATURES} | {"diskcontrollertype": "DiskControllerTypes"}
+        if text.lower() not in known:
+            near = nearest(text, FEATURES)
+            meant = f"did you mean '{near}'? " if near else ""
+            raise Refusal(f"{quoted(text)} is not a known feature", f"{meant}allowed: {', '.join(FEATURES)}")
+        return known[text.lower()]
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"enum": list(FEATURES)}, {"type": "string"}]}
+
+
+FEATURES: dict[str, Choice] = {
+    "SecurityType": Choice(
+        "Standard",
+        "TrustedLaunchSupported",
+        "TrustedLaunch",
+        "ConfidentialVmSupported",
+        "ConfidentialVM",
+        "TrustedLaunchAndConfidentialVmSupported",
+    ),
+    "IsHibernateSupported": Choice("True", "False"),
+    "IsAcceleratedNetworkSupported": Choice("True", "False"),
+    "DiskControllerTypes": Choice("SCSI", "NVMe", "SCSI, NVMe"),
+}
+"""The features of an image definition and the values of each.
+
+Source: the Compute Gallery documentation on image definitions; the service spells both controllers `SCSI, NVMe`.
+"""
+
+
+def _either_case(char: str) -> str:
+    return f"[{char.upper()}{char.lower()}]" if char.isalpha() else re.escape(char)

@@ -1,0 +1,156 @@
+"""The entries of `targetRegions`: each becomes a node of its own."""
+
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from manifests.faults import Refusal
+from manifests.kinds.base import ARM_API, CAUTION, ENCRYPTION_DOC, IMAGES_DOC, KindModel, Model, UniqueBy
+from manifests.kinds.scalars import Choice, Flag, RegionName, Text, Whole
+from manifests.resource import Mutability, Rule
+from manifests.words import quoted
+
+STORAGE_TYPES = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
+MOST_REPLICAS = 100
+FORM = "write REGION[=COUNT][=STORAGE], @REGIONSET, or a mapping with a name"
+
+
+class RegionOrSet(RegionName):
+    """A region in any spelling, or `@` and the name of a region set."""
+
+    def parse(self, text: str) -> str:
+        if not text.startswith("@"):
+            return super().parse(text)
+        if len(text) == 1:
+            raise Refusal("'@' names no region set", "write @NAME with a NAME from regionSets in reconciler.yaml")
+        return text
+
+
+class DiskSecurityProfile(Model):
+    """How a disk of a confidential machine is encrypted."""
+
+    confidential_vm_encryption_type: Annotated[
+        str | None,
+        Choice(
+            "EncryptedVMGuestStateOnlyWithPmk",
+            "EncryptedWithPmk",
+            "EncryptedWithCmk",
+            "NonPersistedTPM",
+            "DataDiskEncryptedWithCmk",
+        ),
+        Field(alias="confidentialVMEncryptionType", description="What is encrypted, and with whose key."),
+    ] = None
+    secure_vm_disk_encryption_set_id: Annotated[
+        str | None,
+        Text(),
+        Field(alias="secureVMDiskEncryptionSetId", description="ARM id of the set that encrypts the disk."),
+    ] = None
+
+
+class DiskEncryption(Model):
+    """The keys of an OS disk."""
+
+    disk_encryption_set_id: Annotated[
+        str | None, Text(), Field(description="ARM id of a disk encryption set in that region.")
+    ] = None
+    security_profile: Annotated[
+        DiskSecurityProfile | None, Field(description="Encryption of confidential machines.")
+    ] = None
+
+
+class DataDiskEncryption(DiskEncryption):
+    """The keys of a data disk."""
+
+    lun: Annotated[int, Whole(), Field(description="Which data disk.")]
+
+
+class Encryption(Model):
+    """Keys of your own for the copies in a region."""
+
+    os_disk_image: Annotated[DiskEncryption | None, Field(description="Keys of the OS disk.")] = None
+    data_disk_images: Annotated[
+        list[DataDiskEncryption] | None,
+        AfterValidator(UniqueBy("lun")),
+        Rule(key="lun", source=ENCRYPTION_DOC),
+        Field(description="Keys of the data disks."),
+    ] = None
+
+
+class ReplicaSet(Model):
+    """Further replicas on another kind of storage."""
+
+    storage_account_type: Annotated[str, Choice(*STORAGE_TYPES), Field(description="Kind of storage.")]
+    replicas: Annotated[int, Whole(1, MOST_REPLICAS), Field(description="Number of replicas.")] = 1
+
+
+class TargetRegion(KindModel):
+    """One region, or every region of a region set, that holds copies of a version."""
+
+    name: Annotated[str, RegionOrSet(), Field(description="The region in any spelling, or @REGIONSET.")]
+    replicas: Annotated[
+        int | None,
+        Whole(1, MOST_REPLICAS),
+        Rule(Mutability.IN_PLACE, source=IMAGES_DOC),
+        Field(description="Number of copies in the region; replicaCount when absent."),
+    ] = None
+    exclude_from_latest: Annotated[
+        bool | None,
+        Flag(),
+        Rule(Mutability.IN_PLACE, source=IMAGES_DOC),
+        Field(description="Never `latest` in this region; the version's excludeFromLatest when absent."),
+    ] = None
+    storage_account_type: Annotated[
+        str | None,
+        Choice(*STORAGE_TYPES),
+        Rule(source=ARM_API),
+        Field(description="Kind of storage of the copies; the version's when absent."),
+    ] = None
+    encryption: Annotated[
+        Encryption | None, Rule(source=ENCRYPTION_DOC), Field(description="Keys of your own; all regions or none.")
+    ] = None
+    additional_replica_sets: Annotated[
+        list[ReplicaSet] | None,
+        AfterValidator(UniqueBy("storageAccountType")),
+        Rule(key="storageAccountType", source=CAUTION),
+        Field(description="Further replicas on other kinds of storage."),
+    ] = None
+
+
+def parse_shorthand(text: str) -> dict[str, str]:
+    """The mapping that `REGION[=COUNT][=STORAGE]` stands for, its values still text. Raises: Refusal."""
+    name, *settings = text.split("=")
+    if len(settings) > 2 or not name.strip() or not all(settings):
+        raise Refusal(f"{quoted(text)} is not a target region", FORM)
+    entry = {"name": name}
+    for index, setting in enumerate(settings):
+        is_count = setting.lstrip("-").isdigit()
+        if is_count and index:
+            raise Refusal(f"{quoted(text)} is not a target region", "the count stands before the storage: eastus=2=Premium_LRS")
+        if not is_count and index == 0 and len(settings) == 2:
+            raise Refusal(f"{quoted(text)} is not a target region", "the count stands before the storage: eastus=2=Premium_LRS")
+        entry["replicas" if is_count else "storageAccountType"] = setting
+    return entry
+
+
+@lru_cache(maxsize=4096)
+def _from_shorthand(text: str) -> TargetRegion | dict[str, str]:
+    """The finished entry; a mapping when it has faults, which are then told with their place."""
+    entry = parse_shorthand(text)
+    try:
+        return TargetRegion.model_validate(entry)
+    except ValidationError:
+        return entry
+
+
+def _entry(value: Any) -> Any:
+    if isinstance(value, str):
+        return _from_shorthand(value)
+    if not isinstance(value, dict):
+        raise Refusal("is not a target region", FORM)
+    return value
+
+
+TargetRegionEntry = Annotated[TargetRegion, BeforeValidator(_entry)]
+
+
