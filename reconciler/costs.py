@@ -48,7 +48,7 @@ def _version_attributes(version: Address, changes: Changes, records: Records) ->
 
 
 def _size(version: Address, changes: Changes, records: Records, sources: SourceChecks) -> int:
-    """Bytes of one copy of all disks: of the sources when they are new, else as recorded, else of what it is built from."""
+    """Bytes of one copy of all disks: of new sources, else as recorded, else of the versions it is built from."""
     sizes = [check.facts.size for check in sources.get(version, {}).values() if check.facts]
     if sizes:
         return sum(sizes)

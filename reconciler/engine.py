@@ -57,7 +57,7 @@ def git_commit(directory: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ApplyOutcome:
-    """What an apply came to: the plan it went by, and the result; None when nothing was to be done or it was declined."""
+    """What an apply came to: its plan, and the result, or None when there was nothing to do or it was declined."""
 
     plan: Plan
     result: ApplyResult | None = None

@@ -241,6 +241,6 @@ def _with_address(step: Step, address: Address) -> Step:
 
 
 def _matters(address: Address, running: _Running) -> bool:
-    """Whether what waits for this operation cannot go on: only a failed region other than the home leaves the way free."""
+    """Whether what waits for this operation cannot go on; only a failed region other than the home lets it."""
     version = running.planned.operation.version
     return not address.region or version is None or address.region == version.get("location")

@@ -23,7 +23,7 @@ class LatestChange:
 
 
 def latest_by_region(replicas: Iterable[tuple[Address, bool]]) -> Mapping[tuple[Address, str], str]:
-    """(definition, region) -> version number; `replicas` are the usable ones, by address, and whether each is excluded."""
+    """(definition, region) -> version number. `replicas`: the usable ones, and whether each is excluded from latest."""
     best: dict[tuple[Address, str], str] = {}
     for address, excluded in replicas:
         if excluded:

@@ -22,6 +22,7 @@ from reconciler.latest import LatestChange, latest_by_region, latest_changes
 from reconciler.names import Names, containers, renamed, within
 from reconciler.refresh import World
 from reconciler.safety import SafetyContext, blast_radius, first_block
+from reconciler.selection import asked_for, selected
 from reconciler.sources import (
     SourceChecks,
     content_changes,

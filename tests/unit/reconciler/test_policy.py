@@ -1,0 +1,189 @@
+"""The planner's policy, a test for each row of the table, named after it."""
+
+from __future__ import annotations
+
+import pytest
+from support.worlds import inputs_of
+
+from manifests.address import Address
+from reconciler.actions import Action, Reason, ResourceChange
+from reconciler.plan import Plan, make_plan
+
+GALLERY = "corp"
+DEFINITION = "corp/ubuntu"
+VERSION = "corp/ubuntu/1.0.0"
+REGION = "corp/ubuntu/1.0.0@eastus"
+
+
+def change(plan: Plan, address: str) -> ResourceChange:
+    return next(item for item in plan.changes if item.address == Address.parse(address))
+
+
+def what(plan: Plan, address: str) -> tuple[Action, Reason]:
+    found = change(plan, address)
+    return found.action, found.reason
+
+
+@pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION, REGION])
+def test_desired_not_recorded_absent_is_create_new(address: str) -> None:
+    plan = make_plan(inputs_of({address: {}}, {}, {}))
+    assert what(plan, address) == (Action.CREATE, Reason.NEW)
+
+
+@pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION, REGION])
+def test_desired_not_recorded_present_ours_is_adopt(address: str) -> None:
+    plan = make_plan(inputs_of({address: {}}, {}, {address: {}}))
+    assert what(plan, address) == (Action.ADOPT, Reason.INTERRUPTED)
+    assert change(plan, address).object_id == f"id:{address}"
+
+
+def test_desired_not_recorded_present_ours_and_different_goes_on_as_if_recorded() -> None:
+    plan = make_plan(inputs_of({GALLERY: {"description": "after"}}, {}, {GALLERY: {"description": "before"}}))
+    assert what(plan, GALLERY) == (Action.UPDATE, Reason.ATTRIBUTES)
+
+
+@pytest.mark.parametrize("recorded", [{}, {GALLERY: {}}], ids=["not recorded", "recorded"])
+@pytest.mark.parametrize("mark", ["foreign", "none"])
+def test_desired_present_not_ours_is_an_error(recorded: dict[str, dict[str, str]], mark: str) -> None:
+    plan = make_plan(inputs_of({GALLERY: {}}, recorded, {GALLERY: {"$mark": mark}}))
+    assert not plan.changes
+    assert not plan.applicable
+    (fault,) = plan.errors
+    assert "not ours" in fault.summary
+    assert fault.address == Address.parse(GALLERY)
+    assert str(fault.position) == "manifests/corp.yaml:1"
+
+
+@pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION, REGION])
+def test_desired_recorded_absent_is_create_vanished(address: str) -> None:
+    plan = make_plan(inputs_of({address: {}}, {address: {}}, {}))
+    assert what(plan, address) == (Action.CREATE, Reason.VANISHED)
+
+
+def test_desired_in_the_journal_absent_is_create_again() -> None:
+    plan = make_plan(inputs_of({GALLERY: {}}, {}, {}, journal={GALLERY: "create"}))
+    assert what(plan, GALLERY) == (Action.CREATE, Reason.INTERRUPTED)
+
+
+@pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION, REGION])
+def test_desired_recorded_ours_equal_is_no_op(address: str) -> None:
+    plan = make_plan(inputs_of({address: {}}, {address: {}}, {address: {}}))
+    assert not plan.changes
+    assert plan.unchanged == 1
+    assert plan.applicable
+
+
+def test_desired_recorded_matching_fingerprint_is_no_op() -> None:
+    plan = make_plan(inputs_of({GALLERY: {}}, {GALLERY: {}}))
+    assert not plan.changes
+    assert plan.unchanged == 1
+
+
+def test_desired_recorded_in_the_journal_ours_equal_only_clears_the_journal() -> None:
+    plan = make_plan(inputs_of({GALLERY: {}}, {GALLERY: {}}, {GALLERY: {}}, journal={GALLERY: "update"}))
+    assert what(plan, GALLERY) == (Action.ADOPT, Reason.INTERRUPTED)
+
+
+def test_desired_recorded_ours_mutable_differs_is_update() -> None:
+    plan = make_plan(inputs_of({GALLERY: {"tags": {"a": "1"}}}, {GALLERY: {}}))
+    assert what(plan, GALLERY) == (Action.UPDATE, Reason.ATTRIBUTES)
+    assert [(item.path, item.before, item.after) for item in change(plan, GALLERY).changes] == [
+        ("tags", None, {"a": "1"})
+    ]
+
+
+def test_drift_is_planned_back_to_what_is_desired() -> None:
+    plan = make_plan(inputs_of({GALLERY: {"description": "a"}}, {GALLERY: {"description": "a"}}, {GALLERY: {}}))
+    (item,) = change(plan, GALLERY).changes
+    assert (item.path, item.before, item.after) == ("description", None, "a")
+
+
+def test_desired_recorded_ours_immutable_differs_is_replace() -> None:
+    plan = make_plan(inputs_of({DEFINITION: {"osState": "Specialized"}}, {DEFINITION: {}}))
+    assert what(plan, DEFINITION) == (Action.REPLACE, Reason.IMMUTABLE)
+    (item,) = change(plan, DEFINITION).changes
+    assert (item.path, item.in_place) == ("osState", False)
+
+
+def test_desired_recorded_ours_tainted_is_replace() -> None:
+    plan = make_plan(inputs_of({DEFINITION: {}}, {DEFINITION: {"$status": "tainted"}}))
+    assert what(plan, DEFINITION) == (Action.REPLACE, Reason.TAINTED)
+
+
+def test_desired_recorded_container_replaced_is_replace() -> None:
+    """corp -> ubuntu -> 1.0.0 -> @eastus: all of it goes and comes back."""
+    world = {GALLERY: {}, DEFINITION: {}, VERSION: {}, REGION: {}}
+    plan = make_plan(inputs_of({**world, GALLERY: {"location": "westus"}}, world))
+    assert what(plan, GALLERY) == (Action.REPLACE, Reason.IMMUTABLE)
+    for address in (DEFINITION, VERSION, REGION):
+        assert what(plan, address) == (Action.REPLACE, Reason.CONTAINER)
+        assert change(plan, address).causes[0].address == Address.parse(GALLERY)
+        assert change(plan, address).planned
+        assert change(plan, address).prior
+    assert plan.unchanged == 0
+
+
+def test_a_replaced_version_does_not_replace_what_was_built_from_it() -> None:
+    built = "corp/ubuntu/2.0.0"
+    world = {DEFINITION: {}, VERSION: {}, built: {"source": {"version": VERSION}}}
+    plan = make_plan(inputs_of(world, {**world, VERSION: {"$status": "tainted"}}))
+    assert [str(item.address) for item in plan.changes] == [VERSION]
+
+
+def test_damaged_region_is_replaced_alone() -> None:
+    world = {VERSION: {}, REGION: {}}
+    damaged = {"$condition": "damaged", "$faults": ["os.raw is truncated"]}
+    plan = make_plan(inputs_of(world, world, {VERSION: {}, REGION: damaged}))
+    assert what(plan, REGION) == (Action.REPLACE, Reason.DAMAGED)
+    assert change(plan, REGION).faults == ("os.raw is truncated",)
+    assert len(plan.changes) == 1
+    assert plan.applicable
+
+
+@pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION])
+def test_not_desired_recorded_ours_is_delete(address: str) -> None:
+    plan = make_plan(inputs_of({}, {address: {}}, {address: {}}))
+    assert what(plan, address) == (Action.DELETE, Reason.UNDESIRED)
+
+
+@pytest.mark.parametrize("mark", ["foreign", "none"])
+def test_not_desired_recorded_not_ours_is_an_error(mark: str) -> None:
+    plan = make_plan(inputs_of({}, {GALLERY: {}}, {GALLERY: {"$mark": mark}}))
+    assert not plan.changes
+    (fault,) = plan.errors
+    assert "refusing to delete" in fault.summary
+    assert "state forget corp" in fault.detail
+
+
+def test_not_desired_recorded_absent_is_forget() -> None:
+    plan = make_plan(inputs_of({}, {GALLERY: {}}, {}))
+    assert what(plan, GALLERY) == (Action.FORGET, Reason.GONE)
+
+
+def test_not_desired_in_the_journal_ours_is_delete() -> None:
+    plan = make_plan(inputs_of({}, {}, {GALLERY: {}}, journal={GALLERY: "create"}))
+    assert what(plan, GALLERY) == (Action.DELETE, Reason.UNDESIRED)
+
+
+def test_not_desired_in_the_journal_absent_is_forget() -> None:
+    plan = make_plan(inputs_of({}, {}, {}, journal={GALLERY: "create"}))
+    assert what(plan, GALLERY) == (Action.FORGET, Reason.GONE)
+
+
+def test_not_desired_not_recorded_present_is_nothing() -> None:
+    plan = make_plan(inputs_of({}, {}, {GALLERY: {"$mark": "none"}}))
+    assert not plan.changes
+    assert plan.applicable
+
+
+def test_unknown_is_not_absent() -> None:
+    plan = make_plan(inputs_of({GALLERY: {}, DEFINITION: {}}, {}, {}, unreachable={GALLERY: "no answer"}))
+    assert not plan.changes
+    assert not plan.applicable
+    assert plan.unreachable == ((Address("corp"), "no answer"), (Address("corp", "ubuntu"), "no answer"))
+
+
+def test_an_object_that_is_busy_is_neither_changed_nor_recreated() -> None:
+    plan = make_plan(inputs_of({GALLERY: {"description": "x"}}, {GALLERY: {}}, {GALLERY: {"$condition": "busy"}}))
+    assert not plan.changes
+    assert not plan.applicable
