@@ -92,6 +92,7 @@ def unchanged(node: Node) -> bool:
         and node.intent is None
         and node.moved_from is None
         and resource.digest == record.digest
+        and resource.provider == record.provider
         and record.status is Status.READY
         and _lifecycle_recorded(resource, record)
     )
