@@ -1,0 +1,271 @@
+"""Running operations: order of writes, failures, operations that go on alone, interrupts. With a provider in memory,
+because none of the real ones can be told when to answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.worlds import inputs_of
+
+from manifests.address import Address
+from manifests.values import canonical_json
+from providers.errors import ContractViolation, ProviderError
+from providers.protocol import Applied, Done, InProgress, Operation, ProgressCallback, Step, Verb
+from reconciler.actions import Action
+from reconciler.apply import ApplyContext, ApplyResult, Interrupt, apply_plan, settle
+from reconciler.plan import make_plan
+from reconciler.reporting import Reporter
+from state.records import Intent
+from state.store import Lease, StateStore, StateWrite, open_store
+
+V1 = "corp/ubuntu/1.0.0"
+EAST, WEST = f"{V1}@eastus", f"{V1}@westus"
+WORLD: dict[str, dict[str, Any]] = {"corp": {}, "corp/ubuntu": {}, V1: {}, EAST: {}, WEST: {}}
+
+
+def applied(step: Step) -> Applied:
+    return (
+        Applied()
+        if step.verb is Verb.DELETE
+        else Applied(f"id:{step.address}", "f", canonical_json(step.planned or {}))
+    )
+
+
+@dataclass
+class ScriptedProvider:
+    """Does what `script` says for an address, and else succeeds; `polls` is how often an operation is in progress."""
+
+    script: dict[str, Callable[[Step], Applied | ProviderError]] = field(default_factory=dict)
+    raises: dict[str, Exception] = field(default_factory=dict)
+    polls: int = 0
+    begun: list[str] = field(default_factory=list)
+    polled: int = 0
+    on_begin: Callable[[Operation], None] = lambda operation: None
+    operations: dict[str, Operation] = field(default_factory=dict)
+
+    def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
+        self.begun.append(str(operation.unit))
+        self.on_begin(operation)
+        progress(operation.unit, 1, 2)
+        if str(operation.unit) in self.raises:
+            raise self.raises[str(operation.unit)]
+        self.operations[str(operation.unit)] = operation
+        return self._answer(str(operation.unit), self.polls)
+
+    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
+        self.polled += 1
+        return self._answer(handle["unit"], handle["left"] - 1)
+
+    def _answer(self, unit: str, left: int) -> Done | InProgress:
+        if left > 0:
+            return InProgress({"unit": unit, "left": left}, 0.01)
+        steps = self.operations[unit].steps
+        return Done({step.address: self.script.get(str(step.address), applied)(step) for step in steps})
+
+
+class RecordingReporter(Reporter):
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def started(self, step: Step) -> None:
+        self.events.append(f"started {step.address}")
+
+    def finished(self, step: Step, seconds: float) -> None:
+        self.events.append(f"finished {step.address}")
+
+    def skipped(self, step: Step, because: Address) -> None:
+        self.events.append(f"skipped {step.address} because of {because}")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[StateStore]:
+    opened = open_store("sqlite:///state.db", "test", tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def lease(store: StateStore) -> Lease:
+    return store.acquire(["corp"], "tester")
+
+
+def run(store: StateStore, lease: Lease, provider: ScriptedProvider, **options: Any) -> ApplyResult:
+    inputs = inputs_of(options.pop("desired", WORLD), options.pop("recorded", {}), {})
+    context = ApplyContext(store, lease, {"default": provider}, inputs.state.records, "run-1", "now", **options)  # type: ignore[dict-item]
+    return apply_plan(make_plan(inputs), context)
+
+
+def test_everything_is_done_in_order_and_recorded(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider()
+    result = run(store, lease, provider)
+    assert result.complete
+    assert result.done == {Action.CREATE: 5}
+    assert provider.begun == ["corp", "corp/ubuntu", V1]
+    state = store.read()
+    assert {str(address) for address in state.records} == set(WORLD)
+    assert not state.intents
+
+
+def test_the_intent_is_durable_before_the_provider_is_called(store: StateStore, lease: Lease, tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+
+    def look(operation: Operation) -> None:
+        other = open_store("sqlite:///state.db", "test", tmp_path)
+        seen.append({str(address) for address in other.read().intents})
+        other.close()
+
+    run(store, lease, ScriptedProvider(on_begin=look))
+    assert seen == [{"corp"}, {"corp/ubuntu"}, {V1, EAST, WEST}]
+
+
+def test_a_failed_region_leaves_the_others_done(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(script={WEST: lambda step: ProviderError("no space left")})
+    result = run(store, lease, provider)
+    assert [str(address) for address, _ in result.failed] == [WEST]
+    state = store.read()
+    assert {str(address) for address in state.records} == set(WORLD) - {WEST}
+    assert {str(address) for address in state.intents} == {WEST}
+
+
+def test_descendants_are_skipped_naming_the_root_cause_and_others_go_on(store: StateStore, lease: Lease) -> None:
+    """corp -> (ubuntu -> 1.0.0 -> regions, debian)"""
+    provider = ScriptedProvider(raises={"corp/ubuntu": ProviderError("refused")})
+    reporter = RecordingReporter()
+    result = run(store, lease, provider, desired={**WORLD, "corp/debian": {}}, reporter=reporter)
+    assert {str(address) for address, _ in result.skipped} == {V1, EAST, WEST}
+    assert {str(root) for _, root in result.skipped} == {"corp/ubuntu"}
+    assert f"skipped {V1} because of corp/ubuntu" in reporter.events
+    assert "corp/debian" in {str(address) for address in store.read().records}
+    assert V1 not in provider.begun
+
+
+def test_what_is_built_from_a_version_waits_for_its_home_region_only(store: StateStore, lease: Lease) -> None:
+    built = "corp/ubuntu/2.0.0"
+    desired = {**WORLD, built: {"source": {"version": V1}}, f"{built}@eastus": {}}
+    away = ScriptedProvider(script={WEST: lambda step: ProviderError("x")})
+    assert built in {str(a) for a in run(store, lease, away, desired=desired) and store.read().records}
+    home = ScriptedProvider(script={EAST: lambda step: ProviderError("x")})
+    assert built in {str(address) for address, _ in run(store, lease, home, desired=desired).skipped}
+
+
+def test_a_provider_that_raises_anything_fails_its_own_operation(store: StateStore, lease: Lease) -> None:
+    result = run(store, lease, ScriptedProvider(raises={"corp": KeyError("oops")}))
+    ((address, error),) = result.failed
+    assert str(address) == "corp"
+    assert "This is a bug" in error.message
+    assert len(result.skipped) == 4
+
+
+def test_a_provider_that_makes_something_else_is_caught(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(script={"corp": lambda step: Applied("id", "f", '{"location":"mars"}')})
+    ((_, error),) = run(store, lease, provider).failed
+    assert isinstance(error, ContractViolation)
+    assert "location" in error.message
+    assert "corp" in {str(address) for address in store.read().intents}
+
+
+def test_a_provider_that_forgets_a_step_is_caught(store: StateStore, lease: Lease) -> None:
+    class Forgetful(ScriptedProvider):
+        def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
+            return Done({})
+
+    ((_, error),) = run(store, lease, Forgetful()).failed
+    assert "no result" in error.message
+
+
+def test_waiting_holds_no_worker(store: StateStore, lease: Lease) -> None:
+    desired = {f"corp/d{number}": {} for number in range(20)}
+    provider = ScriptedProvider(polls=3)
+    result = run(store, lease, provider, desired=desired, parallelism=1)
+    assert result.done == {Action.CREATE: 20}
+    assert provider.polled == 60
+    assert provider.begun == sorted(provider.begun)
+
+
+def test_handles_are_in_the_journal_and_a_later_run_settles_them(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(polls=2)
+    result = run(store, lease, provider, desired={"corp": {}}, wait=False)
+    assert [str(unit) for unit in result.left] == ["corp"]
+    intents = store.read().intents
+    assert intents[Address("corp")].handle == '{"left":2,"unit":"corp"}'
+    settle(intents, {"default": provider}, store, lease, Reporter(), Interrupt())  # type: ignore[dict-item]
+    assert store.read().intents[Address("corp")].handle == ""
+    assert provider.polled == 2
+
+
+def test_first_interrupt_finishes_what_runs_and_starts_nothing(store: StateStore, lease: Lease) -> None:
+    interrupt = Interrupt()
+    provider = ScriptedProvider(on_begin=lambda operation: interrupt())
+    result = run(store, lease, provider, interrupt=interrupt)
+    assert result.interrupted
+    assert not result.complete
+    assert provider.begun == ["corp"]
+    assert {str(address) for address in store.read().records} == {"corp"}
+
+
+def test_second_interrupt_leaves_what_runs_to_the_journal(store: StateStore, lease: Lease) -> None:
+    interrupt, release = Interrupt(), threading.Event()
+
+    def hang(operation: Operation) -> None:
+        interrupt()
+        interrupt()
+        release.wait(10)
+
+    result = run(store, lease, ScriptedProvider(on_begin=hang), interrupt=interrupt)
+    release.set()
+    assert [str(unit) for unit in result.left] == ["corp"]
+    assert {str(address) for address in store.read().intents} == {"corp"}
+
+
+def test_a_raising_reporter_does_not_stop_the_run(
+    store: StateStore, lease: Lease, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Reporter):
+        def started(self, step: Step) -> None:
+            raise RuntimeError("broken pipe")
+
+    assert run(store, lease, ScriptedProvider(), reporter=Broken()).complete
+    assert "the reporter failed in started" in caplog.text
+
+
+def test_independent_operations_run_at_the_same_time(store: StateStore, lease: Lease) -> None:
+    together = threading.Barrier(3, timeout=10)
+    provider = ScriptedProvider(on_begin=lambda operation: together.wait() and None)
+    desired = {f"corp/d{number}": {} for number in range(3)}
+    assert run(store, lease, provider, desired=desired, parallelism=3).complete
+
+
+def test_a_lost_lease_stops_the_run(store: StateStore, tmp_path: Path) -> None:
+    lease = store.acquire(["corp"], "tester", ttl_s=0.01)
+    time.sleep(0.05)
+    thief = open_store("sqlite:///state.db", "test", tmp_path)
+    stolen = thief.acquire(["corp"], "somebody else")
+    with pytest.raises(Exception, match="lease"):
+        run(store, lease, ScriptedProvider())
+    thief.write(stolen, StateWrite())
+    thief.close()
+
+
+def test_state_writes_cost_the_change(store: StateStore, lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    original = store.write
+
+    def count(held: Lease, change: StateWrite) -> int:
+        written.append(len(change.put_records) + len(change.put_intents) + len(change.clear_intents))
+        return original(held, change)
+
+    monkeypatch.setattr(store, "write", count)
+    run(store, lease, ScriptedProvider(), desired={f"corp/d{number}": {} for number in range(50)})
+    assert sum(written) == 50 * 3
+
+
+def test_intents_name_their_run(store: StateStore, lease: Lease) -> None:
+    seen: list[Intent] = []
+    run(store, lease, ScriptedProvider(on_begin=lambda operation: seen.extend(store.read().intents.values())))
+    assert {intent.run for intent in seen} == {"run-1"}

@@ -1,0 +1,94 @@
+"""Saved plans: what goes in comes out, and nothing else gets in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.worlds import inputs_of
+
+from reconciler.errors import BadPlanFile
+from reconciler.plan import Plan, PlanOptions, make_plan
+from reconciler.plan_file import load_plan, plan_digest, save_plan, stale_because
+
+KEY = b"k" * 32
+V1 = "corp/ubuntu/1.0.0"
+
+
+def rich_plan() -> Plan:
+    """A plan with a bit of everything: a block, causes, faults, positions, moves, errors and warnings."""
+    world = {"corp": {}, "corp/ubuntu": {}, V1: {}, f"{V1}@eastus": {}}
+    desired = {**world, "corp": {"location": "westus"}, "corp/new": {}, "other": {"location": "mars"}}
+    return make_plan(inputs_of(desired, {**world, "gone": {}}, options=PlanOptions(allow_deletes=3, excludes=("x*",))))
+
+
+def test_a_plan_comes_back_equal(tmp_path: Path) -> None:
+    plan = rich_plan()
+    assert plan.blocked
+    assert plan.errors
+    save_plan(plan, "default", tmp_path / "p.plan", KEY)
+    assert load_plan(tmp_path / "p.plan", "default", KEY) == plan
+    assert (tmp_path / "p.plan").stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["p.plan"]
+
+
+def test_equal_plans_have_equal_digests() -> None:
+    assert plan_digest(rich_plan()) == plan_digest(rich_plan())
+    assert plan_digest(rich_plan()) != plan_digest(replace(rich_plan(), serial=8))
+
+
+def test_a_tampered_plan_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.plan"
+    save_plan(rich_plan(), "default", path, KEY)
+    envelope = json.loads(path.read_text())
+    envelope["body"] = envelope["body"].replace("corp", "dorp")
+    path.write_text(json.dumps(envelope))
+    with pytest.raises(BadPlanFile, match="altered"):
+        load_plan(path, "default", KEY)
+
+
+def test_a_plan_of_another_state_is_refused(tmp_path: Path) -> None:
+    save_plan(rich_plan(), "default", tmp_path / "p.plan", b"other" * 6)
+    with pytest.raises(BadPlanFile, match="another state"):
+        load_plan(tmp_path / "p.plan", "default", KEY)
+
+
+def test_a_plan_of_another_environment_is_refused(tmp_path: Path) -> None:
+    save_plan(rich_plan(), "prod", tmp_path / "p.plan", KEY)
+    with pytest.raises(BadPlanFile, match="environment 'prod'"):
+        load_plan(tmp_path / "p.plan", "default", KEY)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"{}", b"[1]", b"\xff\xfe", b'{"body": 1, "signature": "x"}'])
+def test_what_is_not_a_plan_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.plan").write_bytes(content)
+    with pytest.raises(BadPlanFile):
+        load_plan(tmp_path / "p.plan", "default", KEY)
+
+
+def test_a_missing_plan_file_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(BadPlanFile, match="cannot be read"):
+        load_plan(tmp_path / "absent", "default", KEY)
+
+
+def test_fresh_when_only_other_things_changed() -> None:
+    world = {"corp": {}, "other": {}}
+    saved = make_plan(inputs_of({**world, "corp": {"description": "x"}}, world))
+    fresh = make_plan(
+        inputs_of({**world, "corp": {"description": "x"}}, world, {"corp": {}, "other": {"tags": {"a": "b"}}})
+    )
+    assert stale_because(saved, saved) == ()
+    assert len(fresh.changes) == 2
+    assert any("the object" in line for line in stale_because(saved, fresh))
+    same_fingerprint = replace(fresh, changes=(saved.changes[0], fresh.changes[1]))
+    assert stale_because(saved, same_fingerprint) == ()
+
+
+def test_stale_when_the_work_is_done_or_the_manifest_or_state_differs() -> None:
+    saved = make_plan(inputs_of({"corp": {"description": "x"}}, {"corp": {}}))
+    done = make_plan(inputs_of({"corp": {"description": "x"}}, {"corp": {"description": "x"}}))
+    assert "nothing is to be done about it now" in stale_because(saved, done)[0]
+    assert stale_because(saved, replace(saved, manifest_digest="other")) == ("the manifests have changed since",)
+    assert "was made for state" in stale_because(saved, replace(saved, lineage="other"))[0]
