@@ -1,0 +1,42 @@
+# Every target sets up what it needs, once; see .ci/setup.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint clean
+
+VENV := .venv
+PYTHON_IN_VENV := $(VENV)/bin/python
+N ?= 1000
+ARGS ?=
+
+help:
+	@echo "make demo    the quickstart: plan, apply, damage, drift, repair"
+	@echo "make test    all tests (ARGS='-k plan' to choose)"
+	@echo "make lint    style, types, and the directions of imports"
+	@echo "make bench   how fast, beside Terraform and cp (N=3000 for the large size; ARGS=--help for more)"
+	@echo "make clean   remove what these made in this folder"
+
+demo: $(VENV)/ready
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" manifests/examples/demo.sh
+
+test: $(VENV)/ready-to-develop
+	@.ci/setup tools
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin" $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal -rs $(ARGS)
+
+bench: $(VENV)/ready
+	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m benchmarks --size $(N) $(ARGS)
+
+lint: $(VENV)/ready-to-develop
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(PYTHON_IN_VENV) -m pytest tests/test_architecture.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/ready: pyproject.toml .ci/setup
+	@.ci/setup python
+	@touch $@
+
+$(VENV)/ready-to-develop: pyproject.toml .ci/setup
+	@.ci/setup python test,lint,postgresql
+	@touch $@ $(VENV)/ready
