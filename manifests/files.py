@@ -40,7 +40,7 @@ def manifest_files(directory: Path, patterns: tuple[str, ...]) -> tuple[list[str
             names.update(_matches(directory, pattern))
         except Refusal as refusal:
             faults.append(
-                Fault(Origin(PROJECT_FILE, 1), ("manifests", index), f"manifests: {refusal.summary}", refusal.detail)
+                Fault(Origin(PROJECT_FILE, 0), ("manifests", index), f"manifests: {refusal.summary}", refusal.detail)
             )
     names.discard(PROJECT_FILE)
     return sorted(names), faults

@@ -19,7 +19,7 @@ def locate(directory: Path, origin: Origin, path: FaultPath) -> Position:
     """Where `path` stands in the document that begins at `origin`, or the nearest thing that contains it.
 
     The document's first line when the file is gone or no longer holds such a document. `path` is made of property
-    names and list indexes, as they are written in the file.
+    names and list indexes, as they are written in the file. An origin of line 0 means the only document of the file.
     """
     return Locator(directory).locate(origin, path)
 
@@ -50,7 +50,10 @@ class Locator:
         return fault.position or self.locate(fault.origin, fault.path)
 
     def locate(self, origin: Origin, path: FaultPath) -> Position:
-        node = self._file(origin.file).documents.get(origin.line)
+        documents = self._file(origin.file).documents
+        node = documents.get(origin.line)
+        if node is None and path and not origin.line and len(documents) == 1:
+            node = next(iter(documents.values()))
         if node is None:
             return Position(origin.file, origin.line)
         for part in path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -81,14 +81,14 @@ def default_of(field: FieldInfo) -> str | int | bool | None:
 
 
 def model_of(annotation: Any) -> type[Model] | None:
-    """The model that an annotation holds, directly, optionally, or as the entries of a list."""
+    """The model that an annotation holds: itself, optionally, or as the entries of a list or the values of a mapping."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if origin is typing.Annotated:
         return model_of(arguments[0])
-    if origin in (typing.Union, types.UnionType, list):
+    if origin in (typing.Union, types.UnionType, list, dict):
         return next((model for model in map(model_of, arguments) if model), None)
     return None
 
@@ -97,41 +97,59 @@ def attribute_fields(model: type[Model]) -> Iterator[tuple[str, str, FieldInfo]]
     """Python name, name in the document, and field of what becomes part of the canonical attributes."""
     for name, field in model.model_fields.items():
         rule = rule_of(field)
+        below = model_of(field.annotation)
         if rule is None and issubclass(model, KindModel):
             continue
+        if below is not None and issubclass(below, KindModel):
+            continue  # its entries are nodes of their own
         if rule is None or rule.mutability is not Mutability.REQUEST:
             yield name, field.alias or name, field
 
 
 def canonical(model: Model) -> dict[str, Any]:
     """The attributes of `model` that are set, in the shapes everything is compared in; empty collections are not set."""
+    return canonical_values(type(model), model.__dict__)
+
+
+def canonical_values(model: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for the values of such a model by Python name; names that are no attributes are left out."""
     found = {}
-    for name, alias, convert in _conversions(type(model)):
-        value = getattr(model, name)
+    for name, alias, convert in _conversions(model):
+        value = values.get(name)
         if value is not None:
-            converted = convert(value)
+            converted = convert(value) if convert else value
             if converted or not isinstance(converted, dict | list):
                 found[alias] = converted
     return found
 
 
 @cache
-def _conversions(model: type[Model]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
+def _conversions(model: type[Model]) -> tuple[tuple[str, str, Callable[[Any], Any] | None], ...]:
     return tuple((name, alias, _conversion(field)) for name, alias, field in attribute_fields(model))
 
 
-def _conversion(field: FieldInfo) -> Callable[[Any], Any]:
+def _conversion(field: FieldInfo) -> Callable[[Any], Any] | None:
+    """How a field's value becomes canonical; None when it is already."""
     rule = rule_of(field)
     key = rule.key if rule else ""
+    if model_of(field.annotation) is None and not _is_list(field.annotation):
+        return None
 
     def convert(value: Any) -> Any:
-        if isinstance(value, Model):
-            return canonical(value)
         if isinstance(value, list):
             return _keyed(value, key) if key else _as_set(value)
-        return value
+        return canonical(value)
 
     return convert
+
+
+def holds_mapping(annotation: Any) -> bool:
+    """Whether an annotation is a mapping with free keys."""
+    return typing.get_origin(annotation) is dict or any(map(holds_mapping, typing.get_args(annotation)))
+
+
+def _is_list(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is list or any(map(_is_list, typing.get_args(annotation)))
 
 
 def _as_set(values: list[Any]) -> list[Any]:

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Plays the quickstart in a folder of its own: plan, apply, nothing left to do; damage, drift, repair.
+# Stops at the first surprise. Needs `reconciler` and `python` on PATH, as `make demo` has them.
+set -euo pipefail
+examples=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export PYTHONPATH="$examples/../..${PYTHONPATH:+:$PYTHONPATH}"
+
+heading() {
+    printf '\n== %s\n\n' "$*"
+}
+
+surprise() {
+    printf '\ndemo: %s\ndemo: this should not happen; look around in %s\n' "$*" "$folder" >&2
+    exit 1
+}
+
+# expect CODE COMMAND...: shows the command, runs it, and stops unless it ends with that exit code.
+expect() {
+    local expected=$1 code=0
+    shift
+    printf '$ %s\n' "$*"
+    "$@" || code=$?
+    [ "$code" = "$expected" ] || surprise "'$*' ended with exit code $code instead of $expected"
+}
+
+boot_image() {
+    python -m manifests.examples.boot_image "images/$1.img" --message "hello from $1"
+}
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/reconciler-demo.XXXXXX")
+cp -r "$examples/quickstart/." "$folder"
+cd "$folder"
+printf 'The quickstart is played in %s\n' "$folder"
+
+heading "Three small disk images that boot"
+mkdir images
+boot_image web-1.0.0
+boot_image web-1.1.0
+boot_image worker-1.0.0
+ls -s images
+
+heading "What is there to do?"
+expect 2 reconciler plan --detailed-exitcode
+
+heading "Do it: every region gets its copies"
+expect 0 reconciler apply --auto-approve
+expect 0 find regions -name '*.raw'
+
+heading "Is anything left to do?"
+expect 0 reconciler plan --detailed-exitcode
+
+damaged=regions/westus/corp/web/1.1.0/replica-1.os.raw
+[ -f "$damaged" ] || surprise "$damaged is missing after apply"
+heading "Somebody cuts off the end of $damaged"
+chmod u+w "$(dirname "$damaged")" "$damaged"
+expect 0 truncate --size=100 "$damaged"
+
+heading "The drift job finds it"
+expect 2 reconciler drift
+
+heading "The next apply repairs it"
+expect 0 reconciler apply --auto-approve
+expect 0 cmp images/web-1.1.0.img "$damaged"
+expect 0 reconciler drift --deep
+
+heading "That was all. It is in $folder; remove that when you have seen enough"

@@ -1,0 +1,81 @@
+"""`reconciler.yaml`."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from manifests.faults import Refusal
+from manifests.kinds.base import Model
+from manifests.kinds.scalars import RegionName, Scalar, Text
+from manifests.kinds.target_region import TargetRegion, parse_shorthand
+
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+NAME_RULE = "allowed: letters, digits, '_', '.' and '-', beginning with a letter, digit or '_'"
+Name = Annotated[str, Text(NAME, NAME_RULE, 80)]
+
+
+class RegionSetMember(Scalar):
+    """`REGION[=COUNT][=STORAGE]`, kept as text once it is known to be sound."""
+
+    def parse(self, text: str) -> str:
+        entry = parse_shorthand(text)
+        RegionName().parse(entry["name"])
+        try:
+            TargetRegion.model_validate(entry)
+        except ValidationError as error:
+            cause = error.errors()[0].get("ctx", {}).get("error")
+            raise Refusal(f"'{text}' is not a target region", str(cause or "write REGION[=COUNT][=STORAGE]")) from error
+        return text
+
+
+class ProviderEntry(Model):
+    """A backend: its type, and settings that the backend itself checks."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel)
+
+    type: Annotated[str, Text(), Field(description="Type of backend, such as local.")]
+
+
+class ProjectSettings(Model):
+    """What a project says, and what an environment may say differently."""
+
+    manifests: Annotated[
+        list[Annotated[str, Text()]] | None,
+        Field(description="Files, folders (with all below them) or globs of manifests, from this file; [manifests] when absent."),
+    ] = None
+    state: Annotated[
+        str | None, Text(), Field(description="Where the state is kept; sqlite:///.reconciler/state.db when absent.")
+    ] = None
+    provider: Annotated[
+        ProviderEntry | None, Field(description="The backend of galleries that name none: short for providers: {default: ...}.")
+    ] = None
+    providers: Annotated[dict[Name, ProviderEntry] | None, Field(description="Backends by name.")] = None
+    region_sets: Annotated[
+        dict[Name, list[Annotated[str, RegionSetMember()]]] | None,
+        Field(description="Lists of REGION[=COUNT][=STORAGE] by name, written @NAME in targetRegions."),
+    ] = None
+    values: Annotated[
+        dict[Name, str] | None, Field(description="Texts by name, written ${values.NAME} in any scalar.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_default(self) -> "ProjectSettings":
+        if self.provider is not None and self.providers and "default" in self.providers:
+            raise Refusal("provider and providers.default are the same thing", "keep one of the two")
+        return self
+
+
+class ProjectFile(ProjectSettings):
+    """The project file, reconciler.yaml."""
+
+    project: Annotated[str, Text(NAME, NAME_RULE, 80), Field(description="Name of the project.")]
+    environments: Annotated[
+        dict[Name, ProjectSettings] | None,
+        Field(description="What is different with --environment NAME: values, providers and region sets are merged by name."),
+    ] = None
+
+
+def settings_of(entry: ProviderEntry) -> dict[str, Any]:
+    """What a backend gets besides its type: texts, lists and mappings as written."""
+    return dict(entry.model_extra or {})

@@ -1,0 +1,48 @@
+"""`Project`: what `reconciler.yaml` says, an environment's differences taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEFAULT_ENVIRONMENT = "default"
+DEFAULT_PROVIDER = "default"
+DEFAULT_STATE = "sqlite:///.reconciler/state.db"
+DEFAULT_MANIFESTS = ("manifests",)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """A backend's type and its settings: texts, lists and mappings as they were written."""
+
+    type: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project in one environment.
+
+    `manifests` are files, folders and globs relative to `directory`. `region_sets` hold `REGION[=COUNT][=STORAGE]`.
+    """
+
+    name: str
+    directory: Path
+    environment: str
+    manifests: tuple[str, ...]
+    state: str
+    providers: Mapping[str, ProviderSettings]
+    values: Mapping[str, str]
+    region_sets: Mapping[str, tuple[str, ...]]
+
+
+def load_project(directory: Path, environment: str | None = None) -> Project:
+    """The project in `directory`, in `environment` or the default one.
+
+    Raises: ManifestError when there is no project file, it has faults, or it knows no such environment.
+    """
+    from manifests.project_loading import read_project  # brings in YAML and the models
+
+    return read_project(directory, environment)

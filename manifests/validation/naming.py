@@ -1,0 +1,46 @@
+"""Names that must be known or unique."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manifests.declarations import Declared
+from manifests.faults import Fault
+from manifests.kinds.image_definition import ImageDefinition
+from manifests.project import DEFAULT_PROVIDER
+from manifests.validation.world import Desired
+from manifests.words import quoted, suggestion
+
+
+def providers_exist(desired: Desired) -> Iterator[Fault]:
+    """A gallery's provider is one of the project's."""
+    known = desired.project.providers
+    for gallery in desired.declarations.galleries.values():
+        name = gallery.document.provider or DEFAULT_PROVIDER
+        if name not in known:
+            named = gallery.document.provider is not None
+            yield Fault(
+                gallery.origin,
+                ("provider",) if named else (),
+                f"no provider is called {quoted(name)}" if named else "the gallery names no provider, and none is the default",
+                suggestion(name, sorted(known), label="providers in reconciler.yaml"),
+                gallery.address,
+            )
+
+
+def triplets_are_unique(desired: Desired) -> Iterator[Fault]:
+    """Publisher, offer and SKU name one definition in a gallery, case aside."""
+    seen: dict[tuple[str, ...], Declared[ImageDefinition]] = {}
+    for definition in desired.declarations.definitions.values():
+        identifier = definition.document.identifier
+        triplet = (identifier.publisher, identifier.offer, identifier.sku)
+        key = tuple(part.lower() for part in (definition.address.gallery, *triplet))
+        earlier = seen.setdefault(key, definition)
+        if earlier is not definition:
+            yield Fault(
+                definition.origin,
+                ("identifier",),
+                f"publisher, offer and sku {'/'.join(triplet)} are those of {earlier.address} too",
+                f"declared at {earlier.origin.file}:{earlier.origin.line}: the three together must be unique in a gallery",
+                definition.address,
+            )

@@ -1,0 +1,62 @@
+"""What documents point at must be declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from manifests.address import Address
+from manifests.faults import Fault
+from manifests.validation.world import Desired
+from manifests.words import quoted, suggestion
+
+
+def parents_exist(desired: Desired) -> Iterator[Fault]:
+    """A definition's gallery and a version's definition."""
+    declared = desired.declarations
+    for definition in declared.definitions.values():
+        gallery = Address(definition.address.gallery)
+        if gallery not in declared:
+            yield Fault(
+                definition.origin,
+                ("gallery",),
+                f"the gallery {quoted(str(gallery))} is not declared",
+                _remedy(gallery, declared.galleries),
+                definition.address,
+            )
+    for version in declared.versions.values():
+        image = Address(version.address.gallery, version.address.definition)
+        if image not in declared:
+            yield Fault(
+                version.origin,
+                ("image",),
+                f"the image definition {quoted(str(image))} is not declared",
+                _remedy(image, declared.definitions),
+                version.address,
+            )
+
+
+def sources_exist(desired: Desired) -> Iterator[Fault]:
+    """The version that a source names, or a version to be the latest of the definition it names."""
+    declared = desired.declarations
+    with_versions = {address._replace(version="") for address in (*declared.versions, *declared.broken) if address.version}
+    for version in declared.versions.values():
+        named = version.document.source.version
+        if named is None or named in declared:
+            continue
+        definition = named._replace(version="")
+        if named.version != "latest":
+            summary = f"the source version {quoted(str(named))} is not declared"
+            remedy = _remedy(named, declared.versions)
+        elif definition not in declared:
+            summary = f"the source's image definition {quoted(str(definition))} is not declared"
+            remedy = _remedy(definition, declared.definitions)
+        elif definition not in with_versions:
+            summary = f"{definition} has no version that could be its latest"
+            remedy = "declare a version of it, or name another source"
+        else:
+            continue
+        yield Fault(version.origin, ("source", "version"), summary, remedy, version.address)
+
+
+def _remedy(missing: Address, declared: Iterable[Address]) -> str:
+    return suggestion(str(missing), [str(address) for address in declared], label="declared")

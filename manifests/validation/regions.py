@@ -1,0 +1,76 @@
+"""Target regions, their storage, and shallow replication."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manifests.desired import DesiredVersion
+from manifests.faults import Fault
+from manifests.validation.world import Desired
+
+
+def no_region_twice(desired: Desired) -> Iterator[Fault]:
+    """No two entries mean the same region, however they are spelled."""
+    for version in desired.versions.values():
+        seen = set()
+        for region in version.regions:
+            if region.name in seen:
+                yield Fault(
+                    region.origin,
+                    region.path,
+                    f"the region {region.name} is listed twice",
+                    "spaces and case do not make another region, and a region set may hold it already: keep one entry",
+                    version.address,
+                )
+            seen.add(region.name)
+
+
+def home_is_a_target(desired: Desired) -> Iterator[Fault]:
+    """The location of a version is among its target regions."""
+    for version in desired.versions.values():
+        names = [region.name for region in version.regions]
+        if version.location not in names:
+            yield Fault(
+                *version.place("target_regions"),
+                f"the home region {version.location} is not among the target regions",
+                f"add {version.location}, or set location to one of: {', '.join(names) or 'none yet'}",
+                version.address,
+            )
+
+
+def storage_is_chosen_once(desired: Desired) -> Iterator[Fault]:
+    """storageAccountType and storageAccountStrategy exclude each other."""
+    for version in desired.versions.values():
+        settings = version.settings
+        if "storage_account_type" in settings and "storage_account_strategy" in settings:
+            yield Fault(
+                *version.place("storage_account_strategy"),
+                "storageAccountType and storageAccountStrategy exclude each other",
+                "name the type, or let the strategy choose it",
+                version.address,
+            )
+
+
+def shallow_stays_home(desired: Desired) -> Iterator[Fault]:
+    """A shallow version makes no copies: one region, one replica, no keys of its own."""
+    for version in desired.versions.values():
+        if version.settings["replication_mode"] != "Shallow":
+            continue
+        for summary, name in _against_shallow(version):
+            yield Fault(
+                *version.place(name),
+                f"replicationMode Shallow {summary}",
+                "a shallow version only refers to its source: one replica in the home region, no encryption; or use Full",
+                version.address,
+            )
+
+
+def _against_shallow(version: DesiredVersion) -> Iterator[tuple[str, str]]:
+    if len(version.regions) > 1:
+        yield "allows one target region, the home region", "target_regions"
+    if any(region.replicas > 1 for region in version.regions):
+        yield "allows one replica", "target_regions"
+    if any(region.encryption for region in version.regions):
+        yield "allows no encryption keys", "target_regions"
+    if any(region.entry.additional_replica_sets for region in version.regions):
+        yield "allows no additional replica sets", "target_regions"

@@ -1,0 +1,81 @@
+"""What shared galleries may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manifests.address import Address
+from manifests.faults import Fault, FaultPath
+from manifests.kinds.gallery import Gallery
+from manifests.resource import Origin
+from manifests.validation.world import Desired
+
+
+def groups_stay_home(desired: Desired) -> Iterator[Fault]:
+    """A version in a directly shared gallery has the gallery's home region; copies elsewhere are fine."""
+    for version in desired.versions.values():
+        gallery = version.gallery.document
+        if gallery.sharing.permissions == "Groups" and version.location != gallery.location:
+            yield Fault(
+                *version.place("location"),
+                f"the home region {version.location} is not that of the directly shared gallery, {gallery.location}",
+                f"remove location, or write {gallery.location}",
+                version.address,
+            )
+
+
+def community_is_one_region(desired: Desired) -> Iterator[Fault]:
+    """A community gallery, its definitions and its versions have one home region."""
+    for definition in desired.declarations.definitions.values():
+        gallery = desired.declarations.galleries.get(Address(definition.address.gallery))
+        location = definition.document.location
+        if gallery is not None and _is_community(gallery.document) and location not in (None, gallery.document.location):
+            yield _elsewhere(definition.origin, ("location",), gallery.document, definition.address)
+    for version in desired.versions.values():
+        if _is_community(version.gallery.document) and version.location != version.gallery.document.location:
+            yield _elsewhere(*version.place("location"), version.gallery.document, version.address)
+
+
+def shared_is_not_encrypted(desired: Desired) -> Iterator[Fault]:
+    """Galleries shared with groups or the community hold no versions encrypted with keys of one's own."""
+    for version in desired.versions.values():
+        permissions = version.gallery.document.sharing.permissions
+        if permissions == "Private":
+            continue
+        for region in version.regions:
+            if region.encryption is not None:
+                yield Fault(
+                    region.origin,
+                    (*region.path, "encryption"),
+                    f"a gallery with sharing permissions {permissions} cannot hold encrypted versions",
+                    "remove encryption, or publish the version in a private gallery",
+                    version.address,
+                )
+
+
+def community_has_no_plan(desired: Desired) -> Iterator[Fault]:
+    """Images with a marketplace plan cannot be published to the community."""
+    for definition in desired.declarations.definitions.values():
+        gallery = desired.declarations.galleries.get(Address(definition.address.gallery))
+        if gallery is not None and _is_community(gallery.document) and definition.document.purchase_plan is not None:
+            yield Fault(
+                definition.origin,
+                ("purchasePlan",),
+                "a community gallery cannot hold images with a marketplace plan",
+                "publish the image in a private gallery, or one shared with groups",
+                definition.address,
+            )
+
+
+def _is_community(gallery: Gallery) -> bool:
+    return gallery.sharing.permissions == "Community"
+
+
+def _elsewhere(origin: Origin, path: FaultPath, gallery: Gallery, address: Address) -> Fault:
+    return Fault(
+        origin,
+        path,
+        f"everything in a community gallery has the gallery's location, {gallery.location}",
+        f"remove location, or write {gallery.location}",
+        address,
+    )
