@@ -38,7 +38,8 @@ class Address(NamedTuple):
                 f"'{text}' is not an address: write GALLERY, GALLERY/DEFINITION, "
                 "GALLERY/DEFINITION/VERSION or GALLERY/DEFINITION/VERSION@REGION"
             )
-        return cls(*parts, *[""] * (3 - len(parts)), region)
+        gallery, definition, version = (*parts, "", "")[:3]
+        return cls(gallery, definition, version, region)
 
     @property
     def kind(self) -> Kind:
@@ -93,7 +94,9 @@ def is_version(text: str) -> bool:
     Source: the Compute Gallery documentation of image versions.
     """
     parts = text.split(".")
-    return len(parts) == 3 and all(part.isascii() and part.isdigit() and int(part) < 2**31 for part in parts)
+    return len(parts) == 3 and all(
+        part.isascii() and part.isdigit() and len(part) <= 10 and int(part) < 2**31 for part in parts
+    )
 
 
 def version_number(text: str) -> tuple[int, int, int]:

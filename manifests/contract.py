@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from manifests.address import Kind
-from manifests.kinds.base import Model, model_of, rule_of
+from manifests.kinds.base import Model, field_called, model_of, rule_of
 from manifests.kinds.gallery import Gallery
 from manifests.kinds.image_definition import ImageDefinition
 from manifests.kinds.image_version import ImageVersion
@@ -41,10 +41,8 @@ def rule_for(kind: Kind, path: tuple[str, ...]) -> Rule:
     rule = IMMUTABLE
     parts = iter(path)
     for part in parts:
-        field = model and next(
-            (field for name, field in model.model_fields.items() if (field.alias or name) == part), None
-        )
-        if not field:
+        field = field_called(model, part) if model else None
+        if field is None:
             return rule
         own = rule_of(field)
         rule = own or rule

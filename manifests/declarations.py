@@ -107,7 +107,9 @@ def _model(data: Mapping[str, Any], origin: Origin, faults: list[Fault]) -> type
         faults.append(Fault(origin, (), "the document has no kind", f"add kind: one of {', '.join(DOCUMENT_KINDS)}"))
         return None
     if not isinstance(kind, str):
-        faults.append(Fault(origin, ("kind",), f"kind must be a word, not {shape(kind)}", suggestion("", DOCUMENT_KINDS)))
+        faults.append(
+            Fault(origin, ("kind",), f"kind must be a word, not {shape(kind)}", suggestion("", DOCUMENT_KINDS))
+        )
         return None
     if kind not in DOCUMENT_KINDS:
         faults.append(Fault(origin, ("kind",), f"the kind {quoted(kind)} is unknown", suggestion(kind, DOCUMENT_KINDS)))

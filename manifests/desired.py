@@ -21,9 +21,7 @@ from manifests.words import quoted, suggestion
 RegionSets = Mapping[str, Sequence[TargetRegion]]
 
 _MATERIALISED = {
-    name: default
-    for name, field in VersionSettings.model_fields.items()
-    if (default := default_of(field)) is not None
+    name: default for name, field in VersionSettings.model_fields.items() if (default := default_of(field)) is not None
 }
 
 
@@ -97,11 +95,11 @@ def desired_version(
     entries = settings.get("target_regions")
     if entries is None:
         here = TargetRegion.model_validate({"name": location})
-        regions = (_region(here, here, settings, declared.origin, ("location",)),)
-        return DesiredVersion(declared, definition, gallery, settings, location, regions)
+        home = _region(here, here, settings, declared.origin, ("location",))
+        return DesiredVersion(declared, definition, gallery, settings, location, (home,))
     own = declared.document.target_regions is not None
     origin = declared.origin if own else definition.origin
-    path = ("targetRegions",) if own else ("versionDefaults", "targetRegions")
+    path: FaultPath = ("targetRegions",) if own else ("versionDefaults", "targetRegions")
     regions = tuple(_regions(entries, settings, region_sets, origin, path, faults))
     return DesiredVersion(declared, definition, gallery, settings, location, regions)
 

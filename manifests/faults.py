@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from manifests.address import Address
 from manifests.diagnostics import Diagnostic, Position, error
 from manifests.errors import ManifestError
 from manifests.resource import Origin
 from manifests.words import without_secrets
+
+if TYPE_CHECKING:
+    from manifests.positions import Locator
 
 FaultPath: TypeAlias = tuple[str | int, ...]
 
@@ -52,20 +55,18 @@ def _located(directory: Path, faults: Sequence[Fault]) -> list[Diagnostic]:
     from manifests.positions import Locator  # reads the files a second time, which only a fault is worth
 
     locator = Locator(directory)
-    return [_diagnostic(fault, locator.position(fault), locator) for fault in faults]
+    return [_diagnostic(fault, locator) for fault in faults]
 
 
-def _diagnostic(fault: Fault, position: Position, locator: object) -> Diagnostic:
-    from manifests.positions import Locator
-
-    line = locator.line(position) if isinstance(locator, Locator) else ""
-    found = error(
+def _diagnostic(fault: Fault, locator: Locator) -> Diagnostic:
+    position = locator.position(fault)
+    return error(
         without_secrets(fault.summary),
         without_secrets(fault.detail),
         address=fault.address,
         position=position,
+        line=without_secrets(locator.line(position)),
     )
-    return replace(found, line=without_secrets(line))
 
 
 def _file_order(diagnostic: Diagnostic) -> tuple[str, int, int, str]:

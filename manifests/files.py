@@ -68,7 +68,9 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except OSError as cause:
-        raise Refusal(f"cannot be read: {cause.strerror or cause}", "see that the file exists and is readable") from cause
+        raise Refusal(
+            f"cannot be read: {cause.strerror or cause}", "see that the file exists and is readable"
+        ) from cause
     if len(content) > LARGEST_FILE:
         size = max(status.st_size, len(content)) / 2**20
         raise Refusal(
@@ -108,7 +110,9 @@ def _walk(folder: str, seen: set[str]) -> Iterator[str]:
     try:
         entries = list(os.scandir(folder))
     except OSError as cause:
-        raise Refusal(f"{quoted(folder)} cannot be listed: {cause.strerror}", "see that the folder is readable") from cause
+        raise Refusal(
+            f"{quoted(folder)} cannot be listed: {cause.strerror}", "see that the folder is readable"
+        ) from cause
     for entry in entries:
         if entry.name.startswith("."):
             continue

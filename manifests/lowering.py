@@ -86,9 +86,7 @@ def _versions(
     return found
 
 
-def _resources(
-    declarations: Declarations, versions: dict[Address, DesiredVersion]
-) -> dict[Address, Resource]:
+def _resources(declarations: Declarations, versions: dict[Address, DesiredVersion]) -> dict[Address, Resource]:
     """All nodes, a version's regions right after it, in the order of addresses."""
     found: dict[Address, Resource] = {}
     regions: dict[tuple[int, bool, str | None], tuple[str, str]] = {}
@@ -137,9 +135,7 @@ def _version_nodes(
         yield Resource(address, provider, text, text_digest, declared.origin, part)
 
 
-def _region_text(
-    region: DesiredRegion, known: dict[tuple[int, bool, str | None], tuple[str, str]]
-) -> tuple[str, str]:
+def _region_text(region: DesiredRegion, known: dict[tuple[int, bool, str | None], tuple[str, str]]) -> tuple[str, str]:
     """Canonical text and digest of a region: most regions of an estate are alike, so each is worked out once."""
     key = (region.replicas, region.exclude_from_latest, region.storage_account_type)
     plain = region.encryption is None and not region.entry.additional_replica_sets

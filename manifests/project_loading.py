@@ -70,7 +70,14 @@ def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, Pr
     if len(documents) > 1:
         refuse(
             directory,
-            [Fault(documents[1].origin, (), "a second document in the project file", "manifests belong into files of their own")],
+            [
+                Fault(
+                    documents[1].origin,
+                    (),
+                    "a second document in the project file",
+                    "manifests belong into files of their own",
+                )
+            ],
         )
     if not isinstance(document.data, dict):
         refuse(

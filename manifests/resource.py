@@ -58,7 +58,7 @@ class DriftException:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """How careful to be with one resource. `ignore_changes` and `ignore_drift` hold attribute paths like `tags.owner`."""
+    """How careful to be with one resource. The `ignore_` fields hold attribute paths like `tags.owner`."""
 
     protect: bool = False
     on_remove: OnRemove = OnRemove.DELETE
@@ -72,7 +72,7 @@ DEFAULT_LIFECYCLE = Lifecycle()
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The document a resource comes from: file (relative to the project, '/' between parts) and its first line, from 1."""
+    """Where a resource's document is: file (relative to the project, '/' between parts) and first line, from 1."""
 
     file: str
     line: int

@@ -58,13 +58,20 @@ class UniqueBy:
             for part in self.key.split("."):
                 value = getattr(value, _python_name(type(value), part))
             if value in seen:
-                raise Refusal(f"two entries have the {self.key} {value}", f"give each a {self.key} of its own, or merge them")
+                raise Refusal(
+                    f"two entries have the {self.key} {value}", f"give each a {self.key} of its own, or merge them"
+                )
             seen.add(value)
         return entries
 
 
 def _python_name(model: type[Model], alias: str) -> str:
     return next(name for name, field in model.model_fields.items() if (field.alias or name) == alias)
+
+
+def field_called(model: type[Model], alias: str) -> FieldInfo | None:
+    """The field that is called `alias` in documents, or None."""
+    return next((field for name, field in model.model_fields.items() if (field.alias or name) == alias), None)
 
 
 def rule_of(field: FieldInfo) -> Rule | None:

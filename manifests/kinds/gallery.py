@@ -42,7 +42,9 @@ class SharingGroups(Model):
     subscriptions: Annotated[
         list[Annotated[str, Text()]], Field(alias="Subscriptions", description="Subscription ids, 30 at most.")
     ] = []
-    aad_tenants: Annotated[list[Annotated[str, Text()]], Field(alias="AADTenants", description="Tenant ids, 5 at most.")] = []
+    aad_tenants: Annotated[
+        list[Annotated[str, Text()]], Field(alias="AADTenants", description="Tenant ids, 5 at most.")
+    ] = []
 
     @model_validator(mode="after")
     def _few_enough(self) -> "SharingGroups":
@@ -51,7 +53,9 @@ class SharingGroups(Model):
             ("tenants", self.aad_tenants, MOST_TENANTS),
         ):
             if len(set(ids)) > most:
-                raise Refusal(f"{len(set(ids))} {what} are too many", f"a gallery can be shared with {most} {what} at most")
+                raise Refusal(
+                    f"{len(set(ids))} {what} are too many", f"a gallery can be shared with {most} {what} at most"
+                )
         return self
 
 
@@ -83,9 +87,13 @@ class Sharing(Model):
                 "add communityGalleryInfo: {publisherUri, publisherContact, eula, publicNamePrefix}",
             )
         if self.community_gallery_info is not None and self.permissions != "Community":
-            raise Refusal("communityGalleryInfo is for community galleries only", "write permissions: Community, or remove it")
+            raise Refusal(
+                "communityGalleryInfo is for community galleries only", "write permissions: Community, or remove it"
+            )
         if self.groups is not None and self.permissions != "Groups":
-            raise Refusal("groups are for directly shared galleries only", "write permissions: Groups, or remove groups")
+            raise Refusal(
+                "groups are for directly shared galleries only", "write permissions: Groups, or remove groups"
+            )
         return self
 
 

@@ -41,7 +41,9 @@ IDENTIFIER = r"[A-Za-z0-9._-]*[A-Za-z0-9_-]"
 class Identifier(Model):
     """The triplet that names an image in the market's terms; unique in a gallery."""
 
-    publisher: Annotated[str, Text(IDENTIFIER, IDENTIFIER_RULE, 128), Field(description="Publisher, up to 128 characters.")]
+    publisher: Annotated[
+        str, Text(IDENTIFIER, IDENTIFIER_RULE, 128), Field(description="Publisher, up to 128 characters.")
+    ]
     offer: Annotated[str, Text(IDENTIFIER, IDENTIFIER_RULE, 64), Field(description="Offer, up to 64 characters.")]
     sku: Annotated[str, Text(IDENTIFIER, IDENTIFIER_RULE, 64), Field(description="SKU, up to 64 characters.")]
 
@@ -129,12 +131,19 @@ class ImageDefinition(KindModel):
         Field(description="Whether machine-specific parts were removed."),
     ]
     identifier: Annotated[
-        Identifier, Rule(source=TROUBLESHOOTING_DOC), Field(description="Publisher, offer and SKU; unique in the gallery.")
+        Identifier,
+        Rule(source=TROUBLESHOOTING_DOC),
+        Field(description="Publisher, offer and SKU; unique in the gallery."),
     ]
     hyper_v_generation: Annotated[
-        str, Choice("V1", "V2"), Rule(source=TROUBLESHOOTING_DOC), Field(description="V1 boots from BIOS, V2 from UEFI.")
+        str,
+        Choice("V1", "V2"),
+        Rule(source=TROUBLESHOOTING_DOC),
+        Field(description="V1 boots from BIOS, V2 from UEFI."),
     ] = "V2"
-    architecture: Annotated[str, Choice("x64", "Arm64"), Rule(source=ARM_API), Field(description="Processor family.")] = "x64"
+    architecture: Annotated[
+        str, Choice("x64", "Arm64"), Rule(source=ARM_API), Field(description="Processor family.")
+    ] = "x64"
     description: Annotated[
         str | None, Rule(Mutability.IN_PLACE, source=IMAGES_DOC), Field(description="Text for people.")
     ] = None
@@ -166,7 +175,9 @@ class ImageDefinition(KindModel):
         list[Feature] | None,
         AfterValidator(UniqueBy("name")),
         Rule(key="name", source=CAUTION),
-        Field(description="What the image supports: security type, hibernation, accelerated network, disk controllers."),
+        Field(
+            description="What the image supports: security type, hibernation, accelerated network, disk controllers."
+        ),
     ] = None
     allow_update_image: Annotated[
         bool | None,
@@ -178,6 +189,7 @@ class ImageDefinition(KindModel):
         dict[str, str] | None, Rule(Mutability.IN_PLACE, source=ARM_API), Field(description="Names and values.")
     ] = None
     version_defaults: Annotated[
-        VersionSettings | None, Field(description="What its versions have unless they say otherwise; replaced as a whole.")
+        VersionSettings | None,
+        Field(description="What its versions have unless they say otherwise; replaced as a whole."),
     ] = None
     lifecycle: Annotated[LifecycleEntry | None, Field(description="How careful to be with the definition.")] = None

@@ -44,7 +44,9 @@ class VhdSource(Model):
 class DiskSource(Model):
     """Where the content of one disk comes from: exactly one of these."""
 
-    file: Annotated[FilePath | None, Field(description="Path of a disk image, relative to the file it is written in.")] = None
+    file: Annotated[
+        FilePath | None, Field(description="Path of a disk image, relative to the file it is written in.")
+    ] = None
     vhd: Annotated[VhdSource | None, Field(description="A blob in a storage account.")] = None
     disk: Annotated[str | None, Text(), Field(description="ARM id of a managed disk.")] = None
     snapshot: Annotated[str | None, Text(), Field(description="ARM id of a snapshot.")] = None
@@ -181,7 +183,9 @@ class VersionSettings(KindModel):
     target_regions: Annotated[
         list[TargetRegionEntry] | None,
         Rule(Mutability.IN_PLACE, key="name", source=IMAGES_DOC),
-        Field(description="Where copies are kept: REGION[=COUNT][=STORAGE], @REGIONSET or a mapping. Home when absent."),
+        Field(
+            description="Where copies are kept: REGION[=COUNT][=STORAGE], @REGIONSET or a mapping. Home when absent."
+        ),
     ] = None
     replica_count: Annotated[
         int | None,
@@ -252,10 +256,15 @@ class ImageVersion(VersionSettings):
     ]
     name: Annotated[str, VersionName(), Field(description="Major.Minor.Patch; the greatest is `latest`.")]
     source: Annotated[
-        Source, Rule(source=TROUBLESHOOTING_DOC), Field(description="Where the content of the OS disk or image comes from.")
+        Source,
+        Rule(source=TROUBLESHOOTING_DOC),
+        Field(description="Where the content of the OS disk or image comes from."),
     ]
     host_caching: Annotated[
-        str | None, Choice(*HOST_CACHING), Rule(source=ARM_API), Field(description="Caching of the OS disk on the host.")
+        str | None,
+        Choice(*HOST_CACHING),
+        Rule(source=ARM_API),
+        Field(description="Caching of the OS disk on the host."),
     ] = None
     data_disks: Annotated[
         list[DataDisk] | None,

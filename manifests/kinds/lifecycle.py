@@ -29,19 +29,25 @@ class LifecycleEntry(Model):
     """How careful to be with the resource and, for a version, with its target regions."""
 
     protect: Annotated[
-        bool, Flag(), Field(description="Refuse to delete or replace it, also once its entry is gone from the manifests.")
+        bool,
+        Flag(),
+        Field(description="Refuse to delete or replace it, also once its entry is gone from the manifests."),
     ] = False
     on_remove: Annotated[
         str,
         Choice("delete", "retain"),
-        Field(description="What happens to the object when its entry is removed: delete it, or leave it and forget it."),
+        Field(
+            description="What happens to the object when its entry is removed: delete it, or leave it and forget it."
+        ),
     ] = "delete"
     allow_replace: Annotated[
         bool, Flag(), Field(description="Allow changes of immutable attributes, which delete and recreate the object.")
     ] = False
     ignore_changes: Annotated[
         list[AttributePath],
-        Field(description="Attributes whose change in the manifests is not applied; targetRegions.NAME for those of regions."),
+        Field(
+            description="Attributes whose change in the manifests is not applied; targetRegions.NAME for those of regions."
+        ),
     ] = []
     ignore_drift: Annotated[
         list[Annotated[DriftExceptionEntry, BeforeValidator(_exception)]],

@@ -14,4 +14,6 @@ class Moved(KindModel):
 
     kind: Annotated[Literal["Moved"], Field(description="The kind of document.")]
     source: Annotated[Address, AddressText(), Field(alias="from", description="The address until now.")]
-    target: Annotated[Address, AddressText(), Field(alias="to", description="The address from now on; must be declared.")]
+    target: Annotated[
+        Address, AddressText(), Field(alias="to", description="The address from now on; must be declared.")
+    ]

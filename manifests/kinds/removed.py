@@ -15,7 +15,9 @@ class Removed(KindModel):
     kind: Annotated[Literal["Removed"], Field(description="The kind of document.")]
     address: Annotated[
         Address,
-        AddressText(form="GALLERY, GALLERY/DEFINITION, GALLERY/DEFINITION/VERSION or GALLERY/DEFINITION/VERSION@REGION"),
+        AddressText(
+            form="GALLERY, GALLERY/DEFINITION, GALLERY/DEFINITION/VERSION or GALLERY/DEFINITION/VERSION@REGION"
+        ),
         Field(description="What is no longer declared."),
     ]
     destroy: Annotated[bool, Flag(), Field(description="Whether the object is deleted too.")] = False

@@ -29,7 +29,9 @@ def shape(value: object) -> str:
     """What kind of YAML a value is, in words."""
     if value is None:
         return "nothing"
-    return {dict: "a mapping", list: "a list", str: "a text"}.get(type(value), type(value).__name__)
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else "a text"
 
 
 class Scalar:
@@ -131,7 +133,9 @@ class Choice(Scalar):
 
     def json_schema(self) -> dict[str, Any]:
         any_case = "|".join("".join(_either_case(char) for char in word) for word in self.words)
-        return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": f"^({any_case})$"}, VALUE_REFERENCE]}
+        return {
+            "anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": f"^({any_case})$"}, VALUE_REFERENCE]
+        }
 
 
 @dataclass(frozen=True)
@@ -223,7 +227,9 @@ class RegionName(Scalar):
         try:
             return canonical_region(text)
         except ValueError as cause:
-            raise Refusal(f"{quoted(text)} is not the name of a region", "write one like 'East US' or eastus") from cause
+            raise Refusal(
+                f"{quoted(text)} is not the name of a region", "write one like 'East US' or eastus"
+            ) from cause
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string"}
@@ -246,14 +252,11 @@ class AddressText(Scalar):
         checked = [GalleryName().parse(parts[0]), *(DefinitionName().parse(part) for part in parts[1:2])]
         for part in parts[2:]:
             checked.append(part if self.latest and part == "latest" else VersionName().parse(part))
-        return Address(*checked, *[""] * (3 - len(parts)), canonical_or_empty(region))
+        gallery, definition, version = (*checked, "", "")[:3]
+        return Address(gallery, definition, version, RegionName().parse(region) if region else "")
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string", "description": self.form}
-
-
-def canonical_or_empty(region: str) -> str:
-    return str(RegionName().parse(region)) if region else ""
 
 
 @dataclass(frozen=True)

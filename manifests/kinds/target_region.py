@@ -126,9 +126,13 @@ def parse_shorthand(text: str) -> dict[str, str]:
     for index, setting in enumerate(settings):
         is_count = setting.lstrip("-").isdigit()
         if is_count and index:
-            raise Refusal(f"{quoted(text)} is not a target region", "the count stands before the storage: eastus=2=Premium_LRS")
+            raise Refusal(
+                f"{quoted(text)} is not a target region", "the count stands before the storage: eastus=2=Premium_LRS"
+            )
         if not is_count and index == 0 and len(settings) == 2:
-            raise Refusal(f"{quoted(text)} is not a target region", "the count stands before the storage: eastus=2=Premium_LRS")
+            raise Refusal(
+                f"{quoted(text)} is not a target region", "the count stands before the storage: eastus=2=Premium_LRS"
+            )
         entry["replicas" if is_count else "storageAccountType"] = setting
     return entry
 
@@ -152,5 +156,3 @@ def _entry(value: Any) -> Any:
 
 
 TargetRegionEntry = Annotated[TargetRegion, BeforeValidator(_entry)]
-
-

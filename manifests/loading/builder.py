@@ -70,7 +70,9 @@ def replace_values(text: str, values: Mapping[str, str]) -> str:
         if name == inside or not match[0].endswith("}"):
             raise Refusal(f"{quoted(match[0])} cannot be replaced", "write ${values.NAME}, or $${ for a plain ${")
         if name not in values:
-            raise Refusal(f"no value is called {quoted(name)}", suggestion(name, sorted(values), label="declared values"))
+            raise Refusal(
+                f"no value is called {quoted(name)}", suggestion(name, sorted(values), label="declared values")
+            )
         return values[name]
 
     return _VALUE.sub(value_of, text)
@@ -105,11 +107,15 @@ class _Builder:
         if type(event) is AliasEvent:
             return self.alias(event)
         if event.tag is not None:
-            self.fault(event, f"the tag {quoted(event.tag)} is not understood", "remove it: the schema decides the types")
+            self.fault(
+                event, f"the tag {quoted(event.tag)} is not understood", "remove it: the schema decides the types"
+            )
         if type(event) is ScalarEvent:
             value: Any = self.scalar(event)
         elif depth >= DEEPEST:
-            self.fault(event, f"is nested more than {DEEPEST} levels deep", "no manifest needs that: remove some levels")
+            self.fault(
+                event, f"is nested more than {DEEPEST} levels deep", "no manifest needs that: remove some levels"
+            )
             raise _Stop
         elif type(event) is MappingStartEvent:
             value = self.mapping(depth + 1)
@@ -151,12 +157,14 @@ class _Builder:
             return None
         key: str = event.value
         if event.tag is not None or event.anchor is not None or "${" in key or not key.isprintable():
-            self.fault(event, f"the key {quoted(key)} must be a plain text", "no tags, anchors, values or control characters")
+            self.fault(
+                event, f"the key {quoted(key)} must be a plain text", "no tags, anchors, values or control characters"
+            )
             return None
         return key
 
     def sequence(self, depth: int) -> list[Any]:
-        found = []
+        found: list[Any] = []
         while True:
             event = self.next()
             if type(event) is SequenceEndEvent:
@@ -179,7 +187,9 @@ class _Builder:
 
     def alias(self, event: Any) -> Any:
         if event.anchor not in self.anchors:
-            self.fault(event, f"nothing is anchored as '&{event.anchor}'", "an alias needs an anchor before it, not around it")
+            self.fault(
+                event, f"nothing is anchored as '&{event.anchor}'", "an alias needs an anchor before it, not around it"
+            )
             return None
         value, size = self.anchors[event.anchor]
         self.expanded += size
@@ -212,4 +222,7 @@ def _size(value: Any) -> int:
 
 def _unusable(text: str) -> bool:
     """Whether there are control characters besides line breaks and tabs, or halves of characters (surrogates)."""
-    return any((char < " " and char not in "\n\r\t") or "\x7f" <= char < "\x85" or "\ud800" <= char <= "\udfff" for char in text)
+    return any(
+        (char < " " and char not in "\n\r\t") or "\x7f" <= char < "\x85" or "\ud800" <= char <= "\udfff"
+        for char in text
+    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 
 from manifests.diagnostics import Position
@@ -13,6 +11,7 @@ from manifests.files import SourceFile, manifest_files, read_files
 from manifests.loading.builder import Document, build_documents
 from manifests.loading.events import BadEncoding, decode
 from manifests.manifest import Manifest
+from manifests.pause import collection_paused
 from manifests.project import Project
 from manifests.resource import Origin
 
@@ -52,17 +51,3 @@ def load_documents(files: list[SourceFile], values: Mapping[str, str] | None) ->
         documents += found
         faults += wrong
     return documents, faults
-
-
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """Without garbage collection: a load makes many objects, keeps them all, and makes no cycles worth the search."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-

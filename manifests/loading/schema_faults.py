@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from manifests.address import Address
 from manifests.faults import Fault, FaultPath, Refusal
-from manifests.kinds.base import Model, holds_mapping, model_of
+from manifests.kinds.base import Model, field_called, holds_mapping, model_of
 from manifests.kinds.scalars import shape
 from manifests.resource import Origin
 from manifests.words import quoted, suggestion
@@ -46,7 +46,7 @@ def model_at(model: type[Model], path: FaultPath) -> type[Model] | None:
         if isinstance(part, str) and free_key:
             free_key = False
         elif isinstance(part, str):
-            field = next((field for name, field in here.model_fields.items() if (field.alias or name) == part), None)
+            field = field_called(here, part)
             here = model_of(field.annotation) if field else None
             free_key = field is not None and holds_mapping(field.annotation)
     return here

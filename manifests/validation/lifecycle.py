@@ -41,5 +41,8 @@ def _problem(attribute: str, kind: Kind) -> tuple[str, str] | None:
     if head not in known:
         return f"{quoted(attribute)} is not an attribute of this {kind}", suggestion(head, known)
     if kind is Kind.IMAGE_VERSION and head == "targetRegions" and not rest:
-        return "targetRegions as a whole cannot be ignored", "name an attribute: targetRegions.replicas, or with a region"
+        return (
+            "targetRegions as a whole cannot be ignored",
+            "name an attribute: targetRegions.replicas, or with a region",
+        )
     return None

@@ -22,7 +22,9 @@ def providers_exist(desired: Desired) -> Iterator[Fault]:
             yield Fault(
                 gallery.origin,
                 ("provider",) if named else (),
-                f"no provider is called {quoted(name)}" if named else "the gallery names no provider, and none is the default",
+                f"no provider is called {quoted(name)}"
+                if named
+                else "the gallery names no provider, and none is the default",
                 suggestion(name, sorted(known), label="providers in reconciler.yaml"),
                 gallery.address,
             )

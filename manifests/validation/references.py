@@ -38,7 +38,9 @@ def parents_exist(desired: Desired) -> Iterator[Fault]:
 def sources_exist(desired: Desired) -> Iterator[Fault]:
     """The version that a source names, or a version to be the latest of the definition it names."""
     declared = desired.declarations
-    with_versions = {address._replace(version="") for address in (*declared.versions, *declared.broken) if address.version}
+    with_versions = {
+        address._replace(version="") for address in (*declared.versions, *declared.broken) if address.version
+    }
     for version in declared.versions.values():
         named = version.document.source.version
         if named is None or named in declared:

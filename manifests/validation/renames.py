@@ -45,7 +45,11 @@ def removals_make_sense(desired: Desired) -> Iterator[Fault]:
             )
         elif address in moved_from:
             yield Fault(
-                origin, ("address",), f"{address} is moved and removed", "keep the Moved or the Removed document", address
+                origin,
+                ("address",),
+                f"{address} is moved and removed",
+                "keep the Moved or the Removed document",
+                address,
             )
         elif earlier is not origin:
             remedy = f"the first time at {earlier.file}:{earlier.line}: keep one of the two"

@@ -29,7 +29,11 @@ def community_is_one_region(desired: Desired) -> Iterator[Fault]:
     for definition in desired.declarations.definitions.values():
         gallery = desired.declarations.galleries.get(Address(definition.address.gallery))
         location = definition.document.location
-        if gallery is not None and _is_community(gallery.document) and location not in (None, gallery.document.location):
+        if (
+            gallery is not None
+            and _is_community(gallery.document)
+            and location not in (None, gallery.document.location)
+        ):
             yield _elsewhere(definition.origin, ("location",), gallery.document, definition.address)
     for version in desired.versions.values():
         if _is_community(version.gallery.document) and version.location != version.gallery.document.location:
