@@ -17,7 +17,10 @@ OWN_ENVIRONMENT = {"NO_COLOR": "1", "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process took: wall time, and the greatest resident size in MiB of it or a child of its."""
+    """What a process took: wall time, and the greatest resident size in MiB of it or a child of its.
+
+    Linux counts what the measuring process held when it started the other, some 20 MiB: no peak is below that.
+    """
 
     seconds: float
     peak_mib: float

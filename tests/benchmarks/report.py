@@ -135,15 +135,17 @@ def seconds(cost: Cost) -> str:
 
 
 def table(title: str, head: Row, rows: Sequence[Row]) -> str:
-    """Columns as wide as their widest entry, figures to the right."""
+    """Columns as wide as their widest entry; those of figures stand to the right."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    lines = [_line(row, widths) for row in [head, ["-" * width for width in widths], *rows]]
+    figures = [all(_is_figure(row[column]) for row in rows) for column in range(len(head))]
+    lines = [_line(row, widths, figures) for row in [head, ["-" * width for width in widths], *rows]]
     return "\n".join([title, "", *lines])
 
 
-def _line(row: Row, widths: Sequence[int]) -> str:
+def _line(row: Row, widths: Sequence[int], figures: Sequence[bool]) -> str:
     cells = [
-        cell.rjust(width) if _is_figure(cell) else cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        cell.rjust(width) if figure else cell.ljust(width)
+        for cell, width, figure in zip(row, widths, figures, strict=True)
     ]
     return "  ".join(cells).rstrip()
 
