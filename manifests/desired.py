@@ -64,7 +64,7 @@ class DesiredVersion:
         return self.declared.address
 
     def place(self, name: str) -> tuple[Origin, FaultPath]:
-        """Where the setting `name` (in Python spelling) was written: in the version, or in the definition's defaults."""
+        """Where the setting `name` (Python's spelling) was written: in the version, or in the definition's defaults."""
         alias = VersionSettings.model_fields[name].alias or name
         defaults = self.definition.document.version_defaults
         if getattr(self.declared.document, name) is None and defaults and getattr(defaults, name) is not None:

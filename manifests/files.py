@@ -75,7 +75,7 @@ def read_file(path: Path) -> bytes:
         size = max(status.st_size, len(content)) / 2**20
         raise Refusal(
             f"is too large: {size:.0f} MiB",
-            f"a manifest file may have {LARGEST_FILE // 2**20} MiB: is it a disk image? Else divide it into several files",
+            f"a manifest file may have {LARGEST_FILE // 2**20} MiB: is it a disk image? If not, divide it",
         )
     return content
 

@@ -85,17 +85,18 @@ def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, Pr
             [Fault(document.origin, (), f"the project file must be a mapping, not {shape(document.data)}", example)],
         )
     try:
-        return document, ProjectFile.model_validate(document.data)
+        file = ProjectFile.model_validate(document.data)
     except ValidationError as cause:
         refuse(directory, schema_faults(cause, ProjectFile, document.origin, None))
+    return document, file
 
 
 def _environment(directory: Path, origin: Origin, file: ProjectFile, name: str | None) -> ProjectSettings | None:
     known = file.environments or {}
-    if name is None or name == DEFAULT_ENVIRONMENT or name in known:
-        return known.get(name or DEFAULT_ENVIRONMENT)
-    remedy = suggestion(name, sorted({*known, DEFAULT_ENVIRONMENT}), label="declared")
-    refuse(directory, [Fault(origin, ("environments",), f"no environment is called {quoted(name)}", remedy)])
+    if name is not None and name != DEFAULT_ENVIRONMENT and name not in known:
+        remedy = suggestion(name, sorted({*known, DEFAULT_ENVIRONMENT}), label="declared")
+        refuse(directory, [Fault(origin, ("environments",), f"no environment is called {quoted(name)}", remedy)])
+    return known.get(name or DEFAULT_ENVIRONMENT)
 
 
 def _merged(

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 
 _SECRETS = (
-    re.compile(r"(?i)(?<=[?&]sig=)[^&\s\"']+"),
-    re.compile(r"(?i)((?<=accountkey=)|(?<=password=)|(?<=accesskey=))[^;&\s\"']+"),
-    re.compile(r"(?<=://)[^/\s:@\"']*:[^@\s\"']+(?=@)"),
+    re.compile(r"((?:(?i:password|secret|token|accountkey|accesskey)|\bsig)[\"']?\s*[:=]\s*[\"']?)[^;&\s\"',}]+"),
+    re.compile(r"(://[^/\s:@\"']*:)[^@\s\"']+(?=@)"),
 )
 
 
@@ -33,7 +32,7 @@ def suggestion(word: str, words: Iterable[str], *, label: str = "allowed") -> st
 def without_secrets(text: str) -> str:
     """`text` with signatures, keys and passwords replaced by `***`."""
     for pattern in _SECRETS:
-        text = pattern.sub("***", text)
+        text = pattern.sub(r"\1***", text)
     return text
 
 

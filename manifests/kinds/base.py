@@ -88,7 +88,7 @@ def default_of(field: FieldInfo) -> str | int | bool | None:
 
 
 def model_of(annotation: Any) -> type[Model] | None:
-    """The model that an annotation holds: itself, optionally, or as the entries of a list or the values of a mapping."""
+    """The model that an annotation holds: as itself, or as entries of a list or values of a mapping; or None."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     origin = typing.get_origin(annotation)
@@ -114,7 +114,7 @@ def attribute_fields(model: type[Model]) -> Iterator[tuple[str, str, FieldInfo]]
 
 
 def canonical(model: Model) -> dict[str, Any]:
-    """The attributes of `model` that are set, in the shapes everything is compared in; empty collections are not set."""
+    """The attributes of `model` that are set, in the shapes that are compared; an empty collection is not set."""
     return canonical_values(type(model), model.__dict__)
 
 

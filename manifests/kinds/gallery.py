@@ -41,10 +41,10 @@ class SharingGroups(Model):
 
     subscriptions: Annotated[
         list[Annotated[str, Text()]], Field(alias="Subscriptions", description="Subscription ids, 30 at most.")
-    ] = []
+    ] = Field(default_factory=list)
     aad_tenants: Annotated[
         list[Annotated[str, Text()]], Field(alias="AADTenants", description="Tenant ids, 5 at most.")
-    ] = []
+    ] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _few_enough(self) -> "SharingGroups":
@@ -119,7 +119,7 @@ class Identity(Model):
     ]
     user_assigned_identities: Annotated[
         list[Annotated[str, Text()]], Field(description="ARM ids of the user-assigned identities.")
-    ] = []
+    ] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _named_if_assigned(self) -> "Identity":

@@ -71,7 +71,7 @@ class Recommended(Model):
 class Disallowed(Model):
     """What machines made from the image may not have."""
 
-    disk_types: Annotated[list[Annotated[str, Text()]], Field(description="Disk types, such as Standard_LRS.")] = []
+    disk_types: Annotated[list[Annotated[str, Text()]], Field(description="Disk types, such as Standard_LRS.")]
 
 
 class PurchasePlan(Model):
@@ -190,6 +190,6 @@ class ImageDefinition(KindModel):
     ] = None
     version_defaults: Annotated[
         VersionSettings | None,
-        Field(description="What its versions have unless they say otherwise; replaced as a whole."),
+        Field(description="Properties of its versions that do not set them: all of kind ImageVersion up to `tags`."),
     ] = None
     lifecycle: Annotated[LifecycleEntry | None, Field(description="How careful to be with the definition.")] = None

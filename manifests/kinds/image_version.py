@@ -197,7 +197,7 @@ class VersionSettings(KindModel):
     exclude_from_latest: Annotated[
         bool | None,
         Flag(),
-        Default(False),  # noqa: FBT003
+        Default(False),
         Rule(Mutability.IN_PLACE, source=IMAGES_DOC),
         Field(description="Never `latest` in a region that does not say."),
     ] = None

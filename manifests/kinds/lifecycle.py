@@ -45,14 +45,12 @@ class LifecycleEntry(Model):
     ] = False
     ignore_changes: Annotated[
         list[AttributePath],
-        Field(
-            description="Attributes whose change in the manifests is not applied; targetRegions.NAME for those of regions."
-        ),
-    ] = []
+        Field(description="Attributes whose change here is not applied; targetRegions.NAME for those of regions."),
+    ] = Field(default_factory=list)
     ignore_drift: Annotated[
         list[Annotated[DriftExceptionEntry, BeforeValidator(_exception)]],
         Field(description="Attributes whose drift raises no alarm: a path, or {attribute, reason, until}."),
-    ] = []
+    ] = Field(default_factory=list)
 
     def lowered(self) -> Lifecycle:
         """The same as the engine reads it; paths sorted, so that their order never counts."""

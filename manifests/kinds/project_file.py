@@ -42,16 +42,14 @@ class ProjectSettings(Model):
 
     manifests: Annotated[
         list[Annotated[str, Text()]] | None,
-        Field(
-            description="Files, folders (with all below them) or globs of manifests, from this file; [manifests] when absent."
-        ),
+        Field(description="Files, folders with all below them, or globs; [manifests] when absent."),
     ] = None
     state: Annotated[
         str | None, Text(), Field(description="Where the state is kept; sqlite:///.reconciler/state.db when absent.")
     ] = None
     provider: Annotated[
         ProviderEntry | None,
-        Field(description="The backend of galleries that name none: short for providers: {default: ...}."),
+        Field(description="The backend of galleries that name none: the provider `default`."),
     ] = None
     providers: Annotated[dict[Name, ProviderEntry] | None, Field(description="Backends by name.")] = None
     region_sets: Annotated[
@@ -75,9 +73,7 @@ class ProjectFile(ProjectSettings):
     project: Annotated[str, Text(NAME, NAME_RULE, 80), Field(description="Name of the project.")]
     environments: Annotated[
         dict[Name, ProjectSettings] | None,
-        Field(
-            description="What is different with --environment NAME: values, providers and region sets are merged by name."
-        ),
+        Field(description="What differs with --environment NAME; values, providers and region sets merge by name."),
     ] = None
 
 

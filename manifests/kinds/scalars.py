@@ -97,7 +97,7 @@ class Flag(Scalar):
 
 @dataclass(frozen=True)
 class Moment(Scalar):
-    """A date, or date and time; without an offset it is UTC, without a time midnight. Canonical: whole seconds in UTC."""
+    """A date, or date and time; UTC without an offset, midnight without a time. Canonical: whole seconds in UTC."""
 
     what = "a date such as 2030-01-31"
 
@@ -250,8 +250,8 @@ class AddressText(Scalar):
         if len(parts) not in self.depths or (at and len(parts) != 3) or not all(parts) or (at and not region):
             raise Refusal(f"{quoted(text)} is not an address of this kind", f"write {self.form}")
         checked = [GalleryName().parse(parts[0]), *(DefinitionName().parse(part) for part in parts[1:2])]
-        for part in parts[2:]:
-            checked.append(part if self.latest and part == "latest" else VersionName().parse(part))
+        if len(parts) == 3:
+            checked.append("latest" if self.latest and parts[2] == "latest" else VersionName().parse(parts[2]))
         gallery, definition, version = (*checked, "", "")[:3]
         return Address(gallery, definition, version, RegionName().parse(region) if region else "")
 

@@ -187,9 +187,7 @@ class _Builder:
 
     def alias(self, event: Any) -> Any:
         if event.anchor not in self.anchors:
-            self.fault(
-                event, f"nothing is anchored as '&{event.anchor}'", "an alias needs an anchor before it, not around it"
-            )
+            self.fault(event, f"nothing is anchored as '&{event.anchor}'", "an alias needs an anchor before it")
             return None
         value, size = self.anchors[event.anchor]
         self.expanded += size
@@ -197,7 +195,7 @@ class _Builder:
             self.fault(
                 event,
                 "the aliases of this file stand for too much",
-                f"together they may repeat {ALIAS_BUDGET:,} values: write the repeated parts out, or use versionDefaults",
+                f"together they may repeat {ALIAS_BUDGET:,} values: write the repeated parts out",
             )
             raise _Stop
         return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-
 from manifests.diagnostics import Position
 from manifests.faults import Fault, refuse
 from manifests.files import SourceFile, manifest_files, read_files

@@ -43,6 +43,6 @@ def triplets_are_unique(desired: Desired) -> Iterator[Fault]:
                 definition.origin,
                 ("identifier",),
                 f"publisher, offer and sku {'/'.join(triplet)} are those of {earlier.address} too",
-                f"declared at {earlier.origin.file}:{earlier.origin.line}: the three together must be unique in a gallery",
+                f"declared at {earlier.origin.file}:{earlier.origin.line}: together they are unique in a gallery",
                 definition.address,
             )

@@ -60,7 +60,7 @@ def shallow_stays_home(desired: Desired) -> Iterator[Fault]:
             yield Fault(
                 *version.place(name),
                 f"replicationMode Shallow {summary}",
-                "a shallow version only refers to its source: one replica in the home region, no encryption; or use Full",
+                "it only refers to its source: keep one replica in the home region without keys, or use Full",
                 version.address,
             )
 
