@@ -1,0 +1,75 @@
+"""What the documents say is so: every command is run in a copy of the quickstart, every manifest is loaded, every
+link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support.console import Block, blocks, run, same, scratch_project, steps
+
+from manifests.loading.load import load_manifest
+from manifests.project import load_project
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+LANGUAGES = {"console", "yaml", "text", "json", "sh"}
+SHELL = {"make demo", "make test"}
+"""Lines of sh blocks, which tests cannot run within themselves: CI runs the one, and test_quickstart plays the other."""
+
+documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+
+
+def of_language(path: Path, language: str) -> list[Block]:
+    return [block for block in blocks(path.read_text()) if block.language == language]
+
+
+@documents
+def test_commands_do_what_is_shown(path: Path, tmp_path: Path) -> None:
+    project = scratch_project(tmp_path)
+    for block in of_language(path, "console"):
+        for step in steps(block):
+            code, real = run(step.command, project)
+            assert code == 0, f"{path.name}:{block.line}: {step.command}\n{real}"
+            assert same(step.output, real), f"{path.name}:{block.line}: {step.command}\nnow says:\n{real}"
+
+
+@documents
+def test_every_block_is_of_a_kind_that_is_checked(path: Path) -> None:
+    found = list(blocks(path.read_text()))
+    assert {block.language for block in found} <= LANGUAGES
+    lines = {
+        line.partition("#")[0].strip() for block in found if block.language == "sh" for line in block.text.splitlines()
+    }
+    assert lines <= SHELL
+
+
+@documents
+def test_manifests_load(path: Path, tmp_path: Path) -> None:
+    """A yaml block that begins with `kind:` is a manifest, with `project:` a project file; each stands by itself."""
+    for number, block in enumerate(of_language(path, "yaml")):
+        folder = tmp_path / str(number)
+        (folder / "manifests").mkdir(parents=True)
+        is_project = block.text.startswith("project:")
+        assert is_project or block.text.startswith("kind:"), f"{path.name}:{block.line}: what is it?"
+        project_text = block.text if is_project else "project: docs\nprovider: {type: local, root: regions}\n"
+        (folder / "reconciler.yaml").write_text(project_text)
+        (folder / "manifests" / "shown.yaml").write_text("" if is_project else block.text)
+        project = load_project(folder)
+        assert is_project or load_manifest(project).resources, f"{path.name}:{block.line}: declares nothing"
+
+
+@documents
+def test_links_lead_somewhere(path: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", prose)]
+    local = [target for target in targets if target and "://" not in target]
+    assert [target for target in local if not (path.parent / target).exists()] == []
+
+
+def test_output_is_compared_for_what_it_says() -> None:
+    assert same("made  2 in 0.3 s\n", "made 2 in 11.75 s\n")
+    assert same("first\n...\nlast\n", "first\nsecond\nthird\nlast\n")
+    assert not same("2 created\n", "3 created\n")
+    assert not same("first\n", "first\nsecond\n")

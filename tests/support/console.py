@@ -1,0 +1,151 @@
+"""The commands that documents show: found in ```console blocks, run for real, and compared with what is shown.
+
+A line that begins with `$ ` is a command; what follows, to the next one, is its output. A line `...` in the output
+stands for any lines. What differs from run to run (times, digests, names of people) is evened out on both sides.
+
+To bring documents up to date after the output has changed: PYTHONPATH=tests python -m support.console FILE...
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import manifests.examples
+from manifests.examples.boot_image import write_boot_image
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+IMAGES = ("web-1.0.0", "web-1.1.0", "worker-1.0.0")
+ANYTHING = "..."
+TIMEOUT_S = 120
+_VOLATILE = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00)?"), "WHEN"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7,64}\b"), "ID"),
+    (re.compile(r"\b\d+(\.\d+)? ?m?s\b"), "TIME"),
+    (re.compile(r"(?<!\S)[\w.-]+@[\w.-]+"), "WHO"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block: its language, its text, and where it begins in the document, a line from 1."""
+
+    language: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command as shown, and the output shown for it."""
+
+    command: str
+    output: str
+
+
+def blocks(document: str) -> Iterator[Block]:
+    """The fenced blocks of a document, in order."""
+    for match in FENCE.finditer(document):
+        yield Block(match[1], match[2], document.count("\n", 0, match.start()) + 1)
+
+
+def steps(block: Block) -> list[Step]:
+    """The commands of a console block. Raises: ValueError when it does not begin with one."""
+    if not block.text.startswith("$ "):
+        raise ValueError(f"line {block.line}: a console block begins with a command, '$ ...'")
+    shown = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
+    return [Step(*_cut(text)) for text in shown]
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """Command and output; a command goes on in the next line after a backslash."""
+    lines = text.split("\n")
+    end = next(number for number, line in enumerate(lines) if not line.endswith("\\"))
+    return "\n".join(lines[: end + 1]), "\n".join(lines[end + 1 :])
+
+
+def scratch_project(folder: Path) -> Path:
+    """A copy of the quickstart in `folder`, its images made."""
+    project = folder / "project"
+    shutil.copytree(Path(manifests.examples.__path__[0]) / "quickstart", project)
+    (project / "images").mkdir()
+    for name in IMAGES:
+        write_boot_image(project / "images" / f"{name}.img", f"hello from {name}")
+    return project
+
+
+def run(command: str, project: Path) -> tuple[int, str]:
+    """Exit code and output, both streams as one, of a command line in `project`."""
+    binaries = Path(sys.executable).parent
+    answer = subprocess.run(
+        ["bash", "-c", command],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        env={
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "HOME": str(project.parent),
+            "COLUMNS": "120",
+            "LC_ALL": "C.UTF-8",
+        },
+    )
+    return answer.returncode, answer.stdout
+
+
+def same(shown: str, real: str) -> bool:
+    """Whether the output shown stands for the real one."""
+    pattern = [".*" if line == ANYTHING else re.escape(line) for line in steady(shown)]
+    return re.fullmatch("\n".join(pattern), "\n".join(steady(real)), re.DOTALL) is not None
+
+
+def steady(text: str) -> list[str]:
+    """The lines without what differs from run to run; blank ones and the width of gaps do not count."""
+    for pattern, word in _VOLATILE:
+        text = pattern.sub(word, text)
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return [line for line in lines if line]
+
+
+def rewritten(document: str, project: Path) -> str:
+    """The document with the output of its commands as it is now; outputs with `...` are left as they are."""
+
+    def renew(match: re.Match[str]) -> str:
+        if match[1] != "console":
+            return match[0]
+        parts = []
+        for step in steps(Block("console", match[2], 0)):
+            _, real = run(step.command, project)
+            kept = (
+                step.output
+                if ANYTHING in step.output.splitlines()
+                else real.rstrip("\n") + "\n"
+                if real.strip()
+                else ""
+            )
+            parts.append(f"$ {step.command}\n{kept}")
+        return f"```console\n{''.join(parts)}```"
+
+    return FENCE.sub(renew, document)
+
+
+def main(names: list[str]) -> None:
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(name)
+            path.write_text(rewritten(path.read_text(), scratch_project(Path(folder))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
