@@ -1,7 +1,8 @@
 """The database's schema, and one upgrade for every step it has taken.
 
 Version 1  records, intents, runs, leases and meta
-Version 2  a lease says which process holds it, so that a dead process' lease can be taken over before it expires
+Version 2  a record says which name its object was made under, if that is not its address, and a lease which process
+           holds it, so that a dead process' lease can be taken over before it expires
 
 `meta` has one row. `schema_version` and `project` keep their names in every version: they are read before the rest is
 known to be readable.
@@ -35,7 +36,8 @@ SCHEMA = (
         dependencies TEXT NOT NULL,
         status TEXT NOT NULL,
         protect INTEGER NOT NULL,
-        retain INTEGER NOT NULL
+        retain INTEGER NOT NULL,
+        named TEXT NOT NULL DEFAULT ''
     )""",
     """CREATE TABLE intents (
         address TEXT PRIMARY KEY,
@@ -72,7 +74,10 @@ SCHEMA = (
 )
 
 UPGRADES: Mapping[int, tuple[str, ...]] = {
-    1: ("ALTER TABLE leases ADD COLUMN process TEXT NOT NULL DEFAULT ''",),
+    1: (
+        "ALTER TABLE records ADD COLUMN named TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE leases ADD COLUMN process TEXT NOT NULL DEFAULT ''",
+    ),
 }
 """By the version they start from: the statements that lead to the next one."""
 

@@ -6,22 +6,16 @@ import json
 from collections.abc import Iterable, Sequence
 
 from manifests.address import Address
+from manifests.pause import collection_paused
 from manifests.values import canonical_json
 from state.database import Row
 from state.records import Intent, Record, Run, Status
 
+_new_tuple = tuple.__new__  # a named tuple's own constructor takes twice as long
+
 RECORD_COLUMNS = (
-    "address",
-    "provider",
-    "object_id",
-    "canonical",
-    "digest",
-    "fingerprint",
-    "computed",
-    "dependencies",
-    "status",
-    "protect",
-    "retain",
+    *("address", "dependencies", "status", "protect", "retain", "named"),
+    *("provider", "object_id", "canonical", "digest", "fingerprint", "computed"),
 )
 INTENT_COLUMNS = ("address", "unit", "provider", "verb", "canonical", "digest", "run", "started", "handle")
 RUN_COLUMNS = (
@@ -59,71 +53,84 @@ def decode_address(text: str) -> Address:
     """
     path, _, region = text.partition("@")
     parts = path.split("/")
-    if len(parts) == 3:
-        return Address(parts[0], parts[1], parts[2], region)
-    return Address.parse(text)
+    if len(parts) != 3:
+        return Address.parse(text)
+    parts.append(region)
+    return _new_tuple(Address, parts)
 
 
 def encode_dependencies(addresses: Iterable[Address]) -> str:
-    return canonical_json([str(address) for address in addresses])
+    """A line an address: no name has a line break in it."""
+    return "\n".join(map(str, addresses))
 
 
 def decode_dependencies(text: str) -> tuple[Address, ...]:
-    return tuple(decode_address(address) for address in json.loads(text))
+    """Raises: ValueError when a line is no address."""
+    return tuple(map(decode_address, text.split("\n"))) if text else ()
 
 
 def encode_record(record: Record) -> Row:
     return (
         str(record.address),
+        encode_dependencies(record.dependencies),
+        record.status.value,
+        int(record.protect),
+        int(record.retain),
+        "" if record.named is None else str(record.named),
         record.provider,
         record.object_id,
         record.canonical,
         record.digest,
         record.fingerprint,
         record.computed,
-        encode_dependencies(record.dependencies),
-        record.status.value,
-        int(record.protect),
-        int(record.retain),
     )
 
 
 def decode_records(rows: Iterable[Row]) -> dict[Address, Record]:
-    """Records by address. Raises: ValueError when a row makes no sense."""
+    """Records by address. Raises: ValueError or KeyError when a row makes no sense."""
     statuses = {status.value: status for status in Status}
-    dependencies_of: dict[str, tuple[Address, ...]] = {}
+    built_on: dict[str, tuple[Address, ...]] = {}  # by text: all regions of a version are built on the same
     records = {}
-    for (
-        address_text,
-        provider,
-        object_id,
-        canonical,
-        digest,
-        fingerprint,
-        computed,
-        needs,
-        status,
-        protect,
-        retain,
-    ) in rows:
-        dependencies = dependencies_of.get(needs)
-        if dependencies is None:
-            dependencies = dependencies_of[needs] = decode_dependencies(needs)
-        address = decode_address(address_text)
-        records[address] = Record(
-            address,
+    with collection_paused():
+        for (
+            text,
+            needs,
+            status,
+            protect,
+            retain,
+            named,
             provider,
             object_id,
             canonical,
             digest,
-            fingerprint,
+            found,
             computed,
-            dependencies,
-            statuses.get(status) or Status(status),
-            protect != 0,
-            retain != 0,
-        )
+        ) in rows:
+            dependencies = built_on.get(needs)
+            if dependencies is None:
+                dependencies = built_on[needs] = decode_dependencies(needs)
+            address = decode_address(text)
+            records[address] = Record(
+                address,
+                provider,
+                object_id,
+                canonical,
+                digest,
+                found,
+                computed,
+                dependencies,
+                statuses[status],
+                protect != 0,
+                retain != 0,
+                decode_address(named) if named else None,
+            )
     return records
+
+
+def decode_fingerprints(rows: Iterable[Row]) -> dict[Address, tuple[str, str]]:
+    """From rows of address, provider and fingerprint. Raises: ValueError when a row makes no sense."""
+    with collection_paused():
+        return {decode_address(address): (provider, fingerprint) for address, provider, fingerprint in rows}
 
 
 def encode_intent(intent: Intent) -> Row:

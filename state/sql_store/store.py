@@ -19,6 +19,7 @@ from state.rows import (
     RUN_COLUMNS,
     decode_address,
     decode_dependencies,
+    decode_fingerprints,
     decode_intents,
     decode_records,
     decode_run,
@@ -104,7 +105,7 @@ class SqlStore:
     def _sense(self) -> Iterator[None]:
         try:
             yield
-        except ValueError as error:
+        except (KeyError, ValueError) as error:
             raise StateUnreadable(
                 f"{self._database.place} holds what no program of ours wrote: {error}", _RESTORE
             ) from error
@@ -137,8 +138,7 @@ class SqlStore:
             if not self.open():
                 return {}
             with self._reading():
-                rows = self._database.execute("SELECT address, provider, fingerprint FROM records")
-                return {decode_address(address): (provider, fingerprint) for address, provider, fingerprint in rows}
+                return decode_fingerprints(self._database.execute("SELECT address, provider, fingerprint FROM records"))
 
     def runs(self, limit: int = 20) -> tuple[Run, ...]:
         with self._turn:
