@@ -15,7 +15,9 @@ from state.records import Intent, Record, Run, State
 class StateWrite:
     """One atomic change of the state: all of it or nothing. Clearing or forgetting what is not there is fine.
 
-    `moves` renames records, source to target, before anything else.
+    `moves` renames records, source to target and all at the same time, before anything else, and renames them in other
+    records' `dependencies` too; a source that is not there is let be. What is put stays, also where it is forgotten or
+    cleared by the same change.
     """
 
     put_records: tuple[Record, ...] = ()
@@ -43,7 +45,12 @@ class Lease(Protocol):
 
 
 class StateStore(Protocol):
-    """Where the state is kept. Reading never waits for a lease; every write needs one and is checked against it."""
+    """Where the state is kept. Reading never waits for a lease; every write needs one and is checked against it.
+
+    A state begins with the first lease, or with its signing key. Before that nothing exists and reading makes nothing:
+    there are no records and no runs, the serial is 0 and the lineage empty. Used by one thread, but for `renew`, which
+    may come from another.
+    """
 
     def summary(self) -> State:
         """Lineage, serial and project alone: `records` and `intents` are empty."""
@@ -62,15 +69,21 @@ class StateStore(Protocol):
         ...
 
     def signing_key(self) -> bytes:
-        """32 random bytes that belong to this state; saved plans are signed with them."""
+        """32 random bytes that belong to this state; saved plans are signed with them. Makes the state if need be."""
         ...
 
     def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0) -> Lease:
-        """A lease on `galleries`, names in any order. Raises: LockHeld when another's has not expired."""
+        """A lease on all of `galleries`, names in any order, for `ttl_s` seconds. Makes the state if need be.
+
+        Raises: LockHeld when another's has not expired (nor its process ended, where that can be seen).
+        """
         ...
 
     def renew(self, lease: Lease) -> None:
-        """Puts the expiry off. Raises: StaleWrite when the lease was lost."""
+        """Puts the expiry off, by as long as at first. An expired lease that nobody took over is still ours.
+
+        Raises: StaleWrite when the lease was lost.
+        """
         ...
 
     def release(self, lease: Lease) -> None:
@@ -78,15 +91,18 @@ class StateStore(Protocol):
         ...
 
     def write(self, lease: Lease, change: StateWrite) -> int:
-        """Commits `change` durably and returns the new serial. Raises: StaleWrite when the lease was lost, or an
-        address lies outside it."""
+        """Commits `change` durably and returns the new serial.
+
+        Raises: StaleWrite when the lease was lost or an address lies outside it; StateError when a move would put two
+        objects under one address. Nothing was written then.
+        """
         ...
 
     def close(self) -> None: ...
 
 
 def open_store(url: str, project: str, base: Path) -> StateStore:
-    """The store at `url`, made if it does not exist yet; relative SQLite paths start at `base`.
+    """The store at `url`; relative SQLite paths start at `base`. Makes nothing: see `StateStore`.
 
     Raises: StateError when it cannot be used: corrupt, newer than this program, of another project, or an unknown URL.
     """

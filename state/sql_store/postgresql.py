@@ -77,6 +77,8 @@ class PostgresqlDatabase:
         return cursor if cursor.description else ()
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        if not rows:
+            return
         with self._open_connection().cursor() as cursor:
             cursor.executemany(_with_marks(sql), rows)
 

@@ -137,7 +137,8 @@ class SqliteDatabase:
         return self._open_connection().execute(sql, values)
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._open_connection().executemany(sql, rows)
+        if rows:
+            self._open_connection().executemany(sql, rows)
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 
 from manifests.address import Address
@@ -184,15 +185,14 @@ class SqlStore:
                 return self._next_serial()
 
     def _put(self, change: StateWrite) -> None:
+        self._forget(change.forget)
         for sql, rows in (
-            ("DELETE FROM records WHERE address = ?", [(str(address),) for address in change.forget]),
             (_PUT_RECORD, [encode_record(record) for record in change.put_records]),
             ("DELETE FROM intents WHERE address = ?", [(str(address),) for address in change.clear_intents]),
             (_PUT_INTENT, [encode_intent(intent) for intent in change.put_intents]),
             (_PUT_RUN, [encode_run(run) for run in change.put_runs]),
         ):
-            if rows:
-                self._database.execute_many(sql, rows)
+            self._database.execute_many(sql, rows)
 
     def _next_serial(self) -> int:
         self._database.execute("UPDATE meta SET serial = serial + 1")
@@ -201,21 +201,17 @@ class SqlStore:
 
     def _move(self, targets: Mapping[Address, Address]) -> None:
         """Renames records, all at the same time, and what other records say they depend on."""
-        present = {decode_address(text) for (text,) in self._database.execute("SELECT address FROM records")}
-        moving = {source: target for source, target in targets.items() if source in present}
-        taken = sorted(str(target) for target in moving.values() if target in present and target not in moving)
-        if taken or len(set(moving.values())) < len(moving):
-            raise StateError(
-                f"nothing was moved: {', '.join(taken) or 'one of the targets'} would stand for two objects",
-                "Move or forget what is there first (`reconciler state mv`, `reconciler state forget`).",
-            )
-        self._rename({str(source): str(target) for source, target in moving.items()})
+        records = decode_records(self._database.execute(_SELECT_RECORDS))
+        moving = {source: target for source, target in targets.items() if source in records}
+        _refuse_collisions(moving, records.keys() - moving.keys())
+        moved = [_moved(records[source], target) for source, target in moving.items()]
+        self._forget(moving)
+        self._database.execute_many(_PUT_RECORD, [encode_record(record) for record in moved])
         self._rename_dependencies(targets)
 
-    def _rename(self, names: Mapping[str, str]) -> None:
-        rows = [row for row in self._database.execute(_SELECT_RECORDS) if row[0] in names]
-        self._database.execute_many("DELETE FROM records WHERE address = ?", [(row[0],) for row in rows])
-        self._database.execute_many(_PUT_RECORD, [(names[row[0]], *row[1:]) for row in rows])
+    def _forget(self, addresses: Iterable[Address]) -> None:
+        rows = [(str(address),) for address in addresses]
+        self._database.execute_many("DELETE FROM records WHERE address = ?", rows)
 
     def _rename_dependencies(self, targets: Mapping[Address, Address]) -> None:
         changed = []
@@ -223,8 +219,7 @@ class SqlStore:
             renamed = encode_dependencies(targets.get(needed, needed) for needed in decode_dependencies(text))
             if renamed != text:
                 changed.append((renamed, address))
-        if changed:
-            self._database.execute_many("UPDATE records SET dependencies = ? WHERE address = ?", changed)
+        self._database.execute_many("UPDATE records SET dependencies = ? WHERE address = ?", changed)
 
     def close(self) -> None:
         with self._turn:
@@ -235,10 +230,26 @@ class SqlStore:
 _RESTORE = "Put a copy from before back in its place."
 
 
+def _moved(record: Record, target: Address) -> Record:
+    """The record under another address; the object keeps the name it was made under."""
+    name = record.named or record.address
+    return replace(record, address=target, named=None if name == target else name)
+
+
+def _refuse_collisions(moving: Mapping[Address, Address], staying: Set[Address]) -> None:
+    """Raises: StateError when two objects would stand under one address."""
+    targets = list(moving.values())
+    taken = sorted({str(target) for target in targets if target in staying or targets.count(target) > 1})
+    if taken:
+        raise StateError(
+            f"nothing was moved: two objects would be called {', '.join(taken)}",
+            "Move or forget the other one first (`reconciler state mv`, `reconciler state forget`).",
+        )
+
+
 def _written(change: StateWrite) -> Iterator[Address]:
     """Every address that `change` writes to."""
-    records: Iterable[Record] = change.put_records
-    yield from (record.address for record in records)
+    yield from (record.address for record in change.put_records)
     yield from (intent.address for intent in change.put_intents)
     yield from change.forget
     yield from change.clear_intents
