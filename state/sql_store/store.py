@@ -18,7 +18,6 @@ from state.rows import (
     INTENT_COLUMNS,
     RECORD_COLUMNS,
     RUN_COLUMNS,
-    decode_address,
     decode_dependencies,
     decode_fingerprints,
     decode_intents,
