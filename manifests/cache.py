@@ -29,7 +29,7 @@ from manifests.project import DEFAULT_ENVIRONMENT, Project
 from manifests.values import digest
 
 FOLDER = Path(".reconciler") / "cache"
-SCHEMA = 1
+SCHEMA = 2
 _UNUSABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
@@ -51,13 +51,31 @@ def load(directory: Path, environment: str | None = None) -> tuple[Project, Mani
     return found or _load_and_keep(directory, environment)
 
 
-def manifest_digest(directory: Path, environment: str | None = None) -> str | None:
-    """The digest of the manifest when it was loaded before and nothing has changed since; None when it must be loaded.
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What is known of unchanged manifests without decoding them: the project, their digest, whether any has an end of
+    life, and `stamp`, a text that only these very inputs on this very machine have."""
+
+    project: Project
+    digest: str
+    dated: bool
+    stamp: str
+
+
+def glance(directory: Path, environment: str | None = None) -> Glance | None:
+    """What was loaded before, when nothing has changed since; None when it must be loaded.
 
     Reads the files to compare them, and decodes nothing.
     """
     hit = _find(directory, environment)
-    return str(hit.header["digest"]) if hit else None
+    if hit is None:
+        return None
+    header = hit.header
+    try:
+        project = decode_project(header["settings"], directory)
+        return Glance(project, str(header["digest"]), bool(header["dated"]), digest(json.dumps(header, sort_keys=True)))
+    except _UNUSABLE:
+        return None
 
 
 def _find(directory: Path, environment: str | None) -> _Hit | None:
@@ -84,8 +102,8 @@ def _decoded(hit: _Hit, directory: Path) -> tuple[Project, Manifest] | None:
                 if json.loads(file.readline()) != hit.header:
                     return None
                 body = json.loads(file.read())
-            resources, dates, moves, removals = decode_manifest(body["manifest"])
-            project = decode_project(body["project"], directory)
+            resources, dates, moves, removals = decode_manifest(body)
+            project = decode_project(hit.header["settings"], directory)
         except (*_UNUSABLE, RecursionError):
             return None
     warnings = end_of_life_warnings(dates, datetime.now(UTC))
@@ -110,14 +128,16 @@ def _load_and_keep(directory: Path, environment: str | None) -> tuple[Project, M
 
 def _keep(path: Path, stamp: list[Any], project: Project, files: list[SourceFile], manifest: Manifest) -> None:
     """Writes the cache beside its place and moves it there; a folder that cannot be written has no cache."""
+    body = encode_manifest(manifest)
     header = {
         "program": _program(),
         "project": stamp,
         "patterns": list(project.manifests),
         "files": [[file.name, file.sha256] for file in files],
         "digest": manifest.digest,
+        "settings": encode_project(project),
+        "dated": bool(body["dates"]),
     }
-    body = {"project": encode_project(project), "manifest": encode_manifest(manifest)}
     text = f"{json.dumps(header)}\n{json.dumps(body, separators=(',', ':'))}\n"
     import tempfile  # 5 ms that a hit does not need
 
