@@ -21,6 +21,7 @@ def attribute_changes(before: Attributes, after: Attributes, kind: Kind) -> tupl
     if before == after:
         return ()
     from deepdiff import DeepDiff
+
     from manifests.contract import rule_for
 
     # threshold_to_diff_deeper=0: deepdiff would otherwise report two objects without a common key as one change

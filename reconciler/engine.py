@@ -14,12 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manifests.cache import load
-from manifests.project import Project
-
 from manifests.address import Address
+from manifests.cache import Glance, load
+from manifests.cache import glance as look
 from manifests.errors import ReconcilerError
 from manifests.manifest import Manifest
+from manifests.project import Project
 from providers.protocol import Provider, Reader
 from providers.registry import ProviderConfig, create_provider
 from reconciler.reporting import Reporter
@@ -74,13 +74,17 @@ class Engine(AbstractContextManager["Engine"]):
     clock: Callable[[], datetime] = utc_now
 
     @cached_property
+    def _glance(self) -> Glance | None:
+        return look(self.directory, self.environment)
+
+    @cached_property
     def _loaded(self) -> tuple[Project, Manifest]:
         self.reporter.stage("load")
         return load(self.directory, self.environment)
 
     @property
     def project(self) -> Project:
-        return self._loaded[0]
+        return self._glance.project if self._glance else self._loaded[0]
 
     @property
     def manifest(self) -> Manifest:
@@ -108,8 +112,45 @@ class Engine(AbstractContextManager["Engine"]):
                 provider.close()
 
     def plan(self, options: PlanOptions, *, refresh: bool = True) -> Plan:
-        """What there is to do. Reads only."""
-        return self._plan(self.store.read(), options, refresh=refresh)
+        """What there is to do. Reads only; an empty plan is remembered in the project's cache."""
+        from reconciler.plan import PlanOptions
+
+        plain = refresh and options == PlanOptions()
+        if plain and (settled := self._settled_plan(options)):
+            return settled
+        state = self.store.read()
+        plan = self._plan(state, options, refresh=refresh)
+        if plain and plan.applicable and not plan.changes and not plan.warnings and state.records:
+            self._remember(plan, state)
+        return plan
+
+    def _settled_plan(self, options: PlanOptions) -> Plan | None:
+        """The empty plan, if the last one was empty and neither manifests, state, objects nor sources have changed."""
+        from reconciler.plan import Plan
+        from reconciler.settled import key_of, recall, still_settled
+
+        glance = self._glance
+        if glance is None or glance.dated:
+            return None
+        state = self.store.summary()
+        settled = recall(self._settled_path, key_of(glance.stamp, state))
+        if settled is None:
+            return None
+        self.reporter.stage("refresh")
+        if not still_settled(settled, self.store, self.providers):
+            return None
+        return Plan((), settled.unchanged, (), state.lineage, state.serial, glance.digest, options)
+
+    def _remember(self, plan: Plan, state: State) -> None:
+        from reconciler.settled import key_of, remember
+
+        glance = look(self.directory, self.environment)
+        if glance is not None and not glance.dated and glance.digest == plan.manifest_digest:
+            remember(self._settled_path, key_of(glance.stamp, state), plan, state, self.providers)
+
+    @property
+    def _settled_path(self) -> Path:
+        return self.directory / ".reconciler" / "cache" / f"settled-{self.project.environment}.json"
 
     def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True) -> Plan:
         from reconciler.plan import PlanInputs, make_plan
