@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.drift import DriftReport
     from reconciler.plan import Plan, PlanOptions
     from reconciler.refresh import World
+    from reconciler.settled import Settled
 
 
 def utc_now() -> datetime:
@@ -114,14 +115,16 @@ class Engine(AbstractContextManager["Engine"]):
     def plan(self, options: PlanOptions, *, refresh: bool = True) -> Plan:
         """What there is to do. Reads only; an empty plan is remembered in the project's cache."""
         from reconciler.plan import PlanOptions
+        from reconciler.settled import remember
 
         plain = refresh and options == PlanOptions()
         if plain and (settled := self._settled_plan(options)):
             return settled
         state = self.store.read()
+        memory = self._to_remember(state) if plain else None
         plan = self._plan(state, options, refresh=refresh)
-        if plain and plan.applicable and not plan.changes and not plan.warnings and state.records:
-            self._remember(plan, state)
+        if memory and plan.applicable and not plan.changes:
+            remember(self._settled_path, replace(memory, unchanged=plan.unchanged))
         return plan
 
     def _settled_plan(self, options: PlanOptions) -> Plan | None:
@@ -141,12 +144,16 @@ class Engine(AbstractContextManager["Engine"]):
             return None
         return Plan((), settled.unchanged, (), state.lineage, state.serial, glance.digest, options)
 
-    def _remember(self, plan: Plan, state: State) -> None:
-        from reconciler.settled import key_of, remember
+    def _to_remember(self, state: State) -> Settled | None:
+        """What to remember if the plan turns out empty; nothing where dates or renamed objects must be looked at."""
+        from reconciler.settled import Settled, key_of, source_identities
 
+        loaded = self.manifest.digest
         glance = look(self.directory, self.environment)
-        if glance is not None and not glance.dated and glance.digest == plan.manifest_digest:
-            remember(self._settled_path, key_of(glance.stamp, state), plan, state, self.providers)
+        renamed = any(record.named is not None for record in state.records.values())
+        if glance is None or glance.dated or glance.digest != loaded or renamed or not state.records:
+            return None
+        return Settled(key_of(glance.stamp, state), 0, tuple(source_identities(state, self.providers)))
 
     @property
     def _settled_path(self) -> Path:

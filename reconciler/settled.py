@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from manifests.address import Address
 from manifests.values import canonical_json, digest
 from providers.errors import ProviderError
 from providers.protocol import Reader, Scope
-from reconciler.plan import Plan
 from reconciler.sources import disk_sources
 from state.records import Record, State
 from state.store import StateStore
@@ -38,12 +37,10 @@ def key_of(stamp: str, state: State) -> str:
     return digest(f"{stamp} {state.lineage} {state.serial}")
 
 
-def remember(path: Path, key: str, plan: Plan, state: State, readers: Mapping[str, Reader]) -> None:
-    """Keeps an empty plan; a folder that cannot be written remembers nothing."""
-    if any(record.named is not None for record in state.records.values()):
-        return
-    sources = [[provider, dict(source), identity] for provider, source, identity in _sources(state, readers)]
-    text = json.dumps({"key": key, "unchanged": plan.unchanged, "sources": sources})
+def remember(path: Path, settled: Settled) -> None:
+    """Keeps what there is to know of an empty plan; a folder that cannot be written remembers nothing."""
+    sources = [[provider, dict(source), identity] for provider, source, identity in settled.sources]
+    text = json.dumps({"key": settled.key, "unchanged": settled.unchanged, "sources": sources})
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,13 +50,14 @@ def remember(path: Path, key: str, plan: Plan, state: State, readers: Mapping[st
         os.replace(aside, path)
 
 
-def _sources(state: State, readers: Mapping[str, Reader]) -> Iterable[tuple[str, Mapping[str, Any], str]]:
+def source_identities(state: State, readers: Mapping[str, Reader]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Every recorded source, once, with its identity now; to be taken before the plan that looks at them."""
     seen: set[str] = set()
     for address, record in state.records.items():
         if address.version and not address.region:
             for source in _own_sources(record):
                 name = f"{record.provider} {canonical_json(source)}"
-                if name not in seen:
+                if name not in seen and record.provider in readers:
                     seen.add(name)
                     yield record.provider, source, readers[record.provider].source_identity(source)
 
