@@ -88,8 +88,8 @@ def desired_version(
     gallery: Declared[Gallery],
     region_sets: RegionSets,
     faults: list[Fault],
-) -> DesiredVersion:
-    """The version with everything inherited; a region set that nobody declared goes to `faults`."""
+) -> DesiredVersion | None:
+    """The version with everything inherited; None, and a Fault in `faults`, when it names an unknown region set."""
     settings = _settle(declared.document, definition.document.version_defaults)
     location = settings.get("location") or gallery.document.location
     entries = settings.get("target_regions")
@@ -100,7 +100,10 @@ def desired_version(
     own = declared.document.target_regions is not None
     origin = declared.origin if own else definition.origin
     path: FaultPath = ("targetRegions",) if own else ("versionDefaults", "targetRegions")
+    before = len(faults)
     regions = tuple(_regions(entries, settings, region_sets, origin, path, faults))
+    if len(faults) > before:
+        return None
     return DesiredVersion(declared, definition, gallery, settings, location, regions)
 
 

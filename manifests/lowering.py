@@ -76,13 +76,15 @@ def _region_sets(project: Project) -> RegionSets:
 def _versions(
     declarations: Declarations, region_sets: RegionSets, faults: list[Fault]
 ) -> dict[Address, DesiredVersion]:
-    """The versions whose definition and gallery are declared and sound."""
+    """The versions whose definition, gallery and region sets are declared and sound."""
     found = {}
     for address, declared in declarations.versions.items():
         definition = declarations.definitions.get(Address(address.gallery, address.definition))
         gallery = declarations.galleries.get(Address(address.gallery))
         if definition is not None and gallery is not None:
-            found[address] = desired_version(declared, definition, gallery, region_sets, faults)
+            version = desired_version(declared, definition, gallery, region_sets, faults)
+            if version is not None:
+                found[address] = version
     return found
 
 

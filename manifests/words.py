@@ -16,7 +16,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     import difflib  # 3 ms that only a mistake should cost
 
     by_lower = {known.lower(): known for known in words}
-    found = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.55)
     return by_lower[found[0]] if found else ""
 
 
