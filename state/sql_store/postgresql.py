@@ -48,8 +48,9 @@ class PostgresqlDatabase:
         return connection
 
     def _exists(self) -> bool:
-        ((found,),) = self.execute("SELECT to_regclass('reconciler.meta') IS NOT NULL")
-        return bool(found)
+        # Not to_regclass: it answers from a cache that waiting for another's creation does not refresh.
+        tables = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'reconciler' AND tablename = 'meta'")
+        return bool(list(tables))
 
     def create(self, statements: Iterable[Statement]) -> None:
         with self._in_words(), self._open_connection().transaction():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
 from manifests.address import Address
 from manifests.values import canonical_json, digest
 from state.records import Intent, Record
@@ -109,7 +110,7 @@ class StorePlace:
         if not self.url.startswith("postgresql"):
             return hashlib.sha256(self.file.read_bytes()).hexdigest()
         tables = ("meta", "records", "intents", "runs", "leases")
-        return digest(repr([self.execute(f"SELECT * FROM {table} ORDER BY 1") for table in tables]))
+        return digest(repr([self.execute(f"TABLE {table} ORDER BY 1") for table in tables]))
 
     def child(self, code: str, *arguments: str, unprivileged: bool = False) -> subprocess.Popen[str]:
         """A process that runs `code` with `place` in hand and `arguments` in `sys.argv[3:]`.
