@@ -80,7 +80,6 @@ class SqliteDatabase:
     def _refuse_strangers(self) -> None:
         ((application,),) = self.execute("PRAGMA application_id")
         if application != _APPLICATION_ID:
-            self.close()
             raise StateUnreadable(
                 f"{self.place} is the database of another program",
                 "Correct `state:` in reconciler.yaml, or move that file away.",

@@ -53,13 +53,15 @@ class SqlStore:
     def open(self) -> bool:
         """Connects to the state if it exists by now, and says whether it does. Raises: StateError."""
         with self._turn:
-            if not self._opened and self._database.open():
-                try:
+            if self._opened:
+                return True
+            try:
+                if self._database.open():
                     self._admit()
-                except BaseException:
-                    self._database.close()
-                    raise
-                self._opened = True
+                    self._opened = True
+            except BaseException:
+                self._database.close()
+                raise
             return self._opened
 
     def _admit(self) -> None:
