@@ -212,7 +212,11 @@ def _identity(path: Path) -> str:
 def _connection(uri: str) -> sqlite3.Connection:
     """Opened as `uri` says. Transactions are ours to begin; the store lets one thread in at a time."""
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
