@@ -1,0 +1,1 @@
+"""Projects to copy, and the disk image they use."""
