@@ -24,7 +24,9 @@ expect() {
 }
 
 boot_image() {
-    python -m manifests.examples.boot_image "images/$1.img" --message "hello from $1"
+    local file=$1
+    shift
+    python -m manifests.examples.boot_image "images/$file" --message "hello from ${file%.*}" "$@"
 }
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/reconciler-demo.XXXXXX")
@@ -34,9 +36,9 @@ printf 'The quickstart is played in %s\n' "$folder"
 
 heading "Three small disk images that boot"
 mkdir images
-boot_image web-1.0.0
-boot_image web-1.1.0
-boot_image worker-1.0.0
+boot_image web-1.0.0.img
+boot_image web-1.1.0.img
+boot_image worker-1.0.0.vhd --format vhd
 ls -s images
 
 heading "What is there to do?"
@@ -44,7 +46,7 @@ expect 2 reconciler plan --detailed-exitcode
 
 heading "Do it: every region gets its copies"
 expect 0 reconciler apply --auto-approve
-expect 0 find regions -name '*.raw'
+expect 0 find regions -name 'replica-*'
 
 heading "Is anything left to do?"
 expect 0 reconciler plan --detailed-exitcode

@@ -42,7 +42,7 @@ def test_tells_the_whole_story(tmp_path: Path) -> None:
     assert len(told) == 8
     assert "corp/web/1.1.0" in told["What is there to do?"]
     copies = told["Do it: every region gets its copies"].splitlines()
-    assert len([line for line in copies if line.startswith("regions/") and line.endswith(".raw")]) == 12
+    assert len([line for line in copies if line.startswith("regions/") and line.endswith((".raw", ".vhd"))]) == 12
     found = told["The drift job finds it"]
     assert "corp/web/1.1.0@westus" in found
     assert "northeurope" not in found

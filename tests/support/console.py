@@ -22,7 +22,7 @@ import manifests.examples
 from manifests.examples.boot_image import write_boot_image
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-IMAGES = ("web-1.0.0", "web-1.1.0", "worker-1.0.0")
+IMAGES = {"web-1.0.0.img": "raw", "web-1.1.0.img": "raw", "worker-1.0.0.vhd": "vhd"}
 ANYTHING = "..."
 TIMEOUT_S = 120
 _VOLATILE = (
@@ -77,8 +77,8 @@ def scratch_project(folder: Path) -> Path:
     project = folder / "project"
     shutil.copytree(Path(manifests.examples.__path__[0]) / "quickstart", project)
     (project / "images").mkdir()
-    for name in IMAGES:
-        write_boot_image(project / "images" / f"{name}.img", f"hello from {name}")
+    for name, format_name in IMAGES.items():
+        write_boot_image(project / "images" / name, f"hello from {name[:-4]}", format=format_name)
     return project
 
 

@@ -29,7 +29,7 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str |
     for image in image_files(load_manifest(load_project(project, environment))):
         path = project / image
         path.parent.mkdir(exist_ok=True)
-        write_boot_image(path, f"hello from {image}")
+        write_boot_image(path, f"hello from {image}", format="vhd" if image.endswith(".vhd") else "raw")
     return project, environment
 
 
