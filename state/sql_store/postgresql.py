@@ -37,9 +37,10 @@ class PostgresqlDatabase:
         with self._in_words():
             if self._connection is None:
                 self._connection = self._connect()
-            if self._exists():
-                return True
-        return False
+            if not self._exists():
+                return False
+            self.execute("SELECT FROM reconciler.meta LIMIT 0")  # says so where rights are missing
+            return True
 
     def _connect(self) -> Connection[Row]:
         connection = psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
@@ -63,15 +64,37 @@ class PostgresqlDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        with self._in_words(), self._open_connection().transaction():
-            self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        with self._transaction(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"):
             yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        with self._in_words(), self._open_connection().transaction():
-            self.execute("LOCK TABLE meta IN SHARE ROW EXCLUSIVE MODE")  # shuts out its own kind, not readers
+        # This lock shuts out its own kind and no readers.
+        with self._transaction(b"BEGIN; LOCK TABLE meta IN SHARE ROW EXCLUSIVE MODE"):
             yield
+
+    @contextmanager
+    def _transaction(self, begin: bytes) -> Iterator[None]:
+        with self._in_words():
+            try:
+                self._begin(begin)
+                yield
+                self._open_connection().execute("COMMIT")
+            except BaseException:
+                if self._connection is not None and not self._connection.closed:
+                    self._connection.rollback()
+                raise
+
+    def _begin(self, begin: bytes) -> None:
+        """Begins; on a new connection where the old one was lost while nothing was being done with it."""
+        connection = self._open_connection()
+        try:
+            connection.execute(begin)
+        except psycopg.OperationalError:
+            if not connection.closed:
+                raise
+            self._connection = self._connect()
+            self._connection.execute(begin)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Iterable[Row]:
         cursor = self._open_connection().execute(_with_marks(sql), values or None)

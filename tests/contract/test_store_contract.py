@@ -604,6 +604,7 @@ def killed_after(place: StorePlace, writes: int) -> int:
         assert writer.stdout is not None
         told = [writer.stdout.readline() for _ in range(writes)]
         writer.kill()
-        output, errors = writer.communicate()
+        told += writer.stdout.read().split()
+        _, errors = writer.communicate()
     assert not errors
-    return int([*told, *output.split()][-1])
+    return int(told[-1])

@@ -1,0 +1,87 @@
+"""What only a server can do to a store: lose the connection, refuse a user, keep others waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from support.postgres import PostgresServer
+from support.stores import PROJECT, StorePlace, record
+
+from manifests.address import Address
+from state.errors import StateError, StateUnreadable
+from state.sql_store import open_sql_store, postgresql
+from state.store import StateWrite
+
+CORP = Address("corp")
+PUT_CORP = StateWrite(put_records=(record("corp"),))
+
+
+@pytest.fixture
+def server_place(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[StorePlace]:
+    place = StorePlace(postgres_server.database(), tmp_path)
+    yield place
+    place.close()
+
+
+def hang_up(place: StorePlace) -> None:
+    """Ends every connection to the place's database but the one that asks for it."""
+    place.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+def test_a_connection_lost_while_idle_is_made_again(server_place: StorePlace) -> None:
+    store = server_place.open()
+    lease = store.acquire(["corp"], "ada")
+    hang_up(server_place)
+    store.write(lease, PUT_CORP)
+    hang_up(server_place)
+    assert set(store.read().records) == {CORP}
+
+
+def test_a_connection_lost_in_a_write_undoes_it(server_place: StorePlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = server_place.open()
+    lease = store.acquire(["corp"], "ada")
+    original = postgresql.PostgresqlDatabase.execute_many
+
+    def hang_up_after(database: postgresql.PostgresqlDatabase, sql: str, rows: list[tuple[str]]) -> None:
+        original(database, sql, rows)
+        if rows:
+            hang_up(server_place)
+
+    monkeypatch.setattr(postgresql.PostgresqlDatabase, "execute_many", hang_up_after)
+    with pytest.raises(StateUnreadable, match="cannot be reached"):
+        store.write(lease, PUT_CORP)
+    monkeypatch.undo()
+    assert (store.read().records, store.summary().serial) == ({}, 0)
+    assert store.write(lease, PUT_CORP) == 1
+
+
+def test_a_writer_waits_only_so_long(server_place: StorePlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "_LOCK_TIMEOUT_S", 1)
+    store = server_place.open()
+    lease = store.acquire(["corp"], "ada")
+    with psycopg.connect(server_place.url) as other:
+        other.execute("LOCK TABLE reconciler.meta IN SHARE ROW EXCLUSIVE MODE")
+        assert store.read().records == {}
+        with pytest.raises(StateError, match="was busy for 1 s"):
+            store.write(lease, PUT_CORP)
+    assert store.write(lease, PUT_CORP) == 1
+
+
+def test_a_user_without_rights_is_refused(server_place: StorePlace, postgres_server: PostgresServer) -> None:
+    server_place.open().signing_key()
+    server_place.execute("CREATE ROLE guest LOGIN")
+    url = server_place.url.replace("reconciler@", "guest@")
+    with pytest.raises(StateUnreadable, match="denies access") as caught:
+        open_sql_store(url, PROJECT, server_place.base)
+    assert "rights on a schema called reconciler" in caught.value.remedy
+
+
+def test_reading_makes_no_schema(server_place: StorePlace) -> None:
+    server_place.open().read()
+    assert server_place.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'reconciler'") == []
