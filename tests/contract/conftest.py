@@ -9,6 +9,8 @@ import pytest
 from support.postgres import PostgresServer, running_server
 from support.stores import StorePlace
 
+from state.store import Lease, StateStore
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
@@ -27,3 +29,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorePlace
     place = StorePlace(url, tmp_path)
     yield place
     place.close()
+
+
+@pytest.fixture
+def store(place: StorePlace) -> StateStore:
+    return place.open()
+
+
+@pytest.fixture
+def lease(store: StateStore) -> Lease:
+    return store.acquire({"corp", "labs"}, "ada")

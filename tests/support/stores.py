@@ -19,7 +19,7 @@ from manifests.address import Address
 from manifests.values import canonical_json, digest
 from state.records import Intent, Record
 from state.sql_store import open_sql_store
-from state.store import StateStore
+from state.store import StateStore, StateWrite
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "corp-images"
@@ -159,6 +159,11 @@ def intent(address: str, **changes: Any) -> Intent:
         "started": "2026-01-02T03:04:05Z",
     }
     return Intent(address=Address.parse(address), **{**values, **changes})
+
+
+def put(*records: Record) -> StateWrite:
+    """The change that puts `records`."""
+    return StateWrite(put_records=records)
 
 
 def addresses(texts: Iterable[str]) -> tuple[Address, ...]:
