@@ -19,7 +19,7 @@ from manifests.cache import Glance, load
 from manifests.cache import glance as look
 from manifests.errors import ReconcilerError
 from manifests.manifest import Manifest
-from manifests.project import Project
+from manifests.project import DEFAULT_ENVIRONMENT, Project
 from providers.protocol import Provider, Reader
 from providers.registry import ProviderConfig, create_provider
 from reconciler.reporting import Reporter
@@ -93,7 +93,10 @@ class Engine(AbstractContextManager["Engine"]):
 
     @cached_property
     def store(self) -> StateStore:
-        return open_store(self.project.state, self.project.name, self.directory)
+        """The state of this project in this environment: two environments never share one."""
+        project, environment = self.project.name, self.project.environment
+        owner = project if environment == DEFAULT_ENVIRONMENT else f"{project}/{environment}"
+        return open_store(self.project.state, owner, self.directory)
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
@@ -191,10 +194,12 @@ class Engine(AbstractContextManager["Engine"]):
         return observe(readers, self.manifest, state, unmanaged=unmanaged, deep=deep, progress=progress)
 
     def save_plan(self, plan: Plan, path: Path) -> None:
-        """Writes a plan for `apply_saved`, signed with this state's key."""
+        """Writes a plan for `apply_saved`, signed with this state's key; a state that did not exist begins with it."""
         from reconciler.plan_file import save_plan
 
-        save_plan(plan, self.project.environment, path, self.store.signing_key())
+        key = self.store.signing_key()
+        bound = plan if plan.lineage else replace(plan, lineage=self.store.summary().lineage)
+        save_plan(bound, self.project.environment, path, key)
 
     def load_plan(self, path: Path) -> Plan:
         """A saved plan, as it was saved. Raises: BadPlanFile."""

@@ -75,13 +75,17 @@ def _decode(content: bytes) -> Description:
         mark = owner and OwnerMark(str(owner["lineage"]), Address.parse(owner["address"]))
         parts = [value["attributes"], value.get("computed", {}), value.get("files", {})]
         disks = parts[1].get("disks", {})
-        if not all(isinstance(part, dict) for part in (*parts, disks, *disks.values())):
-            raise TypeError("not an object")
-        if any(layout.replica_of(name) is None or disk not in disks for name, disk in parts[2].items()):
-            raise ValueError("a file without a disk")
+        _check_shape(parts, disks)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Unreadable("cannot be read: it is damaged") from error
     return Description(mark or None, *parts)
+
+
+def _check_shape(parts: list[Any], disks: Any) -> None:
+    if not all(isinstance(part, dict) for part in (*parts, disks, *disks.values())):
+        raise TypeError("not an object")
+    if any(layout.replica_of(name) is None or disk not in disks for name, disk in parts[2].items()):
+        raise ValueError("a file without a disk")
 
 
 @contextlib.contextmanager
@@ -115,6 +119,7 @@ def make_folder(region_path: str, parts: tuple[str, ...], child: str = "") -> It
         try:
             for part in parts[depth:]:
                 os.mkdir(part, dir_fd=above)
+                os.fsync(above)
                 below = os.open(part, _FOLDER, dir_fd=above)
                 os.close(above)
                 above = below
@@ -151,23 +156,25 @@ def not_followed(path: str) -> ObjectConflict:
     )
 
 
-def write_aside(folder: int, name: str, description: Description, lineage: str) -> str:
-    """Writes the description under a hidden name in `folder` and returns that name; replace_description puts it into
-    place once it is durable."""
+def write_description(folder: int, name: str, description: Description, lineage: str) -> os.stat_result:
+    """Writes the description beside its place, puts it there durably, and returns the file's status."""
     hidden = layout.new_name(name, lineage)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(hidden, dir_fd=folder)
-    create_file(folder, hidden, description.encode())
-    return hidden
+    status = create_file(folder, hidden, description.encode())
+    os.rename(hidden, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+    return status
 
 
 def create_file(folder: int, name: str, content: bytes) -> os.stat_result:
-    """Writes a new read-only file and returns its status. It is not durable yet."""
+    """Writes a new read-only file, its content durable, and returns its status."""
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444, dir_fd=folder)
     try:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(fd, rest) :]
+        os.fsync(fd)
         return os.fstat(fd)
     finally:
         os.close(fd)

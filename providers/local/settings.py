@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from manifests.regions import canonical_region
@@ -114,7 +115,7 @@ def _paths(regions: Any, project: str, faults: list[str]) -> dict[str, str]:
             faults.append(f"region {name} is there twice")
         paths[name] = _directory(value, project, f"regions.{written}", faults)
     real = sorted((os.path.realpath(path) + "/", name) for name, path in paths.items())
-    for (outer, one), (inner, other) in zip(real, real[1:], strict=False):
+    for (outer, one), (inner, other) in pairwise(real):
         if inner.startswith(outer):
             faults.append(f"the directory of region {other} is the one of {one}, or inside it")
     return paths

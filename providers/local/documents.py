@@ -1,0 +1,104 @@
+"""Galleries, definitions and versions: objects that are a description and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+from manifests.address import Address
+from manifests.values import Attributes, canonical_json
+from providers.errors import ObjectConflict, ProviderError
+from providers.local import layout
+from providers.local.objects import (
+    Description,
+    Unreadable,
+    failure,
+    make_folder,
+    open_folder,
+    read_description,
+    remove_empty_folders,
+    write_description,
+)
+from providers.local.places import Places
+from providers.protocol import Applied, OwnerMark, Step, Verb
+
+
+class Documents:
+    """Writes and removes descriptions for one lineage."""
+
+    def __init__(self, places: Places, lineage: str) -> None:
+        self._places = places
+        self._lineage = lineage
+
+    def apply(self, step: Step, computed: dict[str, Any] | None = None) -> Applied:
+        """Does a step. `computed` replaces what the description says was worked out; None leaves it.
+
+        Raises: ProviderError, ObjectConflict among them.
+        """
+        path = self._places.folder(step.address, self._home(step))
+        try:
+            return self._delete(step) if step.verb is Verb.DELETE else self._write(step, computed)
+        except OSError as error:
+            raise failure(error, f"to {step.verb} {step.address}", path) from error
+
+    def _home(self, step: Step) -> str:
+        attributes = step.planned if step.planned is not None else step.prior
+        return str((attributes or {}).get("location", ""))
+
+    def _write(self, step: Step, computed: dict[str, Any] | None) -> Applied:
+        address, region = step.address, self._home(step)
+        planned: Attributes = step.planned or {}
+        path, folders = self._places.regions.path(region), layout.folder(address)
+        name = layout.description_file(address)
+        with make_folder(path, folders) as folder:
+            present = self._ours(folder, name, address)
+            if present is None and step.verb is Verb.UPDATE:
+                raise ProviderError(f"{address} is not there any more", "plan again: it will be made anew")
+            worked_out = computed if computed is not None else dict(present.computed) if present else {}
+            description = Description(OwnerMark(self._lineage, address), planned, worked_out)
+            status = write_description(folder, name, description, self._lineage)
+        return Applied(
+            object_id=layout.object_id(region, address),
+            fingerprint=layout.fingerprint(region, folders, [(name, layout.stamp(status))]),
+            canonical=canonical_json(planned),
+            computed=canonical_json(worked_out),
+        )
+
+    def _delete(self, step: Step) -> Applied:
+        address, name = step.address, layout.description_file(step.address)
+        path, folders = self._places.regions.path(self._home(step)), layout.folder(address)
+        with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
+            self._discard_unfinished(folder, name)
+            if self._ours(folder, name, address) is not None:
+                os.unlink(name, dir_fd=folder)
+                os.fsync(folder)
+        remove_empty_folders(path, folders)
+        return Applied()
+
+    def _discard_unfinished(self, folder: int, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(layout.new_name(name, self._lineage), dir_fd=folder)
+
+    def _ours(self, folder: int, name: str, address: Address) -> Description | None:
+        """The description that is there, None when there is none. Raises: ObjectConflict when it is not ours."""
+        try:
+            description, _ = read_description(name, folder)
+        except FileNotFoundError:
+            return None
+        except Unreadable as error:
+            raise ObjectConflict(
+                f"{address}: {name} {error}", "look at it, and move it away if nobody needs it"
+            ) from error
+        require_mark(description.mark, OwnerMark(self._lineage, address))
+        return description
+
+
+def require_mark(mark: OwnerMark | None, ours: OwnerMark) -> None:
+    """Raises: ObjectConflict unless the mark is ours."""
+    if mark == ours:
+        return
+    whose = f"belongs to {mark.address} of state {mark.lineage}" if mark else "bears no owner mark"
+    raise ObjectConflict(
+        f"{ours.address} is there already and {whose}", "rename the resource, or move that object away"
+    )

@@ -1,0 +1,207 @@
+"""Where the disks of a version come from: image files, the disks in an archive, the copies of another version."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manifests.address import Address
+from manifests.values import Attributes
+from providers.disk_formats import DiskFormat, ReadAt, recognise
+from providers.errors import ProviderError, SourceError, Unsupported
+from providers.local.copying import Extent, digest_extent, file_identity, open_source
+from providers.local.objects import Unreadable, read_description
+from providers.local.places import Places
+from providers.protocol import SourceFacts
+
+SUPPORTED = frozenset({"file", "version"})
+_ARCHIVE_ENDINGS = (".ova", ".ovf.tar")
+_DISK_ENDINGS = (".vmdk", ".vhd", ".vhdx", ".qcow2", ".raw", ".img")
+_MOST_MEMBERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDisk:
+    """One disk to copy: `os` or `data-LUN`, where its bytes are, what it is, and the identity of the file it is in."""
+
+    disk: str
+    extent: Extent
+    format: DiskFormat
+    identity: str
+
+
+def disk_name(lun: int | str | None) -> str:
+    """`os` for None, else the data disk of a LUN."""
+    return "os" if lun is None else f"data-{lun}"
+
+
+class Sources:
+    """Finds sources in the project's folder and among the versions in the regions."""
+
+    def __init__(self, places: Places, project: str) -> None:
+        self._places = places
+        self._project = project
+
+    def identity(self, source: Mapping[str, Any]) -> str:
+        """As `Reader.source_identity`; that of a version is always the same, as published content is."""
+        if "file" not in source:
+            return str(source.get("version", ""))
+        try:
+            return file_identity(os.stat(self._path(source)))
+        except OSError:
+            return ""
+
+    def facts(self, source: Mapping[str, Any]) -> SourceFacts:
+        """As `Reader.source_facts`; sizes are those of all disks in an archive."""
+        disks = self.of(source, None)
+        first = disks[0]
+        return SourceFacts(
+            size=sum(disk.extent.size for disk in disks),
+            virtual_size=sum(disk.format.virtual_size for disk in disks),
+            format=first.format.name,
+            identity=first.identity,
+        )
+
+    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
+        """As `Reader.source_digest`; of an archive, the digest of its disks' digests."""
+        disks = self.of(source, None)
+        total, done = sum(disk.extent.size for disk in disks), 0
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            if progress:
+                progress(done, total)
+
+        return combined_digest([digest_extent(disk.extent, advance) for disk in disks])
+
+    def of_version(self, version: Attributes) -> list[SourceDisk]:
+        """Every disk of a version: the OS disk first. Raises: SourceError, Unsupported."""
+        disks = self.of(version["source"], None)
+        for lun, disk in sorted(version.get("dataDisks", {}).items(), key=lambda pair: int(pair[0])):
+            if "source" in disk:
+                disks += self.of(disk["source"], lun)
+        names = [disk.disk for disk in disks]
+        if len(set(names)) < len(names):
+            raise SourceError(
+                f"the archive '{version['source'].get('file')}' has data disks at LUNs that dataDisks declares too",
+                "leave out dataDisks, or give them LUNs after those of the archive",
+            )
+        return disks
+
+    def of(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
+        """The disks of one source; more than one only of an archive given for the OS disk.
+
+        Raises: SourceError, Unsupported.
+        """
+        if "version" in source:
+            return [self._copy_of(Address.parse(str(source["version"])), lun)]
+        if "file" not in source:
+            raise Unsupported(
+                f"the local provider cannot read a source '{next(iter(source))}'",
+                f"it reads: {', '.join(sorted(SUPPORTED))}",
+            )
+        path = self._path(source)
+        if self._places.holds(path):
+            raise SourceError(
+                f"'{source['file']}' lies in a region's directory, which belongs to the images there",
+                "name the version as the source, or copy the image to another place",
+            )
+        if path.lower().endswith(_ARCHIVE_ENDINGS):
+            return self._in_archive(path, str(source["file"]), lun)
+        return [_in_file(path, str(source["file"]), disk_name(lun))]
+
+    def _path(self, source: Mapping[str, Any]) -> str:
+        return os.path.normpath(os.path.join(self._project, str(source["file"])))
+
+    def _copy_of(self, version: Address, lun: str | None) -> SourceDisk:
+        disk = disk_name(lun)
+        for region in self._places.present():
+            for extent, form in healthy_replicas(self._places, version._replace(region=region), disk):
+                return SourceDisk(disk, extent, form, str(version))
+        raise SourceError(
+            f"no region holds a whole copy of disk {disk} of {version}", "publish that version first, or repair it"
+        )
+
+    def _in_archive(self, path: str, label: str, lun: str | None) -> list[SourceDisk]:
+        if lun is not None:
+            raise SourceError(
+                f"'{label}' is an archive, which can only be the source of the OS disk", "name a disk image"
+            )
+        fd = open_source(path, f"'{label}'")
+        with os.fdopen(fd, "rb") as file:
+            identity = file_identity(os.fstat(fd))
+            disks = []
+            for number, (name, offset, size) in enumerate(_disk_members(file, label)):
+                told = f"'{name}' in '{label}'"
+                extent = Extent(path, offset, size, told, identity)
+                form = recognise(_window(fd, offset, size), size, told)
+                disks.append(SourceDisk(disk_name(None if number == 0 else number - 1), extent, form, identity))
+        if not disks:
+            raise SourceError(
+                f"'{label}' holds no disk image", f"an archive has disks that end in {', '.join(_DISK_ENDINGS)}"
+            )
+        return disks
+
+
+def _window(fd: int, offset: int, size: int) -> ReadAt:
+    """Reads (position, length) of a part of a file as if it were a file of its own."""
+
+    def read(position: int, length: int) -> bytes:
+        return os.pread(fd, max(0, min(length, size - position)), offset + position)
+
+    return read
+
+
+def combined_digest(digests: list[str]) -> str:
+    """The digest that stands for a source: its disk's, or that of all its disks' digests."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _in_file(path: str, label: str, disk: str) -> SourceDisk:
+    fd = open_source(path, f"'{label}'")
+    try:
+        status = os.fstat(fd)
+        form = recognise(lambda at, length: os.pread(fd, length, at), status.st_size, f"'{label}'")
+    finally:
+        os.close(fd)
+    identity = file_identity(status)
+    return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), form, identity)
+
+
+def _disk_members(file: Any, label: str) -> Iterator[tuple[str, int, int]]:
+    """(name, offset, size) of the disks in an archive, in its order; nothing is unpacked, so no name leads anywhere."""
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            for number, member in enumerate(archive):
+                if number >= _MOST_MEMBERS:
+                    raise SourceError(
+                        f"'{label}' has more than {_MOST_MEMBERS} members", "give an archive of one machine"
+                    )
+                if member.isreg() and not member.sparse and member.name.lower().endswith(_DISK_ENDINGS):
+                    yield member.name, member.offset_data, member.size
+    except tarfile.TarError as error:
+        raise SourceError(f"'{label}' is not a readable archive: {error}", "build it again") from error
+
+
+def healthy_replicas(places: Places, region: Address, disk: str) -> Iterator[tuple[Extent, DiskFormat]]:
+    """The copies of a disk in one region that are as long as they should be, in the order of their numbers."""
+    folder = places.folder(region)
+    try:
+        description, _ = read_description(f"{folder}/region.json")
+        facts = description.computed["disks"][disk]
+    except (OSError, Unreadable, ProviderError, KeyError):
+        return
+    for name in sorted(name for name, which in description.files.items() if which == disk):
+        path = f"{folder}/{name}"
+        try:
+            size = os.lstat(path).st_size
+        except OSError:
+            continue
+        if size == facts["size"]:
+            form = DiskFormat(str(facts["format"]), int(facts["virtualSize"]))
+            yield Extent(path, 0, size, f"the copy '{region}' ({name})"), form
