@@ -30,7 +30,8 @@ Advance = Callable[[int], None]
 class Extent:
     """Where the bytes of one disk are: a whole file, or a part of an archive. `label` is how messages call it.
 
-    `identity` is what the file's was when it was looked at; empty when that does not matter.
+    `identity` is what the file's was when it was looked at; empty when that does not matter. `followed`: the path may
+    be a symbolic link.
     """
 
     path: str
@@ -38,6 +39,7 @@ class Extent:
     size: int
     label: str
     identity: str = ""
+    followed: bool = True
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ def copy_extent(extent: Extent, sinks: Sequence[Sink], advance: Advance | None =
     Raises: SourceError when it is missing, unreadable, not a regular file, or changed before the end; what is in the
     sinks is worthless then.
     """
-    fd = open_source(extent.path, extent.label)
+    fd = open_source(extent.path, extent.label, followed=extent.followed)
     try:
         before = os.fstat(fd)
         if extent.identity not in ("", file_identity(before)) or extent.offset + extent.size > before.st_size:
@@ -86,10 +88,10 @@ def copy_extent(extent: Extent, sinks: Sequence[Sink], advance: Advance | None =
     return digest
 
 
-def open_source(path: str, label: str) -> int:
+def open_source(path: str, label: str, *, followed: bool = True) -> int:
     """A descriptor of a regular file. Raises: SourceError when there is none or it cannot be opened."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if followed else os.O_NOFOLLOW))
     except FileNotFoundError as error:
         raise SourceError(f"{label} does not exist", "correct the path, or put the image there") from error
     except OSError as error:

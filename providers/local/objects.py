@@ -106,8 +106,6 @@ def make_folder(region_path: str, parts: tuple[str, ...], child: str = "") -> It
     """As open_folder, and makes what is missing, the region's directory included; with `child` a new directory in it
     of that name is made in the same breath, so that nobody removes the emptied parents in between."""
     with _structure:
-        if not parts:
-            os.makedirs(region_path, exist_ok=True)
         for depth in range(len(parts), -1, -1):  # what exists is the rule: look from below
             try:
                 above = _open_folder(region_path, parts[:depth])

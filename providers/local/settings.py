@@ -36,6 +36,16 @@ class Regions:
             )
         return self.paths.get(region) or f"{self.root}/{region}"
 
+    def ready_path(self, region: str) -> str:
+        """The region's directory, which may have to be made when it is one of `root`.
+
+        Raises: ProviderError for a region not offered; Unavailable when a promised directory is not there.
+        """
+        path = self.path(region)
+        if not self.root and not os.path.isdir(path):
+            raise Unavailable(f"the directory '{path}' of region {region} is not there", "is it mounted?")
+        return path
+
     def present(self) -> tuple[str, ...]:
         """The regions that have a directory, sorted. Raises: Unavailable when that cannot be told."""
         if not self.root:
