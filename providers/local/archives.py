@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import posixpath
 import tarfile
-import xml.etree.ElementTree as ElementTree  # noqa: S405  (declarations are refused and the size is bounded)
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -112,4 +112,6 @@ def _attribute(element: ElementTree.Element, name: str) -> str:
 
 
 def _unusable(label: str, why: str) -> SourceError:
-    return SourceError(f"{label} cannot be used as a virtual machine's archive: {why}", "export it again as a plain OVA")
+    return SourceError(
+        f"{label} cannot be used as a virtual machine's archive: {why}", "export it again as a plain OVA"
+    )

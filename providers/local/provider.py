@@ -85,7 +85,9 @@ class LocalProvider:
         if operation.unit.version:
             from providers.local.versions import VersionOperation
 
-            work = VersionOperation(self._regions, self._sources, self._descriptions, self._flusher, operation, progress)
+            work = VersionOperation(
+                self._regions, self._sources, self._descriptions, self._flusher, operation, progress
+            )
             return Done(work.run())
         return Done(self._describe(operation))
 
@@ -99,7 +101,9 @@ class LocalProvider:
         return results
 
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
-        raise ProviderError(f"the local provider leaves nothing in progress, yet was asked for {handle}. This is a bug.")
+        raise ProviderError(
+            f"the local provider leaves nothing in progress, yet was asked for {handle}. This is a bug."
+        )
 
     def close(self) -> None:
         if "_flusher" in self.__dict__:

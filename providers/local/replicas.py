@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from stat import S_ISREG
 
+from providers.local.descriptions import inherited_mark
+
 from manifests.address import Address
 from providers.errors import ObjectConflict
 from providers.local import layout, objects
 from providers.local.copying import Advance, Extent, digest_extent, file_identity
-from providers.local.descriptions import inherited_mark
 from providers.local.objects import Description, Unreadable
 from providers.local.settings import Regions
 from providers.protocol import OwnerMark

@@ -122,7 +122,9 @@ class Sources:
                 self._claim(found, disk.name, source, disk)
             return
         if len(disks) > 1 and disks[0].archive:
-            raise SourceError(f"'{disks[0].archive}' holds {len(disks)} disks, and {name} is one", "give the disk alone")
+            raise SourceError(
+                f"'{disks[0].archive}' holds {len(disks)} disks, and {name} is one", "give the disk alone"
+            )
         self._claim(found, name, source, _renamed(disks[0], name))
 
     def _claim(
@@ -250,7 +252,15 @@ def _reader(fd: int, start: int, size: int) -> Callable[[int, int], bytes]:
 
 def _renamed(disk: Disk, name: str) -> Disk:
     return Disk(
-        name, disk.size, disk.virtual_size, disk.format, disk.identity, disk.sha256, disk.archive, disk.extents, disk.near
+        name,
+        disk.size,
+        disk.virtual_size,
+        disk.format,
+        disk.identity,
+        disk.sha256,
+        disk.archive,
+        disk.extents,
+        disk.near,
     )
 
 
