@@ -49,7 +49,7 @@ class Documents:
     def _write(self, step: Step, computed: dict[str, Any] | None) -> Applied:
         address, region = step.address, self._home(step)
         planned: Attributes = step.planned or {}
-        path, folders = self._places.regions.path(region), layout.folder(address)
+        path, folders = self._places.regions.ready_path(region), layout.folder(address)
         name = layout.description_file(address)
         with make_folder(path, folders) as folder:
             present = self._ours(folder, name, address)

@@ -1,155 +1,409 @@
-"""The copies that are there: whose they are, and whether they are whole."""
+"""Target regions: folders with the copies of a version's disks.
+
+A folder is staged beside its place and renamed into it, so that it is there whole or not at all. One operation copies
+for all its regions together: each source is read once, and a region that fails drops out and leaves the others.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from stat import S_ISREG
-
-from providers.local.descriptions import inherited_mark
+from functools import partial
+from typing import Any
 
 from manifests.address import Address
-from providers.errors import ObjectConflict
-from providers.local import layout, objects
-from providers.local.copying import Advance, Extent, digest_extent, file_identity
-from providers.local.objects import Description, Unreadable
-from providers.local.settings import Regions
-from providers.protocol import OwnerMark
+from manifests.values import Attributes, canonical_json
+from providers.disk_formats import DiskFormat
+from providers.errors import ObjectConflict, ProviderError, SourceError
+from providers.local import layout
+from providers.local.copying import Extent, Sink, copy_extent
+from providers.local.documents import require_mark
+from providers.local.objects import (
+    Description,
+    Unreadable,
+    create_file,
+    failure,
+    make_folder,
+    open_folder,
+    read_description,
+    remove_empty_folders,
+    remove_folder,
+    write_description,
+)
+from providers.local.places import Places
+from providers.local.sources import SourceDisk, healthy_replicas
+from providers.protocol import Applied, OwnerMark, ProgressCallback, Results, Step, Verb
+
+DiskFacts = dict[str, dict[str, Any]]
+"""Disk (`os`, `data-LUN`) -> sha256, size, virtualSize, format of its copies."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Staged:
+    """One region in the making: its staging folder (open), the sinks of each disk, and the failure if it has one."""
+
+    step: Step
+    folder: int
+    region_path: str
+    sinks: dict[str, list[tuple[str, Sink]]] = field(default_factory=dict)
+    error: ProviderError | None = None
+    done: int = 0
+
+
 class Replicas:
-    """One region's directory of a version, as it is.
+    """Makes, changes and removes the folders of target regions for one lineage."""
 
-    `description` is None when it cannot be read. `stamps` holds the files that are there, the description first.
-    `strangers` are the names that we never give. `faults` say what is wrong, in words.
-    """
+    def __init__(self, places: Places, lineage: str, progress: ProgressCallback) -> None:
+        self._places = places
+        self._lineage = lineage
+        self._progress = progress
 
-    region: str
-    path: str
-    description: Description | None
-    mark: OwnerMark | None
-    stamps: Mapping[str, str] = field(default_factory=dict)
-    strangers: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    def make(
+        self, steps: Sequence[Step], disks: Sequence[SourceDisk], known: Mapping[str, Any]
+    ) -> tuple[Results, DiskFacts]:
+        """Fills the regions of `steps` (CREATE and REPLACE) with copies of `disks`; a result for each, and the disks'
+        facts. `known` are the facts of earlier copies: where there are any, the new ones must be the same.
+        """
+        results: dict[Address, Applied | ProviderError] = {}
+        staged: list[_Staged] = []
+        facts: DiskFacts = {}
+        try:
+            for step in steps:
+                try:
+                    staged.append(self._stage(step, disks))
+                except ProviderError as error:
+                    results[step.address] = error
+            try:
+                facts = {disk.disk: self._copy(disk, staged, known.get(disk.disk, {})) for disk in disks}
+            except ProviderError as error:
+                for one in staged:
+                    one.error = one.error or error
+            for one in staged:
+                results[one.step.address] = self._publish(one, facts)
+        finally:
+            for one in staged:
+                self._clean_up(one)
+        return results, facts
 
-    def extents(self, disk: str) -> tuple[Extent, ...]:
-        """The copies of a disk that have the recorded size; for a Shallow region, what it refers to."""
-        if self.description is None:
-            return ()
-        known = self.description.computed.get("disks", {}).get(disk)
-        if known is None:
-            return ()
-        if "path" in known:
-            return (Extent(known["path"], known.get("offset", 0), known["size"], known["path"], known["source"]),)
-        return tuple(
-            Extent(f"{self.path}/{name}", 0, known["size"], f"the copy {self.region}/{name}", followed=False)
-            for name, kept in sorted(self.description.files.items())
-            if kept == disk and self.stamps.get(name, "").startswith(f"{known['size']}:")
+    def make_shallow(self, step: Step, disks: Sequence[SourceDisk]) -> Applied:
+        """A region without copies: its description names the sources. Raises: ProviderError."""
+        facts = {disk.disk: disk_facts(disk, "") for disk in disks}
+        shallow = {disk.extent.path: layout.stamp(os.stat(disk.extent.path)) for disk in disks}
+        staged = self._stage(step, ())
+        try:
+            outcome = self._publish(staged, facts, shallow)
+        finally:
+            self._clean_up(staged)
+        if isinstance(outcome, ProviderError):
+            raise outcome
+        return outcome
+
+    def _stage(self, step: Step, disks: Sequence[SourceDisk]) -> _Staged:
+        address = step.address
+        path = self._places.regions.ready_path(address.region)
+        above = layout.folder(address)[:-1]
+        staging = layout.staging_name(address.version, self._lineage)
+        try:
+            with make_folder(path, above) as parent:
+                self._require_free(parent, step)
+                self._remove_leftovers(parent, address)
+            with make_folder(path, above, child=staging):
+                pass
+            with open_folder(path, (*above, staging)) as folder:
+                staged = _Staged(step, os.dup(folder), path)
+        except OSError as error:
+            raise failure(error, f"to {step.verb} {address}", self._places.folder(address)) from error
+        try:
+            for disk in disks:
+                staged.sinks[disk.disk] = list(self._open_sinks(staged, disk))
+        except OSError as error:
+            self._clean_up(staged)
+            raise failure(error, f"to {step.verb} {address}", self._places.folder(address)) from error
+        return staged
+
+    def _open_sinks(self, staged: _Staged, disk: SourceDisk) -> Iterator[tuple[str, Sink]]:
+        for number in range(1, int((staged.step.planned or {})["replicas"]) + 1):
+            name = layout.replica_file(number, disk.disk, disk.format.name)
+            yield name, Sink(_create(staged.folder, name))
+
+    def _require_free(self, parent: int, step: Step) -> None:
+        """Our own object may be made again; anything else in the way is a conflict."""
+        name = step.address.version
+        try:
+            description, _ = read_description(f"{name}/{layout.REGION_FILE}", parent)
+        except FileNotFoundError:
+            if name in os.listdir(parent):
+                raise ObjectConflict(
+                    f"{step.address}: a folder without {layout.REGION_FILE} is in the way",
+                    "look at it, and move it away",
+                ) from None
+        except (Unreadable, NotADirectoryError) as error:
+            if step.verb is not Verb.REPLACE:
+                raise ObjectConflict(f"{step.address}: what is there cannot be read: {error}", "look at it") from error
+        else:
+            require_mark(description.mark, OwnerMark(self._lineage, step.address))
+
+    def _remove_leftovers(self, parent: int, address: Address) -> None:
+        """What an interrupted run of this lineage left of this region."""
+        remove_folder(parent, layout.staging_name(address.version, self._lineage))
+        remove_folder(parent, layout.removed_name(address.version, self._lineage))
+
+    def _copy(self, disk: SourceDisk, staged: Sequence[_Staged], known: Mapping[str, Any]) -> dict[str, Any]:
+        """Copies one disk to all regions that still stand. Raises: SourceError when no source will do."""
+        problem: ProviderError | None = None
+        for extent, form in self._candidates(disk, staged, known):
+            targets = [one for one in staged if one.error is None]
+            sinks = [sink for one in targets for _, sink in one.sinks[disk.disk]]
+            try:
+                sha256 = copy_extent(extent, sinks, partial(self._advance, targets))
+            except SourceError as error:
+                problem = problem or error
+            else:
+                _note_failures(targets, disk.disk)
+                if not known or sha256 == known.get("sha256"):
+                    return {"sha256": sha256, **_sizes(extent.size, form)}
+                problem = problem or _other_content(disk)
+            for sink in sinks:
+                os.ftruncate(sink.fd, 0)
+                sink.error = None
+        raise problem or SourceError(f"{disk.extent.label} cannot be copied", "look at it")
+
+    def _candidates(
+        self, disk: SourceDisk, staged: Sequence[_Staged], known: Mapping[str, Any]
+    ) -> Iterator[tuple[Extent, DiskFormat]]:
+        """The source, and once something is published its copies in other regions."""
+        if disk.extent.path:
+            yield disk.extent, disk.format
+        if known and staged:
+            version = staged[0].step.address.unit
+            for region in self._places.present():
+                yield from healthy_replicas(self._places, version._replace(region=region), disk.disk)
+
+    def _advance(self, targets: Sequence[_Staged], more: int) -> None:
+        for one in targets:
+            one.done += more
+            total = sum(os.fstat(sinks[0][1].fd).st_size for sinks in one.sinks.values() if sinks)
+            self._progress(one.step.address, one.done, max(total, one.done))
+
+    def _publish(
+        self, staged: _Staged, facts: DiskFacts, shallow: Mapping[str, str] | None = None
+    ) -> Applied | ProviderError:
+        """Makes the staged folder durable and gives it its name."""
+        if staged.error is not None:
+            return staged.error
+        try:
+            return self._rename_into_place(staged, facts, shallow)
+        except OSError as error:
+            return failure(error, f"to {staged.step.verb} {staged.step.address}", staged.region_path)
+
+    def _rename_into_place(self, staged: _Staged, facts: DiskFacts, shallow: Mapping[str, str] | None) -> Applied:
+        address, planned = staged.step.address, staged.step.planned or {}
+        stamps, files = [], {}
+        for disk, sinks in staged.sinks.items():
+            for name, sink in sinks:
+                os.fsync(sink.fd)
+                stamps.append((name, layout.stamp(os.fstat(sink.fd))))
+                files[name] = disk
+        computed: dict[str, Any] = {"disks": facts, **({"shallow": dict(shallow)} if shallow else {})}
+        description = Description(OwnerMark(self._lineage, address), planned, computed, files)
+        status = create_file(staged.folder, layout.REGION_FILE, description.encode())
+        os.fsync(staged.folder)
+        name, removed = address.version, layout.removed_name(address.version, self._lineage)
+        with open_folder(staged.region_path, layout.folder(address)[:-1]) as parent:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
+            staging = layout.staging_name(name, self._lineage)
+            os.rename(staging, name, src_dir_fd=parent, dst_dir_fd=parent)
+            os.fsync(parent)
+            remove_folder(parent, removed)
+        return _applied(
+            address, planned, computed, [(layout.REGION_FILE, layout.stamp(status)), *stamps, *(shallow or {}).items()]
         )
 
+    def _clean_up(self, staged: _Staged) -> None:
+        """Closes what is open, and removes the staging folder if it did not become the region."""
+        for sinks in staged.sinks.values():
+            for _, sink in sinks:
+                os.close(sink.fd)
+        os.close(staged.folder)
+        address = staged.step.address
+        above = layout.folder(address)[:-1]
+        with contextlib.suppress(OSError), open_folder(staged.region_path, above) as parent:
+            remove_folder(parent, layout.staging_name(address.version, self._lineage))
+        remove_empty_folders(staged.region_path, above)
 
-def look(regions: Regions, address: Address) -> Replicas | None:
-    """The directory of a target region, or None when there is none.
+    def update(self, step: Step) -> Applied:
+        """Changes a region's attributes and number of replicas. Raises: ProviderError."""
+        address = step.address
+        path, folders = self._places.regions.path(address.region), layout.folder(address)
+        try:
+            with open_folder(path, folders) as folder:
+                return self._update_in(folder, step)
+        except FileNotFoundError as error:
+            raise ProviderError(f"{address} is not there any more", "plan again: it will be made anew") from error
+        except OSError as error:
+            raise failure(error, f"to update {address}", self._places.folder(address)) from error
 
-    Raises: ObjectConflict when a symbolic link or a file is in its place; OSError.
-    """
-    parts = layout.folder(address)
-    path = "/".join((regions.path(address.region), *parts))
-    try:
-        with objects.open_folder(regions.path(address.region), parts) as folder:
-            return look_into(regions, address, path, folder)
-    except FileNotFoundError:
-        return None
+    def _update_in(self, folder: int, step: Step) -> Applied:
+        address, planned = step.address, step.planned or {}
+        try:
+            description, _ = read_description(layout.REGION_FILE, folder)
+        except Unreadable as error:
+            raise ObjectConflict(f"{address}: {layout.REGION_FILE} {error}", "plan again") from error
+        require_mark(description.mark, OwnerMark(self._lineage, address))
+        wanted = int(planned["replicas"])
+        kept = {name: disk for name, disk in description.files.items() if _number(name) <= wanted}
+        surplus = sorted(description.files.keys() - kept.keys())
+        facts = description.computed["disks"]
+        added = {} if description.computed.get("shallow") else self._add_replicas(folder, address, kept, facts, wanted)
+        files = {**kept, **added}
+        changed = Description(description.mark, planned, description.computed, files)
+        status = write_description(folder, layout.REGION_FILE, changed, self._lineage)
+        for name in surplus:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+        os.fsync(folder)
+        stamps = [(layout.REGION_FILE, layout.stamp(status))]
+        stamps += [(name, layout.stamp(os.stat(name, dir_fd=folder, follow_symlinks=False))) for name in sorted(files)]
+        stamps += description.computed.get("shallow", {}).items()
+        return _applied(address, planned, description.computed, stamps)
 
-
-def look_into(regions: Regions, address: Address, path: str, folder: int) -> Replicas:
-    """As `look`, in the open directory `folder`, whose path is `path`."""
-    present = sorted(os.listdir(folder))
-    strangers = tuple(name for name in present if not _is_our_name(name))
-    fault = f"{layout.REGION_FILE} is missing"
-    try:
-        description, status = objects.read_description(layout.REGION_FILE, folder)
-    except (FileNotFoundError, Unreadable) as error:
-        if isinstance(error, Unreadable):
-            fault = f"{layout.REGION_FILE} {error}"
-        mark = None if strangers or not present else inherited_mark(regions, address)
-        return Replicas(address.region, path, None, mark, {}, strangers, (fault,))
-    stamps = {layout.REGION_FILE: layout.stamp(status)}
-    faults = _check_files(description, folder, stamps) + _check_references(description, stamps)
-    return Replicas(address.region, path, description, description.mark, stamps, strangers, tuple(faults))
-
-
-def published(regions: Regions, version: Address) -> list[Replicas]:
-    """The regions in which a version can be read, sorted by name."""
-    found = []
-    for region in regions.present():
-        address = version._replace(region=region)
-        if os.path.lexists("/".join((regions.path(region), *layout.folder(address)))):
-            try:
-                replicas = look(regions, address)
-            except (ObjectConflict, OSError):  # no copy to read from here; whoever asks about it will be told
+    def _add_replicas(
+        self, folder: int, address: Address, kept: Mapping[str, str], facts: Mapping[str, Any], wanted: int
+    ) -> dict[str, str]:
+        """Copies the first replica of each disk as often as is missing; the new files by disk."""
+        added: dict[str, str] = {}
+        for first, disk in sorted(kept.items()):
+            if _number(first) != 1:
                 continue
-            if replicas is not None and replicas.description is not None:
-                found.append(replicas)
-    return found
+            names = [first.replace("replica-1.", f"replica-{number}.", 1) for number in range(2, wanted + 1)]
+            names = [name for name in names if name not in kept]
+            if names:
+                self._copy_within(folder, address, first, names, facts[disk])
+                added |= dict.fromkeys(names, disk)
+        return added
 
-
-def content_faults(replicas: Replicas, names: set[str], advance: Advance | None = None) -> list[str]:
-    """Reads the files `names` (or what a Shallow region refers to) and says which differ from their digest.
-
-    Raises: SourceError when one cannot be read.
-    """
-    faults = []
-    description = replicas.description
-    for name, disk in sorted(description.files.items()) if description else ():
-        known = description.computed["disks"][disk] if description else {}
-        if name not in names or not replicas.stamps.get(name, "").startswith(f"{known['size']}:"):
-            continue
-        extent = Extent(f"{replicas.path}/{name}", 0, known["size"], f"{replicas.region}/{name}", followed=False)
-        if digest_extent(extent, advance) != known["sha256"]:
-            faults.append(f"{name} has other content than was copied")
-    return faults
-
-
-def _is_our_name(name: str) -> bool:
-    hidden = layout.unfinished(name)
-    shown = hidden[0] if hidden else name
-    return shown == layout.REGION_FILE or layout.replica_of(shown) is not None
-
-
-def _check_files(description: Description, folder: int, stamps: dict[str, str]) -> list[str]:
-    faults = []
-    for name, disk in sorted(description.files.items()):
+    def _copy_within(
+        self, folder: int, address: Address, first: str, names: Sequence[str], facts: Mapping[str, Any]
+    ) -> None:
+        size = int(facts["size"])
+        extent = Extent(
+            f"{self._places.folder(address)}/{first}", 0, size, f"the copy '{address}' ({first})", followed=False
+        )
+        hidden = [layout.new_name(name, self._lineage) for name in names]
+        sinks: list[Sink] = []
         try:
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            faults.append(f"{name} is missing")
-            continue
-        size = description.computed["disks"][disk].get("size")
-        if not S_ISREG(status.st_mode):
-            faults.append(f"{name} is not a regular file")
-        elif status.st_size != size:
-            faults.append(f"{name} has {status.st_size} bytes instead of {size}")
-        else:
-            stamps[name] = layout.stamp(status)
-    return faults
+            for name in hidden:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+                sinks.append(Sink(_create(folder, name)))
+            sha256 = copy_extent(extent, sinks)
+            if sha256 != facts["sha256"]:
+                raise SourceError(
+                    f"the copy '{address}' ({first}) is damaged", "plan again: the region will be repaired"
+                )
+            for sink in sinks:
+                if sink.error is not None:
+                    raise sink.error
+                os.fsync(sink.fd)
+            for name, final in zip(hidden, names, strict=True):
+                os.rename(name, final, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            for sink in sinks:
+                os.close(sink.fd)
+            for name in hidden:
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
 
-
-def _check_references(description: Description, stamps: dict[str, str]) -> list[str]:
-    """What a Shallow region refers to must be there, and still be what it was."""
-    faults = []
-    for disk in description.computed.get("disks", {}).values():
-        if "path" not in disk:
-            continue
+    def delete(self, step: Step) -> Applied:
+        """Removes a region's folder; one that is gone is fine. Raises: ObjectConflict, ProviderError."""
+        address = step.address
+        path, above = self._places.regions.path(address.region), layout.folder(address)[:-1]
         try:
-            status = os.stat(disk["path"])
-        except (FileNotFoundError, NotADirectoryError):
-            faults.append(f"'{disk['path']}', which it refers to, is gone")
-            continue
-        if file_identity(status) == disk["source"]:
-            stamps[disk["path"]] = layout.stamp(status)
-        else:
-            faults.append(f"'{disk['path']}', which it refers to, has changed")
-    return faults
+            with contextlib.suppress(FileNotFoundError), open_folder(path, above) as parent:
+                self._delete_in(parent, address)
+        except OSError as error:
+            raise failure(error, f"to delete {address}", self._places.folder(address)) from error
+        remove_empty_folders(path, above)
+        return Applied()
+
+    def _delete_in(self, parent: int, address: Address) -> None:
+        name, removed = address.version, layout.removed_name(address.version, self._lineage)
+        self._remove_leftovers(parent, address)
+        if name not in os.listdir(parent):
+            return
+        try:
+            description, _ = read_description(f"{name}/{layout.REGION_FILE}", parent)
+        except (FileNotFoundError, Unreadable) as error:
+            raise ObjectConflict(
+                f"{address}: it cannot be told whose this is: {error}", "look at the folder"
+            ) from error
+        require_mark(description.mark, OwnerMark(self._lineage, address))
+        self._require_only_ours(parent, address, description)
+        os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
+        os.fsync(parent)
+        remove_folder(parent, removed)
+
+    def _require_only_ours(self, parent: int, address: Address, description: Description) -> None:
+        folder = os.open(address.version, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            strange = [name for name in os.listdir(folder) if not self._is_ours(name, description)]
+        finally:
+            os.close(folder)
+        if strange:
+            raise ObjectConflict(
+                f"{address} holds what is not ours: {', '.join(sorted(strange))}",
+                "move these files away, then apply again",
+            )
+
+    def _is_ours(self, name: str, description: Description) -> bool:
+        unfinished = layout.unfinished(name)
+        if unfinished is not None:
+            return unfinished[1] == layout.short_lineage(self._lineage)
+        return name == layout.REGION_FILE or name in description.files or layout.replica_of(name) is not None
+
+
+def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
+    """What is recorded of a disk; the digest is left out when nothing was read."""
+    return {**({"sha256": sha256} if sha256 else {}), **_sizes(disk.extent.size, disk.format)}
+
+
+def _sizes(size: int, form: DiskFormat) -> dict[str, Any]:
+    return {"size": size, "virtualSize": form.virtual_size, "format": form.name}
+
+
+def _create(folder: int, name: str) -> int:
+    """A new file that nobody can write to once it is closed."""
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444, dir_fd=folder)
+
+
+def _number(name: str) -> int:
+    found = layout.replica_of(name)
+    return found[0] if found else 0
+
+
+def _note_failures(targets: Sequence[_Staged], disk: str) -> None:
+    for one in targets:
+        errors = [sink.error for _, sink in one.sinks[disk] if sink.error is not None]
+        if errors:
+            one.error = failure(errors[0], f"to {one.step.verb} {one.step.address}", one.region_path)
+
+
+def _other_content(disk: SourceDisk) -> SourceError:
+    return SourceError(
+        f"{disk.extent.label} is not what this version was published from, and no region holds a whole copy",
+        "bring the original image back, or publish a new version",
+    )
+
+
+def _applied(
+    address: Address, planned: Attributes, computed: Mapping[str, Any], stamps: Sequence[tuple[str, str]]
+) -> Applied:
+    return Applied(
+        object_id=layout.object_id(address.region, address),
+        fingerprint=layout.fingerprint(address.region, layout.folder(address), stamps),
+        canonical=canonical_json(planned),
+        computed=canonical_json(computed),
+    )

@@ -1,268 +1,199 @@
-"""What the disks of a version are made from: files of the project, disks in archives, and other versions' copies."""
+"""Where the disks of a version come from: image files, the disks in an archive, the copies of another version."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from manifests.address import Address
 from manifests.values import Attributes
-from providers.disk_formats import recognise
-from providers.errors import SourceError, Unsupported
-from providers.local import archives, replicas
-from providers.local.copying import Extent, copy_extent, file_identity, open_source
-from providers.local.settings import Regions
+from providers.disk_formats import DiskFormat, ReadAt, recognise
+from providers.errors import ProviderError, SourceError, Unsupported
+from providers.local.archives import Member, disks_of_ova, disks_of_ovf
+from providers.local.copying import Extent, digest_extent, file_identity, open_source
+from providers.local.objects import Unreadable, read_description
+from providers.local.places import Places
 from providers.protocol import SourceFacts
 
-STYLES = frozenset({"file", "version"})
-OS_DISK = "os"
-_TAR_MAGIC_AT = 257
+SUPPORTED = frozenset({"file", "version"})
+_ARCHIVE_ENDINGS = (".ova", ".ovf")
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """One disk of a version: what it is, and where its bytes may be read.
+class SourceDisk:
+    """One disk to copy: `os` or `data-LUN`, where its bytes are, what it is, and the identity of the file it is in."""
 
-    `name` is `os` or `data-LUN`. `identity` is its source's. `sha256` is empty when nobody has read it yet.
-    `archive` names the archive it is in, if any. `extents` are the places outside this version's own copies; when they
-    are another version's copies, `near` holds those of each region.
-    """
-
-    name: str
-    size: int
-    virtual_size: int
-    format: str
+    disk: str
+    extent: Extent
+    format: DiskFormat
     identity: str
-    sha256: str = ""
-    archive: str = ""
-    extents: tuple[Extent, ...] = ()
-    near: Mapping[str, tuple[Extent, ...]] | None = None
 
-    def computed(self, sha256: str) -> dict[str, Any]:
-        """What is recorded of the disk."""
-        values = {
-            "size": self.size,
-            "virtualSize": self.virtual_size,
-            "format": self.format,
-            "source": self.identity,
-        }
-        return {**values, "sha256": sha256} if sha256 else values
+
+def disk_name(lun: int | str | None) -> str:
+    """`os` for None, else the data disk of a LUN."""
+    return "os" if lun is None else f"data-{lun}"
 
 
 class Sources:
-    """Finds and describes sources."""
+    """Finds sources in the project's folder and among the versions in the regions."""
 
-    def __init__(self, regions: Regions, project: str) -> None:
-        self._regions = regions
+    def __init__(self, places: Places, project: str) -> None:
+        self._places = places
         self._project = project
 
-    @cached_property
-    def _managed(self) -> tuple[str, ...]:
-        places = (self._regions.root,) if self._regions.root else tuple(self._regions.paths.values())
-        return tuple(os.path.realpath(place) + "/" for place in places)
-
     def identity(self, source: Mapping[str, Any]) -> str:
-        """As Reader.source_identity."""
-        path = source.get("file")
-        if path is None:
-            return self._version_identity(source) if "version" in source else ""
-        path = os.path.join(self._project, path)
+        """As `Reader.source_identity`; that of a version is always the same, as published content is."""
+        if "file" not in source:
+            return str(source.get("version", ""))
         try:
-            own = file_identity(os.stat(path))
+            return file_identity(os.stat(self._path(source)))
         except OSError:
             return ""
-        return self._ovf_identity(path, own) if path[-4:].lower() == ".ovf" else own
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
-        """As Reader.source_facts."""
-        disks = self.disks_of(source)
-        kind = f"{disks[0].archive.lower()[-3:]}" if disks[0].archive else disks[0].format
-        return SourceFacts(sum(disk.size for disk in disks), disks[0].virtual_size, kind, disks[0].identity)
+        """As `Reader.source_facts`; sizes are those of all disks in an archive."""
+        disks = self.of(source, None)
+        first = disks[0]
+        return SourceFacts(
+            size=sum(disk.extent.size for disk in disks),
+            virtual_size=sum(disk.format.virtual_size for disk in disks),
+            format=first.format.name,
+            identity=first.identity,
+        )
 
-    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
-        """As Reader.source_digest: for an archive the digest of its disks' digests."""
-        disks = self.disks_of(source)
-        total = sum(disk.size for disk in disks)
-        done = 0
+    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
+        """As `Reader.source_digest`; of an archive, the digest of its disks' digests."""
+        disks = self.of(source, None)
+        total, done = sum(disk.extent.size for disk in disks), 0
 
-        def advance(amount: int) -> None:
+        def advance(more: int) -> None:
             nonlocal done
-            done += amount
+            done += more
             if progress:
                 progress(done, total)
 
-        digests = [disk.sha256 or copy_extent(disk.extents[0], (), advance) for disk in disks]
-        return archive_digest(digests) if disks[0].archive else digests[0]
+        return combined_digest([digest_extent(disk.extent, advance) for disk in disks])
 
-    def disks(self, attributes: Attributes) -> dict[str, Disk | SourceError]:
-        """The disks of a version by name, the OS disk first; for a source that is not usable, why.
-
-        Raises: SourceError when two sources give the same disk; Unsupported.
-        """
-        found: dict[str, Disk | SourceError] = {}
-        self._add(found, OS_DISK, attributes["source"])
-        for lun, disk in sorted(attributes.get("dataDisks", {}).items(), key=lambda pair: int(pair[0])):
+    def of_version(self, version: Attributes) -> list[SourceDisk]:
+        """Every disk of a version: the OS disk first. Raises: SourceError, Unsupported."""
+        disks = self.of(version["source"], None)
+        for lun, disk in sorted(version.get("dataDisks", {}).items(), key=lambda pair: int(pair[0])):
             if "source" in disk:
-                self._add(found, f"data-{lun}", disk["source"])
-        return found
-
-    def _add(self, found: dict[str, Disk | SourceError], name: str, source: Mapping[str, Any]) -> None:
-        """A source of the OS disk may bring data disks with it; that of a data disk brings that one."""
-        try:
-            disks = self.disks_of(source)
-        except SourceError as error:
-            self._claim(found, name, source, error)
-            return
-        if name == OS_DISK:
-            for disk in disks:
-                self._claim(found, disk.name, source, disk)
-            return
-        if len(disks) > 1 and disks[0].archive:
+                disks += self.of(disk["source"], lun)
+        names = [disk.disk for disk in disks]
+        if len(set(names)) < len(names):
             raise SourceError(
-                f"'{disks[0].archive}' holds {len(disks)} disks, and {name} is one", "give the disk alone"
-            )
-        self._claim(found, name, source, _renamed(disks[0], name))
-
-    def _claim(
-        self, found: dict[str, Disk | SourceError], name: str, source: Mapping[str, Any], disk: Disk | SourceError
-    ) -> None:
-        if name in found:
-            raise SourceError(
-                f"two sources give the disk {name}; one of them is {_spelled(source)}",
-                "declare that data disk under another LUN",
-            )
-        found[name] = disk
-
-    def disks_of(self, source: Mapping[str, Any]) -> list[Disk]:
-        """The disks that one source gives, the OS disk first. Raises: SourceError, Unsupported."""
-        style = next(iter(source), "nothing")
-        if style == "file":
-            return self._disks_of_file(str(source["file"]))
-        if style == "version":
-            return self._disks_of_version(Address.parse(str(source["version"])))
-        raise Unsupported(
-            f"the local provider cannot make an image from '{style}'", f"it can from: {', '.join(sorted(STYLES))}"
-        )
-
-    def _disks_of_file(self, written: str) -> list[Disk]:
-        path, label = os.path.join(self._project, written), f"the source '{written}'"
-        fd = open_source(path, label)
-        try:
-            self._refuse_managed(fd, path, label)
-            status = os.fstat(fd)
-            identity = file_identity(status)
-            if path[-4:].lower() == ".ovf":
-                members = archives.disks_of_ovf(os.pread(fd, (4 << 20) + 1, 0), path, label)
-                return self._disks_in(members, written, self._ovf_identity(path, identity))
-            if os.pread(fd, 5, _TAR_MAGIC_AT) == b"ustar":
-                return self._disks_in(archives.disks_of_ova(fd, path, label), written, identity)
-            found = recognise(lambda offset, length: os.pread(fd, length, offset), status.st_size, label)
-        except OSError as error:
-            raise SourceError(f"{label} cannot be read: {error.strerror}", "check the disk it is on") from error
-        finally:
-            os.close(fd)
-        extent = Extent(path, 0, status.st_size, label, identity)
-        return [Disk(OS_DISK, status.st_size, found.virtual_size, found.name, identity, extents=(extent,))]
-
-    def _refuse_managed(self, fd: int, path: str, label: str) -> None:
-        """A region's directory is what we write, not what people keep their sources in."""
-        try:
-            real = os.readlink(f"/proc/self/fd/{fd}")
-        except OSError:
-            real = os.path.realpath(path)
-        if any(real.startswith(managed) for managed in self._managed):
-            raise SourceError(
-                f"{label} lies inside a region's directory", "use `source: {version: ...}`, or copy it elsewhere"
-            )
-
-    def _disks_in(self, members: Sequence[archives.Member], written: str, identity: str) -> list[Disk]:
-        disks = []
-        for number, member in enumerate(members):
-            label = f"'{member.name}' in the source '{written}'"
-            fd = open_source(member.path, label)
-            try:
-                self._refuse_managed(fd, member.path, label)
-                own = file_identity(os.fstat(fd))
-                found = recognise(_reader(fd, member.offset, member.size), member.size, label)
-            finally:
-                os.close(fd)
-            extent = Extent(member.path, member.offset, member.size, label, own)
-            name = f"data-{number - 1}" if number else OS_DISK
-            disks.append(
-                Disk(name, member.size, found.virtual_size, found.name, identity, archive=written, extents=(extent,))
+                f"the archive '{version['source'].get('file')}' has data disks at LUNs that dataDisks declares too",
+                "leave out dataDisks, or give them LUNs after those of the archive",
             )
         return disks
 
-    def _ovf_identity(self, path: str, own: str) -> str:
-        """An OVF's identity is its own and that of every file it names."""
-        label = f"'{path}'"
-        try:
-            fd = open_source(path, label)
-            try:
-                members = archives.disks_of_ovf(os.pread(fd, (4 << 20) + 1, 0), path, label)
-            finally:
-                os.close(fd)
-            return "+".join((own, *(file_identity(os.stat(member.path)) for member in members)))
-        except (SourceError, OSError):  # cannot be what it was: looking at it in full will say why
-            return own
+    def of(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
+        """The disks of one source; more than one only of an archive given for the OS disk.
 
-    def _disks_of_version(self, address: Address) -> list[Disk]:
-        copies = replicas.published(self._regions, address)
-        known = copies[0].description.computed.get("disks", {}) if copies and copies[0].description else {}
-        if OS_DISK not in known:
-            raise SourceError(f"the source version {address} has no copy in any region", "apply that version first")
-        return [
-            Disk(
-                name,
-                values["size"],
-                values["virtualSize"],
-                values["format"],
-                f"{address} {values.get('sha256', values['source'])}",
-                values.get("sha256", ""),
-                extents=tuple(extent for copy in copies for extent in copy.extents(name)),
-                near={copy.region: copy.extents(name) for copy in copies},
+        Raises: SourceError, Unsupported.
+        """
+        if "version" in source:
+            return [self._copy_of(Address.parse(str(source["version"])), lun)]
+        if "file" not in source:
+            raise Unsupported(
+                f"the local provider cannot read a source '{next(iter(source))}'",
+                f"it reads: {', '.join(sorted(SUPPORTED))}",
             )
-            for name, values in sorted(known.items(), key=lambda pair: disk_order(pair[0]))
-        ]
+        path = self._path(source)
+        if self._places.holds(path):
+            raise SourceError(
+                f"'{source['file']}' lies in a region's directory, which belongs to the images there",
+                "name the version as the source, or copy the image to another place",
+            )
+        if path.lower().endswith(_ARCHIVE_ENDINGS):
+            return self._in_archive(path, str(source["file"]), lun)
+        return [_in_file(path, str(source["file"]), disk_name(lun))]
 
-    def _version_identity(self, source: Mapping[str, Any]) -> str:
+    def _path(self, source: Mapping[str, Any]) -> str:
+        return os.path.normpath(os.path.join(self._project, str(source["file"])))
+
+    def _copy_of(self, version: Address, lun: str | None) -> SourceDisk:
+        disk = disk_name(lun)
+        for region in self._places.present():
+            for extent, form in healthy_replicas(self._places, version._replace(region=region), disk):
+                return SourceDisk(disk, extent, form, str(version))
+        raise SourceError(
+            f"no region holds a whole copy of disk {disk} of {version}", "publish that version first, or repair it"
+        )
+
+    def _in_archive(self, path: str, label: str, lun: str | None) -> list[SourceDisk]:
+        """The disks of an OVA or OVF: the first is the OS disk, the others are data disks from LUN 0 on."""
+        if lun is not None:
+            raise SourceError(
+                f"'{label}' is an archive, which can only be the source of the OS disk", "name a disk image"
+            )
+        fd = open_source(path, f"'{label}'")
         try:
-            return self._disks_of_version(Address.parse(str(source["version"])))[0].identity
-        except SourceError:
-            return ""
+            status = os.fstat(fd)
+            if path.lower().endswith(".ova"):
+                members = disks_of_ova(fd, path, f"'{label}'")
+            else:
+                members = disks_of_ovf(os.pread(fd, status.st_size, 0), path, f"'{label}'")
+        finally:
+            os.close(fd)
+        names = [disk_name(None if number == 0 else number - 1) for number in range(len(members))]
+        return [_member_disk(name, member, label) for name, member in zip(names, members, strict=True)]
 
 
-def disk_order(name: str) -> int:
-    """The OS disk first, then data disks by LUN."""
-    return -1 if name == OS_DISK else int(name.removeprefix("data-"))
+def _member_disk(disk: str, member: Member, label: str) -> SourceDisk:
+    told = f"'{member.name}' of '{label}'"
+    fd = open_source(member.path, told)
+    try:
+        identity = file_identity(os.fstat(fd))
+        form = recognise(_window(fd, member.offset, member.size), member.size, told)
+    finally:
+        os.close(fd)
+    return SourceDisk(disk, Extent(member.path, member.offset, member.size, told, identity), form, identity)
 
 
-def archive_digest(digests: Sequence[str]) -> str:
-    """One digest for the disks of an archive, in order."""
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+def _window(fd: int, offset: int, size: int) -> ReadAt:
+    """Reads (position, length) of a part of a file as if it were a file of its own."""
+
+    def read(position: int, length: int) -> bytes:
+        return os.pread(fd, max(0, min(length, size - position)), offset + position)
+
+    return read
 
 
-def _reader(fd: int, start: int, size: int) -> Callable[[int, int], bytes]:
-    return lambda offset, length: os.pread(fd, max(min(length, size - offset), 0), start + offset)
+def combined_digest(digests: list[str]) -> str:
+    """The digest that stands for a source: its disk's, or that of all its disks' digests."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _renamed(disk: Disk, name: str) -> Disk:
-    return Disk(
-        name,
-        disk.size,
-        disk.virtual_size,
-        disk.format,
-        disk.identity,
-        disk.sha256,
-        disk.archive,
-        disk.extents,
-        disk.near,
-    )
+def _in_file(path: str, label: str, disk: str) -> SourceDisk:
+    fd = open_source(path, f"'{label}'")
+    try:
+        status = os.fstat(fd)
+        form = recognise(lambda at, length: os.pread(fd, length, at), status.st_size, f"'{label}'")
+    finally:
+        os.close(fd)
+    identity = file_identity(status)
+    return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), form, identity)
 
 
-def _spelled(source: Mapping[str, Any]) -> str:
-    return ", ".join(f"{style} '{value}'" for style, value in source.items())
+def healthy_replicas(places: Places, region: Address, disk: str) -> Iterator[tuple[Extent, DiskFormat]]:
+    """The copies of a disk in one region that are as long as they should be, in the order of their numbers."""
+    folder = places.folder(region)
+    try:
+        description, _ = read_description(f"{folder}/region.json")
+        facts = description.computed["disks"][disk]
+    except (OSError, Unreadable, ProviderError, KeyError):
+        return
+    for name in sorted(name for name, which in description.files.items() if which == disk):
+        path = f"{folder}/{name}"
+        try:
+            size = os.lstat(path).st_size
+        except OSError:
+            continue
+        if size == facts["size"]:
+            form = DiskFormat(str(facts["format"]), int(facts["virtualSize"]))
+            yield Extent(path, 0, size, f"the copy '{region}' ({name})", followed=False), form
