@@ -47,6 +47,7 @@ LAYERS = (
     ("views",),
     ("engine",),
     ("cli",),
+    ("__main__",),
 )
 """The rooms of `reconciler` from the ground up: one imports its own floor and those below."""
 
