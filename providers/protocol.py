@@ -8,7 +8,7 @@ one request, and still each region has an outcome of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -217,6 +217,14 @@ class Provider(Reader, Protocol):
 
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
         """How an operation that was left in progress stands."""
+        ...
+
+    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+        """Removes what operations of this lineage, interrupted before they were done, left at these addresses: never a
+        complete object, and nothing of anybody else's. Called under a lease, before the world is looked at.
+
+        Raises: ProviderError.
+        """
         ...
 
     def close(self) -> None:

@@ -16,11 +16,12 @@ from manifests.errors import ReconcilerError
 from providers.protocol import Done, InProgress, Provider
 from reconciler.actions import Action
 from reconciler.execution import Execution
+from reconciler.names import Names
 from reconciler.operations import operation_graph, operations
 from reconciler.outcomes import bookkeeping_write
 from reconciler.plan import Plan
 from reconciler.reporting import Reporter
-from state.records import Intent, Record
+from state.records import Intent, Record, State
 from state.store import Lease, StateStore, StateWrite
 
 _RENEW_EVERY_S = 15.0
@@ -99,31 +100,47 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
 
 
 def settle(
-    handles: Mapping[Address, Intent],
+    state: State,
     providers: Mapping[str, Provider],
     store: StateStore,
     lease: Lease,
     reporter: Reporter,
     interrupt: Interrupt,
 ) -> None:
-    """Polls operations that an earlier run left in progress until each is over, and takes their handles out of the
-    journal. The intents stay: the next plan reads what came of them.
+    """Ends what earlier runs left in the journal, as far as the lease reaches: polls operations that go on until each
+    is over, and has their providers remove what interrupted ones left. The intents stay: the next plan reads what came
+    of them.
 
     Raises: ProviderError when a provider cannot be asked; StateError.
     """
-    units: dict[str, list[Intent]] = {}
-    for intent in handles.values():
-        units.setdefault(intent.handle, []).append(intent)
-    for handle, intents in units.items():
-        reporter.waiting(f"{intents[0].unit}: an operation of an earlier run is still in progress")
-        provider = providers[intents[0].provider]
-        answer = provider.poll(json.loads(handle), reporter.progress)
-        while isinstance(answer, InProgress) and not interrupt.count:
-            _pause(answer.retry_after_s, interrupt, lambda: store.renew(lease))
-            answer = provider.poll(answer.handle, reporter.progress)
-        if isinstance(answer, Done):
-            over = tuple(replace(intent, handle="") for intent in intents)
-            store.write(lease, StateWrite(put_intents=over))
+    intents = [intent for address, intent in state.intents.items() if address.gallery in lease.galleries]
+    waiting: dict[str, list[Intent]] = {}
+    names: dict[str, list[Address]] = {}
+    known = Names.of(state.records.values())
+    for intent in intents:
+        if intent.provider not in providers:
+            continue
+        if intent.handle:
+            waiting.setdefault(intent.handle, []).append(intent)
+        names.setdefault(intent.provider, []).append(known.name(intent.address))
+    for handle, over in waiting.items():
+        reporter.waiting(f"{over[0].unit}: an operation of an earlier run is still in progress")
+        if _poll_to_the_end(providers[over[0].provider], handle, store, lease, reporter, interrupt):
+            store.write(lease, StateWrite(put_intents=tuple(replace(intent, handle="") for intent in over)))
+    if not interrupt.count:
+        for name, addresses in sorted(names.items()):
+            providers[name].tidy(sorted(addresses), state.lineage)
+
+
+def _poll_to_the_end(
+    provider: Provider, handle: str, store: StateStore, lease: Lease, reporter: Reporter, interrupt: Interrupt
+) -> bool:
+    """Whether the operation is over; it may not be when somebody asked to stop."""
+    answer = provider.poll(json.loads(handle), reporter.progress)
+    while isinstance(answer, InProgress) and not interrupt.count:
+        _pause(answer.retry_after_s, interrupt, lambda: store.renew(lease))
+        answer = provider.poll(answer.handle, reporter.progress)
+    return isinstance(answer, Done)
 
 
 def _pause(seconds: float, interrupt: Interrupt, each: Callable[[], None]) -> None:

@@ -64,7 +64,11 @@ class Node:
 
     @property
     def damaged(self) -> bool:
-        return self.observed is not None and self.observed.condition in (Condition.DAMAGED, Condition.INCOMPLETE)
+        return self.observed is not None and self.observed.condition is Condition.DAMAGED
+
+    @property
+    def unfinished(self) -> bool:
+        return self.observed is not None and self.observed.condition is Condition.INCOMPLETE
 
     @property
     def position(self) -> Position | None:
@@ -116,6 +120,8 @@ def decide_desired(node: Node, resource: Resource, planned: Planned) -> Resource
         return _change(node, Action.CREATE, reason, planned=canonical_json(wanted))
     if not node.ours:
         return _not_ours(node)
+    if node.unfinished:
+        return _change(node, Action.CREATE, Reason.INTERRUPTED, planned=canonical_json(wanted))
     prior: Attributes = json.loads(node.prior)
     kept = _keep_ignored(wanted, prior, resource.lifecycle.ignore_changes)
     changes = (*attribute_changes(prior, kept, node.address.kind), *node.content)

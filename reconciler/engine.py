@@ -300,14 +300,15 @@ class Engine(AbstractContextManager["Engine"]):
         return result
 
     def settle(self, interrupt: Interrupt) -> None:
-        """Waits for operations that an earlier run left at their provider. What came of them, planning reads."""
+        """Ends what earlier runs left: waits for operations that go on at their provider, and removes what interrupted
+        ones left lying about. What came of them, planning reads."""
         state = self.store.read()
-        handles = {address: intent for address, intent in state.intents.items() if intent.handle}
-        if handles:
-            from reconciler.apply import settle
+        if not state.intents:
+            return
+        from reconciler.apply import settle
 
-            with self._lease(frozenset(address.gallery for address in handles)) as lease:
-                settle(handles, self.providers, self.store, lease, self.reporter, interrupt)
+        with self._lease(frozenset(address.gallery for address in state.intents)) as lease:
+            settle(self.store.read(), self.providers, self.store, lease, self.reporter, interrupt)
 
     def drift(self, *, deep: bool = False) -> DriftReport:
         """What is not as recorded. Reads only, and never waits for a lease."""

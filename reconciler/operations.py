@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -72,8 +73,10 @@ def _operation(
         version = own.planned_attributes if key.phase is Phase.APPLY else own.prior_attributes
     else:
         version = record.attributes if record else {}
-    made_anew = own is not None and own.action is Action.REPLACE
-    computed = record.computed_values if record and not made_anew else {}
+    if own is not None:
+        computed = {} if own.action is Action.REPLACE else json.loads(own.computed)
+    else:
+        computed = record.computed_values if record else {}
     operation = Operation(
         unit=steps[0][0].address.unit,
         lineage=lineage,

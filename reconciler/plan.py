@@ -12,7 +12,7 @@ from manifests.diagnostics import Diagnostic, Position, error
 from manifests.manifest import Manifest, Removal
 from manifests.resource import Resource
 from manifests.values import Attributes, canonical_json
-from providers.protocol import Capabilities, Condition
+from providers.protocol import Capabilities, Condition, Verb
 from reconciler import support
 from reconciler.actions import Action, Block, Cause, Reason, ResourceChange
 from reconciler.costs import dependencies, with_copies
@@ -120,14 +120,18 @@ class _Draft:
         named = self.names.name(address)
         world, state = self.inputs.world, self.inputs.state
         record = self.records.get(address)
+        intent = state.intents.get(self.moved.get(address, address))
+        observed, matching = world.observed.get(named), named in world.matching
+        if intent is not None and intent.verb == Verb.DELETE and observed is None and not matching:
+            record = None  # its delete came through: what was recorded of the object binds nobody any more
         return Node(
             address=address,
             lineage=state.lineage,
             resource=None if self.inputs.options.destroy else self.inputs.manifest.resources.get(address),
             record=record,
-            intent=state.intents.get(self.moved.get(address, address)),
-            observed=world.observed.get(named),
-            matching=named in world.matching,
+            intent=intent,
+            observed=observed,
+            matching=matching,
             named=named,
             moved_from=self.moved.get(address),
             content=content_changes(record, self.inputs.sources.get(address, {})),
@@ -409,7 +413,7 @@ def _latest(draft: _Draft) -> tuple[LatestChange, ...]:
     usable = {
         address: bool(node.record and (node.observed or node.record).attributes.get("excludeFromLatest"))
         for address, node in before.items()
-        if node.present and not node.damaged
+        if node.present and not node.damaged and not node.unfinished
     }
     after = dict(usable)
     for address, change in draft.changes.items():

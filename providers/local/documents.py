@@ -76,6 +76,17 @@ class Documents:
         remove_empty_folders(path, folders)
         return Applied()
 
+    def tidy(self, address: Address) -> None:
+        """Removes a description that never got to its place. Raises: ProviderError."""
+        for region in self._places.present():
+            path, folders = self._places.regions.path(region), layout.folder(address)
+            try:
+                with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
+                    self._discard_unfinished(folder, layout.description_file(address))
+            except OSError as error:
+                raise failure(error, f"to tidy {address}", self._places.folder(address, region)) from error
+            remove_empty_folders(path, folders)
+
     def _discard_unfinished(self, folder: int, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(layout.new_name(name, self._lineage), dir_fd=folder)

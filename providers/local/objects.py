@@ -199,6 +199,8 @@ def remove_empty_folders(region_path: str, parts: tuple[str, ...]) -> None:
         for depth in range(len(parts), 0, -1):
             try:
                 os.rmdir("/".join((region_path, *parts[:depth])))
+            except FileNotFoundError:
+                continue
             except OSError:  # not empty, not there, or not ours to remove: then it stays
                 return
 

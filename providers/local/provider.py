@@ -77,6 +77,14 @@ class LocalProvider:
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> NoReturn:  # noqa: ARG002 - the protocol's
         raise ProviderError(f"the local provider left nothing in progress: {dict(handle)}. This is a bug.")
 
+    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+        documents, replicas = Documents(self._places, lineage), Replicas(self._places, lineage, lambda *_: None)
+        for address in addresses:
+            if address.region:
+                replicas.tidy(address)
+            else:
+                documents.tidy(address)
+
     def close(self) -> None:
         """Nothing stays open between operations."""
 

@@ -364,6 +364,30 @@ class Replicas:
             return unfinished[1] == layout.short_lineage(self._lineage)
         return name == layout.REGION_FILE or name in description.files or layout.replica_of(name) is not None
 
+    def tidy(self, address: Address) -> None:
+        """Removes what interrupted runs left beside a region's folder and in it. Raises: ProviderError."""
+        path, folders = self._places.regions.path(address.region), layout.folder(address)
+        try:
+            with contextlib.suppress(FileNotFoundError), open_folder(path, folders[:-1]) as parent:
+                self._remove_leftovers(parent, address)
+            with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
+                self._tidy_in(folder, address)
+        except OSError as error:
+            raise failure(error, f"to tidy {address}", self._places.folder(address)) from error
+        remove_empty_folders(path, folders[:-1])
+
+    def _tidy_in(self, folder: int, address: Address) -> None:
+        try:
+            description, _ = read_description(layout.REGION_FILE, folder)
+        except (FileNotFoundError, Unreadable):
+            return
+        if description.mark != OwnerMark(self._lineage, address):
+            return
+        for name in os.listdir(folder):
+            if name not in description.files and name != layout.REGION_FILE and self._is_ours(name, description):
+                os.unlink(name, dir_fd=folder)
+        os.fsync(folder)
+
 
 def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
     """What is recorded of a disk; the digest is left out when nothing was read."""

@@ -43,11 +43,10 @@ def second_documents() -> list[Document]:
         definition(name="debian"),
         version({"file": "../images/boot.raw"}, "corp/ubuntu", "1.0.0", targetRegions=fewer, safety=REMOVABLE),
         version(
-            {"version": "corp/ubuntu/1.0.0"},
+            {"file": "../images/boot.vhd"},
             "corp/debian",
             "1.0.0",
             targetRegions=["eastus"],
-            hostCaching="ReadOnly",
             lifecycle={"allowReplace": True},
         ),
         version({"file": "../images/boot.vhd"}, "corp/debian", "1.0.1", targetRegions=["eastus", "northeurope"]),

@@ -99,7 +99,7 @@ def test_any_manifests_lead_to_any_others_and_back(first: list[Document], second
             outcome = made.apply(**ALL)
             assert outcome.result is None or outcome.result.complete, outcome.result
             assert made.plan(**ALL).changes == ()
-            trees.append(made.tree())
+            trees.append({path: content for path, content in made.tree().items() if path.count("/") > 2})
         assert trees[0] == trees[2]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class ScriptedProvider:
     polled: int = 0
     on_begin: Callable[[Operation], None] = lambda operation: None
     operations: dict[str, Operation] = field(default_factory=dict)
+    tidied: list[str] = field(default_factory=list)
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
         self.begun.append(str(operation.unit))
@@ -61,6 +62,9 @@ class ScriptedProvider:
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
         self.polled += 1
         return self._answer(handle["unit"], handle["left"] - 1)
+
+    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+        self.tidied = [str(address) for address in addresses]
 
     def _answer(self, unit: str, left: int) -> Done | InProgress:
         if left > 0:
@@ -194,9 +198,10 @@ def test_handles_are_in_the_journal_and_a_later_run_settles_them(store: StateSto
     assert [str(unit) for unit in result.left] == ["corp"]
     intents = store.read().intents
     assert intents[Address("corp")].handle == '{"left":2,"unit":"corp"}'
-    settle(intents, {"default": provider}, store, lease, Reporter(), Interrupt())  # type: ignore[dict-item]
+    settle(store.read(), {"default": provider}, store, lease, Reporter(), Interrupt())  # type: ignore[dict-item]
     assert store.read().intents[Address("corp")].handle == ""
     assert provider.polled == 2
+    assert provider.tidied == ["corp"]
 
 
 def test_first_interrupt_finishes_what_runs_and_starts_nothing(store: StateStore, lease: Lease) -> None:
