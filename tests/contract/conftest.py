@@ -1,4 +1,4 @@
-"""The places that every store is tried on."""
+"""The places that every store is tried on, and the worlds that every provider is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.postgres import PostgresServer, running_server
+from support.provider_worlds import BACKENDS, ProviderWorld
 from support.stores import StorePlace
 
 from state.store import Lease, StateStore
@@ -39,3 +40,9 @@ def store(place: StorePlace) -> StateStore:
 @pytest.fixture
 def lease(store: StateStore) -> Lease:
     return store.acquire({"corp", "labs"}, "ada")
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def provider_world(request: pytest.FixtureRequest, tmp_path: Path) -> ProviderWorld:
+    """A world in which nothing is yet."""
+    return BACKENDS[request.param](tmp_path)
