@@ -43,7 +43,8 @@ class Description:
         """The JSON a person reads."""
         owner = self.mark and {"lineage": self.mark.lineage, "address": str(self.mark.address)}
         content = {"owner": owner, "attributes": self.attributes, "computed": self.computed, "files": self.files}
-        text = json.dumps({key: value for key, value in content.items() if value or key == "attributes"}, indent=2)
+        shown = {key: value for key, value in content.items() if value or key == "attributes"}
+        text = json.dumps(shown, indent=2, sort_keys=True)
         return f"{text}\n".encode()
 
 
