@@ -23,7 +23,7 @@ from manifests.project import DEFAULT_ENVIRONMENT, Project
 from providers.protocol import Provider, Reader
 from providers.registry import ProviderConfig, create_provider
 from reconciler.reporting import Reporter
-from state.records import Run, State
+from state.records import Record, Run, State, Status
 from state.store import Lease, StateStore, StateWrite, open_store
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from reconciler.apply import ApplyResult, Interrupt
     from reconciler.drift import DriftReport
+    from reconciler.graph import ResourceGraph
     from reconciler.plan import Plan, PlanOptions
     from reconciler.refresh import World
     from reconciler.settled import Settled
@@ -233,8 +234,15 @@ class Engine(AbstractContextManager["Engine"]):
                     return ApplyOutcome(plan, declined=bool(plan.changes))
             return ApplyOutcome(plan, self._run(plan, state, lease, interrupt, parallelism, command))
 
-    def apply_saved(self, path: Path, interrupt: Interrupt, *, parallelism: int = 10) -> ApplyOutcome:
-        """Applies a saved plan, after planning again has shown that it still says the same.
+    def apply_saved(
+        self,
+        path: Path,
+        interrupt: Interrupt,
+        *,
+        approve: Callable[[Plan], bool] = lambda _: True,
+        parallelism: int = 10,
+    ) -> ApplyOutcome:
+        """Asks `approve`, and applies a saved plan, after planning again has shown that it still says the same.
 
         Raises: BadPlanFile, StalePlan, PlanRefused, Unreachable, StateError.
         """
@@ -243,8 +251,8 @@ class Engine(AbstractContextManager["Engine"]):
 
         saved = self.load_plan(path)
         self.settle(interrupt)
-        if not self._wanted(saved, lambda _: True):
-            return ApplyOutcome(saved)
+        if not self._wanted(saved, approve):
+            return ApplyOutcome(saved, declined=bool(saved.changes))
         with self._lease(saved.galleries) as lease:
             state = self.store.read()
             differences = stale_because(saved, self._plan(state, saved.options))
@@ -331,29 +339,109 @@ class Engine(AbstractContextManager["Engine"]):
         ]
         return {region: version for (_, region), version in sorted(latest_by_region(replicas).items())}
 
-    def forget(self, addresses: tuple[Address, ...]) -> None:
-        """Drops records and journal entries; the objects stay. Raises: ReconcilerError when one is not recorded."""
+    def validate(self) -> Manifest:
+        """What is declared, once everything about it that can be told without looking at the world has been checked.
+
+        Raises: ManifestError, ReferenceCycle.
+        """
+        from reconciler.graph import check_references
+
+        declared = self.manifest.resources.items()
+        check_references((one, address) for address, resource in declared for one in resource.references if one.version)
+        return self.manifest
+
+    def graph(self, root: Address | None = None) -> tuple[ResourceGraph, tuple[Address, ...]]:
+        """The graph of what is declared, and the nodes in `root`, or all of them.
+
+        Raises: ReconcilerError when nothing of that name is declared.
+        """
+        from reconciler.graph import resource_graph
+        from reconciler.names import within
+
+        nodes = [address for address in self.manifest.resources if root is None or within(address, root)]
+        if root is not None and not nodes:
+            raise ReconcilerError(f"not declared: {root}", "see what is: reconciler graph")
+        return resource_graph(self.manifest.resources), tuple(nodes)
+
+    # Records: looked at, and changed without touching objects.
+
+    def state(self) -> State:
+        """A snapshot of everything recorded."""
+        return self.store.read()
+
+    def runs(self, limit: int = 3) -> tuple[Run, ...]:
+        """The latest runs, newest first."""
+        return self.store.runs(limit)
+
+    def recorded(self, address: Address) -> Record:
+        """The record of one object. Raises: ReconcilerError when there is none."""
+        return self._recorded((address,))[0]
+
+    def forget(self, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+        """Drops records and journal entries, with all that is inside, and says which; the objects stay.
+
+        Raises: ReconcilerError when one is not recorded.
+        """
+        from reconciler.names import within
+
         state = self.store.read()
-        unknown = [address for address in addresses if address not in state.records and address not in state.intents]
-        if unknown:
-            raise ReconcilerError(f"not recorded: {', '.join(map(str, unknown))}", "see: reconciler state list")
-        inside = [
+        known = state.records.keys() | state.intents.keys()
+        _refuse_unknown([address for address in addresses if address not in known])
+        inside = tuple(
             address
-            for address in sorted(state.records.keys() | state.intents.keys(), key=lambda one: one.sort_key)
-            if any(_covers(wanted, address) for wanted in addresses)
-        ]
+            for address in sorted(known, key=lambda one: one.sort_key)
+            if any(within(address, wanted) for wanted in addresses)
+        )
         with self._lease(frozenset(address.gallery for address in inside)) as lease:
-            self.store.write(lease, StateWrite(forget=tuple(inside), clear_intents=tuple(inside)))
+            self.store.write(lease, StateWrite(forget=inside, clear_intents=inside))
+        return inside
+
+    def move(self, source: Address, target: Address) -> tuple[tuple[Address, Address], ...]:
+        """Records what is recorded under `source`, and in it, under `target` from now on; (before, after) of each.
+
+        Raises: ReconcilerError when that is not possible.
+        """
+        from reconciler.names import renamed, within
+
+        self.recorded(source)
+        state = self.store.read()
+        if source.kind is not target.kind or target.region:
+            raise ReconcilerError(
+                f"{source} cannot become {target}", "a move keeps the kind, and a target region cannot be renamed"
+            )
+        if any(within(address, source) for address in state.intents):
+            raise ReconcilerError(f"{source} has operations that are not settled", "run first: reconciler apply")
+        if target.parent is not None and target.parent not in state.records:
+            raise ReconcilerError(f"{target.parent} is not recorded", "it must be applied before something moves there")
+        addresses = sorted((at for at in state.records if within(at, source)), key=lambda one: one.sort_key)
+        moves = tuple((address, renamed(address, source, target)) for address in addresses)
+        with self._lease(frozenset({source.gallery, target.gallery})) as lease:
+            self.store.write(lease, StateWrite(moves=moves))
+        return moves
+
+    def mark(self, addresses: tuple[Address, ...], *, tainted: bool) -> tuple[Address, ...]:
+        """Marks these very objects as ones that must be replaced, or takes the mark away; says which.
+
+        Raises: ReconcilerError when one is not recorded.
+        """
+        status = Status.TAINTED if tainted else Status.READY
+        records = tuple(replace(record, status=status) for record in self._recorded(addresses))
+        with self._lease(frozenset(address.gallery for address in addresses)) as lease:
+            self.store.write(lease, StateWrite(put_records=records))
+        return addresses
+
+    def _recorded(self, addresses: tuple[Address, ...]) -> tuple[Record, ...]:
+        records = self.store.read().records
+        _refuse_unknown([address for address in addresses if address not in records])
+        return tuple(records[address] for address in addresses)
 
     def _lease(self, galleries: frozenset[str]) -> _Held:
         return _Held(self.store, self.store.acquire(galleries, whoami()))
 
 
-def _covers(container: Address, address: Address) -> bool:
-    here: Address | None = address
-    while here is not None and here != container:
-        here = here.parent
-    return here is not None
+def _refuse_unknown(addresses: list[Address]) -> None:
+    if addresses:
+        raise ReconcilerError(f"not recorded: {', '.join(map(str, addresses))}", "see what is: reconciler state list")
 
 
 @dataclass

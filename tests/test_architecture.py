@@ -43,7 +43,7 @@ LAYERS = (
     ("diff", "graph", "latest", "names", "sources"),
     ("costs", "decisions", "refresh", "safety", "selection", "support"),
     ("plan",),
-    ("apply", "drift", "execution", "operations", "outcomes", "plan_file", "positions"),
+    ("apply", "drift", "execution", "operations", "outcomes", "plan_file", "positions", "settled"),
     ("views",),
     ("engine",),
     ("cli",),

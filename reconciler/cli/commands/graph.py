@@ -1,0 +1,52 @@
+"""`reconciler graph`: what depends on what."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli import options
+from reconciler.cli.session import Exit, session_of
+
+if TYPE_CHECKING:
+    from manifests.address import Address
+    from reconciler.graph import ResourceGraph
+
+
+class GraphFormat(StrEnum):
+    DOT = "dot"
+    MERMAID = "mermaid"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("graph")(graph)
+
+
+def graph(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="Only this and what is in it.")] = "",
+    form: Annotated[GraphFormat, typer.Option("--format", help="For Graphviz or for Mermaid.")] = GraphFormat.DOT,
+) -> int:
+    """Write the graph of what is declared: containers and what they hold, versions and what is built from them."""
+    session = session_of(context)
+    wanted = options.parsed_address(address) if address else None
+    with session.engine() as engine:
+        drawn, nodes = engine.graph(wanted)
+    from reconciler.views.output import write
+
+    write(sys.stdout, _text(form)(drawn, nodes))
+    return Exit.DONE
+
+
+def _text(form: GraphFormat) -> Callable[[ResourceGraph, Collection[Address]], str]:
+    if form is GraphFormat.DOT:
+        from reconciler.views.dot import dot_text
+
+        return dot_text
+    from reconciler.views.mermaid import mermaid_text
+
+    return mermaid_text

@@ -1,0 +1,46 @@
+"""`reconciler latest`: which version `latest` is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from manifests.errors import ReconcilerError
+from reconciler.cli import options
+from reconciler.cli.session import Exit, session_of
+
+
+def register(app: typer.Typer) -> None:
+    app.command("latest")(latest)
+
+
+def latest(
+    context: typer.Context,
+    definition: Annotated[str, typer.Argument(metavar="DEFINITION", help="An image definition: GALLERY/DEFINITION.")],
+    region: Annotated[
+        str, typer.Option("--region", metavar="REGION", help="Only there: prints the version alone.")
+    ] = "",
+) -> int:
+    """Print what `latest` of an image definition is in each region, as it was last applied.
+
+    Exit codes: 0 there is one, 1 there is none.
+    """
+    from manifests.regions import canonical_region
+    from reconciler.views.lines import line
+    from reconciler.views.objects_text import latest_lines
+
+    session = session_of(context)
+    with session.engine() as engine:
+        found = engine.latest(options.parsed_address(definition))
+    if not region:
+        if not found:
+            raise ReconcilerError(f"{definition} has no version that is latest anywhere", "see: reconciler show")
+        session.output.lines(latest_lines(found))
+        return Exit.DONE
+    version = found.get(canonical_region(region))
+    if version is None:
+        places = f"it has one in: {', '.join(sorted(found))}" if found else "see: reconciler show"
+        raise ReconcilerError(f"{definition} has no version that is latest in {region}", places)
+    session.output.lines([line(version)])
+    return Exit.DONE

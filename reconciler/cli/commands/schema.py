@@ -1,0 +1,26 @@
+"""`reconciler schema`: JSON Schema for editors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.session import Exit
+
+
+def register(app: typer.Typer) -> None:
+    app.command("schema")(schema)
+
+
+def schema(
+    project_file: Annotated[bool, typer.Option("--project-file", help="Of reconciler.yaml, not of manifests.")] = False,
+) -> int:
+    """Print the JSON Schema of manifest documents, with which editors complete and check them."""
+    from manifests.json_schema import json_schema, project_schema
+    from reconciler.views.output import write
+
+    write(sys.stdout, json.dumps(project_schema() if project_file else json_schema(), indent=2) + "\n")
+    return Exit.DONE

@@ -1,0 +1,64 @@
+"""What stops a command becomes a paragraph on stderr and an exit code; a traceback only where it was asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from manifests.errors import ManifestError, ReconcilerError
+from reconciler.cli.session import Exit, Session
+
+if TYPE_CHECKING:
+    from reconciler.views.lines import Line
+
+
+def exit_code_of(error: BaseException) -> Exit:
+    """The code that `error` ends a command with."""
+    from providers.errors import Unavailable
+    from reconciler.errors import Unreachable
+
+    if isinstance(error, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    return Exit.UNREACHABLE if isinstance(error, Unreachable | Unavailable) else Exit.ERROR
+
+
+def tell(error: BaseException, session: Session) -> None:
+    """Says on stderr what happened and what to do about it."""
+    output = session.errors
+    output.lines(_lines(error, output.width))
+    if session.debug:
+        import traceback
+
+        sys.stderr.writelines(traceback.format_exception(error))
+
+
+def _lines(error: BaseException, width: int) -> Iterator[Line]:
+    from reconciler.views.faults import diagnostics_lines, error_lines, summary_of_faults
+    from reconciler.views.lines import BLANK, line
+
+    if isinstance(error, ManifestError):
+        yield from diagnostics_lines(error.diagnostics, width)
+        yield BLANK
+        yield line(summary_of_faults(error.diagnostics))
+    elif isinstance(error, KeyboardInterrupt):
+        yield line("interrupted")
+    elif isinstance(error, ReconcilerError):
+        yield from error_lines(error, width)
+    elif isinstance(error, OSError):
+        yield from error_lines(_from_system(error), width)
+    else:
+        yield from error_lines(_bug(error), width)
+
+
+def _from_system(error: OSError) -> ReconcilerError:
+    where = f"{error.filename}: " if error.filename else ""
+    return ReconcilerError(f"{where}{error.strerror or error}", "see that it exists, has room and may be used by you")
+
+
+def _bug(error: BaseException) -> ReconcilerError:
+    return ReconcilerError(
+        f"{type(error).__name__}: {error}. This is a bug.",
+        "Nothing is lost: what was done is recorded, and what was begun is in the journal. "
+        "Run the command again with --debug before its name, and report what it prints.",
+    )

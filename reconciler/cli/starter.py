@@ -1,0 +1,95 @@
+"""The files of a new project: small, complete, and to be changed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from manifests.errors import ReconcilerError
+
+_PROJECT = """\
+# The project: where manifests are, and through which provider images reach their regions.
+project: {name}
+manifests: [manifests]
+provider: {{type: local, root: regions}}     # every folder below regions/ is a region
+"""
+
+_GALLERY = """\
+kind: Gallery
+name: corp
+location: eastus
+description: Images for every team
+"""
+
+_IMAGE = """\
+kind: ImageDefinition
+gallery: corp
+name: hello
+osType: Linux
+osState: Generalized
+hyperVGeneration: V1                       # boots from BIOS
+identifier: {publisher: Contoso, offer: Examples, sku: hello}
+versionDefaults:                           # what a version has unless it says otherwise
+  targetRegions: [eastus, westus=2]        # REGION[=COUNT]
+---
+kind: ImageVersion
+image: corp/hello
+name: 1.0.0
+source: {file: ../images/hello-1.0.0.img}  # relative to this file
+"""
+
+_IGNORED = """\
+.reconciler/
+regions/
+images/
+"""
+
+_IMAGE_FILE = "images/hello-1.0.0.img"
+
+
+def write_project(directory: Path, provider: str) -> tuple[Path, ...]:
+    """Writes a project for the `local` provider and returns its files, in order.
+
+    Raises: ReconcilerError when there is something in the way, and then nothing was written.
+    """
+    if provider != "local":
+        raise ReconcilerError(f"there is no project to begin with for provider '{provider}'", "write: --provider local")
+    texts = {
+        "reconciler.yaml": _PROJECT.format(name=_project_name(directory)),
+        "manifests/gallery.yaml": _GALLERY,
+        "manifests/hello.yaml": _IMAGE,
+        ".gitignore": _IGNORED,
+    }
+    paths = tuple(directory / name for name in (*texts, _IMAGE_FILE))
+    _refuse_existing(paths)
+    for name, text in texts.items():
+        _write_new(directory / name, text)
+    _write_image(directory / _IMAGE_FILE)
+    return paths
+
+
+def _refuse_existing(paths: tuple[Path, ...]) -> None:
+    there = [path for path in paths if path.exists() or path.is_symlink()]
+    if there:
+        raise ReconcilerError(
+            f"nothing was written: {', '.join(map(str, there))} {'is' if len(there) == 1 else 'are'} there already",
+            "choose an empty folder: reconciler init DIR",
+        )
+
+
+def _write_new(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _write_image(path: Path) -> None:
+    from manifests.examples.boot_image import write_boot_image
+
+    write_boot_image(path, "hello from hello 1.0.0")
+
+
+def _project_name(directory: Path) -> str:
+    """The folder's name, as far as a project may be called so."""
+    name = re.sub(r"[^a-z0-9-]+", "-", directory.resolve().name.lower()).strip("-")
+    return name if name and name[0].isalpha() else "images"

@@ -1,0 +1,159 @@
+"""A run for people: a line for each unit that is over, and how it all ended."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from manifests.address import Address
+from manifests.errors import ReconcilerError
+from providers.protocol import Step, Verb
+from reconciler.actions import Action
+from reconciler.apply import ApplyResult
+from reconciler.reporting import Reporter
+from reconciler.views.faults import remedy_lines
+from reconciler.views.lines import BLANK, Line, Span, line, paragraph
+from reconciler.views.output import Output
+from reconciler.views.units import human_bytes, plural, seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PAST = {
+    Verb.CREATE: ("+", "created", "add"),
+    Verb.UPDATE: ("~", "updated", "change"),
+    Verb.REPLACE: ("±", "replaced", "change"),
+    Verb.DELETE: ("-", "deleted", "remove"),
+}
+_DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REPLACE: "replaced",
+    Action.DELETE: "deleted",
+    Action.ADOPT: "adopted",
+    Action.RECORD: "recorded",
+    Action.FORGET: "forgotten",
+}
+_LONG_S = 1.0
+_NAMED = 3
+
+
+class PlainReporter(Reporter):
+    """Writes a line for each unit that is over, for each failure at once, and for a copy that takes over a second."""
+
+    def __init__(self, output: Output, clock: Callable[[], float] = time.monotonic) -> None:
+        self.output = output
+        self.clock = clock
+        self.since: dict[Address, float] = {}
+        self._open: dict[Address, dict[Address, Step]] = defaultdict(dict)
+        self._over: dict[Address, list[Step]] = defaultdict(list)
+        self._told: set[Address] = set()
+
+    def pause(self) -> None:
+        """Leaves the stream to others: a plan is to be shown, or a question asked."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+    def waiting(self, message: str) -> None:
+        self.output.lines(paragraph(message, self.output.width))
+
+    def started(self, step: Step) -> None:
+        self.since[step.address] = self.clock()
+        self._open[step.address.unit][step.address] = step
+
+    def progress(self, address: Address, done: int, total: int) -> None:
+        since = self.since.get(address)
+        if since is not None and done < total and self.clock() - since > _LONG_S and address not in self._told:
+            self._told.add(address)
+            size = f"{human_bytes(done)} of {human_bytes(total)}"
+            self.output.lines([line(Span("   copying   ", "dim"), f"{address}  {size}")])
+
+    def finished(self, step: Step, seconds: float) -> None:
+        self._over[step.address.unit].append(step)
+        self._close(step, seconds)
+
+    def failed(self, step: Step, error: ReconcilerError) -> None:
+        message = error.message.splitlines()[0] if error.message else type(error).__name__
+        self.output.lines([line(Span(" ! failed    ", "danger"), Span(str(step.address), "subject"), f"  {message}")])
+        self._close(step, self.clock() - self.since.get(step.address, self.clock()))
+
+    def interrupted(self, running: int) -> None:
+        what = f"waiting for {plural(running, 'running operation')}" if running else "nothing is running"
+        again = (
+            ". Press Ctrl-C again to leave at once; what runs then is settled by the next apply." if running else "."
+        )
+        self.output.lines([BLANK, *paragraph(f"Stopping: {what}{again}", self.output.width)])
+
+    def _close(self, step: Step, seconds: float) -> None:
+        unit = step.address.unit
+        self._open[unit].pop(step.address, None)
+        if not self._open[unit]:
+            del self._open[unit]
+            if over := self._over.pop(unit, []):
+                self.unit_over(unit, over, seconds)
+
+    def unit_over(self, unit: Address, steps: list[Step], seconds: float) -> None:
+        """All steps of a unit are over; `steps` are those that were done."""
+        self.output.lines([_unit_line(unit, steps, seconds)])
+
+
+def _unit_line(unit: Address, steps: list[Step], seconds: float) -> Line:
+    own = next((step.verb for step in steps if step.address == unit), None)
+    verbs = {step.verb for step in steps}
+    symbol, label, style = _PAST[own or (verbs.pop() if len(verbs) == 1 else Verb.UPDATE)]
+    regions = " ".join(f"@{step.address.region}" for step in steps if step.address.region)
+    took = seconds_text(seconds) if seconds >= _LONG_S else ""
+    rest = "  ".join(filter(None, [regions, took]))
+    return line(Span(f" {symbol} {label.ljust(10)}", style), Span(str(unit), "subject"), f"  {rest}" if rest else "")
+
+
+def result_lines(result: ApplyResult, seconds: float, width: int) -> Iterator[Line]:
+    """Failures with their remedies, what was skipped because of them, and one line of counts."""
+    yield BLANK
+    for address, error in result.failed:
+        yield from _failure(address, error, width)
+    yield from _skipped(result.skipped, width)
+    if result.left:
+        names = _some(result.left)
+        yield from paragraph(f"Left to go on at the provider: {names}. The next apply settles them.", width)
+        yield BLANK
+    head = (
+        Span("Done", "good") if result.complete else Span("Interrupted" if result.interrupted else "Not done", "danger")
+    )
+    yield line(head, ": ", " · ".join([*_result_counts(result), seconds_text(seconds)]))
+    if not result.complete:
+        yield from paragraph("What was done is recorded. Run apply again to do the rest.", width)
+
+
+def _failure(address: Address, error: ReconcilerError, width: int) -> Iterator[Line]:
+    first, *rest = paragraph(f"failed: {address}: {error.message}", width)
+    yield line(Span("failed:", "danger"), first[1].text.removeprefix("failed:"))
+    yield from rest
+    yield from remedy_lines(error.remedy, width)
+    yield BLANK
+
+
+def _skipped(skipped: tuple[tuple[Address, Address], ...], width: int) -> Iterator[Line]:
+    causes: dict[Address, list[Address]] = defaultdict(list)
+    for address, because in skipped:
+        causes[because].append(address)
+    for because, addresses in causes.items():
+        yield from paragraph(f"skipped, because {because} failed: {_some(addresses)}", width)
+    if causes:
+        yield BLANK
+
+
+def _some(addresses: list[Address] | tuple[Address, ...]) -> str:
+    """The first few, and how many more."""
+    more = f" and {len(addresses) - _NAMED:,} more" if len(addresses) > _NAMED else ""
+    return ", ".join(str(address) for address in addresses[:_NAMED]) + more
+
+
+def _result_counts(result: ApplyResult) -> Iterator[str]:
+    done: Mapping[Action, int] = result.done
+    yield from (f"{done[action]:,} {past}" for action, past in _DONE.items() if done.get(action))
+    others = {"failed": result.failed, "skipped": result.skipped, "left": result.left}
+    yield from (f"{len(addresses):,} {what}" for what, addresses in others.items() if addresses)
