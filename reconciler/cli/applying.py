@@ -141,7 +141,11 @@ def _asked(question: str) -> bool:
     """Whether a person answers yes, in full."""
     sys.stdout.write(f"{question} Only 'yes' is taken for a yes: ")
     sys.stdout.flush()
-    return sys.stdin.readline().strip() == "yes"
+    try:
+        return sys.stdin.readline().strip() == "yes"
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
+        raise
 
 
 def _tell_result(outcome: ApplyOutcome, seconds: float, output: Output) -> None:

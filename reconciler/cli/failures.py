@@ -60,5 +60,5 @@ def _bug(error: BaseException) -> ReconcilerError:
     return ReconcilerError(
         f"{type(error).__name__}: {error}. This is a bug.",
         "Nothing is lost: what was done is recorded, and what was begun is in the journal. "
-        "Run the command again with --debug before its name, and report what it prints.",
+        "Run the command again with --debug, and report what it prints.",
     )

@@ -35,7 +35,6 @@ AutoApprove = Annotated[bool, typer.Option("--auto-approve", help="Do not ask.")
 Parallelism = Annotated[
     int, typer.Option("--parallelism", metavar="N", help="How many operations run at once.", min=1, max=256)
 ]
-Unattended = "Unattended use needs --auto-approve."
 
 
 def plan_options(
@@ -72,5 +71,15 @@ def parsed_address(text: str) -> Address:
 
     try:
         return Address.parse(text)
+    except ValueError as cause:
+        raise typer.BadParameter(str(cause)) from cause
+
+
+def parsed_region(text: str) -> str:
+    """The canonical name of the region that an argument spells. Raises: typer.BadParameter."""
+    from manifests.regions import canonical_region
+
+    try:
+        return canonical_region(text)
     except ValueError as cause:
         raise typer.BadParameter(str(cause)) from cause

@@ -118,7 +118,7 @@ def result_lines(result: ApplyResult, seconds: float, width: int) -> Iterator[Li
     yield from _skipped(result.skipped, width)
     if result.left:
         names = _some(result.left)
-        yield from paragraph(f"Left to go on at the provider: {names}. The next apply settles them.", width)
+        yield from paragraph(f"Left to the journal: {names}. The next apply settles what was begun.", width)
         yield BLANK
     head = (
         Span("Done", "good") if result.complete else Span("Interrupted" if result.interrupted else "Not done", "danger")

@@ -11,6 +11,7 @@ from manifests.errors import ReconcilerError
 from providers.protocol import Step
 from reconciler.views.apply_text import PlainReporter
 from reconciler.views.output import Output
+from reconciler.views.units import human_bytes
 from reconciler.views.waiting import WaitingReporter
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class TerminalReporter(PlainReporter):
             if since is None or self.clock() - since < _SHOWN_AFTER_S or len(self._bars) >= _MOST_BARS:
                 return
             bar = self._bars[address] = self._progress.add_task(str(address), amount="")
-        self._progress.update(bar, completed=done, total=total, amount=_share(done, total))
+        seconds = self.clock() - self.since[address]
+        self._progress.update(bar, completed=done, total=total, amount=_share(done, total, seconds))
 
     def finished(self, step: Step, seconds: float) -> None:
         self._remove_bar(step.address)
@@ -101,7 +103,9 @@ class TerminalReporter(PlainReporter):
             super().unit_over(unit, steps, seconds)
 
 
-def _share(done: int, total: int) -> str:
-    from reconciler.views.units import human_bytes
-
-    return f"{human_bytes(done)} of {human_bytes(total)}"
+def _share(done: int, total: int, seconds: float) -> str:
+    """`0.3 of 8.0 GiB, 110.0 MiB/s`."""
+    whole, part = human_bytes(total), human_bytes(done)
+    unit = f" {whole.split()[1]}"
+    speed = f", {human_bytes(int(done / seconds))}/s" if seconds > 0 else ""
+    return f"{part.removesuffix(unit)} of {whole}{speed}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from manifests.address import Address, Kind
-from reconciler.actions import Action, Reason, ResourceChange
+from reconciler.actions import Action, ResourceChange
 from reconciler.names import containers
 from reconciler.views.units import human_bytes, plural
 
@@ -47,7 +47,7 @@ def entries_of(changes: Iterable[ResourceChange]) -> list[Entry]:
 
 def _root(change: ResourceChange, changes: Mapping[Address, ResourceChange]) -> Address | None:
     """The outermost container that has the same done to it; of creations only a region follows its version."""
-    if change.block or (change.action is Action.REPLACE and change.reason is not Reason.CONTAINER):
+    if change.block:
         return None
     if change.action in (Action.UPDATE, Action.CREATE) and not change.address.region:
         return None

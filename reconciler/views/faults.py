@@ -20,7 +20,8 @@ def error_lines(error: ReconcilerError, width: int) -> Iterator[Line]:
 
 
 def remedy_lines(remedy: str, width: int, indent: int = 2) -> Iterator[Line]:
-    yield from paragraph(remedy[:1].upper() + remedy[1:] if " " in remedy else remedy, width, indent)
+    """What to do about an error; nothing when that is not known."""
+    yield from paragraph(remedy, width, indent)
 
 
 def diagnostics_lines(diagnostics: Iterable[Diagnostic], width: int) -> Iterator[Line]:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from manifests.address import Address
-from reconciler.names import within
-from reconciler.views.lines import BLANK, Cell, Line, Row, Span, line, table
+from reconciler.views.lines import BLANK, Line, Span, line
 from reconciler.views.units import human_bytes, plural, value_text
 from state.records import Record, Run, State, Status
 
 _SIZES = frozenset({"size", "virtualSize", "allocated"})
 
 
-def overview_lines(state: State, runs: Iterable[Run], width: int) -> Iterator[Line]:
+def overview_lines(state: State, runs: Iterable[Run]) -> Iterator[Line]:
     """Everything recorded, a line for each gallery, definition and version, and the latest runs."""
-    rows = [
-        Row(" ", "", f"{'  ' * _depth(address)}{address}", [Cell(_gist(record, state.records))])
-        for address, record in _sorted(state.records)
-        if not address.region
-    ]
-    if rows:
-        yield from table(rows, width)
+    replicas: dict[Address, list[Record]] = defaultdict(list)
+    for address, record in _sorted(state.records):
+        if address.region:
+            replicas[address.unit].append(record)
+    shown = [(address, record) for address, record in _sorted(state.records) if not address.region]
+    room = max((len(str(address)) for address, _ in shown), default=0) + 2
+    for address, record in shown:
+        yield line(" ", Span(str(address).ljust(room), "subject"), _gist(record, replicas[address]))
+    if shown:
         yield BLANK
     for address, intent in sorted(state.intents.items()):
         yield line(Span(" journal  ", "change"), f"{address}  {intent.verb}, begun {intent.started}, not settled yet")
@@ -35,23 +37,18 @@ def overview_lines(state: State, runs: Iterable[Run], width: int) -> Iterator[Li
     yield line(f" {plural(len(state.records), 'object')} · state serial {state.serial}")
 
 
-def _depth(address: Address) -> int:
-    return sum(bool(part) for part in address) - 1
-
-
 def _sorted(records: Mapping[Address, Record]) -> list[tuple[Address, Record]]:
     return sorted(records.items(), key=lambda pair: pair[0].sort_key)
 
 
-def _gist(record: Record, records: Mapping[Address, Record]) -> str:
+def _gist(record: Record, replicas: Iterable[Record]) -> str:
     address, said = record.address, []
     if record.status is Status.TAINTED:
         said.append("tainted")
     if not address.version:
         said.append(str(record.attributes.get("location", "")))
     else:
-        regions = sorted((at, one) for at, one in records.items() if at.region and at.unit == address)
-        said += [_region_text(one) for _, one in regions]
+        said += [_region_text(replica) for replica in replicas]
         size = sum(int(disk.get("size", 0)) for disk in record.computed_values.get("disks", {}).values())
         said += [human_bytes(size)] if size else []
     return "  ".join(filter(None, said))
@@ -122,8 +119,3 @@ def latest_lines(versions: Mapping[str, str]) -> Iterator[Line]:
     width = max((len(region) for region in versions), default=0)
     for region, version in sorted(versions.items()):
         yield line(f"{region.ljust(width)}  {version}")
-
-
-def inside(records: Mapping[Address, Record], container: Address) -> list[Record]:
-    """The records of an address and of all that is in it, sorted."""
-    return [record for address, record in _sorted(records) if within(address, container)]

@@ -26,7 +26,7 @@ _WIDTH_ELSEWHERE = 120
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Writes and flushes. When whoever reads it has left, this and what follows goes nowhere, and the command goes on."""
+    """Writes and flushes. When the reader has left, this and what follows goes nowhere, and the command goes on."""
     try:
         stream.write(text)
         stream.flush()

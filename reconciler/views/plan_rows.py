@@ -27,7 +27,7 @@ _SHOWN = {
 """Action -> symbol and style, in the order in which they are shown."""
 
 _WHY = {
-    Reason.INTERRUPTED: "made by an interrupted run; only the record is written",
+    Reason.INTERRUPTED: "begun by an interrupted run",
     Reason.VANISHED: "vanished, made again",
     Reason.UNDESIRED: "removed from the manifests",
     Reason.DESTROY: "destroyed",
@@ -37,7 +37,6 @@ _WHY = {
     Reason.LIFECYCLE: "lifecycle changed; only the record changes",
     Reason.TAINTED: "tainted",
     Reason.DAMAGED: "damaged",
-    Reason.IMMUTABLE: "cannot be changed in place",
     Reason.CONTAINER: "its container is replaced",
 }
 
@@ -80,8 +79,8 @@ def _plan_block_rows(plan: Plan) -> Iterator[Row]:
 
 
 def _blocked_row(change: ResourceChange, block: Block) -> Row:
-    changed = sorted({item.path.split(".")[0] for item in change.changes if not item.in_place})
-    what = f"{', '.join(changed)} changed" if changed else _WHY.get(change.reason, change.reason.value)
+    changed = _fixed(change)
+    what = f"{changed} changed" if changed else _WHY.get(change.reason, change.reason.value)
     cells = [
         Cell(f"{change.action}: {what}", _place(change)),
         Cell(block.why),
@@ -89,6 +88,11 @@ def _blocked_row(change: ResourceChange, block: Block) -> Row:
         *_attribute_cells(change.changes),
     ]
     return Row("!", "blocked", str(change.address), cells, "danger")
+
+
+def _fixed(change: ResourceChange) -> str:
+    """The names of what changed and cannot be changed in place."""
+    return ", ".join(sorted({item.path.split(".")[0] for item in change.changes if not item.in_place}))
 
 
 def _row(entry: Entry) -> Row:
@@ -148,6 +152,8 @@ def _gone(entry: Entry) -> str:
 def _replacement(entry: Entry) -> Iterator[Cell]:
     change = entry.change
     why = "; ".join(change.faults) if change.reason is Reason.DAMAGED else ""
+    if change.reason is Reason.IMMUTABLE:
+        why = f"{_fixed(change)} cannot be changed in place"
     inside = contents(entry.inside)
     said = [why or _WHY.get(change.reason, change.reason.value), f"with {inside}" if inside else ""]
     yield Cell(", ".join(filter(None, said)), costs(entry.all) or _place(change))
@@ -157,6 +163,8 @@ def _replacement(entry: Entry) -> Iterator[Cell]:
 def _bookkeeping(entry: Entry) -> str:
     change = entry.change
     said = f"moved, recorded as {change.moved_from} so far" if change.moved_from else _WHY.get(change.reason, "")
+    if change.action is Action.ADOPT:
+        said = "made by an interrupted run; only the record is written"
     inside = contents(entry.inside)
     return ", ".join(filter(None, [said or change.reason.value, f"with {inside}" if inside else ""]))
 

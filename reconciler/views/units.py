@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from manifests.values import canonical_json
@@ -10,6 +11,7 @@ _SHOWN_VALUE = 60
 _CONTEXT = 12
 _DIGEST = 12
 NOT_SET = "(not set)"
+_BARE = re.compile(r"[A-Za-z0-9][\w./:@+-]*")
 
 
 def human_bytes(size: int) -> str:
@@ -38,8 +40,12 @@ def seconds_text(seconds: float) -> str:
 
 
 def value_text(value: Any) -> str:
-    """An attribute's value in one line; None is one that is not set."""
-    return NOT_SET if value is None else canonical_json(value)
+    """An attribute's value in one line; None is one that is not set. Texts stand in quotes where they need them."""
+    if value is None:
+        return NOT_SET
+    if isinstance(value, str) and _BARE.fullmatch(value):
+        return value.removesuffix("T00:00:00Z")
+    return canonical_json(value)
 
 
 def transition(path: str, before: Any, after: Any) -> tuple[str, str]:

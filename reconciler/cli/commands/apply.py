@@ -33,7 +33,9 @@ def apply(
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Do what there is to do, after showing it and asking; or exactly what a saved plan says.
+    """Show what there is to do, ask, and do it.
+
+    With PLANFILE: do exactly what that plan says, if it still fits, and do not ask.
 
     Exit codes: 0 done, or nothing to do; 1 an error, and not all is done; 3 a provider did not answer; 130 interrupted.
     """

@@ -28,7 +28,9 @@ def destroy(
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Delete everything that is recorded, after showing it and asking. What is not ours stays.
+    """Show everything that is recorded, ask, and delete it.
+
+    What is not ours stays, and so does what is protected.
 
     Exit codes: 0 done, or nothing to do; 1 an error, and not all is done; 3 a provider did not answer; 130 interrupted.
     """

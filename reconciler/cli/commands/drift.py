@@ -25,7 +25,9 @@ def drift(
     unmanaged: Annotated[bool, typer.Option("--unmanaged", help="List what is there and nobody manages.")] = False,
     json: options.Json = False,
 ) -> int:
-    """Compare what is recorded with what is there. Only reads, and waits for nobody.
+    """Compare what is recorded with what is there.
+
+    Only reads, and waits for nobody.
 
     Exit codes: 0 all is as recorded, 1 an error, 2 drift was found, 3 a provider did not answer.
     """

@@ -31,7 +31,10 @@ def graph(
     address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="Only this and what is in it.")] = "",
     form: Annotated[GraphFormat, typer.Option("--format", help="For Graphviz or for Mermaid.")] = GraphFormat.DOT,
 ) -> int:
-    """Write the graph of what is declared: containers and what they hold, versions and what is built from them."""
+    """Write the graph of what is declared.
+
+    Containers and what they hold, versions and what is built from them.
+    """
     session = session_of(context)
     wanted = options.parsed_address(address) if address else None
     with session.engine() as engine:

@@ -19,9 +19,9 @@ def init(
     directory: Annotated[str, typer.Argument(metavar="[DIR]", help="Where; made if it does not exist.")] = ".",
     provider: Annotated[str, typer.Option("--provider", metavar="TYPE", help="The backend: local.")] = "local",
 ) -> int:
-    """Write a small project that plans at once: project file, manifests and an image that boots.
+    """Write a small project that plans at once.
 
-    No file is overwritten. Exit codes: 0 done, 1 an error.
+    Project file, manifests and an image that boots; no file is overwritten. Exit codes: 0 done, 1 an error.
     """
     from reconciler.cli.starter import write_project
     from reconciler.views.lines import BLANK, line

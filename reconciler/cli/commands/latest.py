@@ -22,23 +22,25 @@ def latest(
         str, typer.Option("--region", metavar="REGION", help="Only there: prints the version alone.")
     ] = "",
 ) -> int:
-    """Print what `latest` of an image definition is in each region, as it was last applied.
+    """Print which version `latest` is in each region.
+
+    As it was last applied: the greatest version there that is usable and not excluded from latest.
 
     Exit codes: 0 there is one, 1 there is none.
     """
-    from manifests.regions import canonical_region
     from reconciler.views.lines import line
     from reconciler.views.objects_text import latest_lines
 
     session = session_of(context)
+    wanted = options.parsed_region(region) if region else ""
     with session.engine() as engine:
         found = engine.latest(options.parsed_address(definition))
-    if not region:
+    if not wanted:
         if not found:
             raise ReconcilerError(f"{definition} has no version that is latest anywhere", "see: reconciler show")
         session.output.lines(latest_lines(found))
         return Exit.DONE
-    version = found.get(canonical_region(region))
+    version = found.get(wanted)
     if version is None:
         places = f"it has one in: {', '.join(sorted(found))}" if found else "see: reconciler show"
         raise ReconcilerError(f"{definition} has no version that is latest in {region}", places)

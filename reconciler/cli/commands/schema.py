@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def schema(
     project_file: Annotated[bool, typer.Option("--project-file", help="Of reconciler.yaml, not of manifests.")] = False,
 ) -> int:
-    """Print the JSON Schema of manifest documents, with which editors complete and check them."""
+    """Print the JSON Schema of manifests, for editors."""
     from manifests.json_schema import json_schema, project_schema
     from reconciler.views.output import write
 

@@ -20,7 +20,10 @@ def show(
     address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="One object; without it, an overview.")] = "",
     json: options.Json = False,
 ) -> int:
-    """Show what is recorded: everything in brief, or one object with all that is known of it."""
+    """Show what is recorded.
+
+    Everything in brief, or one object with all that is known of it.
+    """
     session = session_of(context)
     wanted = options.parsed_address(address) if address else None
     with session.engine() as engine:
@@ -38,5 +41,5 @@ def show(
         if chosen:
             output.lines(record_lines(chosen, state.records))
         else:
-            output.lines(overview_lines(state, engine.runs(), output.width))
+            output.lines(overview_lines(state, engine.runs()))
     return Exit.DONE

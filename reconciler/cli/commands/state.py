@@ -19,7 +19,7 @@ Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="What
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Look at the records, or change them without touching objects.", no_args_is_help=True)
+    group = typer.Typer(help="Look at records, or change them without touching objects.", no_args_is_help=True)
     group.command("list")(list_addresses)
     group.command("show")(show_object)
     group.command("mv")(move)

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(context: typer.Context, json: options.Json = False) -> int:
-    """Load the project and all manifests, and tell every fault. Looks at nothing else.
+    """Load all manifests and tell every fault.
+
+    Looks at nothing else: neither state nor objects nor images.
 
     Exit codes: 0 they can be used, 1 they cannot.
     """
