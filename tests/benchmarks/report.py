@@ -85,7 +85,8 @@ def _engines(results: Results) -> str:
         for name in MEASURES
     ]
     head = ("resources", "", "reconciler", "MiB", "terraform", "MiB", "times faster", "of its memory")
-    return table("Plan and apply", head, rows)
+    shown = len(head) if results.terraform else 4
+    return table("Plan and apply", head[:shown], [row[:shown] for row in rows])
 
 
 def _theirs(costs: EngineCosts | None, name: str) -> Cost | None:
@@ -117,11 +118,12 @@ def _copying(copies: Iterable[CopyCosts]) -> str:
             seconds(copy.reconciler),
             seconds(copy.cp),
             f"{copy.reconciler.seconds / copy.cp.seconds:.2f}",
+            seconds(copy.digest),
             "yes" if copy.shared else "no",
         )
         for copy in copies
     ]
-    head = ("image", "regions", "reconciler apply", "cp and sync", "ratio", "file system shares blocks")
+    head = ("image", "regions", "reconciler apply", "cp and sync", "ratio", "sha256sum", "file system shares blocks")
     return table("Copying images", head, rows)
 
 
