@@ -45,7 +45,7 @@ _NOT_DISKS = (
     (0, b"\xff\xd8\xff", "a JPEG picture"),
     (0, b"SQLite format 3\x00", "an SQLite database"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the image itself (run: git lfs pull)"),
-    (257, b"ustar", "a tar archive without an OVF descriptor"),
+    (257, b"ustar", "a tar archive (an OVA has to be named .ova)"),
 )
 _CONVERTIBLE = (
     (0, b"QED\x00", "a QED image"),

@@ -51,6 +51,8 @@ class Documents:
         planned: Attributes = step.planned or {}
         path, folders = self._places.regions.ready_path(region), layout.folder(address)
         name = layout.description_file(address)
+        if step.verb is Verb.CREATE:
+            self._require_nobody_elsewhere(address, region)
         with make_folder(path, folders) as folder:
             present = self._ours(folder, name, address)
             if present is None and step.verb is Verb.UPDATE:
@@ -65,9 +67,17 @@ class Documents:
             computed=canonical_json(worked_out),
         )
 
+    def _require_nobody_elsewhere(self, address: Address, home: str) -> None:
+        """Raises: ObjectConflict when another region holds a stranger's object of this name."""
+        name, folders = layout.description_file(address), layout.folder(address)
+        for region in self._places.present():
+            if region != home and os.path.lexists(self._places.description(address, region)):
+                with open_folder(self._places.regions.path(region), folders) as folder:
+                    self._ours(folder, name, address)
+
     def _delete(self, step: Step) -> Applied:
         address, name = step.address, layout.description_file(step.address)
-        path, folders = self._places.regions.path(self._home(step)), layout.folder(address)
+        path, folders = self._places.regions.ready_path(self._home(step)), layout.folder(address)
         with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
             self._discard_unfinished(folder, name)
             if self._ours(folder, name, address) is not None:
@@ -103,6 +113,25 @@ class Documents:
             ) from error
         require_mark(description.mark, OwnerMark(self._lineage, address))
         return description
+
+
+def mark_of_broken(places: Places, region: Address) -> OwnerMark | None:
+    """Whose the folder of a target region is when its description cannot be read: the owner's of the version it is in,
+    if all that is in it has names that we give; else nobody's. Raises: OSError, ObjectConflict."""
+    with open_folder(places.regions.path(region.region), layout.folder(region)) as folder:
+        names = os.listdir(folder)
+    if not names or not all(layout.is_ours(name) for name in names):
+        return None
+    version = region.unit
+    for home in places.present():
+        try:
+            with open_folder(places.regions.path(home), layout.folder(version)) as folder:
+                description, _ = read_description(layout.description_file(version), folder)
+        except (OSError, Unreadable, ObjectConflict):  # not in this region, or no help
+            continue
+        if description.mark is not None and description.mark.address == version:
+            return OwnerMark(description.mark.lineage, region)
+    return None
 
 
 def require_mark(mark: OwnerMark | None, ours: OwnerMark) -> None:

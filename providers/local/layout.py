@@ -72,6 +72,13 @@ def replica_of(name: str) -> tuple[int, str] | None:
     return (int(found[1]), found[2]) if found else None
 
 
+def is_ours(name: str) -> bool:
+    """Whether a file in a target region's folder has a name that we give."""
+    hidden = unfinished(name)
+    shown = hidden[0] if hidden else name
+    return shown == REGION_FILE or replica_of(shown) is not None
+
+
 def short_lineage(lineage: str) -> str:
     """The beginning of a lineage, as it stands in the names of unfinished things."""
     return re.sub(r"[^A-Za-z0-9]", "", lineage)[:8] or "none"

@@ -58,7 +58,7 @@ class LocalProvider:
         return scanning.scan(self._places, scope, progress)
 
     def read(self, address: Address) -> Observed | None:
-        return scanning.look(self._places, address)
+        return scanning.read(self._places, address)
 
     def source_identity(self, source: Mapping[str, Any]) -> str:
         return self._sources.identity(source)
@@ -181,13 +181,14 @@ class _Run:
         """The version's disks. Once it is published its copies can stand in for a source that is gone."""
         try:
             return self._sources.of_version(version)
-        except SourceError:
+        except SourceError as error:
             if not known:
                 raise
+            why = error.message
         return [
             SourceDisk(
                 disk,
-                Extent("", 0, int(facts["size"]), f"the source of disk {disk}"),
+                Extent("", 0, int(facts["size"]), why),
                 DiskFormat(str(facts["format"]), int(facts["virtualSize"])),
                 str(facts.get("source", "")),
             )

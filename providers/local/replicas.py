@@ -19,13 +19,14 @@ from providers.disk_formats import DiskFormat
 from providers.errors import ObjectConflict, ProviderError, SourceError
 from providers.local import layout
 from providers.local.copying import Extent, Sink, copy_extent
-from providers.local.documents import require_mark
+from providers.local.documents import mark_of_broken, require_mark
 from providers.local.objects import (
     Description,
     Unreadable,
     create_file,
     failure,
     make_folder,
+    not_followed,
     open_folder,
     read_description,
     remove_empty_folders,
@@ -34,7 +35,7 @@ from providers.local.objects import (
 )
 from providers.local.places import Places
 from providers.local.sources import SourceDisk, healthy_replicas
-from providers.protocol import Applied, OwnerMark, ProgressCallback, Results, Step, Verb
+from providers.protocol import Applied, OwnerMark, ProgressCallback, Results, Step
 
 DiskFacts = dict[str, dict[str, Any]]
 """Disk (`os`, `data-LUN`) -> sha256, size, virtualSize, format of its copies."""
@@ -130,20 +131,40 @@ class Replicas:
 
     def _require_free(self, parent: int, step: Step) -> None:
         """Our own object may be made again; anything else in the way is a conflict."""
-        name = step.address.version
+        if step.address.version in os.listdir(parent):
+            self._require_ours(parent, step.address)
+
+    def _require_ours(self, parent: int, address: Address) -> None:
+        """Raises: ObjectConflict unless the region's folder is ours and so is all that is in it."""
         try:
-            description, _ = read_description(f"{name}/{layout.REGION_FILE}", parent)
-        except FileNotFoundError:
-            if name in os.listdir(parent):
-                raise ObjectConflict(
-                    f"{step.address}: a folder without {layout.REGION_FILE} is in the way",
-                    "look at it, and move it away",
-                ) from None
-        except (Unreadable, NotADirectoryError) as error:
-            if step.verb is not Verb.REPLACE:
-                raise ObjectConflict(f"{step.address}: what is there cannot be read: {error}", "look at it") from error
-        else:
-            require_mark(description.mark, OwnerMark(self._lineage, step.address))
+            folder = os.open(address.version, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        except NotADirectoryError as error:
+            raise not_followed(self._places.folder(address)) from error
+        try:
+            description = self._description_of_ours(folder, address)
+            strange = [name for name in os.listdir(folder) if not self._is_ours(name, description)]
+        finally:
+            os.close(folder)
+        if strange:
+            raise ObjectConflict(
+                f"{address} holds what is not ours: {', '.join(sorted(strange))}",
+                "move these files away, then apply again",
+            )
+
+    def _description_of_ours(self, folder: int, address: Address) -> Description | None:
+        """The description of our region in `folder`; None when it is broken and the region is ours all the same."""
+        ours = OwnerMark(self._lineage, address)
+        try:
+            description, _ = read_description(layout.REGION_FILE, folder)
+        except (FileNotFoundError, Unreadable) as error:
+            if mark_of_broken(self._places, address) == ours:
+                return None
+            raise ObjectConflict(
+                f"{address}: it cannot be told whose this is: {layout.REGION_FILE} is missing or damaged",
+                "look at the folder, and move it away if nobody needs it",
+            ) from error
+        require_mark(description.mark, ours)
+        return description
 
     def _remove_leftovers(self, parent: int, address: Address) -> None:
         """What an interrupted run of this lineage left of this region."""
@@ -166,9 +187,12 @@ class Replicas:
                     return {"sha256": sha256, **_sizes(extent.size, form)}
                 problem = problem or _other_content(disk)
             for sink in sinks:
-                os.ftruncate(sink.fd, 0)
-                sink.error = None
-        raise problem or SourceError(f"{disk.extent.label} cannot be copied", "look at it")
+                with contextlib.suppress(OSError):  # a sink that failed is not written again
+                    os.ftruncate(sink.fd, 0)
+        raise problem or SourceError(
+            f"{disk.extent.label}, and no region holds a whole copy of disk {disk.disk}",
+            "bring the original image back, or publish a new version",
+        )
 
     def _candidates(
         self, disk: SourceDisk, staged: Sequence[_Staged], known: Mapping[str, Any]
@@ -187,6 +211,10 @@ class Replicas:
             total = sum(os.fstat(sinks[0][1].fd).st_size for sinks in one.sinks.values() if sinks)
             self._progress(one.step.address, one.done, max(total, one.done))
 
+    def _count(self, address: Address, done: list[int], total: int, more: int) -> None:
+        done[0] += more
+        self._progress(address, done[0], total)
+
     def _publish(
         self, staged: _Staged, facts: DiskFacts, shallow: Mapping[str, str] | None = None
     ) -> Applied | ProviderError:
@@ -195,6 +223,8 @@ class Replicas:
             return staged.error
         try:
             return self._rename_into_place(staged, facts, shallow)
+        except ProviderError as error:
+            return error
         except OSError as error:
             return failure(error, f"to {staged.step.verb} {staged.step.address}", staged.region_path)
 
@@ -212,6 +242,7 @@ class Replicas:
         os.fsync(staged.folder)
         name, removed = address.version, layout.removed_name(address.version, self._lineage)
         with open_folder(staged.region_path, layout.folder(address)[:-1]) as parent:
+            self._require_free(parent, staged.step)  # a long copy lies between the first look and this moment
             with contextlib.suppress(FileNotFoundError):
                 os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
             staging = layout.staging_name(name, self._lineage)
@@ -299,7 +330,7 @@ class Replicas:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
                 sinks.append(Sink(_create(folder, name)))
-            sha256 = copy_extent(extent, sinks)
+            sha256 = copy_extent(extent, sinks, partial(self._count, address, [0], size))
             if sha256 != facts["sha256"]:
                 raise SourceError(
                     f"the copy '{address}' ({first}) is damaged", "plan again: the region will be repaired"
@@ -320,7 +351,7 @@ class Replicas:
     def delete(self, step: Step) -> Applied:
         """Removes a region's folder; one that is gone is fine. Raises: ObjectConflict, ProviderError."""
         address = step.address
-        path, above = self._places.regions.path(address.region), layout.folder(address)[:-1]
+        path, above = self._places.regions.ready_path(address.region), layout.folder(address)[:-1]
         try:
             with contextlib.suppress(FileNotFoundError), open_folder(path, above) as parent:
                 self._delete_in(parent, address)
@@ -334,35 +365,16 @@ class Replicas:
         self._remove_leftovers(parent, address)
         if name not in os.listdir(parent):
             return
-        try:
-            description, _ = read_description(f"{name}/{layout.REGION_FILE}", parent)
-        except (FileNotFoundError, Unreadable) as error:
-            raise ObjectConflict(
-                f"{address}: it cannot be told whose this is: {error}", "look at the folder"
-            ) from error
-        require_mark(description.mark, OwnerMark(self._lineage, address))
-        self._require_only_ours(parent, address, description)
+        self._require_ours(parent, address)
         os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
         os.fsync(parent)
         remove_folder(parent, removed)
 
-    def _require_only_ours(self, parent: int, address: Address, description: Description) -> None:
-        folder = os.open(address.version, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-        try:
-            strange = [name for name in os.listdir(folder) if not self._is_ours(name, description)]
-        finally:
-            os.close(folder)
-        if strange:
-            raise ObjectConflict(
-                f"{address} holds what is not ours: {', '.join(sorted(strange))}",
-                "move these files away, then apply again",
-            )
-
-    def _is_ours(self, name: str, description: Description) -> bool:
+    def _is_ours(self, name: str, description: Description | None) -> bool:
         unfinished = layout.unfinished(name)
-        if unfinished is not None:
-            return unfinished[1] == layout.short_lineage(self._lineage)
-        return name == layout.REGION_FILE or name in description.files or layout.replica_of(name) is not None
+        if unfinished is not None and unfinished[1] != layout.short_lineage(self._lineage):
+            return False
+        return layout.is_ours(name) or (description is not None and name in description.files)
 
     def tidy(self, address: Address) -> None:
         """Removes what interrupted runs left beside a region's folder and in it. Raises: ProviderError."""

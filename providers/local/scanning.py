@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from manifests.address import Address
 from manifests.values import canonical_json
-from providers.errors import ProviderError, SourceError, Unavailable
+from providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable
 from providers.local import layout
 from providers.local.copying import Extent, digest_extent
-from providers.local.objects import Description, Unreadable, read_description
+from providers.local.documents import mark_of_broken
+from providers.local.objects import Description, Unreadable, open_folder, read_description
 from providers.local.places import Places
 from providers.protocol import Condition, Observed, ProgressCallback, Scan, Scope
 
@@ -41,8 +43,18 @@ def scan(places: Places, scope: Scope, progress: ProgressCallback | None) -> Sca
             observed[address] = found
         elif doubt := _not_sure(address, fingerprint, missing):
             unreachable[address] = doubt
-    strangers = tuple(unmanaged(places, scope.wanted)) if scope.unmanaged else ()
+    strangers: tuple[Observed, ...] = ()
+    if scope.unmanaged:
+        strangers = tuple(sorted(unmanaged(places, scope.wanted), key=lambda one: (one.address, one.object_id)))
     return Scan(observed, frozenset(matching), unreachable, strangers)
+
+
+def read(places: Places, address: Address) -> Observed | None:
+    """As `Reader.read`."""
+    found = look(places, address)
+    if found is None and (doubt := _not_sure(address, None, places.regions.missing())):
+        raise Unavailable(doubt, "mount it, then try again")
+    return found
 
 
 def _not_sure(address: Address, fingerprint: str | None, missing: Mapping[str, str]) -> str | None:
@@ -63,17 +75,13 @@ def _still(places: Places, fingerprint: str, prefixes: dict[str, str]) -> bool:
     try:
         for entry in files:
             name, _, mark = entry.rpartition(" ")
-            path = f"{prefix}/{folders}/{name}" if "%" not in name else _quoted_path(prefix, folders, entry)
-            if layout.stamp(os.lstat(path)) != mark:
+            referred = name.startswith("/")  # the source of a Shallow region
+            status = os.stat(unquote(name)) if referred else os.lstat(f"{prefix}/{folders}/{name}")
+            if f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}" != mark:
                 return False
     except OSError:
         return False
     return True
-
-
-def _quoted_path(prefix: str, folders: str, entry: str) -> str:
-    (name,) = layout.stamps_in(f"|{entry}")
-    return name if name.startswith("/") else f"{prefix}/{folders}/{name}"
 
 
 def look(
@@ -92,6 +100,8 @@ def look(
     for region in regions:
         try:
             found = _look_in(places, region, address)
+        except ObjectConflict as error:
+            raise Unavailable(error.message, error.remedy) from error
         except OSError as error:
             path = places.folder(address, region)
             raise Unavailable(
@@ -117,14 +127,18 @@ def _look_in(places: Places, region: str, address: Address) -> _Found | None:
     name = layout.description_file(address)
     folders = layout.folder(address)
     object_id = layout.object_id(region, address)
+    place = places.folder(address) if address.region else places.description(address, region)
+    if not os.path.lexists(place):
+        return None
     try:
-        description, status = read_description(places.description(address, region))
+        with open_folder(places.regions.path(region), folders) as folder:
+            description, status = read_description(name, folder)
     except (FileNotFoundError, NotADirectoryError):
-        if not address.region or not os.path.lexists(places.folder(address)):
+        if not os.path.lexists(place):
             return None
-        return _broken(address, object_id, f"there is no {name} in it")
+        return _broken(places, address, object_id, f"there is no {name} in it")
     except Unreadable as error:
-        return _broken(address, object_id, f"{name} {error}")
+        return _broken(places, address, object_id, f"{name} {error}")
     stamps = ((name, layout.stamp(status)),)
     observed = Observed(
         address=address,
@@ -137,8 +151,9 @@ def _look_in(places: Places, region: str, address: Address) -> _Found | None:
     return _Found(observed, description, stamps)
 
 
-def _broken(address: Address, object_id: str, fault: str) -> _Found:
-    observed = Observed(address, object_id, None, "", "{}", Condition.DAMAGED, (fault,))
+def _broken(places: Places, address: Address, object_id: str, fault: str) -> _Found:
+    mark = mark_of_broken(places, address) if address.region else None
+    observed = Observed(address, object_id, mark, "", "{}", Condition.DAMAGED, (fault,))
     return _Found(observed, None, ())
 
 
@@ -276,7 +291,7 @@ def _unless_wanted(
         return
     try:
         found = _look_in(places, region, address)
-    except OSError:
+    except (OSError, ObjectConflict):
         found = None
     yield found.observed if found else _stranger(address, path or layout.object_id(region, address), None)
 

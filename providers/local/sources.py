@@ -48,8 +48,10 @@ class Sources:
         """As `Reader.source_identity`; that of a version is always the same, as published content is."""
         if "file" not in source:
             return str(source.get("version", ""))
+        path = self._path(source)
         try:
-            return file_identity(os.stat(self._path(source)))
+            own = file_identity(os.stat(path))
+            return _ovf_identity(path, own) if path[-4:].lower() == ".ovf" else own
         except OSError:
             return ""
 
@@ -140,11 +142,25 @@ class Sources:
                 members = disks_of_ovf(os.pread(fd, status.st_size, 0), path, f"'{label}'")
         finally:
             os.close(fd)
+        identity = file_identity(status)
+        if path.lower().endswith(".ovf"):
+            identity = _ovf_identity(path, identity)
         names = [disk_name(None if number == 0 else number - 1) for number in range(len(members))]
-        return [_member_disk(name, member, label) for name, member in zip(names, members, strict=True)]
+        return [_member_disk(name, member, label, identity) for name, member in zip(names, members, strict=True)]
 
 
-def _member_disk(disk: str, member: Member, label: str) -> SourceDisk:
+def _ovf_identity(path: str, own: str) -> str:
+    """An OVF's identity: its own, and that of each disk file that it names. Raises: OSError."""
+    try:
+        with open(path, "rb") as file:
+            members = disks_of_ovf(file.read(), path, path)
+    except SourceError:  # it is not what it was: who looks at it in full will be told why
+        return own
+    return "+".join([own, *(file_identity(os.stat(member.path)) for member in members)])
+
+
+def _member_disk(disk: str, member: Member, label: str, archive: str) -> SourceDisk:
+    """`archive` is the identity of the archive as a whole, which is what is compared later."""
     told = f"'{member.name}' of '{label}'"
     fd = open_source(member.path, told)
     try:
@@ -152,7 +168,7 @@ def _member_disk(disk: str, member: Member, label: str) -> SourceDisk:
         form = recognise(_window(fd, member.offset, member.size), member.size, told)
     finally:
         os.close(fd)
-    return SourceDisk(disk, Extent(member.path, member.offset, member.size, told, identity), form, identity)
+    return SourceDisk(disk, Extent(member.path, member.offset, member.size, told, identity), form, archive)
 
 
 def _window(fd: int, offset: int, size: int) -> ReadAt:
