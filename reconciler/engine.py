@@ -44,11 +44,13 @@ def utc_now() -> datetime:
 
 def whoami() -> str:
     """`user@host`, as leases and runs name their holder."""
+
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def git_commit(directory: Path) -> str:
     """The commit that the manifests' folder is at; empty when it is not in a git checkout."""
+
     command = ["git", "rev-parse", "--verify", "-q", "HEAD"]
     try:
         answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=10, check=False)
@@ -164,7 +166,7 @@ class Engine(AbstractContextManager["Engine"]):
         return self.directory / ".reconciler" / "cache" / f"settled-{self.project.environment}.json"
 
     def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True) -> Plan:
-        from reconciler.plan import PlanInputs, make_plan
+        from reconciler.planner import PlanInputs, make_plan
         from reconciler.positions import with_positions
         from reconciler.refresh import as_recorded
         from reconciler.sources import check_sources
@@ -273,6 +275,7 @@ class Engine(AbstractContextManager["Engine"]):
     def _run(
         self, plan: Plan, state: State, lease: Lease, interrupt: Interrupt, parallelism: int, command: str
     ) -> ApplyResult:
+
         from reconciler.apply import ApplyContext, apply_plan
         from reconciler.plan_file import plan_digest
 

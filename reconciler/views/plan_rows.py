@@ -60,7 +60,7 @@ def _at_most(rows: Sequence[Row], what: str, *, verbose: bool) -> list[Row]:
     if verbose or len(rows) <= MOST_ROWS:
         return list(rows)
     more = len(rows) - MOST_ROWS
-    return [*rows[:MOST_ROWS], Row(" ", "", f"… and {more:,} more {what} (-v shows all)", style="dim")]
+    return [*rows[:MOST_ROWS], Row(" ", "", "", [Cell(f"… and {more:,} more {what} (-v shows all)", style="dim")])]
 
 
 def _unknown_rows(plan: Plan) -> Iterator[Row]:
@@ -202,7 +202,8 @@ def _group_row(action: Action, name: str, entries: Sequence[Entry]) -> Row:
     symbol, style = _SHOWN[action]
     inside = [change for entry in entries for change in entry.all]
     own = any(str(change.address) == name for change in inside)
-    cells = [Cell(contents(inside), costs(inside))]
+    others = [change for change in inside if str(change.address) != name]
+    cells = [Cell(f"{'with ' if own else ''}{contents(others)}", costs(inside))]
     if action is Action.UPDATE:
         names = Counter(item.path for change in inside for item in change.changes)
         cells.append(Cell(", ".join(f"{path} ({number:,})" for path, number in names.most_common(6))))

@@ -11,7 +11,8 @@ from manifests.manifest import Manifest, Move, Removal
 from manifests.resource import DriftException, Lifecycle, OnRemove, Origin, Resource
 from manifests.values import canonical_json, digest
 from providers.protocol import Capabilities, Condition, Observed, OwnerMark, SourceFacts
-from reconciler.plan import PlanInputs, PlanOptions
+from reconciler.plan import PlanOptions
+from reconciler.planner import PlanInputs
 from reconciler.refresh import World
 from reconciler.sources import SourceCheck, SourceStatus, version_references
 from state.records import Intent, Record, State, Status
@@ -132,7 +133,7 @@ def inputs_of(
     sources: Mapping[str, Mapping[str, SourceCheck]] | None = None,
     now: datetime = NOW,
 ) -> PlanInputs:
-    """Inputs from three worlds. Without `observed` everything recorded is as recorded; new file sources are 512 bytes."""
+    """Inputs from three worlds. Without `observed` all that is recorded is as recorded; new sources have 512 bytes."""
     origin = Origin("manifests/corp.yaml", 1)
     resources = {address: resource_of(address, given) for address, given in _by_address(desired).items()}
     records = {address: record_of(address, given) for address, given in _by_address(recorded).items()}

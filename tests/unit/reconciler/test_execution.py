@@ -19,7 +19,7 @@ from providers.errors import ContractViolation, ProviderError
 from providers.protocol import Applied, Done, InProgress, Operation, ProgressCallback, Step, Verb
 from reconciler.actions import Action
 from reconciler.apply import ApplyContext, ApplyResult, Interrupt, apply_plan, settle
-from reconciler.plan import make_plan
+from reconciler.planner import make_plan
 from reconciler.reporting import Reporter
 from state.records import Intent
 from state.store import Lease, StateStore, StateWrite, open_store

@@ -14,8 +14,9 @@ from providers.protocol import SourceFacts
 from reconciler.actions import Action, Reason, ResourceChange
 from reconciler.errors import ReferenceCycle
 from reconciler.latest import LatestChange
-from reconciler.plan import Plan, PlanOptions, make_plan
+from reconciler.plan import Plan, PlanOptions
 from reconciler.plan_file import plan_json
+from reconciler.planner import make_plan
 from reconciler.sources import SourceCheck, SourceStatus
 
 GALLERY, DEFINITION, V1, V2 = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0", "corp/ubuntu/2.0.0"

@@ -7,7 +7,8 @@ from support.worlds import inputs_of
 
 from manifests.address import Address
 from reconciler.actions import Action, Reason, ResourceChange
-from reconciler.plan import Plan, make_plan
+from reconciler.plan import Plan
+from reconciler.planner import make_plan
 
 GALLERY = "corp"
 DEFINITION = "corp/ubuntu"

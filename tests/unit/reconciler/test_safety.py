@@ -9,7 +9,8 @@ from support.worlds import inputs_of
 
 from manifests.address import Address
 from reconciler.actions import Block
-from reconciler.plan import Plan, PlanOptions, make_plan
+from reconciler.plan import Plan, PlanOptions
+from reconciler.planner import make_plan
 from reconciler.safety import next_version
 
 GALLERY, DEFINITION, VERSION = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0"
