@@ -1,6 +1,6 @@
 # Every target sets up what it needs, once; see .ci/setup.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint clean
+.PHONY: help demo test bench lint docs clean
 
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
@@ -12,6 +12,7 @@ help:
 	@echo "make test    all tests (ARGS='-k plan' to choose)"
 	@echo "make lint    style, types, and the directions of imports"
 	@echo "make bench   how fast, beside Terraform and cp (N=3000 for the large size; ARGS=--help for more)"
+	@echo "make docs    bring the documents up to date with the program"
 	@echo "make clean   remove what these made in this folder"
 
 demo: $(VENV)/ready
@@ -29,6 +30,10 @@ lint: $(VENV)/ready-to-develop
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy
 	@$(PYTHON_IN_VENV) -m pytest tests/test_architecture.py
+
+docs: $(VENV)/ready-to-develop
+	@$(PYTHON_IN_VENV) -m manifests.reference > docs/manifest.md
+	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

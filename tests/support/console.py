@@ -4,7 +4,7 @@ A line that begins with `$ ` is a command; what follows, to the next one, is its
 stands for any lines. What differs from run to run (times, digests, serials, names of people) is evened out on both
 sides, and the order of lines does not count: regions are copied side by side.
 
-To bring documents up to date after the output has changed: PYTHONPATH=tests python -m support.console FILE...
+To bring documents up to date after the output has changed: make docs
 """
 
 from __future__ import annotations
@@ -122,25 +122,29 @@ def steady(text: str) -> list[str]:
 
 
 def rewritten(document: str, project: Path) -> str:
-    """The document with the output of its commands as it is now; outputs with `...` are left as they are."""
+    """The document with the output of its commands as it is now, as much before and after a `...` as is shown now."""
 
     def renew(match: re.Match[str]) -> str:
         if match[1] != "console":
             return match[0]
-        parts = []
-        for step in steps(Block("console", match[2], 0)):
-            _, real = run(step.command, project)
-            kept = (
-                step.output
-                if ANYTHING in step.output.splitlines()
-                else real.rstrip("\n") + "\n"
-                if real.strip()
-                else ""
-            )
-            parts.append(f"$ {step.command}\n{kept}")
-        return f"```console\n{''.join(parts)}```"
+        lines = [line for step in steps(Block("console", match[2], 0)) for line in _renewed(step, project)]
+        return "\n".join(["```console", *lines, "```"])
 
     return FENCE.sub(renew, document)
+
+
+def _renewed(step: Step, project: Path) -> list[str]:
+    _, real = run(step.command, project)
+    shown = step.output.rstrip("\n").splitlines()
+    lines = shown if same(step.output, real) else _shortened(real.strip("\n").splitlines(), shown)
+    return [f"$ {step.command}", *lines]
+
+
+def _shortened(real: list[str], shown: list[str]) -> list[str]:
+    if ANYTHING not in shown:
+        return real
+    before, after = shown.index(ANYTHING), shown[::-1].index(ANYTHING)
+    return [*real[:before], ANYTHING, *real[len(real) - after :]]
 
 
 def main(names: list[str]) -> None:
