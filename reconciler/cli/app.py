@@ -107,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
     except _CLICK_ERROR as error:
         return _misused(error)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last stop: a sentence, not a traceback
-        tell(error, session)
+        tell(error, session, json="--json" in words)
         return exit_code_of(error)
     return int(code or 0)
 

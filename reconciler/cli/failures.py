@@ -23,17 +23,30 @@ def exit_code_of(error: BaseException) -> Exit:
     return Exit.UNREACHABLE if isinstance(error, Unreachable | Unavailable) else Exit.ERROR
 
 
-def tell(error: BaseException, session: Session) -> None:
-    """Says on stderr what happened and what to do about it."""
+def tell(error: BaseException, session: Session, *, json: bool = False) -> None:
+    """Says on stderr what happened and what to do about it; with `json`, as the last event on stdout, too."""
+    told = _in_words(error)
     output = session.errors
-    output.lines(_lines(error, output.width))
+    output.lines(_lines(told, output.width))
+    if json:
+        from reconciler.views.json_lines import error_event, write_event
+
+        write_event(sys.stdout, error_event(told))
     if session.debug:
         import traceback
 
         sys.stderr.writelines(traceback.format_exception(error))
 
 
-def _lines(error: BaseException, width: int) -> Iterator[Line]:
+def _in_words(error: BaseException) -> ReconcilerError:
+    if isinstance(error, ReconcilerError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return ReconcilerError("interrupted")
+    return _from_system(error) if isinstance(error, OSError) else _bug(error)
+
+
+def _lines(error: ReconcilerError, width: int) -> Iterator[Line]:
     from reconciler.views.faults import diagnostics_lines, error_lines, summary_of_faults
     from reconciler.views.lines import BLANK, line
 
@@ -41,14 +54,8 @@ def _lines(error: BaseException, width: int) -> Iterator[Line]:
         yield from diagnostics_lines(error.diagnostics, width)
         yield BLANK
         yield line(summary_of_faults(error.diagnostics))
-    elif isinstance(error, KeyboardInterrupt):
-        yield line("interrupted")
-    elif isinstance(error, ReconcilerError):
-        yield from error_lines(error, width)
-    elif isinstance(error, OSError):
-        yield from error_lines(_from_system(error), width)
     else:
-        yield from error_lines(_bug(error), width)
+        yield from error_lines(error, width)
 
 
 def _from_system(error: OSError) -> ReconcilerError:

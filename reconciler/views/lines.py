@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_MARK = 12  # " ! blocked  "
+_LABEL = 7
 _NARROWEST_DETAIL = 28
 _GAP = 2
 
@@ -69,35 +69,36 @@ class Row:
 def table(rows: Iterable[Row], width: int) -> Iterator[Line]:
     """The rows with aligned columns, in at most `width` columns unless a single word is longer."""
     shown = list(rows)
-    room = width - _MARK
+    mark = len(" ! ") + max([_LABEL, *(len(row.label) for row in shown)]) + _GAP
+    room = width - mark
     subjects = max((len(row.subject) for row in shown), default=0)
     if room - min(subjects, room) - _GAP < _NARROWEST_DETAIL:
-        yield from _stacked(shown, width)
+        yield from _stacked(shown, width, mark)
         return
-    indent = _MARK + subjects + _GAP
+    indent = mark + subjects + _GAP
     cells = [cell for row in shown for cell in row.cells]
     rights = max((len(cell.right) for cell in cells), default=0)
     limit = width - indent - (rights + _GAP if rights else 0)
     column = min(max((len(cell.text) for cell in cells if cell.right), default=0), max(limit, 0))
     for row in shown:
         details = [part for cell in row.cells for part in _cell_lines(cell, width - indent, column)]
-        head = (*_mark(row), Span(row.subject.ljust(subjects), "subject"), Span(" " * _GAP))
+        head = (_mark(row, mark), Span(row.subject.ljust(subjects), "subject"), Span(" " * _GAP))
         yield (*head, *details[0]) if details else head
         for part in details[1:]:
             yield (Span(" " * indent), *part)
 
 
-def _stacked(rows: Iterable[Row], width: int) -> Iterator[Line]:
+def _stacked(rows: Iterable[Row], width: int, mark: int) -> Iterator[Line]:
     """For narrow terminals: details below what they belong to."""
     for row in rows:
-        yield (*_mark(row), Span(row.subject, "subject"))
+        yield (_mark(row, mark), Span(row.subject, "subject"))
         for cell in row.cells:
             for part in _cell_lines(cell, width - 4, 0):
                 yield (Span(" " * 4), *part)
 
 
-def _mark(row: Row) -> Line:
-    return (Span(f" {row.symbol} {row.label}".ljust(_MARK), row.style),)
+def _mark(row: Row, width: int) -> Span:
+    return Span(f" {row.symbol} {row.label}".ljust(width), row.style)
 
 
 def _cell_lines(cell: Cell, room: int, column: int) -> Iterator[Line]:

@@ -165,7 +165,7 @@ def test_drift_says_what_where_and_what_to_do() -> None:
 
 def test_unmanaged_objects_are_listed_on_request() -> None:
     lines = [text_of(line) for line in drift_lines(REPORT, HEADING, 100, unmanaged=True)]
-    assert any(text.startswith(" · unmanaged old") and text.endswith("eastus/old.json") for text in lines)
+    assert any(text.startswith(" · unmanaged  old") and text.endswith("eastus/old.json") for text in lines)
 
 
 def test_drift_for_programs() -> None:
