@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
-import subprocess
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -44,12 +40,16 @@ def utc_now() -> datetime:
 
 def whoami() -> str:
     """`user@host`, as leases and runs name their holder."""
+    import getpass
+    import socket
 
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def git_commit(directory: Path) -> str:
     """The commit that the manifests' folder is at; empty when it is not in a git checkout."""
+
+    import subprocess
 
     command = ["git", "rev-parse", "--verify", "-q", "HEAD"]
     try:
@@ -275,6 +275,8 @@ class Engine(AbstractContextManager["Engine"]):
     def _run(
         self, plan: Plan, state: State, lease: Lease, interrupt: Interrupt, parallelism: int, command: str
     ) -> ApplyResult:
+
+        import uuid
 
         from reconciler.apply import ApplyContext, apply_plan
         from reconciler.plan_file import plan_digest

@@ -11,12 +11,15 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fcntl import ioctl
 from stat import S_ISREG
+from typing import TYPE_CHECKING
 
 from providers.errors import SourceError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PIECE = 2 << 20
 _SMALL = 256 << 10
@@ -121,6 +124,8 @@ def _copy_at_once(fd: int, extent: Extent, sinks: Sequence[Sink]) -> str:
 
 
 def _copy_in_pieces(fd: int, extent: Extent, sinks: Sequence[Sink], advance: Advance | None) -> str:
+    from concurrent.futures import ThreadPoolExecutor
+
     writers = _first_of_each_clonable_group(sinks)
     hasher = hashlib.sha256()
     buffers = (memoryview(bytearray(PIECE)), memoryview(bytearray(PIECE)))

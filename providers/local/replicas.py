@@ -35,6 +35,7 @@ from providers.local.objects import (
 )
 from providers.local.places import Places
 from providers.local.sources import SourceDisk, healthy_replicas
+from providers.local.syncing import flush
 from providers.protocol import Applied, OwnerMark, ProgressCallback, Results, Step
 
 DiskFacts = dict[str, dict[str, Any]]
@@ -43,12 +44,14 @@ DiskFacts = dict[str, dict[str, Any]]
 
 @dataclass(slots=True)
 class _Staged:
-    """One region in the making: its staging folder (open), the sinks of each disk, and the failure if it has one."""
+    """One region in the making: its staging folder (open), the sinks of each disk, the stamps of its files once they
+    are written, and the failure if it has one."""
 
     step: Step
     folder: int
     region_path: str
     sinks: dict[str, list[tuple[str, Sink]]] = field(default_factory=dict)
+    stamps: list[tuple[str, str]] = field(default_factory=list)
     error: ProviderError | None = None
     done: int = 0
 
@@ -81,8 +84,7 @@ class Replicas:
             except ProviderError as error:
                 for one in staged:
                     one.error = one.error or error
-            for one in staged:
-                results[one.step.address] = self._publish(one, facts)
+            results |= self._publish(staged, {"disks": facts})
         finally:
             for one in staged:
                 self._clean_up(one)
@@ -94,7 +96,7 @@ class Replicas:
         shallow = {disk.extent.path: layout.stamp(os.stat(disk.extent.path)) for disk in disks}
         staged = self._stage(step, ())
         try:
-            outcome = self._publish(staged, facts, shallow)
+            outcome = self._publish([staged], {"disks": facts, "shallow": shallow})[step.address]
         finally:
             self._clean_up(staged)
         if isinstance(outcome, ProviderError):
@@ -131,7 +133,7 @@ class Replicas:
 
     def _require_free(self, parent: int, step: Step) -> None:
         """Our own object may be made again; anything else in the way is a conflict."""
-        if step.address.version in os.listdir(parent):
+        if _is_there(parent, step.address.version):
             self._require_ours(parent, step.address)
 
     def _require_ours(self, parent: int, address: Address) -> None:
@@ -215,43 +217,80 @@ class Replicas:
         done[0] += more
         self._progress(address, done[0], total)
 
-    def _publish(
-        self, staged: _Staged, facts: DiskFacts, shallow: Mapping[str, str] | None = None
-    ) -> Applied | ProviderError:
-        """Makes the staged folder durable and gives it its name."""
-        if staged.error is not None:
-            return staged.error
-        try:
-            return self._rename_into_place(staged, facts, shallow)
-        except ProviderError as error:
-            return error
-        except OSError as error:
-            return failure(error, f"to {staged.step.verb} {staged.step.address}", staged.region_path)
+    def _publish(self, staged: Sequence[_Staged], computed: Mapping[str, Any]) -> Results:
+        """Makes the staged folders durable and gives them their names, with two flushes for all of them."""
+        for one in staged:
+            with self._told(one):
+                self._describe(one, computed)
+        self._flush(staged)
+        for one in staged:
+            with self._told(one):
+                self._rename_into_place(one)
+        self._flush(staged)
+        for one in staged:
+            with self._told(one):
+                self._remove_predecessor(one)
+        return {one.step.address: one.error or self._outcome(one, computed) for one in staged}
 
-    def _rename_into_place(self, staged: _Staged, facts: DiskFacts, shallow: Mapping[str, str] | None) -> Applied:
-        address, planned = staged.step.address, staged.step.planned or {}
-        stamps, files = [], {}
-        for disk, sinks in staged.sinks.items():
-            for name, sink in sinks:
-                os.fsync(sink.fd)
-                stamps.append((name, layout.stamp(os.fstat(sink.fd))))
-                files[name] = disk
-        computed: dict[str, Any] = {"disks": facts, **({"shallow": dict(shallow)} if shallow else {})}
-        description = Description(OwnerMark(self._lineage, address), planned, computed, files)
+    @contextlib.contextmanager
+    def _told(self, staged: _Staged) -> Iterator[None]:
+        """Notes what goes wrong with one region; one that has failed before is let be by whoever works in here."""
+        try:
+            yield
+        except ProviderError as error:
+            staged.error = staged.error or error
+        except OSError as error:
+            doing = f"to {staged.step.verb} {staged.step.address}"
+            staged.error = staged.error or failure(error, doing, staged.region_path)
+
+    def _describe(self, staged: _Staged, computed: Mapping[str, Any]) -> None:
+        """Writes the description and notes the stamps of all files."""
+        if staged.error is not None:
+            return
+        files = {name: disk for disk, sinks in staged.sinks.items() for name, _ in sinks}
+        description = Description(self._mark(staged), staged.step.planned or {}, computed, files)
         status = create_file(staged.folder, layout.REGION_FILE, description.encode())
-        os.fsync(staged.folder)
+        copies = (pair for sinks in staged.sinks.values() for pair in sinks)
+        staged.stamps = [(layout.REGION_FILE, layout.stamp(status))]
+        staged.stamps += [(name, layout.stamp(os.fstat(sink.fd))) for name, sink in copies]
+        staged.stamps += computed.get("shallow", {}).items()
+
+    def _flush(self, staged: Sequence[_Staged]) -> None:
+        """One flush for each file system that regions are on."""
+        outcomes: dict[int, OSError | None] = {}
+        for one in staged:
+            if one.error is not None:
+                continue
+            device = os.fstat(one.folder).st_dev
+            if device not in outcomes:
+                outcomes[device] = _flush_error(one.folder)
+            if error := outcomes[device]:
+                one.error = failure(error, f"to {one.step.verb} {one.step.address}", one.region_path)
+
+    def _rename_into_place(self, staged: _Staged) -> None:
+        if staged.error is not None:
+            return
+        address = staged.step.address
         name, removed = address.version, layout.removed_name(address.version, self._lineage)
+        staging = layout.staging_name(name, self._lineage)
         with open_folder(staged.region_path, layout.folder(address)[:-1]) as parent:
             self._require_free(parent, staged.step)  # a long copy lies between the first look and this moment
             with contextlib.suppress(FileNotFoundError):
                 os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
-            staging = layout.staging_name(name, self._lineage)
             os.rename(staging, name, src_dir_fd=parent, dst_dir_fd=parent)
-            os.fsync(parent)
-            remove_folder(parent, removed)
-        return _applied(
-            address, planned, computed, [(layout.REGION_FILE, layout.stamp(status)), *stamps, *(shallow or {}).items()]
-        )
+
+    def _remove_predecessor(self, staged: _Staged) -> None:
+        """What the new folder replaces goes once the new one is there for good."""
+        if staged.error is None:
+            address = staged.step.address
+            with open_folder(staged.region_path, layout.folder(address)[:-1]) as parent:
+                remove_folder(parent, layout.removed_name(address.version, self._lineage))
+
+    def _outcome(self, staged: _Staged, computed: Mapping[str, Any]) -> Applied:
+        return _applied(staged.step.address, staged.step.planned or {}, computed, staged.stamps)
+
+    def _mark(self, staged: _Staged) -> OwnerMark:
+        return OwnerMark(self._lineage, staged.step.address)
 
     def _clean_up(self, staged: _Staged) -> None:
         """Closes what is open, and removes the staging folder if it did not become the region."""
@@ -363,7 +402,7 @@ class Replicas:
     def _delete_in(self, parent: int, address: Address) -> None:
         name, removed = address.version, layout.removed_name(address.version, self._lineage)
         self._remove_leftovers(parent, address)
-        if name not in os.listdir(parent):
+        if not _is_there(parent, name):
             return
         self._require_ours(parent, address)
         os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
@@ -408,6 +447,22 @@ def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
 
 def _sizes(size: int, form: DiskFormat) -> dict[str, Any]:
     return {"size": size, "virtualSize": form.virtual_size, "format": form.name}
+
+
+def _is_there(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _flush_error(fd: int) -> OSError | None:
+    try:
+        flush(fd)
+    except OSError as error:
+        return error
+    return None
 
 
 def _create(folder: int, name: str) -> int:

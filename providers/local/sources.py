@@ -6,17 +6,19 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manifests.address import Address
 from manifests.values import Attributes
 from providers.disk_formats import DiskFormat, ReadAt, recognise
 from providers.errors import ProviderError, SourceError, Unsupported
-from providers.local.archives import Member, disks_of_ova, disks_of_ovf
 from providers.local.copying import Extent, digest_extent, file_identity, open_source
 from providers.local.objects import Unreadable, read_description
 from providers.local.places import Places
 from providers.protocol import SourceFacts
+
+if TYPE_CHECKING:
+    from providers.local.archives import Member
 
 SUPPORTED = frozenset({"file", "version"})
 _ARCHIVE_ENDINGS = (".ova", ".ovf")
@@ -129,6 +131,8 @@ class Sources:
 
     def _in_archive(self, path: str, label: str, lun: str | None) -> list[SourceDisk]:
         """The disks of an OVA or OVF: the first is the OS disk, the others are data disks from LUN 0 on."""
+        from providers.local.archives import disks_of_ova, disks_of_ovf
+
         if lun is not None:
             raise SourceError(
                 f"'{label}' is an archive, which can only be the source of the OS disk", "name a disk image"
@@ -151,6 +155,8 @@ class Sources:
 
 def _ovf_identity(path: str, own: str) -> str:
     """An OVF's identity: its own, and that of each disk file that it names. Raises: OSError."""
+    from providers.local.archives import disks_of_ovf
+
     try:
         with open(path, "rb") as file:
             members = disks_of_ovf(file.read(), path, path)
