@@ -153,9 +153,10 @@ def test_refresh_takes_true_or_false(project: Cli) -> None:
 
 
 def test_selection(project: Cli) -> None:
-    assert project("plan", "--target", "corp/hello/1.0.0@westus") == 0
-    assert " 4 create " in project.out
-    assert "@eastus" not in project.out
+    assert project("plan", "--exclude", "corp/hello/1.0.0") == 0
+    assert " 2 create " in project.out
+    assert project("plan", "--target", "nothing/*") == 0
+    assert "all that was asked for is as declared" in project.out
     assert project("plan", "--exclude", "*@westus") == 0
     assert "@eastus" in project.out
     assert "@westus" not in project.out
