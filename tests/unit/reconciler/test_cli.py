@@ -157,9 +157,6 @@ def test_selection(project: Cli) -> None:
     assert " 2 create " in project.out
     assert project("plan", "--target", "nothing/*") == 0
     assert "all that was asked for is as declared" in project.out
-    assert project("plan", "--exclude", "*@westus") == 0
-    assert "@eastus" in project.out
-    assert "@westus" not in project.out
 
 
 def test_nobody_is_asked_without_a_terminal(project: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
