@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.2
 _RENEW_EVERY_S = 15.0
+_GATHER_S = 0.02
+_AHEAD = 4
 
 Answer = tuple[OperationKey, "Future[Done | InProgress]"]
 
@@ -41,6 +43,7 @@ class _Running:
     since: float
     open: dict[Address, Step]
     handle: Mapping[str, Any] | None = None
+    future: Future[Done | InProgress] | None = None
     failed: bool = False
 
 
@@ -83,9 +86,10 @@ class Execution:
     def _turn(self, pool: ThreadPoolExecutor) -> bool:
         """One round; whether something is still running and worth waiting for."""
         over, intents = self._collect()
+        withdrawn = self._withdraw() if self._context.interrupt.count else []
         starting = self._next_to_start()
         intents += [self._intent(planned, step) for planned in starting for step in planned.operation.steps]
-        if write := state_write((outcome for outcome, _ in over), intents):
+        if write := state_write((outcome for outcome, _ in over), intents, withdrawn):
             self._context.store.write(self._context.lease, write)
         for outcome, seconds in over:
             self._report(outcome, seconds)
@@ -106,12 +110,32 @@ class Execution:
             answer = None
         if answer is not None:
             self._answers.put(answer)
+            self._gather()
         while self._progress:
             name, (done, total) = self._progress.popitem()
             self._reporter.progress(name, done, total)
         if time.monotonic() - self._renewed > _RENEW_EVERY_S:
             self._context.store.renew(self._context.lease)
             self._renewed = time.monotonic()
+
+    def _gather(self) -> None:
+        """Lets more answers come in while the workers have enough to do, so that they share a commit."""
+        until = time.monotonic() + _GATHER_S
+        while self._busy() - self._answers.qsize() > self._context.parallelism and time.monotonic() < until:
+            time.sleep(_GATHER_S / 10)
+
+    def _busy(self) -> int:
+        """Operations that are with a worker, or wait for one."""
+        return sum(running.handle is None for running in self._running.values())
+
+    def _withdraw(self) -> list[Address]:
+        """Takes back what no worker has begun; the addresses whose intents are to be cleared."""
+        addresses: list[Address] = []
+        for key, running in list(self._running.items()):
+            if running.future is not None and running.future.cancel():
+                del self._running[key]
+                addresses += [change.address for change in running.planned.changes.values()]
+        return addresses
 
     def _collect(self) -> tuple[list[tuple[Outcome, float]], list[Intent]]:
         """All outcomes that came back, with the seconds they took, and the intents of operations that go on alone."""
@@ -122,7 +146,10 @@ class Execution:
             if item is None:
                 continue
             key, future = item
+            if future.cancelled():
+                continue
             running = self._running[key]
+            running.future = None
             answer = answer_of(future)
             seconds = time.monotonic() - running.since
             for outcome in list(outcomes(running.planned.provider, running.open, running.planned.changes, answer)):
@@ -178,8 +205,8 @@ class Execution:
                 todo += [follower] if steps else []
 
     def _next_to_start(self) -> list[PlannedOperation]:
-        """Ready operations, as many as there is room for: twice the workers, so that none waits for a commit."""
-        room = 2 * self._context.parallelism - sum(running.handle is None for running in self._running.values())
+        """Ready operations, as many as there is room for: more than the workers, so that none waits for a commit."""
+        room = _AHEAD * self._context.parallelism - self._busy()
         starting: list[PlannedOperation] = []
         while self._ready and len(starting) < room and not self._context.interrupt.count:
             starting.append(self._planned[heapq.heappop(self._ready)[1]])
@@ -199,7 +226,8 @@ class Execution:
             self._call(pool, key, self._context.providers[running.planned.provider].poll, running.handle)
 
     def _call(self, pool: ThreadPoolExecutor, key: OperationKey, call: Callable[..., Any], argument: Any) -> None:
-        future = pool.submit(call, argument, self._note_progress)
+        future: Future[Done | InProgress] = pool.submit(call, argument, self._note_progress)
+        self._running[key].future = future
         future.add_done_callback(lambda over: self._answers.put((key, over)))
 
     def _note_progress(self, name: Address, done: int, total: int) -> None:

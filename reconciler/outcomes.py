@@ -92,14 +92,17 @@ def record_of(change: ResourceChange, applied: Applied) -> Record:
     )
 
 
-def state_write(over: Iterable[Outcome], intents: Iterable[Intent] = ()) -> StateWrite:
-    """What outcomes and new intents change in the state. A failed step stays in the journal: the next run looks there.
+def state_write(
+    over: Iterable[Outcome], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = ()
+) -> StateWrite:
+    """What outcomes, new intents and withdrawn ones change in the state. A failed step stays in the journal: the next
+    run looks there.
 
     The first half of a replacement leaves its intent, so that a run that ends here is known to owe the second.
     """
     records: list[Record] = []
     gone: list[Address] = []
-    cleared: list[Address] = []
+    cleared: list[Address] = list(withdrawn)
     for outcome in over:
         if outcome.applied is None:
             continue

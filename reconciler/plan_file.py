@@ -36,8 +36,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def plan_digest(plan: Plan) -> str:
-    """The sha256 of what a plan says, in hexadecimal."""
-    return hashlib.sha256(canonical_json(plan_json(plan)).encode()).hexdigest()
+    """A sha256, in hexadecimal, of what a plan does: equal for plans that do the same to the same objects."""
+    seen = hashlib.sha256(f"{plan.lineage} {plan.serial} {plan.manifest_digest}".encode())
+    for change in plan.changes:
+        parts = (str(change.address), change.action, change.reason, change.provider, change.prior, change.planned)
+        seen.update("\0".join((*parts, change.fingerprint, change.declared, "\n")).encode())
+    return seen.hexdigest()
 
 
 def save_plan(plan: Plan, environment: str, path: Path, key: bytes) -> None:
