@@ -64,10 +64,11 @@ def contents(changes: Iterable[ResourceChange]) -> str:
 
 
 def costs(changes: Iterable[ResourceChange]) -> str:
-    """`4 copies, 8.0 GiB` that are to be made; empty for none."""
+    """`4 copies, 8.0 GiB` that are to be made; without bytes where they are not known, empty for none."""
     shown = list(changes)
     copies, size = sum(change.copies for change in shown), sum(change.move_bytes for change in shown)
-    return f"{plural(copies, 'copy')}, {human_bytes(size)}" if copies else ""
+    said = [plural(copies, "copy")] if copies else []
+    return ", ".join([*said, human_bytes(size)] if size else said)
 
 
 def copies_gone(changes: Iterable[ResourceChange]) -> int:

@@ -190,3 +190,8 @@ def test_several_providers_are_named() -> None:
 def test_a_narrow_terminal_is_readable() -> None:
     for text in shown(make_plan(inputs_of(WORLD, {}, {})), width=40)[1:-1]:
         assert len(text) <= 40
+
+
+def test_copies_of_unknown_size_are_still_counted() -> None:
+    change = ResourceChange(Address.parse(f"{V1}@eastus"), Action.CREATE, Reason.NEW, "default", copies=2)
+    assert shown(empty(changes=(change,)))[2].split("  ")[-1] == "2 copies"
