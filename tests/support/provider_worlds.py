@@ -110,7 +110,9 @@ class LocalWorld:
         return lambda: stray.exists() and stray.read_text() == "mine"
 
     def _first(self, region: Address) -> Path:
-        return sorted(self.place(region).glob("replica-1.os.*"))[0]
+        (path,) = self.place(region).glob("replica-1.os.*")
+        path.chmod(0o644)  # published files are read-only
+        return path
 
     def damage(self, region: Address) -> None:
         with self._first(region).open("r+b") as file:

@@ -123,7 +123,8 @@ class StorePlace:
         if unprivileged and os.geteuid() == 0:
             command = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", *command]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-        return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipe = subprocess.PIPE  # its own input too: ours may be at its end already
+        return subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
     def run_child(self, code: str, *arguments: str, unprivileged: bool = False) -> str:
         """What such a process printed once it has ended well."""
