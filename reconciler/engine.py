@@ -191,10 +191,11 @@ class Engine(AbstractContextManager["Engine"]):
     def _observe(self, state: State, *, unmanaged: bool = False, deep: bool = False) -> World:
         from reconciler.refresh import observe
 
+        manifest = self.manifest
         self.reporter.stage("refresh")
         readers: Mapping[str, Reader] = self.providers
         progress = self.reporter.progress
-        return observe(readers, self.manifest, state, unmanaged=unmanaged, deep=deep, progress=progress)
+        return observe(readers, manifest, state, unmanaged=unmanaged, deep=deep, progress=progress)
 
     def save_plan(self, plan: Plan, path: Path) -> None:
         """Writes a plan for `apply_saved`, signed with this state's key; a state that did not exist begins with it."""

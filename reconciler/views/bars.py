@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _SHOWN_AFTER_S = 0.3
+_DRAWN_EVERY_S = 0.1
 _MOST_BARS = 10
 _MOST_LINES = 200
 
@@ -31,6 +32,8 @@ class TerminalReporter(PlainReporter):
         self._before = WaitingReporter(errors)
         self._progress: Progress | None = None
         self._all: TaskID | None = None
+        self._over = 0
+        self._drawn = 0.0
         self._bars: dict[Address, TaskID] = {}
 
     def pause(self) -> None:
@@ -63,8 +66,8 @@ class TerminalReporter(PlainReporter):
         self._all = self._progress.add_task("all steps", total=self.steps or None, amount=self._count(0))
         self._progress.start()
 
-    def _count(self, done: float) -> str:
-        return f"{done:,.0f} of {self.steps:,}" if self.steps else f"{done:,.0f}"
+    def _count(self, done: int) -> str:
+        return f"{done:,} of {self.steps:,}" if self.steps else f"{done:,}"
 
     def progress(self, address: Address, done: int, total: int) -> None:
         if self._progress is None:
@@ -93,9 +96,10 @@ class TerminalReporter(PlainReporter):
         bar = self._bars.pop(address, None)
         if bar is not None:
             self._progress.remove_task(bar)
-        self._progress.advance(self._all)
-        done = next(task.completed for task in self._progress.tasks if task.id == self._all)
-        self._progress.update(self._all, amount=self._count(done))
+        self._over += 1
+        if self.clock() - self._drawn >= _DRAWN_EVERY_S:
+            self._drawn = self.clock()
+            self._progress.update(self._all, completed=self._over, amount=self._count(self._over))
 
     def unit_over(self, unit: Address, steps: list[Step], seconds: float) -> None:
         """With very many steps the count is enough."""
