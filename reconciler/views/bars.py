@@ -32,7 +32,7 @@ class TerminalReporter(PlainReporter):
         self._before = WaitingReporter(errors)
         self._progress: Progress | None = None
         self._all: TaskID | None = None
-        self._over = 0
+        self._steps_over = 0
         self._drawn = 0.0
         self._bars: dict[Address, TaskID] = {}
 
@@ -96,10 +96,10 @@ class TerminalReporter(PlainReporter):
         bar = self._bars.pop(address, None)
         if bar is not None:
             self._progress.remove_task(bar)
-        self._over += 1
+        self._steps_over += 1
         if self.clock() - self._drawn >= _DRAWN_EVERY_S:
             self._drawn = self.clock()
-            self._progress.update(self._all, completed=self._over, amount=self._count(self._over))
+            self._progress.update(self._all, completed=self._steps_over, amount=self._count(self._steps_over))
 
     def unit_over(self, unit: Address, steps: list[Step], seconds: float) -> None:
         """With very many steps the count is enough."""
