@@ -176,6 +176,7 @@ class Replicas:
     def _copy(self, disk: SourceDisk, staged: Sequence[_Staged], known: Mapping[str, Any]) -> dict[str, Any]:
         """Copies one disk to all regions that still stand. Raises: SourceError when no source will do."""
         problem: ProviderError | None = None
+        expected = known.get("sha256") or disk.sha256
         for extent, form in self._candidates(disk, staged, known):
             targets = [one for one in staged if one.error is None]
             sinks = [sink for one in targets for _, sink in one.sinks[disk.disk]]
@@ -185,9 +186,9 @@ class Replicas:
                 problem = problem or error
             else:
                 _note_failures(targets, disk.disk)
-                if not known or sha256 == known.get("sha256"):
+                if expected in ("", sha256):
                     return {"sha256": sha256, **_sizes(extent.size, form)}
-                problem = problem or _other_content(disk)
+                problem = problem or _other_content(disk, known)
             for sink in sinks:
                 with contextlib.suppress(OSError):  # a sink that failed is not written again
                     os.ftruncate(sink.fd, 0)
@@ -482,7 +483,9 @@ def _note_failures(targets: Sequence[_Staged], disk: str) -> None:
             one.error = failure(errors[0], f"to {one.step.verb} {one.step.address}", one.region_path)
 
 
-def _other_content(disk: SourceDisk) -> SourceError:
+def _other_content(disk: SourceDisk, known: Mapping[str, Any]) -> SourceError:
+    if not known:
+        return SourceError(f"{disk.extent.label} is damaged", "plan and apply again: it is repaired from another copy")
     return SourceError(
         f"{disk.extent.label} is not what this version was published from, and no region holds a whole copy",
         "bring the original image back, or publish a new version",

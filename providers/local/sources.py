@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from manifests.address import Address
 from manifests.values import Attributes
 from providers.disk_formats import DiskFormat, ReadAt, recognise
 from providers.errors import ProviderError, SourceError, Unsupported
+from providers.local import layout
 from providers.local.copying import Extent, digest_extent, file_identity, open_source
 from providers.local.objects import Unreadable, read_description
 from providers.local.places import Places
@@ -21,22 +22,27 @@ if TYPE_CHECKING:
     from providers.local.archives import Member
 
 SUPPORTED = frozenset({"file", "version"})
+OS_DISK = "os"
 _ARCHIVE_ENDINGS = (".ova", ".ovf")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDisk:
-    """One disk to copy: `os` or `data-LUN`, where its bytes are, what it is, and the identity of the file it is in."""
+    """One disk to copy: `os` or `data-LUN`, where its bytes are, what it is, and the identity of the file it is in.
+
+    `sha256` is what its content must be, where that is known beforehand: of what was published before.
+    """
 
     disk: str
     extent: Extent
     format: DiskFormat
     identity: str
+    sha256: str = ""
 
 
 def disk_name(lun: int | str | None) -> str:
     """`os` for None, else the data disk of a LUN."""
-    return "os" if lun is None else f"data-{lun}"
+    return OS_DISK if lun is None else f"data-{lun}"
 
 
 class Sources:
@@ -96,12 +102,12 @@ class Sources:
         return disks
 
     def of(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
-        """The disks of one source; more than one only of an archive given for the OS disk.
+        """The disks of one source; more than one only of an archive or a version given for the OS disk.
 
         Raises: SourceError, Unsupported.
         """
         if "version" in source:
-            return [self._copy_of(Address.parse(str(source["version"])), lun)]
+            return self._of_published(Address.parse(str(source["version"])), lun)
         if "file" not in source:
             raise Unsupported(
                 f"the local provider cannot read a source '{next(iter(source))}'",
@@ -120,14 +126,15 @@ class Sources:
     def _path(self, source: Mapping[str, Any]) -> str:
         return os.path.normpath(os.path.join(self._project, str(source["file"])))
 
-    def _copy_of(self, version: Address, lun: str | None) -> SourceDisk:
-        disk = disk_name(lun)
+    def _of_published(self, version: Address, lun: str | None) -> list[SourceDisk]:
+        """The copies of another version's disks: all of them for the OS disk, its OS disk alone for a data disk."""
         for region in self._places.present():
-            for extent, form in healthy_replicas(self._places, version._replace(region=region), disk):
-                return SourceDisk(disk, extent, form, str(version))
-        raise SourceError(
-            f"no region holds a whole copy of disk {disk} of {version}", "publish that version first, or repair it"
-        )
+            disks = list(_whole_copies(self._places, version._replace(region=region)))
+            if lun is None and disks:
+                return disks
+            if disks:
+                return [replace(disk, disk=disk_name(lun)) for disk in disks if disk.disk == OS_DISK]
+        raise SourceError(f"no region holds a whole copy of {version}", "publish that version first, or repair it")
 
     def _in_archive(self, path: str, label: str, lun: str | None) -> list[SourceDisk]:
         """The disks of an OVA or OVF: the first is the OS disk, the others are data disks from LUN 0 on."""
@@ -202,11 +209,26 @@ def _in_file(path: str, label: str, disk: str) -> SourceDisk:
     return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), form, identity)
 
 
+def _whole_copies(places: Places, region: Address) -> Iterator[SourceDisk]:
+    """One copy of each disk that a region holds; nothing when one of them has none that is whole."""
+    try:
+        description, _ = read_description(f"{places.folder(region)}/{layout.REGION_FILE}")
+    except (OSError, Unreadable, ProviderError):
+        return
+    found = []
+    for disk, facts in sorted(description.computed.get("disks", {}).items(), key=lambda pair: pair[0] != OS_DISK):
+        copy = next(healthy_replicas(places, region, disk), None)
+        if copy is None:
+            return
+        found.append(SourceDisk(disk, *copy, str(region.unit), str(facts.get("sha256", ""))))
+    yield from found
+
+
 def healthy_replicas(places: Places, region: Address, disk: str) -> Iterator[tuple[Extent, DiskFormat]]:
     """The copies of a disk in one region that are as long as they should be, in the order of their numbers."""
     folder = places.folder(region)
     try:
-        description, _ = read_description(f"{folder}/region.json")
+        description, _ = read_description(f"{folder}/{layout.REGION_FILE}")
         facts = description.computed["disks"][disk]
     except (OSError, Unreadable, ProviderError, KeyError):
         return

@@ -239,3 +239,18 @@ def test_runs_are_recorded(estate: Estate) -> None:
         (run,) = engine.store.runs()
     assert (run.command, run.outcome, run.counts) == ("apply", "done", {"create": 5})
     assert run.finished >= run.started
+
+
+def test_a_version_built_from_another_takes_all_its_disks(estate: Estate) -> None:
+    estate.image("data.raw", b"data")
+    disks = {"dataDisks": [{"lun": 3, "source": {"file": "../images/data.raw"}}]}
+    base = version({"file": "../images/a.raw"}, **disks)
+    built = version({"version": "corp/ubuntu/1.0.0"}, "corp/derived", targetRegions=["eastus"])
+    estate.write([gallery(), definition(), base, definition(name="derived"), built])
+    outcome = estate.apply()
+    assert outcome.result is not None
+    assert outcome.result.complete
+    copied = estate.regions / "eastus/corp/derived/1.0.0"
+    assert (copied / "replica-1.os.raw").read_bytes().startswith(b"first")
+    assert (copied / "replica-1.data-3.raw").read_bytes().startswith(b"data")
+    assert estate.plan().changes == ()
