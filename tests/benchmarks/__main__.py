@@ -8,12 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import workload
-from benchmarks.copying import measure_copying
-from benchmarks.engines import measure_reconciler, measure_terraform, terraform
+from benchmarks import copying, engines, start, workload
 from benchmarks.measuring import CommandFailed, progress
 from benchmarks.report import Results, as_text
-from benchmarks.start import measure_start
 
 PARTS = ("engines", "growth", "copying", "start")
 SMALL_SIZES = (100, 1000)
@@ -40,6 +37,7 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part alone; may be repeated")
     parser.add_argument("--large", action="store_true", help=f"growth up to {LARGEST_SIZE:,} resources")
     parser.add_argument("--no-terraform", action="store_true", help="leave Terraform out")
+    parser.add_argument("--rounds", type=int, help="how often to measure; 5 for plans, 3 for copies when absent")
     parser.add_argument("--copy-mib", type=int, default=2048, help="size of the images that are copied (2048)")
     parser.add_argument("--directory", type=Path, help="where to work; the system's temporary folder when absent")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -59,15 +57,16 @@ def measure(folder: Path, options: argparse.Namespace) -> Results:
     parts = options.only or PARTS
     results = Results()
     if "start" in parts:
-        results.start = measure_start(folder)
+        results.start = start.measure_start(folder, options.rounds or start.ROUNDS)
     sizes = beside_sizes(options.size) if "engines" in parts else []
     more = [*GROWTH_SIZES, *([LARGEST_SIZE] if options.large else [])] if "growth" in parts else []
     for size in sorted({*sizes, *more}):
-        results.reconciler[size] = measure_reconciler(folder, size)
+        results.reconciler[size] = engines.measure_reconciler(folder, size, options.rounds or engines.ROUNDS)
     if not options.no_terraform:
-        _beside_terraform(folder, sizes, results)
+        _beside_terraform(folder, sizes, options.rounds or engines.ROUNDS, results)
     if "copying" in parts:
-        results.copying = list(measure_copying(folder, options.copy_mib))
+        rounds = options.rounds or copying.ROUNDS
+        results.copying = list(copying.measure_copying(folder, options.copy_mib, rounds))
     return results
 
 
@@ -76,11 +75,11 @@ def beside_sizes(largest: int) -> list[int]:
     return [*(size for size in SMALL_SIZES if size < largest), largest]
 
 
-def _beside_terraform(folder: Path, sizes: list[int], results: Results) -> None:
-    if sizes and terraform() is None:
+def _beside_terraform(folder: Path, sizes: list[int], rounds: int, results: Results) -> None:
+    if sizes and engines.terraform() is None:
         progress("terraform is not on PATH and left out")
     for size in sizes:
-        costs = measure_terraform(folder, size)
+        costs = engines.measure_terraform(folder, size, rounds)
         if costs is not None:
             results.terraform[size] = costs
 

@@ -36,7 +36,7 @@ class CopyCosts:
     shared: bool
 
 
-def measure_copying(folder: Path, size_mib: int) -> Iterator[CopyCosts]:
+def measure_copying(folder: Path, size_mib: int, rounds: int = ROUNDS) -> Iterator[CopyCosts]:
     """A dense and a sparse image of `size_mib`, into one region and into four; needs five times that space."""
     needed = (len(REGIONS) + 1) * size_mib + HEADROOM_MIB
     if shutil.disk_usage(folder).free < needed * MIB:
@@ -47,11 +47,11 @@ def measure_copying(folder: Path, size_mib: int) -> Iterator[CopyCosts]:
         project = folder / f"copying-{image}"
         project.mkdir()
         write_image(project / "disk.img", size_mib, 1 if image == "dense" else DATA_SHARE)
-        digest = middle(ROUNDS, lambda: run(["sha256sum", "disk.img"], project))  # noqa: B023
+        digest = middle(rounds, lambda: run(["sha256sum", "disk.img"], project))  # noqa: B023
         for regions in (1, len(REGIONS)):
             progress(f"copying: {image}, {regions} region{'s' * (regions > 1)}")
-            ours = middle(ROUNDS, lambda: _apply(project, REGIONS[:regions]))  # noqa: B023
-            theirs = middle(ROUNDS, lambda: _cp(project, REGIONS[:regions]))  # noqa: B023
+            ours = middle(rounds, lambda: _apply(project, REGIONS[:regions]))  # noqa: B023
+            theirs = middle(rounds, lambda: _cp(project, REGIONS[:regions]))  # noqa: B023
             yield CopyCosts(image, size_mib, regions, ours, theirs, digest, shared)
         shutil.rmtree(project)
 

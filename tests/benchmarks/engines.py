@@ -36,7 +36,7 @@ def terraform() -> str | None:
     return shutil.which("terraform")
 
 
-def measure_reconciler(folder: Path, size: int) -> EngineCosts:
+def measure_reconciler(folder: Path, size: int, rounds: int = ROUNDS) -> EngineCosts:
     """Generates W(size) below `folder`, applies and plans it, and removes it."""
     project = folder / f"reconciler-{size}"
     progress(f"reconciler, {size:,} resources: apply")
@@ -45,8 +45,8 @@ def measure_reconciler(folder: Path, size: int) -> EngineCosts:
     applied = run([reconciler(), "apply", "--auto-approve"], project)
     run(plan, project)  # the first one fills the caches
     progress(f"reconciler, {size:,} resources: plan")
-    warm = middle(ROUNDS, lambda: run(plan, project))
-    cold = middle(ROUNDS, lambda: _without_caches(project, plan))
+    warm = middle(rounds, lambda: run(plan, project))
+    cold = middle(rounds, lambda: _without_caches(project, plan))
     workload.change_project(project)
     changed = run(plan, project, expected=2)
     shutil.rmtree(project)
@@ -67,7 +67,7 @@ def remove_caches(project: Path) -> None:
             path.unlink()
 
 
-def measure_terraform(folder: Path, size: int) -> EngineCosts | None:
+def measure_terraform(folder: Path, size: int, rounds: int = ROUNDS) -> EngineCosts | None:
     """The same with Terraform; None where it is not installed."""
     command = terraform()
     if command is None:
@@ -79,7 +79,7 @@ def measure_terraform(folder: Path, size: int) -> EngineCosts | None:
     applied = run([command, "apply", "-auto-approve", "-input=false"], module)
     plan = [command, "plan", "-detailed-exitcode", "-input=false"]
     progress(f"terraform, {size:,} resources: plan")
-    planned = middle(ROUNDS, lambda: run(plan, module))
+    planned = middle(rounds, lambda: run(plan, module))
     workload.change_module(module)
     changed = run(plan, module, expected=2)
     shutil.rmtree(module)

@@ -20,8 +20,9 @@ class StartCosts:
     interpreter: Cost
 
 
-def measure_start(folder: Path) -> StartCosts:
+def measure_start(folder: Path, rounds: int = ROUNDS) -> StartCosts:
+    """The medians of several starts, after one that fills the byte code caches."""
     progress("start-up")
-    run([reconciler(), "--help"], folder)  # the first run writes byte code
-    helped = middle(ROUNDS, lambda: run([reconciler(), "--help"], folder))
-    return StartCosts(helped, middle(ROUNDS, lambda: run([sys.executable, "-c", "pass"], folder)))
+    run([reconciler(), "--help"], folder)
+    helped = middle(rounds, lambda: run([reconciler(), "--help"], folder))
+    return StartCosts(helped, middle(rounds, lambda: run([sys.executable, "-c", "pass"], folder)))

@@ -29,7 +29,7 @@ def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_measures_a_small_estate(tmp_path: Path) -> None:
-    answer = bench(tmp_path, "--only", "engines", "--size", "100", "--json")
+    answer = bench(tmp_path, "--only", "engines", "--size", "100", "--rounds", "1", "--json")
     assert answer.returncode == 0, answer.stderr
     measured: dict[str, Any] = json.loads(answer.stdout)["reconciler"]["100"]
     assert measured.keys() == {"apply", "plan", "cold_plan", "changed_plan"}
@@ -38,7 +38,7 @@ def test_measures_a_small_estate(tmp_path: Path) -> None:
 
 
 def test_measures_copying_and_start_up(tmp_path: Path) -> None:
-    answer = bench(tmp_path, "--only", "copying", "--only", "start", "--copy-mib", "4")
+    answer = bench(tmp_path, "--only", "copying", "--only", "start", "--copy-mib", "4", "--rounds", "1")
     assert answer.returncode == 0, answer.stderr
     assert "Copying images" in answer.stdout
     assert "4 MiB sparse" in answer.stdout
