@@ -170,7 +170,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """The backend goes on by itself. `handle` is JSON-shaped, without secrets, and enough for another process to `poll`.
+    """The backend goes on by itself. `handle` is JSON-shaped, without secrets, enough for another process to `poll`.
     `results` holds the steps that are over already. Ask again after `retry_after_s` seconds."""
 
     handle: Mapping[str, Any]
@@ -196,7 +196,7 @@ class Reader(Protocol):
         ...
 
     def source_identity(self, source: Mapping[str, Any]) -> str:
-        """The `identity` that source_facts would give, without reading any content; empty when the source is missing."""
+        """The `identity` that source_facts would give, without reading content; empty when the source is missing."""
         ...
 
     def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:

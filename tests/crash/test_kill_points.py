@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from manifests.examples.boot_image import write_boot_image
 from support.estates import Document, Estate, definition, gallery, version
+
+from manifests.examples.boot_image import write_boot_image
 
 REMOVABLE = {"allowDeletionOfReplicatedLocations": True}
 FILE_SYSTEM_CALLS = ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync", "open", "chmod")
@@ -82,7 +83,6 @@ def install(killer: Killer, *, files: bool) -> None:
             setattr(os, name, killer.wrap(getattr(os, name)))
         return
     from providers.local.provider import LocalProvider
-
     from state.sql_store.store import SqlStore
 
     SqlStore.write = killer.wrap(SqlStore.write)  # type: ignore[method-assign]
