@@ -11,8 +11,9 @@ from providers.disk_formats import DiskFormat
 from providers.errors import ProviderError, SourceError
 from providers.local.copying import Extent
 from providers.local.documents import Documents
+from providers.local.making import RegionMaker, disk_facts
 from providers.local.places import Places
-from providers.local.replicas import Replicas, disk_facts
+from providers.local.replicas import Replicas
 from providers.local.sources import SourceDisk, Sources, combined_digest
 from providers.protocol import Applied, Operation, ProgressCallback, Step, Verb
 
@@ -26,6 +27,7 @@ class OperationRun:
         self._sources = sources
         self._operation = operation
         self._documents = Documents(places, operation.lineage)
+        self._maker = RegionMaker(places, operation.lineage, progress)
         self._replicas = Replicas(places, operation.lineage, progress)
         self._results: dict[Address, Applied | ProviderError] = {}
 
@@ -89,7 +91,7 @@ class OperationRun:
             return None
         if version.get("replicationMode") == "Shallow":
             return self._copy_nothing(steps, disks)
-        results, facts = self._replicas.make(steps, disks, known)
+        results, facts = self._maker.make(steps, disks, known)
         self._results |= results
         if not facts:
             return None
@@ -102,7 +104,7 @@ class OperationRun:
     def _copy_nothing(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> dict[str, Any]:
         for step in steps:
             try:
-                self._results[step.address] = self._replicas.make_shallow(step, disks)
+                self._results[step.address] = self._maker.make_shallow(step, disks)
             except ProviderError as error:
                 self._results[step.address] = error
         return {disk.disk: {**disk_facts(disk, ""), "source": disk.identity} for disk in disks}

@@ -13,7 +13,7 @@ import pytest
 
 from manifests.address import Address
 from providers.errors import Unavailable
-from providers.local import replicas, syncing
+from providers.local import making, syncing
 from providers.local.provider import create_provider
 from providers.protocol import Done, Operation, Step, Verb
 from providers.registry import ProviderConfig
@@ -99,7 +99,7 @@ def test_what_could_not_be_made_durable_is_not_published(tmp_path: Path, monkeyp
     def broken(fd: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(replicas, "flush", broken)
+    monkeypatch.setattr(making, "flush", broken)
     (tmp_path / "image.raw").write_bytes(b"x".ljust(512, b"\0"))
     provider = create_provider(ProviderConfig("default", "local", {"root": "regions"}, tmp_path))
     region = Address("corp", "ubuntu", "1.0.3", "eastus")
