@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from manifests.address import Address, Kind
+from manifests.diagnostics import Position
 from manifests.values import Attributes, canonical_json, digest
 
 
@@ -110,6 +111,10 @@ class Resource:
     @property
     def kind(self) -> Kind:
         return self.address.kind
+
+    @property
+    def position(self) -> Position:
+        return Position(self.origin.file, self.origin.line)
 
     @property
     def attributes(self) -> Attributes:

@@ -72,7 +72,7 @@ class Node:
 
     @property
     def position(self) -> Position | None:
-        return Position(self.resource.origin.file, self.resource.origin.line) if self.resource else None
+        return self.resource.position if self.resource else None
 
     @property
     def prior(self) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from manifests.errors import ReconcilerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from manifests.address import Address
     from reconciler.plan import Plan
@@ -54,11 +54,12 @@ class BadPlanFile(ReconcilerError):
 
 
 class ReferenceCycle(ReconcilerError):
-    """`members` are the versions of the cycle, in order, the first one not repeated."""
+    """`members` are the versions of the cycle, in order, the first not repeated; `place` says where one is declared."""
 
-    def __init__(self, members: Sequence[Address]) -> None:
+    def __init__(self, members: Sequence[Address], place: Callable[[Address], str]) -> None:
         path = " -> ".join(str(address) for address in [*members, members[0]])
+        places = "".join(f"\n  {address} at {where}" for address in members if (where := place(address)))
         super().__init__(
-            f"versions are built from each other: {path}", "give one of them a source that is not a version"
+            f"versions are built from each other: {path}{places}", "give one of them a source that is not a version"
         )
         self.members = tuple(members)

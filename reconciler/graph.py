@@ -94,8 +94,11 @@ def resource_graph(resources: Mapping[Address, Resource]) -> ResourceGraph:
     return graph
 
 
-def check_references(references: Iterable[tuple[Address, Address]]) -> None:
-    """Refuses versions that are built from each other; pairs are (source, what is built from it).
+def check_references(
+    references: Iterable[tuple[Address, Address]], place: Callable[[Address], str] = lambda _: ""
+) -> None:
+    """Refuses versions that are built from each other; pairs are (source, what is built from it). `place` says where a
+    version is declared.
 
     Raises: ReferenceCycle, naming every member.
     """
@@ -107,4 +110,4 @@ def check_references(references: Iterable[tuple[Address, Address]]) -> None:
         graph.connect(source, built, Edge.REFERS)
     if cycle := graph.cycle():
         first = cycle.index(min(cycle, key=lambda address: address.sort_key))
-        raise ReferenceCycle([*cycle[first:], *cycle[:first]])
+        raise ReferenceCycle([*cycle[first:], *cycle[:first]], place)

@@ -30,6 +30,7 @@ from reconciler.sources import (
     disk_sources,
     latest_version,
     planned_sources,
+    version_references,
 )
 from state.records import Record, State
 
@@ -94,6 +95,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
     _cascade_replaces(draft)
     _select(draft)
     _find_faults(draft)
+    _check_options(draft)
     _guard(draft)
     _weigh(draft)
     return _finished(draft)
@@ -121,7 +123,6 @@ def _decide_nodes(draft: _Draft) -> None:
     addresses = draft.records.keys() | (inputs.state.intents.keys() - moved_away)
     if not inputs.options.destroy:
         addresses |= inputs.manifest.resources.keys()
-        _check_cycles(draft)
     for address in addresses:
         node = draft.node(address)
         if unchanged(node) and address not in inputs.sources:
@@ -132,6 +133,8 @@ def _decide_nodes(draft: _Draft) -> None:
             draft.changes[address] = _forgotten(node)
         else:
             _record_decision(draft, node)
+    if not inputs.options.destroy:
+        _check_cycles(draft)
 
 
 def _record_decision(draft: _Draft, node: Node) -> None:
@@ -162,13 +165,16 @@ def _forgotten(node: Node) -> ResourceChange:
 
 
 def _check_cycles(draft: _Draft) -> None:
-    references = [
-        (reference, address)
-        for address, resource in draft.inputs.manifest.resources.items()
-        for reference in resource.references
-        if reference.version
-    ]
-    check_references(references)
+    """Raises: ReferenceCycle, for references as declared and as `latest` was pinned."""
+    resources = draft.inputs.manifest.resources
+    declared = {(one, address) for address, resource in resources.items() for one in resource.references if one.version}
+    pinned = {
+        (one, address)
+        for address, change in draft.changes.items()
+        if change.planned and change.kind is Kind.IMAGE_VERSION
+        for one in version_references(change.planned_attributes)
+    }
+    check_references(declared | pinned, lambda member: str(resources[member].position) if member in resources else "")
 
 
 def _planned_attributes(draft: _Draft, resource: Resource, record: Record | None) -> Attributes:
@@ -245,6 +251,18 @@ def _select(draft: _Draft) -> None:
     }
 
 
+def _check_options(draft: _Draft) -> None:
+    """Every pattern and address that was given must mean something: a misspelt one would silently do nothing."""
+    options, known = draft.inputs.options, draft.records.keys() | draft.inputs.manifest.resources.keys()
+    for option, patterns in (("--target", options.targets), ("--exclude", options.excludes)):
+        for pattern in patterns:
+            if not any(address.matches(pattern) for address in known):
+                draft.errors.append(support.names_nothing(option, pattern, known))
+    for text in options.allow_replace:
+        if not any(str(address) == text for address in known):
+            draft.errors.append(support.names_nothing("--allow-replace", text, known))
+
+
 def _find_faults(draft: _Draft) -> None:
     """What the backends cannot do, sources that cannot be used, and ends of life that have passed."""
     inputs = draft.inputs
@@ -294,7 +312,7 @@ def _safety_context(draft: _Draft) -> SafetyContext:
         if change.action is Action.FORGET and change.reason in (Reason.RETAINED, Reason.REMOVED):
             for container in containers(change.address.unit):
                 kept_inside.setdefault(container, change.address)
-    allowed = {Address.parse(text) for text in inputs.options.allow_replace}
+    allowed = {address for address in draft.changes if str(address) in inputs.options.allow_replace}
     allowed |= {
         address for address in draft.changes if address in resources and resources[address].lifecycle.allow_replace
     }

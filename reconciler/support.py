@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from manifests.address import Kind
+from manifests.address import Address, Kind
 from manifests.diagnostics import Diagnostic, Position, error
 from providers.protocol import Capabilities
 from reconciler.actions import Action, ResourceChange
@@ -68,3 +68,10 @@ def past_end_of_life(change: ResourceChange, now: datetime) -> Iterator[Diagnost
     )
     if newly_set:
         yield _fault(change, f"endOfLifeDate {end} has passed already", "set a date in the future, or leave it out")
+
+
+def names_nothing(option: str, pattern: str, known: Iterable[Address]) -> Diagnostic:
+    """An option that no declared or recorded address answers to."""
+    nearest = difflib.get_close_matches(pattern, [str(address) for address in known], n=1)
+    hint = f"did you mean '{nearest[0]}'?" if nearest else "see: reconciler state list, and the manifests"
+    return error(f"{option} {pattern}: nothing of that address is declared or recorded", hint)

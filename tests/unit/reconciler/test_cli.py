@@ -155,8 +155,8 @@ def test_refresh_takes_true_or_false(project: Cli) -> None:
 def test_selection(project: Cli) -> None:
     assert project("plan", "--exclude", "corp/hello/1.0.0") == 0
     assert " 2 create " in project.out
-    assert project("plan", "--target", "nothing/*") == 0
-    assert "all that was asked for is as declared" in project.out
+    assert project("plan", "--target", "nothing/*") == 1
+    assert "--target nothing/*: nothing of that address" in project.out + project.err
 
 
 def test_nobody_is_asked_without_a_terminal(project: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

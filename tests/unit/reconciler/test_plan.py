@@ -206,3 +206,27 @@ def test_removed_without_destroy_only_forgets() -> None:
 def test_provider_change_is_refused() -> None:
     plan = make_plan(inputs_of({GALLERY: {"$provider": "other"}}, {GALLERY: {}}))
     assert "provider changed" in plan.errors[0].summary
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        PlanOptions(targets=("corp/ubunto",)),
+        PlanOptions(excludes=("corp/ubunto",)),
+        PlanOptions(allow_replace=("corp/ubunto",)),
+    ],
+)
+def test_an_option_that_names_nothing_is_an_error(options: PlanOptions) -> None:
+    (fault,) = make_plan(inputs_of(WORLD, WORLD, options=options)).errors
+    assert "corp/ubunto" in fault.summary
+    assert "did you mean 'corp/ubuntu'?" in fault.detail
+
+
+def test_cycle_through_latest_is_named() -> None:
+    """a/one is built from the latest of b, and b/one from the latest of a"""
+    one, other = "corp/a/1.0.0", "corp/b/1.0.0"
+    world: World = {one: {"source": {"version": "corp/b/latest"}}, other: {"source": {"version": "corp/a/latest"}}}
+    with pytest.raises(ReferenceCycle) as caught:
+        make_plan(inputs_of(world, {}, {}))
+    assert f"{one} -> {other} -> {one}" in str(caught.value)
+    assert "at manifests/corp.yaml:1" in str(caught.value)
