@@ -31,7 +31,6 @@ from providers.local.objects import (
 from providers.local.ownership import Ownership
 from providers.local.places import Places
 from providers.local.sources import SourceDisk, healthy_replicas
-from providers.local.syncing import flush
 from providers.protocol import Applied, ProgressCallback, Results, Step
 
 DiskFacts = dict[str, dict[str, Any]]
@@ -40,16 +39,18 @@ DiskFacts = dict[str, dict[str, Any]]
 
 @dataclass(slots=True)
 class _Staged:
-    """One region in the making: its staging folder (open), the sinks of each disk, the stamps of its files once they
-    are written, and the failure if it has one."""
+    """One region in the making: the folder it is staged in and the one above (both open), the sinks of each disk, the
+    stamps of its files once they are written, and the failure if it has one."""
 
     step: Step
     folder: int
+    parent: int
     region_path: str
     sinks: dict[str, list[tuple[str, Sink]]] = field(default_factory=dict)
     stamps: list[tuple[str, str]] = field(default_factory=list)
     error: ProviderError | None = None
     done: int = 0
+    published: bool = False
 
 
 class RegionMaker:
@@ -102,17 +103,8 @@ class RegionMaker:
 
     def _stage(self, step: Step, disks: Sequence[SourceDisk]) -> _Staged:
         address = step.address
-        path = self._places.regions.ready_path(address.region)
-        above = layout.folder(address)[:-1]
-        staging = layout.staging_name(address.version, self._lineage)
         try:
-            with make_folder(path, above) as parent:
-                self._ownership.require_free(parent, address)
-                self._ownership.remove_leftovers(parent, address)
-            with make_folder(path, above, child=staging):
-                pass
-            with open_folder(path, (*above, staging)) as folder:
-                staged = _Staged(step, os.dup(folder), path)
+            staged = self._open_staging(step, self._places.regions.ready_path(address.region))
         except OSError as error:
             raise failure(error, f"to {step.verb} {address}", self._places.folder(address)) from error
         try:
@@ -121,6 +113,25 @@ class RegionMaker:
         except OSError as error:
             self._clean_up(staged)
             raise failure(error, f"to {step.verb} {address}", self._places.folder(address)) from error
+        return staged
+
+    def _open_staging(self, step: Step, path: str) -> _Staged:
+        """Makes the staging folder, once what an interrupted run left of it is gone."""
+        address, above = step.address, layout.folder(step.address)[:-1]
+        staging = layout.staging_name(address.version, self._lineage)
+        try:
+            with make_folder(path, above, child=staging) as parent:
+                folder = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+                staged = _Staged(step, folder, os.dup(parent), path)
+        except FileExistsError:
+            with open_folder(path, above) as parent:
+                self._ownership.remove_leftovers(parent, address)
+            return self._open_staging(step, path)
+        try:
+            self._ownership.require_free(staged.parent, address)
+        except BaseException:
+            self._clean_up(staged)
+            raise
         return staged
 
     def _open_sinks(self, staged: _Staged, disk: SourceDisk) -> Iterator[tuple[str, Sink]]:
@@ -170,18 +181,17 @@ class RegionMaker:
             self._progress(one.step.address, one.done, max(total, one.done))
 
     def _publish(self, staged: Sequence[_Staged], computed: Mapping[str, Any]) -> Results:
-        """Makes the staged folders durable and gives them their names, with two flushes for all of them."""
+        """Makes the staged folders durable and gives them their names. All are renamed before the first of their
+        parents is synced: on a journal, that sync covers most of the others."""
         for one in staged:
             with self._told(one):
                 self._describe(one, computed)
-        self._flush(staged)
         for one in staged:
             with self._told(one):
                 self._rename_into_place(one)
-        self._flush(staged)
         for one in staged:
             with self._told(one):
-                self._remove_predecessor(one)
+                self._settle(one)
         return {one.step.address: one.error or self._outcome(one, computed) for one in staged}
 
     @contextlib.contextmanager
@@ -196,9 +206,12 @@ class RegionMaker:
             staged.error = staged.error or failure(error, doing, staged.region_path)
 
     def _describe(self, staged: _Staged, computed: Mapping[str, Any]) -> None:
-        """Writes the description and notes the stamps of all files."""
+        """Makes the copies durable, writes the description beside them, and notes the stamps of all files."""
         if staged.error is not None:
             return
+        for sinks in staged.sinks.values():
+            for _, sink in sinks:
+                os.fsync(sink.fd)
         files = {name: disk for disk, sinks in staged.sinks.items() for name, _ in sinks}
         description = Description(self._ownership.mark(staged.step.address), staged.step.planned or {}, computed, files)
         status = create_file(staged.folder, layout.REGION_FILE, description.encode())
@@ -206,37 +219,26 @@ class RegionMaker:
         staged.stamps = [(layout.REGION_FILE, layout.stamp(status))]
         staged.stamps += [(name, layout.stamp(os.fstat(sink.fd))) for name, sink in copies]
         staged.stamps += computed.get("shallow", {}).items()
-
-    def _flush(self, staged: Sequence[_Staged]) -> None:
-        """One flush for each file system that regions are on."""
-        outcomes: dict[int, OSError | None] = {}
-        for one in staged:
-            if one.error is not None:
-                continue
-            device = os.fstat(one.folder).st_dev
-            if device not in outcomes:
-                outcomes[device] = _flush_error(one.folder)
-            if error := outcomes[device]:
-                one.error = failure(error, f"to {one.step.verb} {one.step.address}", one.region_path)
+        os.fsync(staged.folder)
 
     def _rename_into_place(self, staged: _Staged) -> None:
         if staged.error is not None:
             return
-        address = staged.step.address
+        address, parent = staged.step.address, staged.parent
         name, removed = address.version, layout.removed_name(address.version, self._lineage)
+        self._ownership.require_free(parent, address)  # a long copy lies between the first look and this moment
+        self._ownership.remove_removed(parent, address)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
         staging = layout.staging_name(name, self._lineage)
-        with open_folder(staged.region_path, layout.folder(address)[:-1]) as parent:
-            self._ownership.require_free(parent, address)  # a long copy lies between the first look and this moment
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
-            os.rename(staging, name, src_dir_fd=parent, dst_dir_fd=parent)
+        os.rename(staging, name, src_dir_fd=parent, dst_dir_fd=parent)
+        staged.published = True
 
-    def _remove_predecessor(self, staged: _Staged) -> None:
-        """What the new folder replaces goes once the new one is there for good."""
-        if staged.error is None:
-            address = staged.step.address
-            with open_folder(staged.region_path, layout.folder(address)[:-1]) as parent:
-                remove_folder(parent, layout.removed_name(address.version, self._lineage))
+    def _settle(self, staged: _Staged) -> None:
+        """Makes the name durable; what the new folder replaces goes once the new one is there for good."""
+        if staged.published:
+            os.fsync(staged.parent)
+            self._ownership.remove_removed(staged.parent, staged.step.address)
 
     def _outcome(self, staged: _Staged, computed: Mapping[str, Any]) -> Applied:
         return applied(staged.step.address, staged.step.planned or {}, computed, staged.stamps)
@@ -247,11 +249,12 @@ class RegionMaker:
             for _, sink in sinks:
                 os.close(sink.fd)
         os.close(staged.folder)
-        address = staged.step.address
-        above = layout.folder(address)[:-1]
-        with contextlib.suppress(OSError), open_folder(staged.region_path, above) as parent:
-            remove_folder(parent, layout.staging_name(address.version, self._lineage))
-        remove_empty_folders(staged.region_path, above)
+        if not staged.published:
+            address = staged.step.address
+            with contextlib.suppress(OSError):
+                remove_folder(staged.parent, layout.staging_name(address.version, self._lineage))
+            remove_empty_folders(staged.region_path, layout.folder(address)[:-1])
+        os.close(staged.parent)
 
 
 def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
@@ -261,14 +264,6 @@ def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
 
 def _sizes(size: int, form: DiskFormat) -> dict[str, Any]:
     return {"size": size, "virtualSize": form.virtual_size, "format": form.name}
-
-
-def _flush_error(fd: int) -> OSError | None:
-    try:
-        flush(fd)
-    except OSError as error:
-        return error
-    return None
 
 
 def create_copy(folder: int, name: str) -> int:

@@ -17,7 +17,6 @@ from manifests.address import Address
 from manifests.values import Attributes
 from providers.errors import ObjectConflict, ProviderError, Unavailable
 from providers.local import layout
-from providers.local.syncing import flush
 from providers.protocol import OwnerMark
 
 _LARGEST = 8 << 20
@@ -106,8 +105,8 @@ def open_folder(region_path: str, parts: tuple[str, ...]) -> Iterator[int]:
 @contextlib.contextmanager
 def make_folder(region_path: str, parts: tuple[str, ...], child: str = "") -> Iterator[int]:
     """As open_folder, and makes what is missing, the region's directory included; with `child` a new directory in it
-    of that name is made in the same breath, so that nobody removes the emptied parents in between. What is made is
-    durable after the next `flush`."""
+    of that name is made in the same breath, so that nobody removes the emptied parents in between. The parents it makes
+    are durable; the child is not yet. Raises: FileExistsError when the child is there."""
     with _structure:
         for depth in range(len(parts), -1, -1):  # what exists is the rule: look from below
             try:
@@ -120,6 +119,7 @@ def make_folder(region_path: str, parts: tuple[str, ...], child: str = "") -> It
         try:
             for part in parts[depth:]:
                 os.mkdir(part, dir_fd=above)
+                os.fsync(above)
                 below = os.open(part, _FOLDER, dir_fd=above)
                 os.close(above)
                 above = below
@@ -162,19 +162,19 @@ def write_description(folder: int, name: str, description: Description, lineage:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(hidden, dir_fd=folder)
     status = create_file(folder, hidden, description.encode())
-    flush(folder)
     os.rename(hidden, name, src_dir_fd=folder, dst_dir_fd=folder)
-    flush(folder)
+    os.fsync(folder)
     return status
 
 
 def create_file(folder: int, name: str, content: bytes) -> os.stat_result:
-    """Writes a new read-only file, durable after the next `flush`, and returns its status."""
+    """Writes a new read-only file, its content durable, and returns its status."""
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444, dir_fd=folder)
     try:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(fd, rest) :]
+        os.fsync(fd)
         return os.fstat(fd)
     finally:
         os.close(fd)

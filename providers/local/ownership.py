@@ -69,6 +69,10 @@ class Ownership:
     def remove_leftovers(self, parent: int, address: Address) -> None:
         """What an interrupted run of this lineage left of this region."""
         remove_folder(parent, layout.staging_name(address.version, self.lineage))
+        self.remove_removed(parent, address)
+
+    def remove_removed(self, parent: int, address: Address) -> None:
+        """What was this region until it was deleted or replaced."""
         remove_folder(parent, layout.removed_name(address.version, self.lineage))
 
     def is_ours(self, name: str, description: Description | None) -> bool:
