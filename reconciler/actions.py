@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from manifests.address import Address, Kind
@@ -127,6 +128,8 @@ class ResourceChange:
         return _decoded(self.planned)
 
 
+@lru_cache(maxsize=4096)
 def _decoded(text: str) -> Attributes:
+    """One decoded copy for all that have the same text, as most regions do; nobody may change it."""
     attributes: Attributes = json.loads(text) if text else {}
     return attributes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from manifests.address import Address, Kind
 from manifests.values import Attributes
@@ -22,12 +21,14 @@ def dependencies(change: ResourceChange) -> tuple[Address, ...]:
     return (*((parent,) if parent else ()), *references)
 
 
-def with_copies(change: ResourceChange, changes: Changes, records: Records, sources: SourceChecks) -> ResourceChange:
-    """A region's change with its copies and the bytes they move, at most: holes and shared blocks are not known yet."""
+def copies_and_bytes(
+    change: ResourceChange, changes: Changes, records: Records, sources: SourceChecks
+) -> tuple[int, int]:
+    """A region's copies and the bytes they move, at most: holes and shared blocks are not known yet."""
     version = change.address.unit
     copies = _copies(change, _version_attributes(version, changes, records))
     size = _size(version, changes, records, sources) if copies else 0
-    return replace(change, copies=copies, move_bytes=copies * size)
+    return copies, copies * size
 
 
 def _copies(change: ResourceChange, version: Attributes) -> int:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from manifests.address import Address
 from manifests.diagnostics import Diagnostic, Position, error
@@ -168,46 +168,29 @@ def _change(
     planned: str = "",
     changes: tuple[AttributeChange, ...] = (),
 ) -> ResourceChange:
-    resource, record, observed = node.resource, node.record, node.observed
+    resource, record, observed, intent = node.resource, node.record, node.observed, node.intent
     lifecycle = resource.lifecycle if resource else None
-    change = ResourceChange(
+    computed = observed.computed if observed and observed.computed != "{}" else record.computed if record else "{}"
+    return ResourceChange(
         address=node.address,
         action=action,
         reason=reason,
-        provider=resource.provider
-        if resource
-        else record.provider
-        if record
-        else node.intent.provider
-        if node.intent
-        else "",
+        provider=resource.provider if resource else record.provider if record else intent.provider if intent else "",
         prior=prior,
         planned=planned,
+        declared=resource.digest if resource else "",
+        object_id=observed.object_id if observed else record.object_id if record else "",
+        fingerprint=observed.fingerprint if observed else record.fingerprint if record else "",
+        computed=computed,
         changes=changes,
+        dependencies=record.dependencies if record else (),
+        faults=observed.faults if observed else (),
         protect=lifecycle.protect if lifecycle else bool(record and record.protect),
         retain=lifecycle.on_remove == "retain" if lifecycle else bool(record and record.retain),
+        origin=resource.origin if resource else None,
         moved_from=node.moved_from,
         named=node.named if node.named != node.address else None,
     )
-    if record is not None:
-        change = replace(
-            change,
-            object_id=record.object_id,
-            fingerprint=record.fingerprint,
-            computed=record.computed,
-            dependencies=record.dependencies,
-        )
-    if observed is not None:
-        change = replace(
-            change,
-            object_id=observed.object_id,
-            fingerprint=observed.fingerprint,
-            computed=observed.computed if observed.computed != "{}" else change.computed,
-            faults=observed.faults,
-        )
-    if resource is not None:
-        change = replace(change, declared=resource.digest, origin=resource.origin)
-    return change
 
 
 def _lifecycle_recorded(resource: Resource, record: Record) -> bool:

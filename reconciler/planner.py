@@ -15,7 +15,7 @@ from manifests.values import Attributes, canonical_json
 from providers.protocol import Capabilities, Condition, Verb
 from reconciler import support
 from reconciler.actions import Action, Block, Cause, Reason, ResourceChange
-from reconciler.costs import dependencies, with_copies
+from reconciler.costs import copies_and_bytes, dependencies
 from reconciler.decisions import Node, decide, unchanged
 from reconciler.graph import check_references
 from reconciler.latest import LatestChange, latest_by_region, latest_changes
@@ -335,11 +335,14 @@ def _safety_context(draft: _Draft) -> SafetyContext:
 def _weigh(draft: _Draft) -> None:
     """What every planned change depends on, and how many copies and bytes those of regions make."""
     for address, change in draft.changes.items():
-        if change.planned:
-            weighed = replace(change, dependencies=dependencies(change))
-            if address.region:
-                weighed = with_copies(weighed, draft.changes, draft.records, draft.inputs.sources)
-            draft.changes[address] = weighed
+        if not change.planned:
+            continue
+        copies, size = 0, 0
+        if address.region:
+            copies, size = copies_and_bytes(change, draft.changes, draft.records, draft.inputs.sources)
+        needed = dependencies(change)
+        if (copies, needed) != (0, change.dependencies):
+            draft.changes[address] = replace(change, dependencies=needed, copies=copies, move_bytes=size)
 
 
 def _finished(draft: _Draft) -> Plan:
