@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from manifests.address import Address
 from manifests.errors import ReconcilerError
 from providers.protocol import Done, InProgress, Provider
 from reconciler.actions import Action
-from reconciler.execution import Execution
+from reconciler.execution import ApplyContext, Execution, Interrupt
 from reconciler.names import Names
 from reconciler.operations import operation_graph, operations
 from reconciler.outcomes import bookkeeping_write
 from reconciler.plan import Plan
 from reconciler.reporting import Reporter
-from state.records import Intent, Record, State
+from state.records import Intent, State
 from state.store import Lease, StateStore, StateWrite
 
 _RENEW_EVERY_S = 15.0
@@ -43,35 +43,6 @@ class ApplyResult:
     @property
     def complete(self) -> bool:
         return not (self.failed or self.skipped or self.left or self.interrupted)
-
-
-@dataclass(slots=True)
-class Interrupt:
-    """How often somebody asked to stop: once, running operations are finished; twice, they are left to the journal."""
-
-    count: int = 0
-    wake: Callable[[], None] = field(default=lambda: None)
-
-    def __call__(self) -> None:
-        self.count += 1
-        self.wake()
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyContext:
-    """What a run works with. `started` is the run's time (ISO), `run` its id; `wait` is False to leave operations that
-    take long to the journal."""
-
-    store: StateStore
-    lease: Lease
-    providers: Mapping[str, Provider]
-    records: Mapping[Address, Record]
-    run: str
-    started: str
-    reporter: Reporter = field(default_factory=Reporter)
-    interrupt: Interrupt = field(default_factory=Interrupt)
-    parallelism: int = 10
-    wait: bool = True
 
 
 def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:

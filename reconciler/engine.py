@@ -25,8 +25,9 @@ from state.store import Lease, StateStore, StateWrite, open_store
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from reconciler.apply import ApplyResult, Interrupt
+    from reconciler.apply import ApplyResult
     from reconciler.drift import DriftReport
+    from reconciler.execution import Interrupt
     from reconciler.graph import ResourceGraph
     from reconciler.plan import Plan, PlanOptions
     from reconciler.refresh import World
@@ -279,7 +280,8 @@ class Engine(AbstractContextManager["Engine"]):
 
         import uuid
 
-        from reconciler.apply import ApplyContext, apply_plan
+        from reconciler.apply import apply_plan
+        from reconciler.execution import ApplyContext
         from reconciler.plan_file import plan_digest
 
         started = self.clock().isoformat()

@@ -10,27 +10,55 @@ import heapq
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from manifests.address import Address
 from manifests.errors import ReconcilerError
 from manifests.values import canonical_json
-from providers.protocol import Done, InProgress, Step, Verb
+from providers.protocol import Done, InProgress, Provider, Step, Verb
 from reconciler.actions import Action
 from reconciler.operations import OperationGraph, OperationKey, PlannedOperation
 from reconciler.outcomes import Outcome, answer_of, outcomes, state_write
-from reconciler.reporting import SafeReporter
-from state.records import Intent
-
-if TYPE_CHECKING:
-    from reconciler.apply import ApplyContext
+from reconciler.reporting import Reporter, SafeReporter
+from state.records import Intent, Record
+from state.store import Lease, StateStore
 
 _TICK_S = 0.2
 _RENEW_EVERY_S = 15.0
 _GATHER_S = 0.02
 _AHEAD = 4
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """How often somebody asked to stop: once, running operations are finished; twice, they are left to the journal."""
+
+    count: int = 0
+    wake: Callable[[], None] = field(default=lambda: None)
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.wake()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyContext:
+    """What a run works with. `started` is the run's time (ISO), `run` its id; `wait` is False to leave operations that
+    take long to the journal."""
+
+    store: StateStore
+    lease: Lease
+    providers: Mapping[str, Provider]
+    records: Mapping[Address, Record]
+    run: str
+    started: str
+    reporter: Reporter = field(default_factory=Reporter)
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    parallelism: int = 10
+    wait: bool = True
+
 
 Answer = tuple[OperationKey, "Future[Done | InProgress]"]
 

@@ -14,8 +14,9 @@ from reconciler.cli.interrupts import Signals
 from reconciler.cli.session import Exit, Session, heading_of
 
 if TYPE_CHECKING:
-    from reconciler.apply import ApplyResult, Interrupt
+    from reconciler.apply import ApplyResult
     from reconciler.engine import ApplyOutcome, Engine
+    from reconciler.execution import Interrupt
     from reconciler.plan import Plan
     from reconciler.reporting import Reporter
     from reconciler.views.apply_text import PlainReporter
@@ -55,8 +56,8 @@ def require_an_answer(manner: Manner) -> None:
 
 
 def _run_json(session: Session, call: Call) -> Exit:
-    from reconciler.apply import Interrupt
     from reconciler.errors import PlanRefused
+    from reconciler.execution import Interrupt
     from reconciler.views.json_lines import JsonReporter, plan_event, result_event, write_event
 
     interrupt = Interrupt()
@@ -80,8 +81,8 @@ def _run_json(session: Session, call: Call) -> Exit:
 
 
 def _run_text(session: Session, manner: Manner, call: Call) -> Exit:
-    from reconciler.apply import Interrupt
     from reconciler.errors import PlanRefused
+    from reconciler.execution import Interrupt
 
     interrupt, output = Interrupt(), session.output
     reporter = _reporter(output, session.errors)

@@ -10,9 +10,9 @@ from support.estates import Estate, definition, gallery, version
 
 from manifests.address import Address
 from reconciler.actions import Action, Reason
-from reconciler.apply import Interrupt
 from reconciler.drift import DriftKind
 from reconciler.errors import PlanRefused, StalePlan, Unreachable
+from reconciler.execution import Interrupt
 from reconciler.plan import PlanOptions
 from state.errors import ForeignState, LockHeld
 

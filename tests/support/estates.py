@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from reconciler.apply import Interrupt
 from reconciler.engine import ApplyOutcome, Engine
+from reconciler.execution import Interrupt
 from reconciler.plan import Plan, PlanOptions
 from reconciler.reporting import Reporter
 

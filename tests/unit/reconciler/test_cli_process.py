@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.apply import Interrupt
 from reconciler.cli.app import run
 from reconciler.cli.interrupts import Signals
 from reconciler.cli.session import colors_wanted
+from reconciler.execution import Interrupt
 
 HEAVY = {"pydantic", "yaml", "networkx", "deepdiff", "rich"}
 IMPORTED = """

@@ -18,7 +18,8 @@ from manifests.values import canonical_json
 from providers.errors import ContractViolation, ProviderError
 from providers.protocol import Applied, Done, InProgress, Operation, ProgressCallback, Step, Verb
 from reconciler.actions import Action
-from reconciler.apply import ApplyContext, ApplyResult, Interrupt, apply_plan, settle
+from reconciler.apply import ApplyResult, apply_plan, settle
+from reconciler.execution import ApplyContext, Interrupt
 from reconciler.planner import make_plan
 from reconciler.reporting import Reporter
 from state.records import Intent
