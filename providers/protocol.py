@@ -90,7 +90,7 @@ class Capabilities:
 
     `regions`: canonical names it offers, None for any. `sources`: the source styles it accepts. `sharing`: the sharing
     permissions it can express. `replication_modes`: of `Full` and `Shallow`. `asynchronous`: operations may be left
-    in progress.
+    in progress. `workers`: how many operations at a time it does best.
     """
 
     regions: frozenset[str] | None
@@ -98,6 +98,7 @@ class Capabilities:
     sharing: frozenset[str] = frozenset({"Private"})
     replication_modes: frozenset[str] = frozenset({"Full"})
     asynchronous: bool = False
+    workers: int = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ class Engine(AbstractContextManager["Engine"]):
         approve: Callable[[Plan], bool],
         interrupt: Interrupt,
         *,
-        parallelism: int = 10,
+        parallelism: int | None = None,
         refresh: bool = True,
         command: str = "apply",
     ) -> ApplyOutcome:
@@ -244,7 +244,7 @@ class Engine(AbstractContextManager["Engine"]):
         interrupt: Interrupt,
         *,
         approve: Callable[[Plan], bool] = lambda _: True,
-        parallelism: int = 10,
+        parallelism: int | None = None,
     ) -> ApplyOutcome:
         """Asks `approve`, and applies a saved plan, after planning again has shown that it still says the same.
 
@@ -275,7 +275,7 @@ class Engine(AbstractContextManager["Engine"]):
         return bool(plan.changes) and approve(plan)
 
     def _run(
-        self, plan: Plan, state: State, lease: Lease, interrupt: Interrupt, parallelism: int, command: str
+        self, plan: Plan, state: State, lease: Lease, interrupt: Interrupt, parallelism: int | None, command: str
     ) -> ApplyResult:
 
         import uuid
@@ -306,7 +306,7 @@ class Engine(AbstractContextManager["Engine"]):
                 started=started,
                 reporter=self.reporter,
                 interrupt=interrupt,
-                parallelism=parallelism,
+                parallelism=parallelism or max(one.capabilities().workers for one in self.providers.values()),
             ),
         )
         outcome = "interrupted" if result.interrupted else "done" if result.complete else "failed"

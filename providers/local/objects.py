@@ -19,6 +19,7 @@ from providers.errors import ObjectConflict, ProviderError, Unavailable
 from providers.local import layout
 from providers.protocol import OwnerMark
 
+_encode = json.JSONEncoder(sort_keys=True).encode
 _LARGEST = 8 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -44,7 +45,7 @@ class Description:
         owner = self.mark and {"lineage": self.mark.lineage, "address": str(self.mark.address)}
         content = {"owner": owner, "attributes": self.attributes, "computed": self.computed, "files": self.files}
         shown = {key: value for key, value in content.items() if value or key == "attributes"}
-        lines = (f'  "{key}": {json.dumps(value, sort_keys=True)}' for key, value in shown.items())
+        lines = (f'  "{key}": {_encode(value)}' for key, value in shown.items())
         return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -33,6 +34,7 @@ class LocalProvider:
             sources=SUPPORTED,
             sharing=frozenset({"Private"}),
             replication_modes=frozenset({"Full", "Shallow"}),
+            workers=2 * (os.cpu_count() or 1),
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:

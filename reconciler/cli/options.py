@@ -33,7 +33,10 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON, an object a line
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every change; group nothing.")]
 AutoApprove = Annotated[bool, typer.Option("--auto-approve", help="Do not ask.")]
 Parallelism = Annotated[
-    int, typer.Option("--parallelism", metavar="N", help="How many operations run at once.", min=1, max=256)
+    int | None,
+    typer.Option(
+        "--parallelism", metavar="N", help="How many operations run at once; what suits the provider.", min=1, max=256
+    ),
 ]
 
 

@@ -24,7 +24,7 @@ def apply(
     context: typer.Context,
     plan_file: Annotated[str, typer.Argument(metavar="[PLANFILE]", help="A saved plan. It is applied unasked.")] = "",
     auto_approve: options.AutoApprove = False,
-    parallelism: options.Parallelism = 10,
+    parallelism: options.Parallelism = None,
     target: options.Targets = None,
     exclude: options.Excludes = None,
     allow_replace: options.AllowReplace = None,

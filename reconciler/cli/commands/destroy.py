@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def destroy(
     context: typer.Context,
     auto_approve: options.AutoApprove = False,
-    parallelism: options.Parallelism = 10,
+    parallelism: options.Parallelism = None,
     target: options.Targets = None,
     exclude: options.Excludes = None,
     json: options.Json = False,
