@@ -15,6 +15,12 @@ MIB = 1 << 20
 OWN_ENVIRONMENT = {"NO_COLOR": "1", "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
 
 
+def _environment() -> dict[str, str]:
+    """This process's, but for what would keep Python from using compiled files, as an installed program does."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **OWN_ENVIRONMENT}
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a process took: wall time, and the greatest resident size in MiB of it or a child of its.
@@ -49,7 +55,7 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **OWN_ENVIRONMENT, **(environment or {})},
+            env={**_environment(), **(environment or {})},
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
