@@ -89,15 +89,14 @@ class Capabilities:
     """What a backend can do; the plan refuses the rest.
 
     `regions`: canonical names it offers, None for any. `sources`: the source styles it accepts. `sharing`: the sharing
-    permissions it can express. `replication_modes`: of `Full` and `Shallow`. `asynchronous`: operations may be left
-    in progress. `workers`: how many operations at a time it does best.
+    permissions it can express. `replication_modes`: of `Full` and `Shallow`. `workers`: how many
+    operations at a time it does best.
     """
 
     regions: frozenset[str] | None
     sources: frozenset[str]
     sharing: frozenset[str] = frozenset({"Private"})
     replication_modes: frozenset[str] = frozenset({"Full"})
-    asynchronous: bool = False
     workers: int = 10
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from manifests.address import Kind
@@ -36,16 +36,6 @@ def attribute_changes(before: Attributes, after: Attributes, kind: Kind) -> tupl
             ".".join(path), old, new, _may_change(rule_for(kind, path), old, new), rule_for(kind, path).source
         )
         for path, (old, new) in sorted(found.items())
-    )
-
-
-def without(changes: Iterable[AttributeChange], ignored: Iterable[str]) -> tuple[AttributeChange, ...]:
-    """The changes whose path is neither one of `ignored` nor below one."""
-    paths = tuple(ignored)
-    return tuple(
-        change
-        for change in changes
-        if not any(change.path == path or change.path.startswith(f"{path}.") for path in paths)
     )
 
 

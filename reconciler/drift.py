@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -111,11 +111,3 @@ def _excused(drift: Drift, ignored: tuple[str, ...]) -> bool:
 def _unmanaged(strangers: tuple[Observed, ...]) -> Iterator[Drift]:
     for stranger in strangers:
         yield Drift(stranger.address, DriftKind.UNMANAGED, faults=stranger.faults, object_id=stranger.object_id)
-
-
-def drift_counts(report: DriftReport) -> Mapping[DriftKind, int]:
-    """How many of each kind, unmanaged ones included."""
-    counts: dict[DriftKind, int] = {}
-    for drift in (*report.drifts, *report.unmanaged):
-        counts[drift.kind] = counts.get(drift.kind, 0) + 1
-    return counts

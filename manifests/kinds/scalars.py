@@ -6,6 +6,7 @@ Each stands in an annotation, `Annotated[int, Whole(1, 100)]`, and parses, expla
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,14 +35,14 @@ def shape(value: object) -> str:
     return "a list" if isinstance(value, list) else "a text"
 
 
-class Scalar:
+class Scalar(ABC):
     """What all of them share: only text is parsed, anything else is told apart."""
 
     what = "a text"
 
+    @abstractmethod
     def parse(self, text: str) -> Any:
         """The value of `text`. Raises: Refusal."""
-        raise NotImplementedError
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string"}
