@@ -20,7 +20,8 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready-to-develop
 	@.ci/setup tools
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin" $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal -rs $(ARGS)
+	@.ci/setup azurite
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal -rs $(ARGS)
 
 bench: $(VENV)/ready
 	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m benchmarks --size $(N) $(ARGS)
@@ -36,12 +37,12 @@ docs: $(VENV)/ready-to-develop
 	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml .ci/setup
 	@.ci/setup python
 	@touch $@
 
 $(VENV)/ready-to-develop: pyproject.toml .ci/setup
-	@.ci/setup python test,lint,postgresql
+	@.ci/setup python test,lint,postgresql,azure
 	@touch $@ $(VENV)/ready

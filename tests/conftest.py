@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from support.azurite import RunningAzurite
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAzurite]:
+    """A blob service for the whole run: every test has containers or names of its own."""
+    from support.azurite import running_azurite
+
+    with running_azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

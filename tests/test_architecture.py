@@ -26,6 +26,7 @@ MAY_IMPORT = {
 }
 
 DOORS = {
+    "azure": ("providers.azure", "providers.emulator"),
     "deepdiff": ("reconciler.diff",),
     "networkx": ("reconciler.graph",),
     "psycopg": ("state.sql_store",),
@@ -89,8 +90,13 @@ EFFECTS = {
     "uuid",
 }
 
-DISTRIBUTIONS = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
-"""Import name -> the distribution that brings it, where they differ."""
+DISTRIBUTIONS = {
+    "azure.core": "azure-core",
+    "azure.storage.blob": "azure-storage-blob",
+    "pydantic_core": "pydantic",
+    "yaml": "pyyaml",
+}
+"""Import name, of a package or in a namespace, -> the distribution that brings it, where they differ."""
 
 FOR_DEVELOPERS = {"test", "lint"}
 """Extras that the packages do not use."""
@@ -243,8 +249,13 @@ def test_only_commands_and_views_speak_to_people() -> None:
 def third_party(folder: str) -> set[str]:
     """The distributions that modules below `folder` import."""
     ours = {*MAY_IMPORT, *(path.stem for path in (ROOT / "tests").iterdir())}
-    names = {top(found.imported) for found in imports(folder)} - ours - sys.stdlib_module_names
-    return {DISTRIBUTIONS.get(name, name) for name in names}
+    foreign = {found.imported for found in imports(folder) if top(found.imported) not in ours | sys.stdlib_module_names}
+    return {brought_by(name) for name in foreign}
+
+
+def brought_by(imported: str) -> str:
+    """The distribution that an import comes from."""
+    return next((brings for name, brings in DISTRIBUTIONS.items() if is_within(imported, name)), top(imported))
 
 
 def distribution(requirement: str) -> str:

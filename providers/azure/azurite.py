@@ -1,0 +1,162 @@
+"""Azurite, Microsoft's emulator of the blob service, as a server of our own for the life of a command."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from providers.errors import ProviderError, Unavailable
+
+ACCOUNT = "devstoreaccount1"
+_PROGRAM = "azurite-blob"
+_TOOLS = ".tools/node_modules/.bin"
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 10.0
+_LISTENING = re.compile(r"successfully listens on (http://127\.0\.0\.1:\d+)")
+
+# Standard input is a pipe that we hold: it ends when we close it and also when we are killed, from whatever thread the
+# server was started. (The kernel's own notice of a parent's death comes when the starting thread ends.)
+_GUARD = """
+exec 3<&0
+"$@" </dev/null 3<&- &
+server=$!
+{ read -r _ <&3; kill "$server"; } 2>/dev/null &
+guard=$!
+exec 3<&-
+wait "$server"
+status=$?
+kill "$guard" 2>/dev/null
+exit "$status"
+"""
+
+
+class Azurite:
+    """A server on a free port of the loopback interface, its data in `folder`. It starts when its endpoint is first
+    asked for, and ends in `close` or with this process, however that ends. May be used from several threads."""
+
+    def __init__(self, folder: Path, near: Iterable[Path] = ()) -> None:
+        """`near`: folders in which, or above which, the program may be in `.tools` when it is not on PATH."""
+        self._folder = folder
+        self._near = tuple(near)
+        self._starting = threading.Lock()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._endpoint = ""
+
+    def endpoint(self) -> str:
+        """The URL of the development account's blob service. Raises: ProviderError, Unavailable."""
+        with self._starting:
+            if self._server is None or self._server.poll() is not None:
+                self._start()
+            return self._endpoint
+
+    def close(self) -> None:
+        """Ends the server, if it runs, once it has written down what it holds."""
+        with self._starting:
+            if self._server is not None:
+                _stop(self._server)
+                self._server = None
+
+    def _start(self) -> None:
+        program = find_program(self._near)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        log = self._folder / "azurite.log"
+        lock = _lock(self._folder)
+        try:
+            with log.open("wb") as output:
+                server = subprocess.Popen(
+                    ["/bin/sh", "-c", _GUARD, "azurite", *_command(program, self._folder)],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=(lock,),  # held for as long as the server lives, even if that is longer than we do
+                    process_group=0,  # an interrupt from the terminal is for us: uploads end before their server
+                )
+        finally:
+            os.close(lock)
+        try:
+            self._endpoint = f"{_wait_until_ready(server, log)}/{ACCOUNT}"
+        except BaseException:
+            _stop(server)
+            raise
+        self._server = server
+
+
+def find_program(near: Iterable[Path] = ()) -> str:
+    """The path of Azurite's blob service: on PATH, or in `.tools` of a folder of `near` or above it.
+
+    Raises: ProviderError when it is not installed.
+    """
+    found = shutil.which(_PROGRAM)
+    if found:
+        return found
+    for start in near:
+        for folder in (start.absolute(), *start.absolute().parents):
+            program = folder / _TOOLS / _PROGRAM
+            if os.access(program, os.X_OK):
+                return str(program)
+    raise ProviderError(
+        "Azurite, which stands in for an Azure storage account, is not installed",
+        "install it with: npm install --global azurite (or give the storage account's `endpoint`)",
+    )
+
+
+def _command(program: str, folder: Path) -> list[str]:
+    """Source: Azurite's README. Port 0 is any free one; `--loose` lets it ignore headers it does not know, and newer
+    versions of the API than its own are taken."""
+    address = ["--blobHost", "127.0.0.1", "--blobPort", "0", "--location", str(folder.absolute())]
+    return [program, *address, "--silent", "--loose", "--skipApiVersionCheck", "--disableTelemetry"]
+
+
+def _lock(folder: Path) -> int:
+    """A descriptor whose lock keeps a second server out of `folder`: each would overwrite the other's tables.
+
+    Raises: Unavailable when another server keeps it.
+    """
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    until = time.monotonic() + _STOP_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() < until:  # one that was killed a moment ago needs that long to end
+                time.sleep(0.05)
+                continue
+            os.close(fd)
+            raise Unavailable(
+                f"another command runs Azurite on '{folder}'",
+                "wait until it has ended, or run Azurite yourself and give its `endpoint`",
+            ) from error
+        return fd
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> str:
+    """The URL on which the server says that it listens. Raises: Unavailable."""
+    until = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < until and server.poll() is None:
+        found = _LISTENING.search(log.read_text("utf-8", "replace"))
+        if found:
+            return found[1]
+        time.sleep(0.02)
+    said = " ".join(log.read_text("utf-8", "replace").split())[-500:]
+    raise Unavailable(f"Azurite did not start: {said or 'it said nothing'}", f"what it wrote is in '{log}'")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """Ends the server by closing its pipe; what does not end by itself is killed."""
+    if server.stdin is not None:
+        server.stdin.close()
+    try:
+        server.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
