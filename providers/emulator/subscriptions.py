@@ -65,7 +65,9 @@ def require_group(service: Service, request: ArmRequest) -> Resource:
         raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
     if request.method in ("PUT", "PATCH", "POST") and group.properties["provisioningState"] == DELETING:
         raise ArmError(
-            409, "ResourceGroupBeingDeleted", f"The resource group '{name}' is in deprovisioning state and takes no writes."
+            409,
+            "ResourceGroupBeingDeleted",
+            f"The resource group '{name}' is in deprovisioning state and takes no writes.",
         )
     return group
 
