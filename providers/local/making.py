@@ -17,8 +17,10 @@ from manifests.address import Address
 from manifests.values import Attributes, canonical_json
 from providers.disk_formats import DiskFormat
 from providers.errors import ProviderError, SourceError
+from providers.image_files.copying import Sink, copy_extent
+from providers.image_files.extents import Extent
+from providers.image_files.sources import SourceDisk
 from providers.local import layout
-from providers.local.copying import Extent, Sink, copy_extent
 from providers.local.objects import (
     Description,
     create_file,
@@ -30,7 +32,7 @@ from providers.local.objects import (
 )
 from providers.local.ownership import Ownership
 from providers.local.places import Places
-from providers.local.sources import SourceDisk, healthy_replicas
+from providers.local.sources import healthy_replicas
 from providers.protocol import Applied, ProgressCallback, Results, Step
 
 DiskFacts = dict[str, dict[str, Any]]

@@ -10,8 +10,9 @@ from typing import Any
 
 from manifests.address import Address
 from providers.errors import ObjectConflict, ProviderError, SourceError
+from providers.image_files.copying import Sink, copy_extent
+from providers.image_files.extents import Extent
 from providers.local import layout
-from providers.local.copying import Extent, Sink, copy_extent
 from providers.local.documents import require_mark
 from providers.local.making import applied, create_copy
 from providers.local.objects import (

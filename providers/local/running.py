@@ -9,12 +9,13 @@ from manifests.address import Address
 from manifests.values import Attributes
 from providers.disk_formats import DiskFormat
 from providers.errors import ProviderError, SourceError
-from providers.local.copying import Extent
+from providers.image_files.extents import Extent
+from providers.image_files.sources import SourceDisk, combined_digest
 from providers.local.documents import Documents
 from providers.local.making import RegionMaker, disk_facts
 from providers.local.places import Places
 from providers.local.replicas import Replicas
-from providers.local.sources import SourceDisk, Sources, combined_digest
+from providers.local.sources import Sources
 from providers.protocol import Applied, Operation, ProgressCallback, Step, Verb
 
 _COPYING = (Verb.CREATE, Verb.REPLACE)

@@ -11,8 +11,9 @@ from urllib.parse import unquote
 from manifests.address import Address
 from manifests.values import canonical_json
 from providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable
+from providers.image_files.copying import digest_extent
+from providers.image_files.extents import Extent
 from providers.local import layout
-from providers.local.copying import Extent, digest_extent
 from providers.local.documents import mark_of_broken
 from providers.local.objects import Description, Unreadable, open_folder, read_description
 from providers.local.places import Places

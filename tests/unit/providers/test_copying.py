@@ -14,7 +14,8 @@ import pytest
 from support.mounts import btrfs, tmpfs
 
 from providers.errors import SourceError
-from providers.local.copying import PIECE, Extent, Sink, copy_extent, digest_extent, file_identity
+from providers.image_files.copying import Sink, copy_extent, digest_extent
+from providers.image_files.extents import PIECE, Extent, file_identity
 
 MIB = 1 << 20
 DENSE = bytes(range(256)) * (5 * MIB // 256) + b"the end"

@@ -10,39 +10,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fcntl import ioctl
-from stat import S_ISREG
 from typing import TYPE_CHECKING
 
-from providers.errors import SourceError
+from providers.image_files.extents import PIECE, Extent, changed, opened, pieces
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-PIECE = 2 << 20
 _SMALL = 256 << 10
 _FICLONE = 0x40049409
 _ZEROS = memoryview(bytes(PIECE))
 Advance = Callable[[int], None]
 """Told the bytes gone through since the last call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Where the bytes of one disk are: a whole file, or a part of an archive. `label` is how messages call it.
-
-    `identity` is what the file's was when it was looked at; empty when that does not matter. `followed`: the path may
-    be a symbolic link.
-    """
-
-    path: str
-    offset: int
-    size: int
-    label: str
-    identity: str = ""
-    followed: bool = True
 
 
 @dataclass(slots=True)
@@ -51,11 +33,6 @@ class Sink:
 
     fd: int
     error: OSError | None = None
-
-
-def file_identity(status: os.stat_result) -> str:
-    """Changes when a file may have been written or replaced, not when it is read."""
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
 def digest_extent(extent: Extent, advance: Advance | None = None) -> str:
@@ -69,40 +46,16 @@ def copy_extent(extent: Extent, sinks: Sequence[Sink], advance: Advance | None =
     Raises: SourceError when it is missing, unreadable, not a regular file, or changed before the end; what is in the
     sinks is worthless then.
     """
-    fd = open_source(extent.path, extent.label, followed=extent.followed)
-    try:
-        before = os.fstat(fd)
-        if extent.identity not in ("", file_identity(before)) or extent.offset + extent.size > before.st_size:
-            raise _changed(extent)
-        whole = extent.size == before.st_size
+    with opened(extent) as fd:
+        status = os.fstat(fd)
+        whole = extent.size == status.st_size
         writers = [sink for sink in sinks if not (whole and _share_blocks(sink.fd, fd))]
-        if extent.size <= _SMALL and before.st_blocks * 512 >= before.st_size:
-            digest = _copy_at_once(fd, extent, writers)
-            if advance:
-                advance(extent.size)
-        else:
-            digest = _copy_in_pieces(fd, extent, writers, advance)
-        if file_identity(os.fstat(fd)) != file_identity(before):
-            raise _changed(extent)
-    except OSError as error:
-        raise SourceError(f"{extent.label} cannot be read: {error.strerror}", "check the disk it is on") from error
-    finally:
-        os.close(fd)
-    return digest
-
-
-def open_source(path: str, label: str, *, followed: bool = True) -> int:
-    """A descriptor of a regular file. Raises: SourceError when there is none or it cannot be opened."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if followed else os.O_NOFOLLOW))
-    except FileNotFoundError as error:
-        raise SourceError(f"{label} does not exist", "correct the path, or put the image there") from error
-    except OSError as error:
-        raise SourceError(f"{label} cannot be opened: {error.strerror}", "check its path and permissions") from error
-    if not S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise SourceError(f"{label} is not a regular file", "give the path of a disk image")
-    return fd
+        if extent.size > _SMALL or status.st_blocks * 512 < status.st_size:
+            return _copy_in_pieces(fd, extent, writers, advance)
+        digest = _copy_at_once(fd, extent, writers)
+        if advance:
+            advance(extent.size)
+        return digest
 
 
 def _share_blocks(target: int, source: int) -> bool:
@@ -117,7 +70,7 @@ def _share_blocks(target: int, source: int) -> bool:
 def _copy_at_once(fd: int, extent: Extent, sinks: Sequence[Sink]) -> str:
     content = os.pread(fd, extent.size, extent.offset)
     if len(content) != extent.size:
-        raise _changed(extent)
+        raise changed(extent)
     for sink in sinks:
         _write(sink, memoryview(content), 0)
     return hashlib.sha256(content).hexdigest()
@@ -133,10 +86,10 @@ def _copy_in_pieces(fd: int, extent: Extent, sinks: Sequence[Sink], advance: Adv
         _set_size(sink, extent.size)
     with ThreadPoolExecutor(1 + len(writers), thread_name_prefix="copy") as pool:
         running: list[Future[None]] = []
-        for number, (start, length, is_data) in enumerate(_pieces(fd, extent)):
+        for number, (start, length, is_data) in enumerate(pieces(fd, extent)):
             piece = buffers[number % 2][:length] if is_data else _ZEROS[:length]
             if is_data and os.preadv(fd, [piece], start) != length:
-                raise _changed(extent)
+                raise changed(extent)
             _wait(running)
             running = [pool.submit(hasher.update, piece)]
             if is_data:
@@ -177,30 +130,6 @@ def _fill_the_rest(sinks: Sequence[Sink], writers: Sequence[Sink]) -> None:
             sink.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _pieces(fd: int, extent: Extent) -> Iterator[tuple[int, int, bool]]:
-    """(start, length, whether data or a hole) of all that lies in the extent, in order, at most PIECE long each."""
-    position, end = extent.offset, extent.offset + extent.size
-    while position < end:
-        data = _seek(fd, position, os.SEEK_DATA, end)
-        yield from _cut(position, data, is_data=False)
-        position = _seek(fd, data, os.SEEK_HOLE, end) if data < end else end
-        yield from _cut(data, position, is_data=True)
-
-
-def _cut(start: int, end: int, *, is_data: bool) -> Iterator[tuple[int, int, bool]]:
-    for position in range(start, end, PIECE):
-        yield position, min(PIECE, end - position), is_data
-
-
-def _seek(fd: int, position: int, what: int, end: int) -> int:
-    try:
-        return min(os.lseek(fd, position, what), end)
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # nothing but a hole from here to the end
-            return end
-        raise
-
-
 def _set_size(sink: Sink, size: int) -> None:
     try:
         os.ftruncate(sink.fd, size)
@@ -215,10 +144,3 @@ def _write(sink: Sink, content: memoryview, position: int) -> None:
             content, position = content[written:], position + written
     except OSError as error:
         sink.error = error
-
-
-def _changed(extent: Extent) -> SourceError:
-    return SourceError(
-        f"{extent.label} changed while it was read",
-        "wait until whatever writes it has finished, then apply again",
-    )

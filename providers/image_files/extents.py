@@ -1,0 +1,102 @@
+"""Stretches of files: which bytes are a disk's, whether they are still the same, and where there are any."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from stat import S_ISREG
+
+from providers.errors import SourceError
+
+PIECE = 2 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where the bytes of one disk are: a whole file, or a part of an archive. `label` is how messages call it.
+
+    `identity` is what the file's was when it was looked at; empty when that does not matter. `followed`: the path may
+    be a symbolic link.
+    """
+
+    path: str
+    offset: int
+    size: int
+    label: str
+    identity: str = ""
+    followed: bool = True
+
+
+def file_identity(status: os.stat_result) -> str:
+    """Changes when a file may have been written or replaced, not when it is read."""
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+
+
+def open_source(path: str, label: str, *, followed: bool = True) -> int:
+    """A descriptor of a regular file. Raises: SourceError when there is none or it cannot be opened."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if followed else os.O_NOFOLLOW))
+    except FileNotFoundError as error:
+        raise SourceError(f"{label} does not exist", "correct the path, or put the image there") from error
+    except OSError as error:
+        raise SourceError(f"{label} cannot be opened: {error.strerror}", "check its path and permissions") from error
+    if not S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise SourceError(f"{label} is not a regular file", "give the path of a disk image")
+    return fd
+
+
+@contextmanager
+def opened(extent: Extent) -> Iterator[int]:
+    """A descriptor of the file that holds an extent, for reading it in the block.
+
+    Raises: SourceError when it is missing, unreadable, not a regular file, or changed before the block ends: what was
+    read is worthless then.
+    """
+    fd = open_source(extent.path, extent.label, followed=extent.followed)
+    try:
+        before = os.fstat(fd)
+        if extent.identity not in ("", file_identity(before)) or extent.offset + extent.size > before.st_size:
+            raise changed(extent)
+        yield fd
+        if file_identity(os.fstat(fd)) != file_identity(before):
+            raise changed(extent)
+    except OSError as error:
+        raise SourceError(f"{extent.label} cannot be read: {error.strerror}", "check the disk it is on") from error
+    finally:
+        os.close(fd)
+
+
+def pieces(fd: int, extent: Extent, most: int = PIECE) -> Iterator[tuple[int, int, bool]]:
+    """(start, length, whether data or a hole) of all that lies in the extent, in order, at most `most` long each."""
+    position, end = extent.offset, extent.offset + extent.size
+    while position < end:
+        data = _seek(fd, position, os.SEEK_DATA, end)
+        yield from _cut(position, data, most, is_data=False)
+        position = _seek(fd, data, os.SEEK_HOLE, end) if data < end else end
+        yield from _cut(data, position, most, is_data=True)
+
+
+def _cut(start: int, end: int, most: int, *, is_data: bool) -> Iterator[tuple[int, int, bool]]:
+    for position in range(start, end, most):
+        yield position, min(most, end - position), is_data
+
+
+def _seek(fd: int, position: int, what: int, end: int) -> int:
+    try:
+        return min(os.lseek(fd, position, what), end)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # nothing but a hole from here to the end
+            return end
+        raise
+
+
+def changed(extent: Extent) -> SourceError:
+    """What there is to say of a file that was written while it was read."""
+    return SourceError(
+        f"{extent.label} changed while it was read",
+        "wait until whatever writes it has finished, then apply again",
+    )
