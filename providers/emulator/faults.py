@@ -82,7 +82,7 @@ class Faults:
 def read_faults(content: Any) -> list[Fault]:
     """Faults from JSON. Raises: ValueError saying what is wrong with which entry."""
     if not isinstance(content, list):
-        raise ValueError("faults are a list of objects")
+        raise ValueError("faults are a list of objects")  # noqa: TRY004 - a fault of the file, not of a caller
     return [_read(index, entry) for index, entry in enumerate(content)]
 
 
@@ -102,6 +102,6 @@ def _read(index: int, entry: Any) -> Fault:
         if name not in _FIELDS:
             raise ValueError(f"fault {index}: unknown field '{name}'; known are {', '.join(_FIELDS)}")
         if not isinstance(value, _TYPES[str(_FIELDS[name].type)]) or isinstance(value, bool):
-            raise ValueError(f"fault {index}: '{name}' is not a {_FIELDS[name].type}")
+            raise ValueError(f"fault {index}: '{name}' is not a {_FIELDS[name].type}")  # noqa: TRY004 - as above
     values = {**entry, "regions": tuple(entry.get("regions", ()))}
     return Fault(**values)

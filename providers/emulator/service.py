@@ -55,6 +55,10 @@ class Blobs(Protocol):
         """Copies a blob's content to our own disks, and says under which name."""
         ...
 
+    def remove(self, name: str) -> None:
+        """Removes a disk that `keep` made; fine when it is gone."""
+        ...
+
 
 @dataclass
 class Service:

@@ -131,7 +131,10 @@ class Store:
 
     def _select(self, where: str, *values: str) -> list[Resource]:
         rows = self._db.execute(f"SELECT id, type, parent, body, hidden FROM resources WHERE {where}", values)  # noqa: S608 - constants
-        return [Resource(*row[:3], json.loads(row[3]), json.loads(row[4])) for row in rows.fetchall()]
+        return [
+            Resource(identity, kind, parent, json.loads(body), json.loads(hidden))
+            for identity, kind, parent, body, hidden in rows.fetchall()
+        ]
 
     def put(self, resource: Resource) -> None:
         self._db.execute(

@@ -1,0 +1,97 @@
+"""The storage profile of an image version: where its disks come from, kept once, and shown with sizes when it is done.
+
+Source: the Compute Gallery REST specification; recordings of the Azure CLI's gallery tests.
+"""
+
+from __future__ import annotations
+
+from providers.emulator.arm import Body
+from providers.emulator.reading import Fields
+from providers.emulator.service import Service
+from providers.emulator.sources import SourceDisk, resolve
+from providers.emulator.store import Resource
+from providers.emulator.tracked import SOFT_DELETED, VERSION, changed, fixed
+
+_STICKY = ("source", "osDiskImage", "dataDiskImages")
+
+
+def write_storage(
+    service: Service, version: Resource, definition: Resource, properties: Fields, *, new: bool, shallow: bool
+) -> None:
+    """The sources are set once; an update may leave them out, and says the same or nothing."""
+    given = properties.object("storageProfile")
+    if new:
+        if not properties.has("storageProfile"):
+            raise properties.refuse("storageProfile", "Required parameter 'storageProfile' is missing (null).")
+        source = resolve(
+            service,
+            dict(given.values),
+            definition,
+            version.hidden["region"],
+            mode="Shallow" if shallow else "Full",
+            subscription=service.subscription,
+        )
+        version.hidden["disks"] = {"os": _disk(source.os_disk)}
+        version.hidden["disks"] |= {str(lun): _disk(disk) for lun, disk in sorted(source.data_disks.items())}
+        version.hidden["profile"] = {name: given.get(name) for name in _STICKY if given.has(name)}
+        version.properties["storageProfile"] = shown_storage(version, ready=False)
+        return
+    stored: Body = version.hidden["profile"]
+    sent = given.object("source")
+    if sent.values:
+        fixed(given, "source", stored.get("source") or {}, dict(sent.values))
+    shown = version.properties["storageProfile"]
+    _check_disk(given.object("osDiskImage"), shown.get("osDiskImage", {}), stored.get("osDiskImage") or {})
+    known = {disk["lun"]: disk for disk in shown.get("dataDiskImages", ())}
+    sources = {disk.get("lun"): disk for disk in stored.get("dataDiskImages") or ()}
+    for disk in given.objects("dataDiskImages"):
+        lun = disk.whole("lun", 0)
+        if lun not in known:
+            raise changed(disk.path("lun"), sorted(known), lun)
+        _check_disk(disk, known[lun], sources.get(lun, {}))
+
+
+def _check_disk(given: Fields, shown: Body, stored: Body) -> None:
+    fixed(given, "hostCaching", shown.get("hostCaching"), given.text("hostCaching"))
+    source = given.object("source")
+    if source.values:
+        fixed(given, "source", stored.get("source") or {}, dict(source.values))
+
+
+def _disk(disk: SourceDisk) -> Body:
+    return {"sizeInGB": disk.size_gb, "hostCaching": disk.host_caching, "content": disk.content}
+
+
+def shown_storage(version: Resource, *, ready: bool) -> Body:
+    """The storage profile of answers: sizes only once the copy is done, sources as they were sent."""
+    disks, profile = version.hidden["disks"], version.hidden["profile"]
+    given = {disk["lun"]: disk for disk in profile.get("dataDiskImages") or ()}
+    found: Body = {"source": profile["source"]} if "source" in profile else {}
+    found["osDiskImage"] = _shown_disk(disks["os"], profile.get("osDiskImage") or {}, ready=ready)
+    data = [
+        {"lun": int(lun), **_shown_disk(disk, given.get(int(lun), {}), ready=ready)}
+        for lun, disk in disks.items()
+        if lun != "os"
+    ]
+    if data:
+        found["dataDiskImages"] = data
+    return found
+
+
+def _shown_disk(disk: Body, given: Body, *, ready: bool) -> Body:
+    found: Body = {"sizeInGB": disk["sizeInGB"]} if ready else {}
+    if disk["hostCaching"]:
+        found["hostCaching"] = disk["hostCaching"]
+    return found | {"source": given.get("source") or {}}
+
+
+def drop_content(service: Service, gone: Resource) -> None:
+    """Removes the disks that no version uses any more."""
+    used = {
+        disk["content"]
+        for version in [*service.store.of_type(VERSION), *service.store.of_type(SOFT_DELETED)]
+        for disk in version.hidden["disks"].values()
+    }
+    for disk in gone.hidden["disks"].values():
+        if disk["content"] and disk["content"] not in used:
+            service.blobs.remove(disk["content"])
