@@ -154,7 +154,7 @@ def _show_definition(request: ArmRequest, way: _Way, gallery: Resource, definiti
 def _show_version(request: ArmRequest, way: _Way, gallery: Resource, version: Resource) -> Body:
     profile = version.properties["publishingProfile"]
     storage = version.properties["storageProfile"]
-    shown = {"osDiskImage": _disk(storage["osDiskImage"])}
+    shown: Body = {"osDiskImage": _disk(storage["osDiskImage"])}
     if "dataDiskImages" in storage:
         shown["dataDiskImages"] = [{"lun": disk["lun"], **_disk(disk)} for disk in storage["dataDiskImages"]]
     properties = {"publishedDate": profile["publishedDate"], "excludeFromLatest": profile["excludeFromLatest"]}

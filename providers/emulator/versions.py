@@ -49,9 +49,8 @@ from providers.emulator.tracked import (
 )
 from providers.emulator.version_storage import drop_content, shown_storage, write_storage
 
-KIND = Kind(
-    VERSION, "galleryImageVersion", re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}"), "it must be Major.Minor.Patch."
-)
+_NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}")
+KIND = Kind(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
 PATH = f"{DEFINITION_PATH}/versions/{{version}}"
 MOST_IN_REGION = 10_000
 _POLL_S = 60
@@ -331,7 +330,7 @@ def finish(service: Service, operation: Operation, version: Resource) -> None:
     service.store.put(version)
 
 
-def finish_deleted(service: Service, operation: Operation, deleted: Resource) -> None:
+def finish_deleted(service: Service, _operation: Operation, deleted: Resource) -> None:
     """The end of a soft-deleted version: purged, or kept as long as it was promised."""
     service.store.remove(deleted.id)
     drop_content(service, deleted)
