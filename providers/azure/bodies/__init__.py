@@ -1,0 +1,29 @@
+"""Between the manifests' canonical attributes and the bodies of Azure's gallery API, without I/O.
+
+A `..._body` is for a PUT with api-version 2026-03-03. `..._attributes` read what a GET or a list shows and give back
+exactly what was planned, if nothing but the service has touched it since: what it fills in is left out unless the
+manifest set it, which the marks remember.
+"""
+
+from providers.azure.bodies.definition import definition_attributes, definition_body
+from providers.azure.bodies.gallery import gallery_attributes, gallery_body, groups_of, groups_of_body
+from providers.azure.bodies.planned import declared, marks_for
+from providers.azure.bodies.regions import region_attributes
+from providers.azure.bodies.sources import storage_profile
+from providers.azure.bodies.version import lacks_security, version_attributes, version_body
+
+__all__ = [
+    "declared",
+    "definition_attributes",
+    "definition_body",
+    "gallery_attributes",
+    "gallery_body",
+    "groups_of",
+    "groups_of_body",
+    "lacks_security",
+    "marks_for",
+    "region_attributes",
+    "storage_profile",
+    "version_attributes",
+    "version_body",
+]

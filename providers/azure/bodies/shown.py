@@ -1,0 +1,68 @@
+"""Reads answers of the service, which may be anything: what is not of the type asked for counts as absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from providers.azure.marks import Marks, from_tags
+from providers.azure.words import word
+
+Shown = Mapping[str, Any]
+
+
+def inside(body: Any, *path: str) -> Shown:
+    """The object at `path`; an empty one when there is none."""
+    for name in path:
+        body = body.get(name) if isinstance(body, Mapping) else None
+    return body if isinstance(body, Mapping) else {}
+
+
+def objects(value: Any) -> list[Shown]:
+    """The objects of a list."""
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
+
+
+def text(value: Any) -> str:
+    """A text that can be encoded; empty when `value` is none."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def texts(value: Any) -> list[str]:
+    """The texts of a list that are not empty."""
+    return [found for entry in value if (found := text(entry))] if isinstance(value, list) else []
+
+
+def number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def a_word(value: Any) -> str:
+    """A word of the service in its canonical spelling; empty when `value` is no text."""
+    return word(text(value))
+
+
+def own_tags(body: Shown) -> dict[str, str]:
+    """The tags of an object without our marks."""
+    _, own = from_tags(inside(body, "tags"))
+    return {text(name): text(value) for name, value in own.items()}
+
+
+def free_text(properties: Shown, name: str, marks: Marks) -> str | None:
+    """A text that people wrote. The service does not tell an empty one from none, so the marks do."""
+    found = text(properties.get(name))
+    return found if found or name in marks.declared else None
+
+
+def members(shown: Shown, names: Iterable[str], read: Callable[[Any], Any]) -> dict[str, Any]:
+    """The members called `names` that `read` makes something of; neither None nor empty."""
+    return present({name: read(shown.get(name)) for name in names})
+
+
+def present(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that are set: neither None, nor an empty text or collection."""
+    return {name: value for name, value in attributes.items() if value is not None and value not in ("", {}, [])}

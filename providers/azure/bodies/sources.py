@@ -1,0 +1,121 @@
+"""What a version is made from: sources and data disks, and the storage profile that says so.
+
+Source: the Compute Gallery REST specification; Azure's documentation of image versions.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from manifests.values import Attributes
+from providers.azure.bodies.shown import Shown, a_word, inside, number, objects, present, text
+from providers.azure.marks import Marks
+
+DATA_CACHING = "ReadOnly"
+"""The caching of a data disk when nobody says. Source: recordings of the Azure CLI's gallery tests."""
+
+_VERSION_ID = re.compile(r".*/galleries/([^/]+)/images/([^/]+)/versions/([^/]+)", re.IGNORECASE)
+Vhds = Mapping[str, tuple[str, str]]
+
+
+def storage_profile(attributes: Attributes, *, vhd: Vhds, version_id: Callable[[str], str]) -> dict[str, Any]:
+    """The `storageProfile` of a new version. `vhd` holds address and storage account of the blob for each disk (`os`,
+    `data-LUN`) whose source is a file; `version_id` gives the id of the version of an address."""
+    style, value = next(iter(attributes["source"].items()))
+    match style:
+        case "managedImage":
+            return {"source": {"id": value}}
+        case "version":
+            return {"source": {"id": version_id(value)}}
+        case "vm":
+            return {"source": {"virtualMachineId": value}}
+        case "communityGalleryImage":
+            return {"source": {"communityGalleryImageId": value}}
+    profile: dict[str, Any] = {"osDiskImage": _disk(attributes, vhd, "os")}
+    disks = sorted(attributes.get("dataDisks", {}).items(), key=lambda disk: int(disk[0]))
+    if disks:
+        profile["dataDiskImages"] = [{"lun": int(lun), **_disk(disk, vhd, f"data-{lun}")} for lun, disk in disks]
+    return profile
+
+
+def _disk(disk: Attributes, vhd: Vhds, name: str) -> dict[str, Any]:
+    caching = {"hostCaching": disk["hostCaching"]} if "hostCaching" in disk else {}
+    return {"source": _disk_source(disk["source"], vhd, name), **caching}
+
+
+def _disk_source(source: Attributes, vhd: Vhds, name: str) -> dict[str, Any]:
+    style, value = next(iter(source.items()))
+    match style:
+        case "file":
+            uri, account = vhd[name]
+            return {"uri": uri, "storageAccountId": account}
+        case "vhd":
+            return {"uri": value["uri"], "storageAccountId": value["storageAccount"]}
+        case _:
+            return {"id": value}
+
+
+def read_sources(profile: Shown, marks: Marks) -> dict[str, Any]:
+    """`source`, and `dataDisks` if there are: as planned, unless the service shows that they are others. Without a
+    plan, what the service shows, which may be nothing."""
+    planned = json.loads(marks.source) if marks.source else {}
+    source, disks = inside(planned, "source"), inside(planned, "dataDisks")
+    if source and not _contradicts(source, disks, profile):
+        return {"source": source, **present({"dataDisks": disks})}
+    return {"source": _shown_source(profile), **present({"dataDisks": _shown_disks(profile)})}
+
+
+def _contradicts(source: Shown, disks: Shown, profile: Shown) -> bool:
+    """Whether a storage profile names something else than was planned; the service shows sources, or leaves them out,
+    as it likes."""
+    if _differs(source, inside(profile, "source")) or _differs(source, inside(profile, "osDiskImage", "source")):
+        return True
+    shown = {str(disk.get("lun")): inside(disk, "source") for disk in objects(profile.get("dataDiskImages"))}
+    return any(_differs(inside(disk, "source"), shown.get(lun, {})) for lun, disk in disks.items())
+
+
+def _differs(source: Shown, shown: Shown) -> bool:
+    style, value = next(iter(source.items()), ("", None))
+    if style == "version":
+        named = _VERSION_ID.fullmatch(text(shown.get("id")))
+        return named is not None and "/".join(named.groups()).lower() != text(value).lower()
+    if style == "vhd":
+        return _is_other(inside(source, "vhd").get("uri"), shown.get("uri"))
+    names = {"vm": ("virtualMachineId", "id"), "communityGalleryImage": ("communityGalleryImageId",), "file": ()}
+    return any(_is_other(value, shown.get(name)) for name in names.get(style, ("id",)))
+
+
+def _is_other(planned: Any, shown: Any) -> bool:
+    return bool(text(shown)) and text(planned).lower() != text(shown).lower()
+
+
+def _shown_source(profile: Shown) -> dict[str, Any]:
+    source = inside(profile, "source")
+    for member, style in (("virtualMachineId", "vm"), ("communityGalleryImageId", "communityGalleryImage")):
+        if found := text(source.get(member)):
+            return {style: found}
+    if found := text(source.get("id")):
+        return {"vm" if "/virtualmachines/" in found.lower() else "managedImage": found}
+    return _shown_disk_source(inside(profile, "osDiskImage", "source"))
+
+
+def _shown_disk_source(source: Shown) -> dict[str, Any]:
+    if found := text(source.get("id")):
+        return {"snapshot" if "/snapshots/" in found.lower() else "disk": found}
+    if found := text(source.get("uri")):
+        return {"vhd": present({"uri": found, "storageAccount": text(source.get("storageAccountId"))})}
+    return {}
+
+
+def _shown_disks(profile: Shown) -> dict[str, Any]:
+    """The data disks of a version made from single disks; a whole image brings its own, which nobody declared."""
+    found = {}
+    for disk in objects(profile.get("dataDiskImages")):
+        lun, source = number(disk.get("lun")), _shown_disk_source(inside(disk, "source"))
+        caching = a_word(disk.get("hostCaching"))
+        if lun is not None and source:
+            found[str(lun)] = present({"source": source, "hostCaching": "" if caching == DATA_CACHING else caching})
+    return found
