@@ -10,7 +10,7 @@ from providers.emulator.reading import Fields
 from providers.emulator.service import Service
 from providers.emulator.sources import SourceDisk, resolve
 from providers.emulator.store import Resource
-from providers.emulator.tracked import SOFT_DELETED, VERSION, changed, fixed
+from providers.emulator.tracked import changed, fixed
 
 _STICKY = ("source", "osDiskImage", "dataDiskImages")
 
@@ -29,7 +29,6 @@ def write_storage(
             definition,
             version.hidden["region"],
             mode="Shallow" if shallow else "Full",
-            subscription=service.subscription,
         )
         version.hidden["disks"] = {"os": _disk(source.os_disk)}
         version.hidden["disks"] |= {str(lun): _disk(disk) for lun, disk in sorted(source.data_disks.items())}
@@ -83,15 +82,3 @@ def _shown_disk(disk: Body, given: Body, *, ready: bool) -> Body:
     if disk["hostCaching"]:
         found["hostCaching"] = disk["hostCaching"]
     return found | {"source": given.get("source") or {}}
-
-
-def drop_content(service: Service, gone: Resource) -> None:
-    """Removes the disks that no version uses any more."""
-    used = {
-        disk["content"]
-        for version in [*service.store.of_type(VERSION), *service.store.of_type(SOFT_DELETED)]
-        for disk in version.hidden["disks"].values()
-    }
-    for disk in gone.hidden["disks"].values():
-        if disk["content"] and disk["content"] not in used:
-            service.blobs.remove(disk["content"])

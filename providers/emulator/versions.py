@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from providers.emulator.arm import ArmAnswer, ArmError, ArmRequest, Body
+from providers.emulator.content_use import drop_content
 from providers.emulator.definitions import PATH as DEFINITION_PATH
 from providers.emulator.definitions import definition_id
 from providers.emulator.locations import LOCATIONS, Location, display_name, find
@@ -47,7 +48,7 @@ from providers.emulator.tracked import (
     parent_of,
     require,
 )
-from providers.emulator.version_storage import drop_content, shown_storage, write_storage
+from providers.emulator.version_storage import shown_storage, write_storage
 
 _NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}")
 KIND = Kind(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
