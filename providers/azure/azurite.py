@@ -58,6 +58,10 @@ class Azurite:
                 self._start()
             return self._endpoint
 
+    def has_data(self) -> bool:
+        """Whether a server has ever kept anything in the folder."""
+        return any(self._folder.glob("__azurite_db_*"))
+
     def close(self) -> None:
         """Ends the server, if it runs, once it has written down what it holds."""
         with self._starting:

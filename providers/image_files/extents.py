@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from stat import S_ISREG
 
+from providers.disk_formats import SECTOR
 from providers.errors import SourceError
 
 PIECE = 2 << 20
@@ -71,13 +72,18 @@ def opened(extent: Extent) -> Iterator[int]:
 
 
 def pieces(fd: int, extent: Extent, most: int = PIECE) -> Iterator[tuple[int, int, bool]]:
-    """(start, length, whether data or a hole) of all that lies in the extent, in order, at most `most` long each."""
+    """(start, length, whether data or a hole) of all that lies in the extent, in order, at most `most` long each.
+
+    Data begins and ends at whole sectors of the extent; its last one may be cut short.
+    """
     position, end = extent.offset, extent.offset + extent.size
     while position < end:
         data = _seek(fd, position, os.SEEK_DATA, end)
-        yield from _cut(position, data, most, is_data=False)
-        position = _seek(fd, data, os.SEEK_HOLE, end) if data < end else end
-        yield from _cut(data, position, most, is_data=True)
+        hole = _seek(fd, data, os.SEEK_HOLE, end) if data < end else end
+        begin = data - (data - extent.offset) % SECTOR if data < end else end
+        yield from _cut(position, begin, most, is_data=False)
+        position = min(end, hole + (extent.offset - hole) % SECTOR)
+        yield from _cut(begin, position, most, is_data=True)
 
 
 def _cut(start: int, end: int, most: int, *, is_data: bool) -> Iterator[tuple[int, int, bool]]:
