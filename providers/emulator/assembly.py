@@ -37,6 +37,7 @@ FINISHERS: Mapping[str, Finisher] = {
     tracked.DEFINITION: tracked.finish_container,
     tracked.VERSION: versions.finish,
     tracked.SOFT_DELETED: versions.finish_deleted,
+    **groups.FINISHERS,
 }
 
 

@@ -1,0 +1,178 @@
+"""The emulator as a process: everything put together, in a thread of this process or in the foreground."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from providers.emulator.admin import set_faults
+from providers.emulator.app import create_app
+from providers.emulator.assembly import create_service
+from providers.emulator.budgets import Budgets
+from providers.emulator.disk_content import DiskContents
+from providers.emulator.faults import Fault, read_faults
+from providers.emulator.front import Front
+from providers.emulator.identity import Identity
+from providers.emulator.listening import Listener, bind
+from providers.emulator.private_files import write_private
+from providers.emulator.service import Service
+from providers.emulator.store import Store
+from providers.emulator.timing import Clock, Durations, SystemClock
+from providers.emulator.tls import ca_file, server_context
+from providers.emulator.tokens import LIFETIME_S, Credentials, Tokens, load_credentials
+from providers.emulator.traffic import Traffic
+from providers.errors import ProviderError
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+TENANT = "11111111-1111-1111-1111-111111111111"
+SCRIPT_TOKEN_S = 24 * 3600
+_LOOPBACK = ("127.0.0.1", "localhost")
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  only compared with
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorSettings:
+    """What an emulator is started with. `port` 0 is any free one; `faults` is a file of faults to begin with;
+    `storage` is the connection string of a storage account whose blobs may be read, beside those on this machine."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    time_scale: float = 1.0
+    faults: Path | None = None
+    budgets: bool = False
+    subscription: str = SUBSCRIPTION
+    tenant: str = TENANT
+    storage: str = field(default="", repr=False)
+    clock: Clock = field(default_factory=SystemClock)
+
+
+class RunningEmulator:
+    """An emulator that answers at `endpoint`, until `stop`."""
+
+    def __init__(self, settings: EmulatorSettings) -> None:
+        """Returns once it answers. Raises: ProviderError; OSError when the data directory cannot be used."""
+        faults = _read_faults(settings.faults) if settings.faults else []
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        bound = bind(settings.host, settings.port)
+        try:
+            names = _names(settings.host)
+            self.endpoint = f"https://{names[0]}:{bound.getsockname()[1]}"
+            context = server_context(settings.data, names)
+            self._tokens = _tokens(settings, names)
+            self._store = Store(settings.data / "emulator.db")
+        except BaseException:
+            bound.close()
+            raise
+        self.service: Service = _service(settings, self._store)
+        set_faults(self.service, faults)
+        self.ca = ca_file(settings.data)
+        self.subscription, self.tenant = settings.subscription, settings.tenant
+        budgets = Budgets(settings.clock) if settings.budgets else None
+        front = Front(self.service, self._tokens, Identity(self._tokens), Traffic(), budgets)
+        self._listener = Listener(create_app(front), bound, context)
+
+    @property
+    def credentials(self) -> Credentials:
+        return self._tokens.credentials
+
+    @property
+    def client_id(self) -> str:
+        return self.credentials.client_id
+
+    @property
+    def client_secret(self) -> str:
+        return self.credentials.client_secret
+
+    def token(self, lifetime_s: float = LIFETIME_S) -> str:
+        """A token that is good for this service for so many seconds."""
+        return self._tokens.issue(self.endpoint, lifetime_s)
+
+    def end_soon(self) -> None:
+        """Asks the server to end; safe in a signal handler."""
+        self._listener.end_soon()
+
+    def wait(self) -> None:
+        """Returns when the server is over."""
+        self._listener.wait()
+
+    def stop(self) -> None:
+        """Ends the server and closes its files; what is being answered gets a second. Twice is fine."""
+        self.end_soon()
+        self.wait()
+        self._store.close()
+
+
+def start(settings: EmulatorSettings) -> RunningEmulator:
+    """An emulator in a thread of this process, which answers by now. Raises: ProviderError."""
+    return RunningEmulator(settings)
+
+
+def serve(settings: EmulatorSettings, ready_file: Path | None, announce: Callable[[RunningEmulator], None]) -> None:
+    """Runs an emulator until the process is interrupted or terminated. Raises: ProviderError.
+
+    Who waits for `ready_file` sees none, or a whole one of an emulator that answers.
+    """
+    if ready_file:
+        ready_file.unlink(missing_ok=True)
+    running = start(settings)
+    before = {
+        number: signal.signal(number, lambda *_: running.end_soon()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        if ready_file:
+            write_private(ready_file, json.dumps(description(running), indent=2) + "\n")
+        announce(running)
+        running.wait()
+    finally:
+        running.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def description(running: RunningEmulator) -> dict[str, str]:
+    """Everything that a script needs to use an emulator, secrets among it."""
+    return {
+        "endpoint": running.endpoint,
+        "ca": str(running.ca.absolute()),
+        "subscription": running.subscription,
+        "tenant": running.tenant,
+        "token": running.token(SCRIPT_TOKEN_S),
+        "clientId": running.client_id,
+        "clientSecret": running.client_secret,
+    }
+
+
+def _names(host: str) -> list[str]:
+    """The names under which clients reach the service, the one in its endpoint first."""
+    if host in _LOOPBACK:
+        return ["localhost", "127.0.0.1", "::1"]
+    if host in _ANYWHERE:
+        return ["localhost", "127.0.0.1", "::1", socket.gethostname()]
+    return [host, "localhost", "127.0.0.1", "::1"]
+
+
+def _tokens(settings: EmulatorSettings, names: list[str]) -> Tokens:
+    return Tokens(load_credentials(settings.data), settings.tenant, settings.clock, frozenset(names))
+
+
+def _service(settings: EmulatorSettings, store: Store) -> Service:
+    return create_service(
+        store,
+        settings.subscription,
+        settings.tenant,
+        DiskContents(settings.data / "disks", connection_string=settings.storage),
+        clock=settings.clock,
+        durations=Durations(scale=settings.time_scale),
+    )
+
+
+def _read_faults(path: Path) -> list[Fault]:
+    try:
+        return read_faults(json.loads(path.read_text("utf-8")))
+    except ValueError as error:
+        raise ProviderError(f"{path}: {error}", "correct the file of faults") from error
