@@ -21,6 +21,7 @@ _PROGRAM = "azurite-blob"
 _TOOLS = ".tools/node_modules/.bin"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
+_LOCK_TIMEOUT_S = 5.0
 _LISTENING = re.compile(r"successfully listens on (http://127\.0\.0\.1:\d+)")
 
 # Standard input is a pipe that we hold: it ends when we close it and also when we are killed, from whatever thread the
@@ -126,7 +127,7 @@ def _lock(folder: Path) -> int:
     Raises: Unavailable when another server keeps it.
     """
     fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    until = time.monotonic() + _STOP_TIMEOUT_S
+    until = time.monotonic() + _LOCK_TIMEOUT_S
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

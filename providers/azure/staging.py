@@ -22,7 +22,7 @@ from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 from manifests.address import Address
 from providers.azure.azurite import Azurite
 from providers.azure.page_upload import AT_ONCE, PageSet, upload
-from providers.azure.storage import connect, told
+from providers.azure.storage import FIRST_CONTACT, connect, told
 from providers.azure.storage_settings import AUTO, StorageSettings
 from providers.azure.vhd import footer, opened_disk, whole_mib
 from providers.disk_formats import SECTOR
@@ -125,7 +125,7 @@ class Staging:
         container = self._connected()
         with told(self._settings, self._endpoint(), "list blobs"):
             try:
-                found = list(container.list_blobs(name_starts_with=prefix, include=["metadata"]))
+                found = list(container.list_blobs(name_starts_with=prefix, include=["metadata"], **FIRST_CONTACT))
             except ResourceNotFoundError:  # nothing was ever staged there
                 return []
         return sorted(blob.name for blob in found if _lineage_of(blob) == lineage)
@@ -158,7 +158,7 @@ class Staging:
     def _ours(self, blob: BlobClient, lineage: str) -> BlobProperties | None:
         """The blob as it is; None when there is none. Raises: ObjectConflict when it is not of this lineage."""
         try:
-            found = blob.get_blob_properties()
+            found = blob.get_blob_properties(**FIRST_CONTACT)
         except ResourceNotFoundError:
             return None
         if _lineage_of(found) != lineage:

@@ -18,6 +18,9 @@ from providers.errors import ProviderError, Unavailable
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+FIRST_CONTACT: Mapping[str, Any] = {"retry_connect": 0}
+"""Options of a request that may be the first: where nobody listens, nobody waits."""
+
 _ROLE = "the role Storage Blob Data Contributor on the container"
 _KEY = "AZURE_STORAGE_KEY"
 _CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
