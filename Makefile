@@ -44,5 +44,5 @@ $(VENV)/ready: pyproject.toml .ci/setup
 	@touch $@
 
 $(VENV)/ready-to-develop: pyproject.toml .ci/setup
-	@.ci/setup python test,lint,postgresql,azure
+	@.ci/setup python test,lint,postgresql,azure,emulator
 	@touch $@ $(VENV)/ready

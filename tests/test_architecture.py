@@ -28,13 +28,17 @@ MAY_IMPORT = {
 DOORS = {
     "azure": ("providers.azure", "providers.emulator"),
     "deepdiff": ("reconciler.diff",),
+    "jwt": ("providers.emulator.tokens",),
     "networkx": ("reconciler.graph",),
     "psycopg": ("state.sql_store",),
     "pydantic": ("manifests",),
     "pydantic_core": ("manifests",),
     "rich": ("reconciler.views", "reconciler.cli"),
-    "sqlite3": ("state.sql_store",),
+    "sqlite3": ("state.sql_store", "providers.emulator.store"),
+    "starlette": ("providers.emulator.app", "providers.emulator.listening"),
+    "trustme": ("providers.emulator.tls",),
     "typer": ("reconciler.cli",),
+    "uvicorn": ("providers.emulator.listening",),
     "yaml": ("manifests.loading",),
 }
 """Library -> the modules, or packages, that may import it."""
@@ -93,6 +97,7 @@ EFFECTS = {
 DISTRIBUTIONS = {
     "azure.core": "azure-core",
     "azure.storage.blob": "azure-storage-blob",
+    "jwt": "pyjwt",
     "pydantic_core": "pydantic",
     "yaml": "pyyaml",
 }

@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import jwt
-from jwt.types import Options
 
 from providers.emulator.arm import ArmError
 from providers.emulator.private_files import kept
 from providers.emulator.timing import Clock
+
+if TYPE_CHECKING:
+    from jwt.types import Options
 
 LIFETIME_S = 3600
 ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
