@@ -57,20 +57,21 @@ class RunningEmulator:
     def __init__(self, settings: EmulatorSettings) -> None:
         """Returns once it answers. Raises: ProviderError; OSError when the data directory cannot be used."""
         faults = _read_faults(settings.faults) if settings.faults else []
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.data = settings.data.absolute()
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         bound = bind(settings.host, settings.port)
         try:
             names = _names(settings.host)
             self.endpoint = f"https://{names[0]}:{bound.getsockname()[1]}"
-            context = server_context(settings.data, names)
-            self._tokens = _tokens(settings, names)
-            self._store = Store(settings.data / "emulator.db")
+            context = server_context(self.data, names)
+            self._tokens = Tokens(load_credentials(self.data), settings.tenant, settings.clock, frozenset(names))
+            self._store = Store(self.data / "emulator.db")
         except BaseException:
             bound.close()
             raise
         self.service: Service = _service(settings, self._store)
         set_faults(self.service, faults)
-        self.ca = ca_file(settings.data)
+        self.ca = ca_file(self.data)
         self.subscription, self.tenant = settings.subscription, settings.tenant
         budgets = Budgets(settings.clock) if settings.budgets else None
         front = Front(self.service, self._tokens, Identity(self._tokens), Traffic(), budgets)
@@ -138,7 +139,7 @@ def description(running: RunningEmulator) -> dict[str, str]:
     """Everything that a script needs to use an emulator, secrets among it."""
     return {
         "endpoint": running.endpoint,
-        "ca": str(running.ca.absolute()),
+        "ca": str(running.ca),
         "subscription": running.subscription,
         "tenant": running.tenant,
         "token": running.token(SCRIPT_TOKEN_S),
@@ -154,10 +155,6 @@ def _names(host: str) -> list[str]:
     if host in _ANYWHERE:
         return ["localhost", "127.0.0.1", "::1", socket.gethostname()]
     return [host, "localhost", "127.0.0.1", "::1"]
-
-
-def _tokens(settings: EmulatorSettings, names: list[str]) -> Tokens:
-    return Tokens(load_credentials(settings.data), settings.tenant, settings.clock, frozenset(names))
 
 
 def _service(settings: EmulatorSettings, store: Store) -> Service:

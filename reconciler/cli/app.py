@@ -15,6 +15,7 @@ from reconciler.cli.commands import (
     apply,
     destroy,
     drift,
+    emulator,
     graph,
     init,
     latest,
@@ -28,7 +29,7 @@ from reconciler.cli.failures import exit_code_of, tell
 from reconciler.cli.session import Exit, Session, colors_wanted
 from reconciler.views.output import write
 
-COMMANDS = (init, validate, plan, apply, destroy, drift, show, graph, latest, state, schema)
+COMMANDS = (init, validate, plan, apply, destroy, drift, show, graph, latest, state, schema, emulator)
 _WITH_VALUE = ("--project", "--environment")
 _FLAGS = ("--debug", "--no-color")
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
