@@ -7,8 +7,11 @@ from typing import Any
 
 from providers.emulator import (
     definitions,
+    disks,
     galleries,
     groups,
+    images,
+    machines,
     operations,
     shared_reads,
     sharing,
@@ -30,6 +33,9 @@ ROUTES: tuple[Route, ...] = (
     *operations.ROUTES,
     *groups.ROUTES,
     *subscriptions.ROUTES,
+    *disks.ROUTES,
+    *images.ROUTES,
+    *machines.ROUTES,
 )
 
 FINISHERS: Mapping[str, Finisher] = {
@@ -38,6 +44,9 @@ FINISHERS: Mapping[str, Finisher] = {
     tracked.VERSION: versions.finish,
     tracked.SOFT_DELETED: versions.finish_deleted,
     **groups.FINISHERS,
+    **disks.FINISHERS,
+    **images.FINISHERS,
+    **machines.FINISHERS,
 }
 
 

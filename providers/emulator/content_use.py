@@ -23,9 +23,9 @@ def used_content(store: Store) -> set[str]:
     return {name for kind in _BEARERS for resource in store.of_type(kind) for name in content_of(resource)}
 
 
-def drop_content(service: Service, gone: Resource) -> None:
-    """Removes the content of a resource that is no longer in the store, unless something else bears it."""
-    names = content_of(gone)
+def drop_content(service: Service, *gone: Resource) -> None:
+    """Removes the content of resources that are no longer in the store, unless something else bears it."""
+    names = {name for resource in gone for name in content_of(resource)}
     if names:
         for name in sorted(names - used_content(service.store)):
             service.blobs.remove(name)

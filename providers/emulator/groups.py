@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from providers.emulator.arm import GROUP_PATH, ArmAnswer, ArmError, ArmRequest, Body, page
+from providers.emulator.content_use import drop_content
 from providers.emulator.locations import Location, find
 from providers.emulator.reading import Fields
 from providers.emulator.service import Finisher, Route, Service
@@ -138,13 +139,15 @@ def _result(service: Service, request: ArmRequest) -> ArmAnswer:
 
 def _finish(service: Service, _operation: Operation, group: Resource) -> None:
     """The end of a deletion: the group goes with everything in it, and with what was under way on that."""
-    for resource in service.store.below(group.id):
+    inside = service.store.below(group.id)
+    for resource in inside:
         for other in service.store.running_operations(resource.key):
             other.done = True
             other.error = {"code": "OperationPreempted", "message": "The resource group was deleted."}
             service.store.put_operation(other)
         service.store.remove(resource.id)
     service.store.remove(group.id)
+    drop_content(service, *inside)
 
 
 def _list(service: Service, request: ArmRequest) -> ArmAnswer:

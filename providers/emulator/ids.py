@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from providers.emulator.arm import ArmError, invalid
 from providers.emulator.service import Service
 from providers.emulator.store import Resource
-from providers.emulator.tracked import DELETING
+from providers.emulator.tracked import CREATING, DELETING, GALLERY
 
 DISK = "microsoft.compute/disks"
 SNAPSHOT = "microsoft.compute/snapshots"
@@ -52,8 +52,9 @@ def linked(service: Service, text: str, types: Sequence[str], target: str) -> Re
     found = service.store.get(text)
     if found is None:
         raise ArmError(404, "NotFound", f"The resource '{text}' in '{target}' was not found.", target)
-    if found.properties.get("provisioningState") == DELETING:
-        raise ArmError(409, "Conflict", f"The resource '{text}' in '{target}' is being deleted.", target)
+    state = found.properties.get("provisioningState")
+    if state == DELETING or (state == CREATING and not found.type.startswith(GALLERY)):
+        raise ArmError(409, "Conflict", f"The resource '{text}' in '{target}' is in state {state}.", target)
     return found
 
 

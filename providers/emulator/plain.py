@@ -71,7 +71,7 @@ class Plain:
             Route("PUT", self.path, self._put, f"write {word}", body=self.body),
             Route("PATCH", self.path, self._patch, f"patch {word}", body=self.body),
             Route("GET", self.path, self.get or self.read, f"read {word}", query=("$expand",)),
-            Route("DELETE", self.path, self._delete, f"delete {word}", query=("forceDeletion",)),
+            Route("DELETE", self.path, self._delete, f"delete {word}", query=("forcedeletion",)),
             Route("GET", in_group, self._list_in_group, f"list {word} of group", query=("$expand", "$filter")),
             Route("GET", f"{SUBSCRIPTION_COMPUTE}/{self.collection}", self._list, f"list {word} of subscription"),
         )
