@@ -57,6 +57,7 @@ def _az(running: RunningEmulator) -> Iterator[str]:
     secret = shlex.quote(str(running.credentials.client_secret_file))
     yield f"export AZURE_CONFIG_DIR={shlex.quote(str(running.data / 'az'))} AZURE_CORE_INSTANCE_DISCOVERY=false"
     yield f"export REQUESTS_CA_BUNDLE={shlex.quote(str(running.ca))}"
-    yield f"az cloud register -n emulator --endpoint-resource-manager {running.endpoint}"
-    yield "az cloud set -n emulator"
+    cloud = f"emulator-{running.endpoint.rpartition(':')[2]}"
+    yield f"az cloud register -n {cloud} --endpoint-resource-manager {running.endpoint}"
+    yield f"az cloud set -n {cloud}"
     yield f'az login --service-principal -u {running.client_id} -p "$(cat {secret})" --tenant {running.tenant}'
