@@ -1,0 +1,176 @@
+"""The `azure` backend: Azure Compute Gallery, and whatever else speaks its API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from manifests.address import Address
+from manifests.regions import canonical_region
+from providers.azure.api import Api
+from providers.azure.credentials import Credential, credential, scope
+from providers.azure.failures import CallFailed
+from providers.azure.scanning import read, scan
+from providers.azure.settings import Settings, read_settings
+from providers.azure.sources import STYLES, Sources, version_id
+from providers.azure.uploads import Uploads
+from providers.azure.work import Work
+from providers.errors import Unavailable
+from providers.protocol import (
+    Capabilities,
+    Done,
+    InProgress,
+    Observed,
+    Operation,
+    OwnerMark,
+    ProgressCallback,
+    Scan,
+    Scope,
+    SourceFacts,
+)
+from providers.registry import ProviderConfig
+
+if TYPE_CHECKING:
+    from providers.azure.running import Running
+    from providers.azure.staging import Staging
+
+_WORKERS = 16
+
+
+def create_provider(config: ProviderConfig) -> AzureProvider:
+    """The backend for these settings. Raises: ProviderError when they cannot be understood."""
+    settings = read_settings(config)
+    return AzureProvider(settings, Cloud(settings))
+
+
+class Cloud:
+    """Which endpoint there is, and who we are to it. Asked once, when the first call is made."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def api(self) -> Api:
+        """Raises: ProviderError when the environment does not say who we are."""
+        settings = self._settings
+        return Api(
+            settings.endpoint,
+            settings.subscription,
+            settings.resource_group,
+            self.credential(),
+            scope(settings),
+            settings.ca,
+        )
+
+    def credential(self) -> Credential:
+        return credential(self._settings, self._settings.ca)
+
+    def storage_credential(self) -> Any:
+        """For the storage account: the same identity on Azure; beside an emulator its key is in the environment."""
+        return self.credential() if self._settings.type == "azure" else None
+
+    def close(self) -> None:
+        """Nothing of ours stays behind."""
+
+
+class AzureProvider:
+    """A `Provider` on a resource group. Calls are only made when something is asked."""
+
+    def __init__(self, settings: Settings, cloud: Cloud) -> None:
+        self._settings = settings
+        self._cloud = cloud
+        self._opening = RLock()
+        self._opened: Api | None = None
+        self._staging: Staging | None = None
+        self._sources = Sources(lambda: self._api, str(settings.project))
+
+    @property
+    def _api(self) -> Api:
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._cloud.api()
+            return self._opened
+
+    @cached_property
+    def _regions(self) -> frozenset[str] | None:
+        """The regions of the subscription; None when that cannot be told: the service then has its own say."""
+        try:
+            return frozenset(canonical_region(str(one["name"])) for one in self._api.locations())
+        except CallFailed:
+            return None
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            regions=self._regions,
+            sources=STYLES if self._settings.storage is not None else STYLES - {"file"},
+            sharing=frozenset({"Private", "Groups", "Community"}),
+            replication_modes=frozenset({"Full", "Shallow"}),
+            workers=_WORKERS,
+        )
+
+    def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
+        return scan(self._api, scope, progress)
+
+    def read(self, address: Address) -> Observed | None:
+        return read(self._api, address)
+
+    def source_identity(self, source: Mapping[str, Any]) -> str:
+        return self._sources.identity(source)
+
+    def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:
+        return self._sources.facts(source)
+
+    def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
+        return self._sources.digest(source, progress)
+
+    def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
+        return self._running.go_on(Work(operation), progress)
+
+    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
+        return self._running.go_on(Work.of(handle), progress)
+
+    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+        """Removes uploads that nobody needs any more. Versions that never got a whole copy are left to the plan: it
+        makes them anew."""
+        for version in sorted({address.unit for address in addresses if address.version}):
+            self._uploads.remove(OwnerMark(lineage, version))
+
+    @cached_property
+    def _running(self) -> Running:
+        from providers.azure.running import Running
+
+        galleries = self._settings.galleries_id
+        return Running(self._api, self._uploads, lambda named: version_id(galleries, named), self._settings.timeout_s)
+
+    @cached_property
+    def _uploads(self) -> Uploads:
+        return Uploads(self._sources, self._stage if self._settings.storage is not None else None)
+
+    def _stage(self) -> Staging:
+        with self._opening:
+            if self._staging is None:
+                self._staging = _staging(self._settings, self._cloud)
+            return self._staging
+
+    def close(self) -> None:
+        if self._staging is not None:
+            self._staging.close()
+        if self._opened is not None:
+            self._opened.close()
+        self._cloud.close()
+
+
+def _staging(settings: Settings, cloud: Cloud) -> Staging:
+    from providers.azure.azurite import Azurite
+    from providers.azure.staging import Staging
+    from providers.azure.storage_settings import AUTO
+
+    storage = settings.storage
+    if storage is None:
+        raise Unavailable("no storage account is set up. This is a bug.")
+    azurite = None
+    if storage.endpoint == AUTO:
+        azurite = Azurite(settings.data / "blobs", (settings.project, Path.cwd()))
+    return Staging(storage, cloud.storage_credential(), azurite)

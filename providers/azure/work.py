@@ -1,0 +1,110 @@
+"""An operation on its way: what is to be done, how far it is, and all of it as the handle another process can go on with."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from manifests.address import Address
+from providers.errors import ProviderError
+from providers.protocol import Done, InProgress, Operation, Results, Step, Verb
+
+_LONGEST_PAUSE_S = 30.0
+_FIRST_PAUSE_S = 0.2
+
+
+@dataclass(slots=True)
+class Work:
+    """The operation, and how far it is.
+
+    `url`: where the service tells how its part stands; empty when nothing is under way. `failure`: how the last part
+    ended, if badly. `tries`: calls in a row that came to nothing. `writes`: how often the object was written.
+    `attempted` and `removed`: the regions that were written, and those that were taken away first, in this operation.
+    `disks`: what was worked out of the sources, and `staged` whether blobs of theirs are to be removed.
+    """
+
+    operation: Operation
+    since: float = field(default_factory=time.time)
+    url: str = ""
+    failure: Mapping[str, Any] | None = None
+    tries: int = 0
+    writes: int = 0
+    attempted: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    disks: Mapping[str, Any] | None = None
+    staged: bool = False
+
+    @property
+    def unit(self) -> Address:
+        return self.operation.unit
+
+    @property
+    def own(self) -> Step | None:
+        """The step on the unit itself."""
+        return next((step for step in self.operation.steps if step.address == self.unit), None)
+
+    @property
+    def region_steps(self) -> list[Step]:
+        return [step for step in self.operation.steps if step.address.region]
+
+    @property
+    def deletes_unit(self) -> bool:
+        return self.own is not None and self.own.verb is Verb.DELETE
+
+    def handle(self) -> dict[str, Any]:
+        """JSON-shaped, without secrets."""
+        operation = self.operation
+        return {
+            "unit": list(self.unit),
+            "lineage": operation.lineage,
+            "steps": [_written_step(step) for step in operation.steps],
+            "version": operation.version,
+            "computed": dict(operation.computed),
+            "since": self.since,
+            "url": self.url,
+            "failure": self.failure,
+            "tries": self.tries,
+            "writes": self.writes,
+            "attempted": sorted(self.attempted),
+            "removed": sorted(self.removed),
+            "disks": self.disks,
+            "staged": self.staged,
+        }
+
+    @classmethod
+    def of(cls, handle: Mapping[str, Any]) -> Work:
+        """The work that a handle stands for."""
+        operation = Operation(
+            unit=Address(*handle["unit"]),
+            lineage=handle["lineage"],
+            steps=tuple(map(_read_step, handle["steps"])),
+            version=handle["version"],
+            computed=handle["computed"],
+        )
+        work = cls(operation, since=handle["since"], url=handle["url"], failure=handle["failure"])
+        work.tries, work.writes, work.staged = handle["tries"], handle["writes"], handle["staged"]
+        work.attempted, work.removed = set(handle["attempted"]), set(handle["removed"])
+        work.disks = handle["disks"]
+        return work
+
+    def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:
+        """To be asked again after a while; without a word from the service, after longer and longer ones."""
+        if seconds is None:
+            seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self.tries)
+        return InProgress(self.handle(), seconds, results or {})
+
+    def failed(self, error: ProviderError) -> Done:
+        """The end of all steps with one error."""
+        return Done({step.address: error for step in self.operation.steps})
+
+
+def _written_step(step: Step) -> dict[str, Any]:
+    written: dict[str, Any] = {"verb": step.verb.value, "address": list(step.address)}
+    return written if step.planned is None else {**written, "planned": json.loads(json.dumps(step.planned))}
+
+
+def _read_step(written: Mapping[str, Any]) -> Step:
+    return Step(Verb(written["verb"]), Address(*written["address"]), written.get("planned"))

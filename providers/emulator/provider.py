@@ -1,0 +1,91 @@
+"""The `emulator` type: the Azure provider on our own service, which with `endpoint: auto` runs as long as the command."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from providers.azure.api import Api
+from providers.azure.credentials import Credential
+from providers.azure.provider import AzureProvider, Cloud
+from providers.azure.settings import AUTO, Settings, read_settings
+from providers.registry import ProviderConfig
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
+
+    from providers.emulator.server import RunningEmulator
+
+_HOME = "eastus"
+
+
+def create_provider(config: ProviderConfig) -> AzureProvider:
+    """The backend for these settings. Raises: ProviderError when they cannot be understood."""
+    settings = read_settings(config)
+    return AzureProvider(settings, OwnEmulator(settings) if settings.endpoint == AUTO else Cloud(settings))
+
+
+class OwnEmulator(Cloud):
+    """An emulator in this process, on the data that the last command left; started when the first call is made."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._starting = Lock()
+        self._running: RunningEmulator | None = None
+
+    def api(self) -> Api:
+        running, settings = self._started(), self._settings
+        scope = f"{running.endpoint}/.default"
+        return Api(
+            running.endpoint,
+            settings.subscription,
+            settings.resource_group,
+            self.credential(),
+            scope,
+            running.ca,
+        )
+
+    def credential(self) -> Credential:
+        return _OwnToken(self._started())
+
+    def storage_credential(self) -> Any:
+        return None
+
+    def _started(self) -> RunningEmulator:
+        from providers.emulator.server import EmulatorSettings, start
+
+        settings = self._settings
+        with self._starting:
+            if self._running is None:
+                own = EmulatorSettings(
+                    settings.data, time_scale=settings.time_scale, subscription=settings.subscription
+                )
+                self._running = start(own)
+                _make_group(self._running, settings)
+            return self._running
+
+    def close(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+
+
+def _make_group(running: RunningEmulator, settings: Settings) -> None:
+    from providers.emulator.arm import ArmRequest
+
+    query = {"api-version": "2024-11-01"}
+    running.service.handle(ArmRequest("PUT", settings.group_id, query, {"location": _HOME}))
+
+
+class _OwnToken:
+    """Tokens from the emulator in this process."""
+
+    def __init__(self, running: RunningEmulator) -> None:
+        self._running = running
+
+    def get_token(self, *_scopes: str, **_more: Any) -> AccessToken:
+        import time
+
+        from azure.core.credentials import AccessToken
+
+        lifetime_s = 3600
+        return AccessToken(self._running.token(lifetime_s), int(time.time()) + lifetime_s)
