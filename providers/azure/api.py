@@ -52,6 +52,7 @@ class Api:
 
         self._endpoint, self._subscription, self._group = endpoint, subscription, group
         self._credential = Renewing(credential)
+        trust: dict[str, Any] = {"connection_verify": str(ca)} if ca else {}
         loopback = re.match(r"https://(localhost|127\.|\[::1\])", endpoint) is not None
         self._client: ComputeManagementClient = ComputeManagementClient(
             self._credential,
@@ -62,7 +63,7 @@ class Api:
             connection_timeout=_CONNECT_S,
             read_timeout=_READ_S,
             use_env_settings=not loopback,
-            **({"connection_verify": str(ca)} if ca else {}),
+            **trust,
         )
 
     def close(self) -> None:

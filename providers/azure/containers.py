@@ -11,7 +11,7 @@ from providers.azure.api import Api, Begun, Json
 from providers.azure.bodies import definition_body, gallery_body, groups_of, groups_of_body, marks_for
 from providers.azure.failures import CallFailed, explained, from_operation
 from providers.azure.scanning import look
-from providers.azure.seen import Seen, applied, seen
+from providers.azure.seen import FAILED, Seen, applied, seen
 from providers.azure.work import Work
 from providers.errors import ObjectConflict, ProviderError
 from providers.protocol import Applied, Done, InProgress, OwnerMark, Step, Verb
@@ -50,16 +50,15 @@ class ContainerRun:
         planned: Attributes = self._step.planned or {}
         if found is None and self._step.verb is Verb.UPDATE:
             raise ProviderError(f"{self._work.unit} is gone", "plan again")
-        if (
-            found is not None
-            and canonical_json(found.attributes) == canonical_json(planned)
-            and found.state != "failed"
-        ):
-            if not self._community_pending(found):
-                return Done({self._work.unit: applied(found, self._work.unit)})
+        if found is not None and self._as_planned(found, planned):
+            return Done({self._work.unit: applied(found, self._work.unit)})
         self._no_endless_writing(found, planned)
         begun = self._share(found, planned) if found is not None else None
         return self._begun(begun or self._put(found, planned))
+
+    def _as_planned(self, found: Seen, planned: Attributes) -> bool:
+        same = canonical_json(found.attributes) == canonical_json(planned)
+        return same and found.state != FAILED and not self._community_pending(found)
 
     def _put(self, found: Seen | None, planned: Attributes) -> Begun:
         unit, marks = self._work.unit, marks_for(self._mark, planned)

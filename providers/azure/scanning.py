@@ -1,4 +1,4 @@
-"""Looks at everything by listing: the galleries, then their definitions, then those's versions, several lists at a time.
+"""Looks at everything by listing: the galleries, then definitions, then versions, several lists at a time.
 
 A single object is only asked for where a list does not tell enough: how far copies are while something is in flight or
 has failed, whom a gallery is shared with, firmware settings that nobody has seen yet. `deep` asks how far copies are

@@ -179,12 +179,10 @@ def _region_condition(found: Seen, region: str, recorded: bool) -> tuple[Conditi
 
 def _fingerprint(found: Seen, address: Address) -> str:
     """Of what a listing shows, so that a listing is enough to tell that nothing changed."""
-    own = {
-        "attributes": found.regions[address.region] if address.region else found.attributes,
-        "mark": str(found.mark(address)),
-        "published": found.published,
-    }
-    if not address.region:
+    own: dict[str, Any] = {"mark": str(found.mark(address)), "published": found.published}
+    if address.region:
+        own["attributes"] = found.regions[address.region]
+    else:
         own |= {"security": found.marks.security, "computed": json.loads(found.marks.computed)}
-        own["attributes"] = {name: value for name, value in own["attributes"].items() if name != "securityProfile"}
+        own["attributes"] = {name: value for name, value in found.attributes.items() if name != "securityProfile"}
     return digest(canonical_json(own))

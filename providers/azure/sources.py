@@ -81,9 +81,7 @@ class Sources:
         if style == "managedImage" and "/galleries/" in named.lower():
             api_version = "2024-03-03"
         elif word not in named.lower():
-            raise SourceError(
-                f"'{named}' is not the id of a {style}", "give an id like /subscriptions/…" + word + "NAME"
-            )
+            raise SourceError(f"'{named}' is not the id of a {style}", f"give an id that ends in {word}NAME")
         try:
             body = self._api().resource(named, api_version)
         except CallFailed as failed:

@@ -26,7 +26,7 @@ from providers.azure.storage import FIRST_CONTACT, connect, told
 from providers.azure.storage_settings import AUTO, StorageSettings
 from providers.azure.vhd import footer, opened_disk, whole_mib
 from providers.disk_formats import SECTOR
-from providers.errors import ObjectConflict, ProviderError
+from providers.errors import ObjectConflict, ProviderError, Unavailable
 from providers.image_files.sources import SourceDisk
 from providers.protocol import OwnerMark
 
@@ -162,14 +162,11 @@ class Staging:
         except ResourceNotFoundError:
             return None
         if _lineage_of(found) != lineage:
-            raise self._foreign(blob)
+            raise ObjectConflict(
+                f"the blob '{blob.blob_name}' in the container {self._settings.container} is not ours",
+                "move it away, or name another container in the project file",
+            )
         return found
-
-    def _foreign(self, blob: BlobClient) -> ObjectConflict:
-        return ObjectConflict(
-            f"the blob '{blob.blob_name}' in the container {self._settings.container} is not ours",
-            "move it away, or name another container in the project file",
-        )
 
     def _prepare(self, blob: BlobClient, labels: Mapping[str, str], found: BlobProperties | None, size: int) -> PageSet:
         """Sees to it that there is a blob of `size` bytes with these labels; what of it has been written already.
@@ -189,10 +186,16 @@ class Staging:
         return PageSet(())
 
     def _create(self, blob: BlobClient, labels: Mapping[str, str], size: int) -> None:
+        """Raises: ObjectConflict, Unavailable when one has appeared since it was looked for."""
         try:
             blob.create_page_blob(size, metadata=dict(labels), match_condition=MatchConditions.IfMissing)
         except (ResourceExistsError, ResourceModifiedError):
-            raise self._foreign(blob) from None
+            found = self._ours(blob, unquote(labels[_LINEAGE]))
+            if found is None:
+                raise  # it is the container that was in the way
+            if found.metadata != labels or found.size != size:
+                raise Unavailable(f"'{blob.blob_name}' is being uploaded by another command", "try again") from None
+            # It is what we made: the answer was lost, and the question was asked again.
 
     def _staged(self, disk: SourceDisk, blob: BlobClient, sha256: str) -> StagedBlob:
         uri = blob.url.partition("?")[0]  # what follows is the signature of the credential in use

@@ -134,9 +134,10 @@ def _refused(settings: StorageSettings, error: HttpResponseError, doing: str) ->
         return ProviderError(f"it was not allowed to {doing} in {place} ({code})", _remedy(code))
     if error.status_code in (408, 429) or (error.status_code or 500) >= 500:
         return Unavailable(f"{place} cannot be reached: its service answers {code}", "try again later")
-    retryable = code in ("ContainerBeingDeleted", "LeaseIdMissing")
     return ProviderError(
-        f"it was not possible to {doing} in {place}: {code}", "look at it in the portal", retryable=retryable
+        f"it was not possible to {doing} in {place}: {code}",
+        "try again; if it stays so, look at the container in the Azure portal",
+        retryable=code == "ContainerBeingDeleted",
     )
 
 

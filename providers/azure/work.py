@@ -1,4 +1,4 @@
-"""An operation on its way: what is to be done, how far it is, and all of it as the handle another process can go on with."""
+"""An operation on its way: what is to be done and how far it is, also as a handle for another process."""
 
 from __future__ import annotations
 

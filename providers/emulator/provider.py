@@ -1,4 +1,4 @@
-"""The `emulator` type: the Azure provider on our own service, which with `endpoint: auto` runs as long as the command."""
+"""The `emulator` type: the Azure provider on our own service, with `endpoint: auto` for the life of the command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from providers.azure.api import Api
 from providers.azure.credentials import Credential
 from providers.azure.provider import AzureProvider, Cloud
-from providers.azure.settings import AUTO, Settings, read_settings
+from providers.azure.settings import Settings, read_settings
+from providers.azure.storage_settings import AUTO
 from providers.registry import ProviderConfig
 
 if TYPE_CHECKING:
