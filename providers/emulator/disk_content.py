@@ -35,12 +35,11 @@ _ENDING = ".vhd"
 class DiskContents:
     """Disks in `folder`, and the blobs they come from.
 
-    `hosts` are allowed beside loopback; `connection_string` is of a storage account whose blobs bear no signature in
-    their address. The account of a local storage service for development is known without one.
+    Blobs on this machine are read, and those of the storage account that `connection_string` is for. The account of a
+    local storage service for development is known without one.
     """
 
     folder: Path
-    hosts: Collection[str] = ()
     connection_string: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -150,21 +149,33 @@ class DiskContents:
 
     def _check_host(self, uri: str) -> None:
         host = urlsplit(uri).hostname or ""
-        if host not in self.hosts and not _is_loopback(host):
+        if not _is_loopback(host) and all(host != urlsplit(account.url).hostname for account in self._accounts()):
             raise _refused(f"The host '{host}' of the blob '{plain_address(uri)}' is not one that may be read from.")
 
     def _credential(self, uri: str) -> dict[str, str] | None:
         """The key of the blob's account; None when its address is signed, or the account is not known."""
-        from azure.storage.blob import BlobServiceClient
-
         if "sig" in parse_qs(urlsplit(uri).query):
             return None
-        for text in filter(None, (self.connection_string, _DEVELOPMENT)):
-            with BlobServiceClient.from_connection_string(text) as account:
-                key = getattr(account.credential, "account_key", None)
-                if key and account.account_name == account_of(uri):
-                    return {"account_name": account.account_name, "account_key": key}
+        for account in self._accounts():
+            if account.key and account.name == account_of(uri):
+                return {"account_name": account.name, "account_key": account.key}
         return None
+
+    def _accounts(self) -> Iterator[_Account]:
+        """The storage accounts that are known."""
+        from azure.storage.blob import BlobServiceClient
+
+        for text in filter(None, (self.connection_string, _DEVELOPMENT)):
+            with BlobServiceClient.from_connection_string(text) as client:
+                key = getattr(client.credential, "account_key", "")
+                yield _Account(str(client.account_name), key, client.url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    name: str
+    key: str = field(repr=False)
+    url: str
 
 
 def _is_loopback(host: str) -> bool:
