@@ -55,7 +55,9 @@ class Azurite:
     def endpoint(self) -> str:
         """The URL of the development account's blob service. Raises: ProviderError, Unavailable."""
         with self._starting:
-            if self._server is None or self._server.poll() is not None:
+            if self._server is not None and self._server.poll() is not None:
+                self._let_go()
+            if self._server is None:
                 self._start()
             return self._endpoint
 
@@ -66,9 +68,12 @@ class Azurite:
     def close(self) -> None:
         """Ends the server, if it runs, once it has written down what it holds."""
         with self._starting:
-            if self._server is not None:
-                _stop(self._server)
-                self._server = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._server is not None:
+            _stop(self._server)
+            self._server = None
 
     def _start(self) -> None:
         program = find_program(self._near)

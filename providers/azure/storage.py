@@ -17,6 +17,8 @@ from providers.errors import ProviderError, Unavailable
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
+    from azure.core.pipeline.transport import HttpRequest, HttpResponse
 
 FIRST_CONTACT: Mapping[str, Any] = {"retry_connect": 0}
 """Options of a request that may be the first: where nobody listens, nobody waits."""
@@ -90,8 +92,21 @@ class PatientRetry(ExponentialRetry):
     def __init__(self) -> None:
         super().__init__(initial_backoff=1, increment_base=2, retry_total=6, random_jitter_range=1)
 
+    def increment(
+        self,
+        settings: dict[str, Any],
+        request: PipelineRequest[HttpRequest],
+        response: PipelineResponse[HttpRequest, HttpResponse] | None = None,
+        error: AzureError | None = None,
+    ) -> bool:
+        """Whether there is another try: none for an identity that was refused a token."""
+        if isinstance(error, ClientAuthenticationError):
+            return False
+        return super().increment(settings, request, response, error)
+
     def get_backoff_time(self, settings: dict[str, Any]) -> float:
-        response = settings["history"][-1].http_response
+        """Seconds to wait before the next try."""
+        response = settings["history"][-1].http_response if settings["history"] else None
         asked = response.headers.get("Retry-After", "") if response is not None else ""
         return float(asked) if asked.isdigit() else super().get_backoff_time(settings)
 
@@ -143,7 +158,8 @@ def _refused(settings: StorageSettings, error: HttpResponseError, doing: str) ->
 
 def _code(error: HttpResponseError) -> str:
     """The service's own name for what went wrong, or else the status."""
-    return str(getattr(error, "error_code", "") or f"status {error.status_code}")
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or f"status {error.status_code}")
 
 
 def _remedy(code: str) -> str:

@@ -1,0 +1,170 @@
+"""The blob service that is started when it is needed: when it starts, and that it ends with us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from support.azurite import ROOT
+
+from manifests.address import Address
+from providers.azure import azurite
+from providers.azure.azurite import ACCOUNT, Azurite, find_program
+from providers.azure.staging import Staging
+from providers.azure.storage_settings import AUTO, StorageSettings
+from providers.errors import ProviderError, Unavailable
+from providers.image_files.sources import FileSources
+from providers.protocol import OwnerMark
+
+ACCOUNT_ID = f"/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
+STARTER = """
+import sys, time
+from pathlib import Path
+from providers.azure.azurite import Azurite
+server = Azurite(Path(sys.argv[1]), [Path(sys.argv[2])])
+print(server.endpoint(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Azurite]:
+    server = Azurite(tmp_path / "blobs", [ROOT])
+    yield server
+    server.close()
+
+
+def listens(endpoint: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", urlsplit(endpoint).port or 0), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def ends(endpoint: str) -> bool:
+    """Whether nobody listens there any more within a few seconds."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if not listens(endpoint):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_it_starts_when_its_endpoint_is_asked_for_and_ends_when_closed(server: Azurite) -> None:
+    endpoint = server.endpoint()
+
+    assert endpoint.startswith("http://127.0.0.1:")
+    assert endpoint.endswith("/devstoreaccount1")
+    assert server.endpoint() == endpoint
+    assert listens(endpoint)
+
+    server.close()
+
+    assert not listens(endpoint)
+
+
+def test_it_outlives_the_thread_that_started_it(server: Azurite) -> None:
+    endpoints: list[str] = []
+    starter = threading.Thread(target=lambda: endpoints.append(server.endpoint()))
+    starter.start()
+    starter.join()
+
+    time.sleep(0.2)
+
+    assert listens(endpoints[0])
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path, how: signal.Signals) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", STARTER, str(tmp_path / "blobs"), str(ROOT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as starter:
+        assert starter.stdout is not None
+        endpoint = starter.stdout.readline().strip()
+        assert listens(endpoint)
+        starter.send_signal(how)
+
+    assert ends(endpoint)
+
+
+def test_one_that_died_is_started_again(server: Azurite) -> None:
+    first = server.endpoint()
+    process = vars(server)["_server"]
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+    second = server.endpoint()
+
+    assert listens(second)
+    assert ends(first) or first == second
+
+
+def test_two_do_not_share_a_folder(server: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azurite, "_LOCK_TIMEOUT_S", 0.2)
+    server.endpoint()
+    another = Azurite(tmp_path / "blobs", [ROOT])
+
+    with pytest.raises(Unavailable, match="another command runs Azurite on"):
+        another.endpoint()
+
+    server.close()
+    assert listens(another.endpoint())
+    another.close()
+
+
+def test_a_server_that_cannot_start_says_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "azurite-blob"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho no room to swing a cat >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    with pytest.raises(Unavailable, match="did not start: no room to swing a cat"):
+        Azurite(tmp_path / "blobs").endpoint()
+
+
+def test_without_it_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(ProviderError, match="is not installed") as caught:
+        find_program([tmp_path])
+
+    assert "npm install" in caught.value.remedy
+
+
+def test_it_is_found_in_the_tools_above_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    program = tmp_path / ".tools" / "node_modules" / ".bin" / "azurite-blob"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+
+    assert find_program([tmp_path / "estate" / "eastus"]) == str(program)
+
+
+def test_staging_starts_it_for_the_first_upload_and_not_before(server: Azurite, tmp_path: Path) -> None:
+    staging = Staging(StorageSettings(ACCOUNT_ID, "images", AUTO), azurite=server, environment={})
+    assert staging.names("", "lineage") == []
+    staging.remove("reconciler/lineage/corp/ubuntu/1.0.3/os.vhd", "lineage")
+    assert not (tmp_path / "blobs").exists()
+    (tmp_path / "disk.raw").write_bytes(b"\x01" * (1 << 20))
+    disk = FileSources(str(tmp_path)).disks({"file": "disk.raw"}, None)[0]
+
+    staged = staging.stage(disk, OwnerMark("lineage", Address("corp", "ubuntu", "1.0.3")), lambda *_: None)
+
+    assert staged.uri.startswith(server.endpoint())
+    staging.close()
+    assert not listens(staged.uri)
+    again = Staging(StorageSettings(ACCOUNT_ID, "images", AUTO), azurite=server, environment={})
+    assert again.names("", "lineage") == ["reconciler/lineage/corp/ubuntu/1.0.3/os.vhd"]
+    again.close()

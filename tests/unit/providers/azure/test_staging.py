@@ -1,0 +1,393 @@
+"""Uploads to a real blob service: what is sent and what is not, what goes on and what starts over, whose blobs are
+touched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import BlobClient, ContainerClient
+from support.azurite import RunningAzurite
+from support.http_proxy import Answer, Passed, Proxy, proxy_before
+
+from manifests.address import Address
+from providers.azure.page_upload import PageSet, with_data
+from providers.azure.staging import Staging, blob_name, lineage_prefix
+from providers.azure.storage_settings import StorageSettings
+from providers.azure.vhd import BLOCK, MIB, Block
+from providers.disk_formats import recognise
+from providers.errors import ObjectConflict, SourceError
+from providers.image_files.sources import FileSources, SourceDisk
+from providers.protocol import OwnerMark
+
+GROUP = "/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts"
+ACCOUNT_ID = f"{GROUP}/devstoreaccount1"
+LINEAGE, OTHER_LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001", "99999999-aaaa-bbbb-cccc-000000000001"
+VERSION = Address("corp", "ubuntu", "1.0.3")
+MARK = OwnerMark(LINEAGE, VERSION)
+NAME = "reconciler/5f1d2c3b/corp/ubuntu/1.0.3/os.vhd"
+
+
+class InterruptedHere(Exception):
+    """Stops an upload from within."""
+
+
+@pytest.fixture
+def proxy(azurite: RunningAzurite) -> Iterator[Proxy]:
+    with proxy_before(azurite.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def settings(proxy: Proxy) -> StorageSettings:
+    """A container that nobody else has; it is not there yet."""
+    return StorageSettings(ACCOUNT_ID, f"test-{uuid.uuid4().hex}", proxy.url)
+
+
+@pytest.fixture
+def staging(settings: StorageSettings) -> Iterator[Staging]:
+    staging = Staging(settings, environment={})
+    yield staging
+    staging.close()
+
+
+@pytest.fixture
+def container(azurite: RunningAzurite, settings: StorageSettings) -> Iterator[ContainerClient]:
+    """The container as somebody else sees it."""
+    with azurite.client() as client:
+        yield client.get_container_client(settings.container)
+
+
+def disk_in(path: Path) -> SourceDisk:
+    return FileSources(str(path.parent)).disks({"file": path.name}, None)[0]
+
+
+def sparse(path: Path, size: int, *data: tuple[int, bytes]) -> Path:
+    with path.open("wb") as file:
+        file.truncate(size)
+        for position, content in data:
+            file.seek(position)
+            file.write(content)
+    return path
+
+
+def quiet(done: int, total: int) -> None:
+    """A progress that nobody watches."""
+
+
+def stop_at(least: int) -> Callable[[int, int], None]:
+    def progress(done: int, total: int) -> None:
+        if done >= least:
+            raise InterruptedHere
+
+    return progress
+
+
+def content_of(blob: BlobClient) -> bytes:
+    content: bytes = blob.download_blob().readall()
+    return content
+
+
+def is_page(request: Passed) -> bool:
+    return (
+        request.method == "PUT"
+        and "comp=page" in request.path
+        and "x-ms-range" in {name.lower() for name in request.headers}
+    )
+
+
+def pages_sent(proxy: Proxy) -> int:
+    """Bytes of pages on the wire."""
+    return sum(request.length for request in proxy.passed if is_page(request))
+
+
+def test_a_disk_is_staged_as_a_fixed_vhd(staging: Staging, container: ContainerClient, tmp_path: Path) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(5 * MIB + 512))
+
+    staged = staging.stage(disk_in(image), MARK, quiet)
+
+    blob = container.get_blob_client(NAME)
+    content = content_of(blob)
+    assert content[: 5 * MIB + 512] == image.read_bytes()
+    assert not any(content[5 * MIB + 512 : 6 * MIB])
+    assert recognise(lambda at, length: content[at : at + length], len(content), "it").name == "vhd-fixed"
+    assert blob.get_blob_properties().blob_type == "PageBlob"
+    assert staged.uri.endswith(f"/{container.container_name}/{NAME}")
+    assert (staged.storage_account_id, staged.format) == (ACCOUNT_ID, "raw")
+    assert (staged.size, staged.virtual_size) == (5 * MIB + 512, 5 * MIB + 512)
+    assert staged.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert staged.identity == disk_in(image).identity
+
+
+def test_the_digest_is_that_of_the_file_also_when_it_is_converted(
+    staging: Staging, container: ContainerClient, tmp_path: Path
+) -> None:
+    raw, image = tmp_path / "sectors", tmp_path / "disk.qcow2"
+    raw.write_bytes(os.urandom(3 * MIB))
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image], check=True)
+
+    staged = staging.stage(disk_in(image), MARK, quiet)
+
+    assert staged.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert (staged.format, staged.size, staged.virtual_size) == ("qcow2", image.stat().st_size, 3 * MIB)
+    assert content_of(container.get_blob_client(NAME))[: 3 * MIB] == raw.read_bytes()
+
+
+def test_holes_and_zeros_are_not_sent(
+    staging: Staging, container: ContainerClient, proxy: Proxy, tmp_path: Path
+) -> None:
+    image = sparse(
+        tmp_path / "disk.raw", 1 << 30, (100 * MIB, b"a" * MIB), (600 * MIB, bytes(20 * MIB)), (900 * MIB, b"b")
+    )
+
+    staging.stage(disk_in(image), MARK, quiet)
+
+    ranges = [(page.start, page.end + 1) for page in container.get_blob_client(NAME).list_page_ranges()]
+    assert ranges == [(100 * MIB, 101 * MIB), (900 * MIB, 900 * MIB + 4096), (1 << 30, (1 << 30) + 512)]
+    assert pages_sent(proxy) == MIB + 4096 + 512
+
+
+def test_progress_is_told_for_each_hundredth(staging: Staging, tmp_path: Path) -> None:
+    image = sparse(tmp_path / "disk.raw", 2 << 30, (MIB, b"a" * 9 * MIB), (1 << 30, b"b"))
+    told: list[tuple[int, int]] = []
+
+    staging.stage(disk_in(image), MARK, lambda done, total: told.append((done, total)))
+
+    assert 90 <= len(told) <= 100
+    assert told == sorted(told)
+    assert told[-1] == (2 << 30, 2 << 30)
+
+
+def test_what_is_staged_is_not_sent_again(staging: Staging, proxy: Proxy, tmp_path: Path) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(MIB))
+    first = staging.stage(disk_in(image), MARK, quiet)
+    proxy.passed.clear()
+
+    assert staging.stage(disk_in(image), MARK, quiet) == first
+
+    assert [request.method for request in proxy.passed] == ["HEAD"]
+
+
+def test_an_interrupted_upload_goes_on(
+    staging: Staging, container: ContainerClient, proxy: Proxy, tmp_path: Path
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(15 * BLOCK))
+    with pytest.raises(InterruptedHere):
+        staging.stage(disk_in(image), MARK, stop_at(4 * BLOCK))
+    assert container.get_blob_client(NAME).get_blob_properties().metadata["reconciler_state"] == "uploading"
+    sent = pages_sent(proxy)
+    assert 4 * BLOCK <= sent < 15 * BLOCK
+    proxy.passed.clear()
+    told: list[int] = []
+
+    staged = staging.stage(disk_in(image), MARK, lambda done, _: told.append(done))
+
+    assert pages_sent(proxy) == 15 * BLOCK - sent + 512
+    assert content_of(container.get_blob_client(NAME))[:-512] == image.read_bytes()
+    assert staged.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert told[-1] == 15 * BLOCK
+
+
+def test_another_process_goes_on_too(staging: Staging, settings: StorageSettings, proxy: Proxy, tmp_path: Path) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(10 * BLOCK))
+    with pytest.raises(InterruptedHere):
+        staging.stage(disk_in(image), MARK, stop_at(BLOCK))
+    sent = pages_sent(proxy)
+    proxy.passed.clear()
+    another = Staging(settings, environment={})
+
+    another.stage(disk_in(image), MARK, quiet)
+
+    another.close()
+    assert pages_sent(proxy) == 10 * BLOCK - sent + 512
+
+
+def test_an_upload_of_a_file_that_is_another_now_starts_over(
+    staging: Staging, container: ContainerClient, tmp_path: Path
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(b"\x01" * 15 * BLOCK)
+    with pytest.raises(InterruptedHere):
+        staging.stage(disk_in(image), MARK, stop_at(4 * BLOCK))
+    image.write_bytes(b"\x02" * 2 * MIB)
+
+    staging.stage(disk_in(image), MARK, quiet)
+
+    assert content_of(container.get_blob_client(NAME))[:-512] == b"\x02" * 2 * MIB
+
+
+def test_a_staged_disk_whose_file_is_another_now_is_staged_anew(
+    staging: Staging, container: ContainerClient, tmp_path: Path
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(b"\x01" * MIB)
+    staging.stage(disk_in(image), MARK, quiet)
+    image.write_bytes(b"\x02" * MIB)
+
+    staged = staging.stage(disk_in(image), MARK, quiet)
+
+    assert staged.sha256 == hashlib.sha256(b"\x02" * MIB).hexdigest()
+    assert content_of(container.get_blob_client(NAME))[:-512] == b"\x02" * MIB
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_finished(
+    staging: Staging, container: ContainerClient, tmp_path: Path
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(b"\x01" * 5 * BLOCK)
+
+    def write(done: int, total: int) -> None:
+        with image.open("r+b") as file:
+            file.write(b"\x02")
+
+    with pytest.raises(SourceError, match=r"'disk\.raw' changed while it was read"):
+        staging.stage(disk_in(image), MARK, write)
+
+    found = container.get_blob_client(NAME).get_blob_properties()
+    assert found.metadata["reconciler_state"] == "uploading"
+    assert container.get_blob_client(NAME).download_blob(found.size - 512, 512).readall() == bytes(512)
+
+
+@pytest.mark.parametrize("marked", [{}, {"reconciler_lineage": OTHER_LINEAGE}], ids=["no mark", "another's"])
+def test_a_blob_that_is_not_ours_is_left_alone(
+    staging: Staging, container: ContainerClient, tmp_path: Path, marked: dict[str, str]
+) -> None:
+    container.create_container()
+    container.get_blob_client(NAME).upload_blob(b"somebody's", metadata=marked)
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(MIB))
+
+    with pytest.raises(ObjectConflict, match="is not ours"):
+        staging.stage(disk_in(image), MARK, quiet)
+    with pytest.raises(ObjectConflict, match="is not ours"):
+        staging.remove(NAME, LINEAGE)
+
+    assert staging.names("reconciler/", LINEAGE) == []
+    assert content_of(container.get_blob_client(NAME)) == b"somebody's"
+
+
+def test_a_blob_that_appears_meanwhile_is_not_overwritten(
+    staging: Staging, container: ContainerClient, proxy: Proxy, tmp_path: Path
+) -> None:
+    container.create_container()
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(MIB))
+
+    def put_it_there(request: Passed) -> bool:
+        if request.method == "PUT":
+            container.get_blob_client(NAME).upload_blob(b"somebody's", overwrite=True)
+        return False
+
+    proxy.refuse(Answer(500), put_it_there)
+
+    with pytest.raises(ObjectConflict, match="is not ours"):
+        staging.stage(disk_in(image), MARK, quiet)
+
+    assert content_of(container.get_blob_client(NAME)) == b"somebody's"
+
+
+def test_several_disks_are_uploaded_at_a_time(staging: Staging, container: ContainerClient, tmp_path: Path) -> None:
+    images = [tmp_path / f"disk{number}.raw" for number in range(6)]
+    for image in images:
+        image.write_bytes(os.urandom(2 * BLOCK))
+    marks = [OwnerMark(LINEAGE, VERSION._replace(version=f"1.0.{number}")) for number in range(6)]
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda pair: staging.stage(disk_in(pair[0]), pair[1], quiet), zip(images, marks, strict=True)))
+
+    for image, mark in zip(images, marks, strict=True):
+        blob = container.get_blob_client(blob_name(LINEAGE, mark.address, "os"))
+        assert content_of(blob)[:-512] == image.read_bytes()
+
+
+def test_removing_is_final_and_may_be_repeated(staging: Staging, container: ContainerClient, tmp_path: Path) -> None:
+    staging.remove(NAME, LINEAGE)  # not even the container is there
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(MIB))
+    staging.stage(disk_in(image), MARK, quiet)
+
+    staging.remove(NAME, LINEAGE)
+    staging.remove(NAME, LINEAGE)
+
+    assert not container.get_blob_client(NAME).exists()
+
+
+def test_names_are_those_of_a_lineage(staging: Staging, container: ContainerClient, tmp_path: Path) -> None:
+    assert staging.names(lineage_prefix(LINEAGE), LINEAGE) == []  # not even the container is there
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(15 * BLOCK))
+    data = OwnerMark(LINEAGE, Address("corp", "ubuntu", "1.0.2"))
+    with pytest.raises(InterruptedHere):
+        staging.stage(disk_in(image), data, stop_at(BLOCK))
+    image.write_bytes(os.urandom(MIB))
+    staging.stage(disk_in(image), MARK, quiet)
+    staging.stage(disk_in(image), OwnerMark(OTHER_LINEAGE, VERSION), quiet)
+
+    assert staging.names(lineage_prefix(LINEAGE), LINEAGE) == [NAME.replace("1.0.3", "1.0.2"), NAME]
+    assert staging.names("reconciler/5f1d2c3b/corp/ubuntu/1.0.3/", LINEAGE) == [NAME]
+    assert staging.names("", OTHER_LINEAGE) == [NAME.replace("5f1d2c3b", "99999999")]
+
+
+def test_a_lost_connection_and_a_busy_service_are_waited_out(
+    staging: Staging, container: ContainerClient, proxy: Proxy, tmp_path: Path
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(3 * BLOCK))
+    proxy.refuse(Answer(0), is_page)
+    proxy.refuse(Answer(503, {"x-ms-error-code": "ServerBusy", "Retry-After": "1"}), is_page)
+
+    staging.stage(disk_in(image), MARK, quiet)
+
+    assert content_of(container.get_blob_client(NAME))[:-512] == image.read_bytes()
+
+
+@pytest.mark.parametrize("which", ["restype=container", "HEAD", "create", "comp=page", "comp=metadata"])
+def test_an_answer_that_is_lost_changes_nothing(
+    staging: Staging, container: ContainerClient, proxy: Proxy, tmp_path: Path, which: str
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(BLOCK))
+
+    def fits(request: Passed) -> bool:
+        creates = request.method == "PUT" and request.path.endswith(".vhd") and container.exists()
+        return creates if which == "create" else which in f"{request.method} {request.path}"
+
+    proxy.refuse(Answer(0, late=True), fits)
+
+    staged = staging.stage(disk_in(image), MARK, quiet)
+
+    assert content_of(container.get_blob_client(NAME))[:-512] == image.read_bytes()
+    assert staging.stage(disk_in(image), MARK, quiet) == staged
+
+
+def test_stretches_that_touch_are_one() -> None:
+    written = PageSet([(0, 512), (512, 1024), (4096, 8192)])
+
+    assert written.covers(0, 1024)
+    assert written.covers(4608, 8192)
+    assert not written.covers(0, 1536)
+    assert not written.covers(1024, 4096)
+    assert not PageSet([]).covers(0, 512)
+
+
+def test_only_long_gaps_are_left_out() -> None:
+    one, gap = b"x" * MIB, bytes(MIB)
+    short_gap = b"x" * 1024 + bytes(MIB - 2048) + b"x" * 1024
+
+    assert list(with_data(Block(BLOCK, 4 * MIB, one + gap + one + gap))) == [
+        (BLOCK, BLOCK + MIB),
+        (BLOCK + 2 * MIB, BLOCK + 3 * MIB),
+    ]
+    assert list(with_data(Block(0, 2 * MIB, short_gap + one))) == [(0, 2 * MIB)]
+    assert list(with_data(Block(0, 2 * MIB, gap + gap))) == []
+    assert list(with_data(Block(0, BLOCK, None))) == []
