@@ -7,7 +7,7 @@ keeps no order. Where the service's ways are not known for sure, `chance` decide
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -36,12 +36,8 @@ class Service:
         properties["sharingStatus"] = {"aggregatedState": "Succeeded", "summary": []}
         profile = properties["sharingProfile"]
         if groups:
-            profile["groups"] = self._shuffled(
-                [
-                    {"type": kind, "ids": self._shuffled([self._case(one) for one in ids])}
-                    for kind, ids in groups.items()
-                ]
-            )
+            named = {kind: self._shuffled([self._case(one) for one in sorted(ids)]) for kind, ids in groups.items()}
+            profile["groups"] = self._shuffled([{"type": kind, "ids": ids} for kind, ids in named.items()])
         if "communityGalleryInfo" in profile:
             profile["communityGalleryInfo"] |= {"communityGalleryEnabled": True, "publicNames": ["Contoso1-1"]}
         self._soft_delete(properties)
@@ -151,10 +147,9 @@ class Service:
             return [self._respelled(inner, name) for inner in value]
         if name == "endOfLifeDate":
             return datetime.fromisoformat(value).isoformat()
-        respell: Callable[[str], str] = (
-            self._case if name in _WORDS else self._id if name in _IDS else lambda text: text
-        )
-        return respell(value) if isinstance(value, str) else value
+        if name in _WORDS:
+            return self._case(value)
+        return self._id(value) if name in _IDS else value
 
     def _case(self, text: str) -> str:
         """The text in some case; `ß` and the like, whose other case is longer, are not touched."""

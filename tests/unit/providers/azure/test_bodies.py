@@ -220,6 +220,42 @@ def test_the_planned_source_holds_unless_the_service_shows_another(source: Body,
     assert (read["source"] == source) == same
 
 
+def test_one_data_disk_of_another_source_makes_another_version() -> None:
+    disks = {"1": {"source": {"disk": "/x/disks/one"}}, "2": {"source": {"file": "two.vhd"}}}
+    marks = Marks(source=canonical_json({"source": {"file": "os.vhd"}, "dataDisks": disks}))
+
+    def read(disk: str) -> Attributes:
+        profile = {"dataDiskImages": [{"lun": 1, "source": {"id": disk}}, {"lun": 2, "source": {}}]}
+        return version_attributes({"properties": {"storageProfile": profile}}, marks)
+
+    assert read("/X/disks/ONE")["dataDisks"] == disks
+    assert read("/x/disks/three")["dataDisks"] == {"1": {"source": {"disk": "/x/disks/three"}}}
+
+
+def test_a_strangers_region_inherits_from_its_version() -> None:
+    profile = {
+        "replicaCount": 3,
+        "excludeFromLatest": True,
+        "targetRegions": [
+            {"name": "East US"},
+            {"name": "UK South", "regionalReplicaCount": 2, "excludeFromLatest": False},
+            {"name": "??"},
+        ],
+    }
+    assert region_attributes({"properties": {"publishingProfile": profile}}, Marks()) == {
+        "eastus": {"replicas": 3, "excludeFromLatest": True},
+        "uksouth": {"replicas": 2, "excludeFromLatest": False},
+    }
+
+
+def test_a_strangers_firmware_settings_are_seen() -> None:
+    settings = {"signatureTemplateNames": ["nosignaturetemplate"], "additionalSignatures": {"pk": {"type": "X509"}}}
+    body = {"properties": {"securityProfile": {"uefiSettings": settings}}}
+    seen = {"signatureTemplateNames": ["NoSignatureTemplate"], "additionalSignatures": {"pk": {"type": "x509"}}}
+    assert version_attributes(body, Marks())["securityProfile"] == {"uefiSettings": seen}
+    assert "securityProfile" not in version_attributes(body, Marks(owner(VERSION)))
+
+
 def test_what_is_declared_of_what_the_service_fills_in() -> None:
     gallery = {"description": "", "softDeletePolicy": {"isSoftDeleteEnabled": True, "gracePeriodInDays": 0}}
     assert declared(Kind.GALLERY, gallery) == {

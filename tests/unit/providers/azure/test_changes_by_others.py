@@ -161,6 +161,16 @@ def test_what_others_change_in_the_target_regions_is_seen() -> None:
     assert difference(read_regions, body, "properties/publishingProfile/targetRegions", theirs) == {"westus2": new}
 
 
+def test_copies_in_an_edge_zone_that_others_change_are_seen() -> None:
+    zone = {"name": "West US 2", "extendedLocation": {"name": "LosAngeles1"}}
+    body = plain_version(targetExtendedLocations=[zone])
+    planned = {"name": "westus2", "extendedLocation": {"type": "EdgeZone"}}
+    assert read_version(body)["targetExtendedLocations"] == {"LosAngeles1": planned}
+    path = "properties/publishingProfile/targetExtendedLocations/0/extendedLocationReplicaCount"
+    more = {**planned, "extendedLocationReplicaCount": 4}
+    assert difference(read_version, body, path, 4) == {"targetExtendedLocations": {"LosAngeles1": more}}
+
+
 def test_a_tag_keeps_the_name_it_was_planned_with() -> None:
     body = plain_gallery(tags={"costCentre": "1"})
     body["tags"] = {name.upper(): value for name, value in body["tags"].items()}

@@ -63,6 +63,12 @@ def test_tags_are_what_azure_takes(planned: Marks) -> None:
         assert value.isascii()
 
 
+def test_what_is_packed_has_none_of_the_characters_that_azure_refuses_in_places() -> None:
+    packed = [value for name, value in to_tags(large(64)).items() if not name.endswith("owner")]
+    assert len(packed) > 20
+    assert not set("<>%&\\?/") & set("".join(packed))
+
+
 def test_an_object_says_in_plain_words_whose_it_is() -> None:
     tags = to_tags(Marks(OWNER, regions=frozenset({"westus", "eastus"}), source='{"source":{"file":"a.vhd"}}'))
     assert tags == {
@@ -142,6 +148,9 @@ def test_what_is_missing_in_part_is_missing() -> None:
     for gone in pieces:
         found, _ = from_tags({name: value for name, value in tags.items() if name != gone})
         assert found == replace(whole, computed="{}")
+    regions = sorted(name for name in tags if name.startswith("reconciler-regions-"))
+    found, _ = from_tags({**tags, regions[-1]: tags[regions[-1]][:-5]})
+    assert found == replace(whole, regions=frozenset())
     swapped = {**tags, pieces[1]: tags[pieces[2]], pieces[2]: tags[pieces[1]]}
     assert from_tags(swapped)[0] == replace(whole, computed="{}")
     longer = {**tags, f"reconciler-computed-{len(pieces)}": "left over"}
@@ -170,6 +179,11 @@ def test_whatever_somebody_writes_into_a_tag_the_rest_is_read(data: st.DataObjec
     touched = next(fields for start, fields in kept.items() if name.startswith(start))
     as_planned = {field: getattr(whole, field) for field in touched}
     assert replace(found, **as_planned) == whole
+
+
+@pytest.mark.parametrize("text", ['={"source":{"file":"\\ud800"}}', '={"source":NaN}', "=[]", "=7", "=", ""])
+def test_what_has_no_canonical_text_is_not_read(text: str) -> None:
+    assert from_tags({"reconciler-source-0": text, "reconciler-computed-0": text})[0] == Marks()
 
 
 def test_a_text_that_would_unpack_to_megabytes_is_not_read() -> None:
