@@ -25,7 +25,6 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "GetGalleryImageVersion": (2_000, 10_000),
     "GetOperationStatus": (5_000, 15_000),
     "ListGalleryInResourceGroup": (100, 1_000),
-    "ListGalleryInSubscription": (100, 1_000),
     "ListGalleryImagesInGallery": (100, 1_000),
     "ListGalleryImageVersionsInGallery": (100, 1_000),
 }
