@@ -96,6 +96,8 @@ EFFECTS = {
 
 DISTRIBUTIONS = {
     "azure.core": "azure-core",
+    "azure.identity": "azure-identity",
+    "azure.mgmt.compute": "azure-mgmt-compute",
     "azure.storage.blob": "azure-storage-blob",
     "jwt": "pyjwt",
     "pydantic_core": "pydantic",
