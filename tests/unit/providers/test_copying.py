@@ -15,7 +15,7 @@ from support.mounts import btrfs, tmpfs
 
 from providers.errors import SourceError
 from providers.image_files.copying import Sink, copy_extent, digest_extent
-from providers.image_files.extents import PIECE, Extent, file_identity
+from providers.image_files.extents import PIECE, Extent, file_identity, pieces
 
 MIB = 1 << 20
 DENSE = bytes(range(256)) * (5 * MIB // 256) + b"the end"
@@ -257,3 +257,20 @@ def test_reading_does_not_change_the_identity_and_replacing_does(tmp_path: Path)
     os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
     other.replace(path)
     assert file_identity(path.stat()) != before
+
+
+@pytest.mark.parametrize("offset", [0, 100, 4000])
+def test_data_begins_and_ends_at_whole_sectors_of_the_extent(tmp_path: Path, offset: int) -> None:
+    path = sparse_file(tmp_path / "archive", 5 * MIB, (MIB, b"a" * MIB), (3 * MIB, b"b"))
+    extent = Extent(str(path), offset, 4 * MIB, "it")
+
+    with path.open("rb") as file:
+        found = list(pieces(file.fileno(), extent))
+
+    assert all((start - offset) % 512 == 0 for start, _, _ in found)
+    assert [start for start, _, _ in found[1:]] == [start + length for start, length, _ in found[:-1]]
+    assert (found[0][0], sum(length for _, length, _ in found)) == (offset, 4 * MIB)
+    held = [(start, start + length) for start, length, is_data in found if is_data]
+    assert any(start <= MIB and 2 * MIB <= end for start, end in held)
+    assert sum(end - start for start, end in held) < MIB + 16384
+    assert digest_extent(extent) == hashlib.sha256(path.read_bytes()[offset : offset + 4 * MIB]).hexdigest()
