@@ -1,0 +1,16 @@
+"""The emulated service, without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.emulated import Emulated, emulated_service
+
+
+@pytest.fixture
+def emulated(tmp_path: Path) -> Iterator[Emulated]:
+    """A service with an empty resource group."""
+    with emulated_service(tmp_path) as found:
+        yield found
