@@ -43,6 +43,8 @@ def lease(store: StateStore) -> Lease:
 
 
 @pytest.fixture(params=sorted(BACKENDS))
-def provider_world(request: pytest.FixtureRequest, tmp_path: Path) -> ProviderWorld:
+def provider_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ProviderWorld]:
     """A world in which nothing is yet."""
-    return BACKENDS[request.param](tmp_path)
+    world = BACKENDS[request.param](tmp_path, request.getfixturevalue)
+    yield world
+    world.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,14 @@ from manifests.address import Address
 from providers.local.provider import create_provider
 from providers.protocol import Provider
 from providers.registry import ProviderConfig
+
+
+@dataclass(frozen=True)
+class Stray:
+    """Something in our object that is not ours: how messages call it, and whether it is still there."""
+
+    name: str
+    is_there: Callable[[], bool]
 
 
 class ProviderWorld(Protocol):
@@ -38,8 +47,8 @@ class ProviderWorld(Protocol):
         """Puts an object without an owner mark where `address` would be."""
         ...
 
-    def add_stray(self, region: Address) -> Callable[[], bool]:
-        """Puts something into our object that is not ours; says afterwards whether it is still there."""
+    def add_stray(self, region: Address) -> Stray:
+        """Puts something that is not ours into our region, or into the version beside it."""
         ...
 
     def damage(self, region: Address) -> None:
@@ -65,6 +74,8 @@ class ProviderWorld(Protocol):
     def objects(self) -> list[str]:
         """Everything there is, by name; empty when nothing of any kind is left."""
         ...
+
+    def close(self) -> None: ...
 
 
 class LocalWorld:
@@ -104,10 +115,10 @@ class LocalWorld:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('{"attributes": {"location": "eastus"}}')
 
-    def add_stray(self, region: Address) -> Callable[[], bool]:
+    def add_stray(self, region: Address) -> Stray:
         stray = self.place(region) / "notes.txt"
         stray.write_text("mine")
-        return lambda: stray.exists() and stray.read_text() == "mine"
+        return Stray("notes.txt", lambda: stray.exists() and stray.read_text() == "mine")
 
     def _first(self, region: Address) -> Path:
         (path,) = self.place(region).glob("replica-1.os.*")
@@ -159,5 +170,22 @@ class LocalWorld:
             if path.parent != self.root or path.is_file()
         )
 
+    def close(self) -> None:
+        """Nothing runs."""
 
-BACKENDS: Mapping[str, Callable[[Path], ProviderWorld]] = {"local": LocalWorld}
+
+Asked = Callable[[str], Any]
+"""Gives the value of a test fixture by its name: what a backend needs running beside it."""
+
+
+def _local(folder: Path, _fixture: Asked) -> ProviderWorld:
+    return LocalWorld(folder)
+
+
+def _emulator(folder: Path, fixture: Asked) -> ProviderWorld:
+    from support.azure_world import AzureWorld
+
+    return AzureWorld(folder, fixture("azurite"))
+
+
+BACKENDS: Mapping[str, Callable[[Path, Asked], ProviderWorld]] = {"local": _local, "emulator": _emulator}
