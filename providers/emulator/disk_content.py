@@ -120,14 +120,15 @@ class DiskContents:
             HttpResponseError,
             ResourceNotFoundError,
         )
-        from azure.storage.blob import BlobClient
+        from azure.storage.blob import BlobClient, LinearRetry
 
         self._check_host(uri)
         name = plain_address(uri)
         options: dict[str, Any] = {
             "permit_redirects": False,
             "use_env_settings": False,
-            "retry_total": 2,
+            "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=0),
+            "connection_timeout": 5,
             "max_single_get_size": _PIECE,
             "max_chunk_get_size": _PIECE,
         }
