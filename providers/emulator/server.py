@@ -13,6 +13,7 @@ from providers.emulator.admin import set_faults
 from providers.emulator.app import create_app
 from providers.emulator.assembly import create_service
 from providers.emulator.budgets import Budgets
+from providers.emulator.content_use import used_content
 from providers.emulator.disk_content import DiskContents
 from providers.emulator.faults import Fault, read_faults
 from providers.emulator.front import Front
@@ -158,11 +159,13 @@ def _names(host: str) -> list[str]:
 
 
 def _service(settings: EmulatorSettings, store: Store) -> Service:
+    contents = DiskContents(settings.data / "disks", connection_string=settings.storage)
+    contents.keep_only(used_content(store))
     return create_service(
         store,
         settings.subscription,
         settings.tenant,
-        DiskContents(settings.data / "disks", connection_string=settings.storage),
+        contents,
         clock=settings.clock,
         durations=Durations(scale=settings.time_scale),
     )
