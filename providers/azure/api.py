@@ -21,8 +21,8 @@ Json = dict[str, Any]
 API_VERSION = "2026-03-03"
 _LOCATIONS_VERSION = "2022-12-01"
 _CONNECT_S, _READ_S = 20, 120
-_PATIENT = 5
-"""How often a call that only reads is repeated by the client; calls that change something are repeated by us."""
+_PATIENT = {"retry_total": 4, "retry_backoff_factor": 0.3}
+"""How a call that only reads is repeated by the client; calls that change something are repeated by us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Api:
     def locations(self) -> list[Json]:
         """The regions of the subscription."""
         path = f"/subscriptions/{self._subscription}/locations?api-version={_LOCATIONS_VERSION}"
-        found: list[Json] = self._send("GET", self._endpoint + path, retry_total=_PATIENT).json()["value"]
+        found: list[Json] = self._send("GET", self._endpoint + path, **_PATIENT).json()["value"]
         return found
 
     def galleries(self) -> list[Json]:
@@ -168,7 +168,7 @@ class Api:
 
     def _listed(self, call: Callable[..., Any], *names: str) -> list[Json]:
         with _failures():
-            return [item.as_dict() for item in call(*names, retry_total=_PATIENT)]
+            return [item.as_dict() for item in call(*names, **_PATIENT)]
 
     def _read(self, call: Callable[..., Any], *names: str, **options: Any) -> Json | None:
         try:

@@ -83,7 +83,7 @@ class Running:
             return self._in_time(work) or work.wait(failed.retry_after_s or _BUSY_PAUSE_S)
         if failed.busy:
             work.tries += 1
-            return self._in_time(work) or work.wait(failed.retry_after_s or min(_BUSY_PAUSE_S, 0.2 * 2**work.tries))
+            return self._in_time(work) or work.wait(failed.retry_after_s or min(_BUSY_PAUSE_S, 0.2 * 2 ** min(work.tries, 10)))
         if failed.parent_missing and time.time() - work.since < _SETTLING_S:
             work.tries += 1
             return work.wait(failed.retry_after_s)

@@ -31,6 +31,10 @@ class _Found:
     objects: dict[Address, Seen] = field(default_factory=dict)
     unlisted: dict[Address, str] = field(default_factory=dict)
 
+    def listed(self, wanted: Iterable[Address]) -> list[Address]:
+        """Those that are there, in order."""
+        return sorted(self.objects.keys() & set(wanted), key=lambda address: address.sort_key)
+
     def why_unknown(self, address: Address) -> str | None:
         above = address.parent
         while above is not None:
@@ -86,41 +90,27 @@ def _list_all(api: Api, scope: Scope, pool: ThreadPoolExecutor) -> _Found:
     """Raises: CallFailed when not even the galleries can be listed."""
     found = _Found()
     wanted = {address.unit for address in scope.wanted}
-    galleries = {unit._replace(definition="", version="") for unit in wanted}
-    definitions = {unit._replace(version="") for unit in wanted if unit.version}
-    _keep(found, Kind.GALLERY, galleries, None, api.galleries())
-    parents = {unit.parent for unit in wanted if unit.definition}
-    entered = [one for one in found.objects if one in parents or (scope.unmanaged and one in galleries)]
-    listed = _in_parallel(pool, entered, lambda one: api.definitions(one.gallery), found)
-    for gallery, bodies in listed.items():
-        _keep(found, Kind.IMAGE_DEFINITION, {unit for unit in wanted if unit.definition}, gallery, bodies)
-    known = {unit._replace(version="") for unit in wanted if unit.definition}
-    entered = [
-        one
-        for one, kept in found.objects.items()
-        if kept.kind is Kind.IMAGE_DEFINITION and (one in definitions or (scope.unmanaged and one in known))
-    ]
-    listed = _in_parallel(pool, entered, lambda one: api.versions(one.gallery, one.definition), found)
-    for definition, bodies in listed.items():
-        _keep(found, Kind.IMAGE_VERSION, wanted, definition, bodies)
+    definitions = {unit._replace(version="") for unit in wanted if unit.definition}
+    galleries = {Address(unit.gallery) for unit in wanted}
+    _keep(found, Kind.GALLERY, galleries, api.galleries(), Address)
+    inner = galleries if scope.unmanaged else {Address(one.gallery) for one in definitions}
+    lists = _in_parallel(pool, found.listed(inner), lambda one: api.definitions(one.gallery), found)
+    for gallery, bodies in lists.items():
+        _keep(found, Kind.IMAGE_DEFINITION, definitions, bodies, lambda name, at=gallery: at._replace(definition=name))
+    inner = definitions if scope.unmanaged else {unit._replace(version="") for unit in wanted if unit.version}
+    lists = _in_parallel(pool, found.listed(inner), lambda one: api.versions(one.gallery, one.definition), found)
+    for definition, bodies in lists.items():
+        _keep(found, Kind.IMAGE_VERSION, wanted, bodies, lambda name, at=definition: at._replace(version=name))
     return found
 
 
-def _keep(found: _Found, kind: Kind, wanted: Iterable[Address], parent: Address | None, bodies: list[Json]) -> None:
+def _keep(
+    found: _Found, kind: Kind, wanted: Iterable[Address], bodies: list[Json], place: Callable[[str], Address]
+) -> None:
     """Takes in one list. The service does not tell upper from lower case; we keep the spelling that is asked for."""
-    spelled = {str(address._replace(region="")).lower(): address._replace(region="") for address in wanted}
-    for address in wanted:
-        above = address.parent
-        if above is not None:
-            spelled.setdefault(str(above).lower(), above)
+    spelled = {str(address).lower(): address for address in wanted}
     for body in bodies:
-        name = str(body.get("name", ""))
-        if parent is None:
-            own = Address(name)
-        elif not parent.definition:
-            own = parent._replace(definition=name)
-        else:
-            own = parent._replace(version=name)
+        own = place(str(body.get("name", "")))
         found.objects[spelled.get(str(own).lower(), own)] = seen(kind, body)
 
 

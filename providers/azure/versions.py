@@ -94,7 +94,7 @@ class VersionRun:
             gone = ProviderError(f"{self._work.unit} is gone", "plan again")
             deletes = {step.address: step.verb is Verb.DELETE for step in self._work.operation.steps}
             return Done({address: Applied() if is_delete else gone for address, is_delete in deletes.items()})
-        self._no_endless_writing()
+        self._no_endless_writing(None)
         regions = {step.address.region: step.planned or {} for step in self._filled_regions()}
         profile = self._storage_profile(own.planned)
         marks = marks_for(self._owner, own.planned, regions, canonical_json(self._computed))
@@ -150,7 +150,7 @@ class VersionRun:
             not target.trying and not target.leaving and self._only_failed(found)
         ):
             return self._finished(found, target.refused)
-        self._no_endless_writing()
+        self._no_endless_writing(found)
         body = body_of(target, found, self._owner, computed)
         if not must_allow_first(target, found):
             self._work.attempted |= target.trying
@@ -160,9 +160,10 @@ class VersionRun:
         """Whether the last write went through and was refused by the copying alone."""
         return self._work.failure is not None and any(found.failed(region) for region in self._work.attempted)
 
-    def _no_endless_writing(self) -> None:
+    def _no_endless_writing(self, found: Seen | None) -> None:
+        """Copies that failed, in this operation or before, make every write fail; that is told region by region."""
         failure = self._work.failure
-        if failure is not None and not self._work.attempted:
+        if failure is not None and not (found is not None and any(map(found.failed, found.regions))):
             raise explained(from_operation(failure), f"{self._work.unit} was not changed", self._styles)
         if self._work.writes >= _MOST_WRITES:
             raise ProviderError(
@@ -204,7 +205,7 @@ class VersionRun:
 
     def _delete(self, found: Seen | None) -> Done | InProgress | None:
         if found is None:
-            self._clean_up(force=True)
+            self._clean_up(force=not self._work.writes)
             return Done({step.address: Applied() for step in self._work.operation.steps})
         if self._work.failure is not None:
             raise explained(from_operation(self._work.failure), f"{self._work.unit} was not deleted")

@@ -93,7 +93,7 @@ class Work:
     def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:
         """To be asked again after a while; without a word from the service, after longer and longer ones."""
         if seconds is None:
-            seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self.tries)
+            seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.tries, 10))
         return InProgress(self.handle(), seconds, results or {})
 
     def failed(self, error: ProviderError) -> Done:

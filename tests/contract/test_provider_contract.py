@@ -466,6 +466,8 @@ def test_a_version_is_made_from_another_version(
 def test_a_shallow_version_has_no_copies_and_follows_its_source(
     provider_world: ProviderWorld, provider: Provider, source: Attributes
 ) -> None:
+    for address, given in ((GALLERY, GALLERY_ATTRIBUTES), (DEFINITION, DEFINITION_ATTRIBUTES)):
+        applied(run(provider, Step(Verb.CREATE, address, given)), address)
     attributes = version_attributes(source, replicationMode="Shallow")
     steps = (Step(Verb.CREATE, VERSION, attributes), Step(Verb.CREATE, EAST, region_attributes()))
     results = run(provider, *steps, version=attributes)

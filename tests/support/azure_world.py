@@ -146,10 +146,9 @@ class AzureWorld:
         self.call("PUT", _id(address._replace(version="", region="")), {**place, "properties": properties})
         if not address.version:
             return
-        disk = {"osType": "Linux", "osState": "Generalized", "diskSizeGB": 1, "blobUri": f"{self._azurite.endpoint}/c/b.vhd"}
-        image = {"hyperVGeneration": "V2", "storageProfile": {"osDisk": disk}}
-        self.call("PUT", f"{COMPUTE_ID}/images/theirs", {**place, "properties": image}, "2024-07-01")
-        source = {"storageProfile": {"source": {"id": f"{COMPUTE_ID}/images/theirs"}}}
+        snapshot = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 1, "osType": "Linux"}
+        self.call("PUT", f"{COMPUTE_ID}/snapshots/theirs", {**place, "properties": snapshot}, "2024-03-02")
+        source = {"storageProfile": {"osDiskImage": {"source": {"id": f"{COMPUTE_ID}/snapshots/theirs"}}}}
         self.call("PUT", _id(address.unit), {**place, "properties": source})
 
     def add_region(self, version: Address, region: str) -> None:
