@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from threading import Event, Thread
@@ -89,6 +90,18 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends at once for who only stays connected; requests that are being answered get their time."""
+        self._abort_connections(idle=True)
+        await super().shutdown(sockets)
+        self._abort_connections(idle=False)
+        await asyncio.sleep(0)
+
+    def _abort_connections(self, *, idle: bool) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, _Protocol) and (connection.idle or not idle):
+                connection.abort()
+
 
 class _Protocol(H11Protocol):
     """HTTP/1.1 whose application can close the connection without an answer."""
@@ -98,9 +111,15 @@ class _Protocol(H11Protocol):
         inner = self.app
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await inner({**scope, "extensions": {CLOSE: self._abort}}, receive, send)
+            await inner({**scope, "extensions": {CLOSE: self.abort}}, receive, send)
 
         self.app = app
 
-    def _abort(self) -> None:
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def abort(self) -> None:
+        """Closes the connection without another byte."""
         self.transport.abort()
