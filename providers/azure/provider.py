@@ -12,8 +12,8 @@ from manifests.address import Address
 from manifests.regions import canonical_region
 from providers.azure.api import Api
 from providers.azure.credentials import Credential, credential, scope
-from providers.azure.failures import CallFailed
-from providers.azure.scanning import read, scan
+from providers.azure.failures import CallFailed, explained
+from providers.azure.scanning import look, read, scan
 from providers.azure.settings import Settings, read_settings
 from providers.azure.sources import STYLES, Sources, version_id
 from providers.azure.uploads import Uploads
@@ -135,7 +135,16 @@ class AzureProvider:
         """Removes uploads that nobody needs any more. Versions that never got a whole copy are left to the plan: it
         makes them anew."""
         for version in sorted({address.unit for address in addresses if address.version}):
-            self._uploads.remove(OwnerMark(lineage, version))
+            if not self._needs_its_source(version):
+                self._uploads.remove(OwnerMark(lineage, version))
+
+    def _needs_its_source(self, version: Address) -> bool:
+        """Whether a version is there whose content is nothing but its source. Raises: ProviderError."""
+        try:
+            found = look(self._api, version)
+        except CallFailed as failed:
+            raise explained(failed, f"{version} cannot be read") from failed
+        return found is not None and found.attributes.get("replicationMode") == "Shallow"
 
     @cached_property
     def _running(self) -> Running:

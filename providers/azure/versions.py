@@ -205,7 +205,7 @@ class VersionRun:
 
     def _delete(self, found: Seen | None) -> Done | InProgress | None:
         if found is None:
-            self._clean_up(force=not self._work.writes)
+            self._clean_up(force=not self._work.writes or self._is_shallow)
             return Done({step.address: Applied() for step in self._work.operation.steps})
         if self._work.failure is not None:
             raise explained(from_operation(self._work.failure), f"{self._work.unit} was not deleted")
@@ -219,12 +219,16 @@ class VersionRun:
         return self._begun(self._api.delete_version(*self._work.unit[:3]))
 
     def _clean_up(self, *, force: bool = False) -> None:
-        """Removes the uploaded disks; the service has its own copy, or does not need one any more."""
-        if self._work.staged or force:
+        """Removes the uploaded disks: the service has its own copy, but of a Shallow version, or needs none any more."""
+        if force or (self._work.staged and not self._is_shallow):
             self._uploads.remove(self._owner)
             self._work.staged = False
 
     # What all of them share.
+
+    @property
+    def _is_shallow(self) -> bool:
+        return (self._work.operation.version or {}).get("replicationMode") == "Shallow"
 
     @property
     def _styles(self) -> tuple[str, ...]:

@@ -102,6 +102,15 @@ def test_making_a_region_again_does_not_remove_what_is_not_ours(provider: Provid
     assert isinstance(result, (Applied, ObjectConflict))
 
 
+def test_a_shallow_region_is_damaged_when_its_source_changes_or_is_gone(provider: Provider, tmp_path: Path) -> None:
+    results = publish(provider, EAST, replicationMode="Shallow")
+    wanted = {EAST: applied(results, EAST).fingerprint}
+    (tmp_path / "image.raw").write_bytes(CONTENT[::-1])
+    assert provider.scan(Scope(wanted)).observed[EAST].condition is Condition.DAMAGED
+    (tmp_path / "image.raw").unlink()
+    assert provider.scan(Scope(wanted)).observed[EAST].condition is Condition.DAMAGED
+
+
 def test_an_unchanged_shallow_region_matches(provider: Provider) -> None:
     results = publish(provider, EAST, replicationMode="Shallow")
     assert provider.scan(Scope({EAST: applied(results, EAST).fingerprint})).matching == {EAST}
