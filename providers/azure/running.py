@@ -80,7 +80,7 @@ class Running:
     def _after(self, work: Work, failed: CallFailed) -> Done | InProgress:
         """What to do about a call that failed: wait for what passes, give up on what does not."""
         if failed.throttled:
-            return self._in_time(work) or work.wait(failed.retry_after_s or _BUSY_PAUSE_S)
+            return self._in_time(work) or work.wait(_BUSY_PAUSE_S if failed.retry_after_s is None else failed.retry_after_s)
         if failed.busy:
             work.tries += 1
             return self._in_time(work) or work.wait(failed.retry_after_s or min(_BUSY_PAUSE_S, 0.2 * 2 ** min(work.tries, 10)))

@@ -74,8 +74,9 @@ class RunningEmulator:
         set_faults(self.service, faults)
         self.ca = ca_file(self.data)
         self.subscription, self.tenant = settings.subscription, settings.tenant
+        self.traffic = Traffic()
         budgets = Budgets(settings.clock) if settings.budgets else None
-        front = Front(self.service, self._tokens, Identity(self._tokens), Traffic(), budgets)
+        front = Front(self.service, self._tokens, Identity(self._tokens), self.traffic, budgets)
         self._listener = Listener(create_app(front), bound, context)
 
     @property

@@ -214,5 +214,3 @@ def _id(address: Address) -> str:
         return gallery
     definition = f"{gallery}/images/{address.definition}"
     return f"{definition}/versions/{address.version}" if address.version else definition
-
-

@@ -1,0 +1,71 @@
+"""The quickstart on an emulator of its own: applied for real, with faults, and looked at past the provider."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from support.azure_world import AzureWorld
+from support.azurite import RunningAzurite
+
+import manifests.examples
+from manifests.examples.boot_image import write_boot_image
+from providers.emulator.faults import Fault
+from reconciler.engine import ApplyOutcome, Engine
+from reconciler.execution import Interrupt
+from reconciler.plan import Plan, PlanOptions
+
+QUICKSTART = Path(manifests.examples.__path__[0]) / "quickstart"
+IMAGES = ("web-1.0.0.img", "web-1.1.0.img", "worker-1.0.0.vhd")
+
+
+def make_images(folder: Path) -> Path:
+    """The images that the quickstart's manifests name, once for many projects."""
+    folder.mkdir(parents=True)
+    for name in IMAGES:
+        write_boot_image(folder / name, message=name, format="vhd" if name.endswith(".vhd") else "raw")
+    return folder
+
+
+class CloudEstate:
+    """A project folder with the quickstart in it, and the world that its provider reaches."""
+
+    def __init__(self, folder: Path, azurite: RunningAzurite, images: Path) -> None:
+        folder.mkdir(parents=True)
+        shutil.copytree(QUICKSTART / "manifests", folder / "manifests")
+        (folder / "images").symlink_to(images)
+        self.folder = folder
+        self.world = AzureWorld(folder, azurite)
+        project = {
+            "project": "quickstart",
+            "manifests": ["manifests"],
+            "provider": {"type": "emulator", **self.world.settings},
+        }
+        (folder / "reconciler.yaml").write_text(yaml.safe_dump(project))
+
+    def engine(self) -> Engine:
+        return Engine(self.folder)
+
+    def plan(self, **options: object) -> Plan:
+        with self.engine() as engine:
+            return engine.plan(PlanOptions(**options))  # type: ignore[arg-type]
+
+    def apply(self, **options: object) -> ApplyOutcome:
+        with self.engine() as engine:
+            return engine.apply(PlanOptions(**options), lambda _: True, Interrupt())  # type: ignore[arg-type]
+
+    def set_faults(self, *faults: Fault) -> None:
+        self.world.emulator.service.faults.set(faults)
+
+
+@contextmanager
+def cloud_estate(folder: Path, azurite: RunningAzurite, images: Path) -> Iterator[CloudEstate]:
+    """An estate for as long as this lasts."""
+    estate = CloudEstate(folder, azurite, images)
+    try:
+        yield estate
+    finally:
+        estate.world.close()
