@@ -115,7 +115,7 @@ class PatientRetry(ExponentialRetry):
 def told(settings: StorageSettings, endpoint: str, doing: str) -> Iterator[None]:
     """Turns what the service refuses in the block into a ProviderError; `doing` continues "was not allowed to".
 
-    The causes are left out, because messages of the transport quote addresses, which may bear a signature.
+    The causes are left out: the service quotes the signature that it refuses, and an address may bear one.
     """
     try:
         yield

@@ -29,6 +29,7 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     late: bool = False
+    content: bytes = b""
 
 
 class Proxy:
@@ -88,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif answer.status == 0:
             self.close_connection = True
         else:
-            self._answer(answer.status, answer.headers, b"")
+            self._answer(answer.status, answer.headers, answer.content)
 
     do_GET = do_PUT = do_HEAD = do_DELETE = _handle  # noqa: N815
 

@@ -193,6 +193,17 @@ def test_a_wrong_key_is_refused_and_not_told(account: str, make_staging: MakeSta
     assert SECRET[:12] not in everything_told(caught.value)
 
 
+def test_a_signature_that_the_service_quotes_is_not_told(make_staging: MakeStaging, proxy: Proxy) -> None:
+    detail = f"The MAC signature found in the HTTP request '{SECRET}' is not the same as any computed signature."
+    body = f"<Error><Code>AuthenticationFailed</Code><Message>{detail}</Message></Error>".encode()
+    proxy.refuse(Answer(403, {"Content-Type": "application/xml"}, content=body))
+
+    with pytest.raises(ProviderError, match="AuthenticationFailed") as caught:
+        make_staging().names("", "lineage")
+
+    assert SECRET not in everything_told(caught.value)
+
+
 class NobodySignedIn:
     """A credential of somebody who is not signed in."""
 
