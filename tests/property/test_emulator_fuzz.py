@@ -1,0 +1,126 @@
+"""Whatever is sent to the emulator, it never answers 500, and every refusal has the shape of Azure's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.emulator_requests import COMPUTE, DISK, IMAGE, Sent, operations, sendings
+from support.emulators import BASE_URL, HOST, Desk, emulator_desk
+
+from providers.emulator.app import create_app
+from providers.emulator.assembly import ROUTES
+from providers.emulator.description import describe
+
+OPERATIONS = operations(describe(ROUTES))
+
+
+def delivered(desk: Desk, sent: Sent) -> tuple[int, dict[str, str], bytes]:
+    """What the application answers."""
+    messages: list[Any] = []
+    token = (b"authorization", f"Bearer {desk.token}".encode())
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "https",
+        "method": sent.method,
+        "path": "/",
+        "raw_path": sent.target,
+        "query_string": sent.query,
+        "headers": [*sent.headers, token],
+        "extensions": {},
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": sent.body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    asyncio.run(create_app(desk.front)(scope, receive, send))
+    answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in messages[0]["headers"]}
+    return messages[0]["status"], answered, b"".join(message.get("body", b"") for message in messages[1:])
+
+
+def furnish(desk: Desk) -> None:
+    """A world in which most of what is asked for is there."""
+
+    def put(path: str, **properties: Any) -> None:
+        answer = desk.ask("PUT", f"{COMPUTE}/{path}", {"location": "eastus", "properties": properties})
+        assert answer.status in (200, 201, 202), answer
+
+    desk.group("rg")
+    put("disks/disk", creationData={"createOption": "Empty"}, diskSizeGB=4, osType="Linux")
+    disk = {"osType": "Linux", "osState": "Generalized", "managedDisk": {"id": DISK}}
+    put("images/image", storageProfile={"osDisk": disk}, hyperVGeneration="V2")
+    publisher = {"publisherUri": "https://a", "publisherContact": "a@a", "eula": "e", "publicNamePrefix": "open1"}
+    put("galleries/corp", softDeletePolicy={"isSoftDeleteEnabled": True})
+    put("galleries/shared", sharingProfile={"permissions": "Groups"})
+    put("galleries/open", sharingProfile={"permissions": "Community", "communityGalleryInfo": publisher})
+    identifier = {"publisher": "p", "offer": "o", "sku": "s"}
+    for gallery, regions in (("corp", ("East US", "West US")), ("shared", ("eastus",)), ("open", ("eastus",))):
+        definition = f"galleries/{gallery}/images/ubuntu"
+        put(definition, osType="Linux", osState="Generalized", hyperVGeneration="V2", identifier=identifier)
+        targets = {"targetRegions": [{"name": region} for region in regions]}
+        put(f"{definition}/versions/1.0.0", publishingProfile=targets, storageProfile={"source": {"id": IMAGE}})
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of that world."""
+    folder = tmp_path_factory.mktemp("furnished")
+    with emulator_desk(folder) as desk:
+        furnish(desk)
+    return folder
+
+
+@contextmanager
+def fresh_desk(furnished: Path) -> Iterator[Desk]:
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(furnished, folder, dirs_exist_ok=True)
+        with emulator_desk(Path(folder)) as desk:
+            yield desk
+
+
+def check(sent: Sent, status: int, answered: Mapping[str, str], body: bytes) -> None:
+    said = (sent, status, body)
+    assert status in {200, 201, 202, 204} or 400 <= status < 500, said
+    assert answered["x-ms-request-id"], said
+    if not body:
+        assert status < 400 or sent.method == "HEAD", said
+        return
+    assert answered["content-type"] == "application/json; charset=utf-8", said
+    content = json.loads(body)
+    if status >= 400:
+        assert isinstance(content["error"]["code"], str), said
+        assert content["error"]["message"], said
+
+
+def follow(desk: Desk, url: str) -> None:
+    """Asks where an answer points to."""
+    assert url.startswith(f"{BASE_URL}/"), url
+    path, _, query = url.removeprefix(BASE_URL).partition("?")
+    sent = Sent("GET", path.encode(), query.encode(), ((b"host", HOST.encode()),), b"")
+    check(sent, *delivered(desk, sent))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(requests=st.lists(sendings(OPERATIONS), min_size=1, max_size=12))
+def test_every_request_has_an_answer_that_clients_can_read(furnished: Path, requests: list[Sent]) -> None:
+    with fresh_desk(furnished) as desk:
+        for sent in requests:
+            status, answered, body = delivered(desk, sent)
+            check(sent, status, answered, body)
+            if (b"host", HOST.encode()) == sent.headers[0]:
+                for name in {"azure-asyncoperation", "location"} & answered.keys():
+                    follow(desk, answered[name])
