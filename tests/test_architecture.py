@@ -277,7 +277,8 @@ def project() -> dict[str, Any]:
 def optional() -> set[str]:
     """The distributions of the extras that the packages themselves use."""
     extras = project()["optional-dependencies"]
-    return {distribution(entry) for name in extras.keys() - FOR_DEVELOPERS for entry in extras[name]}
+    found = {distribution(entry) for name in extras.keys() - FOR_DEVELOPERS for entry in extras[name]}
+    return found - {project()["name"]}  # an extra may be made of others
 
 
 def test_what_is_imported_is_declared_and_the_reverse() -> None:
