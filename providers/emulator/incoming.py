@@ -22,6 +22,7 @@ _MOST_PARAMETERS = 64
 _DEEPEST_JSON = 64
 _INT64 = 2**63
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NO_PARENT = re.compile(rb"(/providers/[^/]+)//(?=[^/])", re.IGNORECASE)
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f/\\]")
 _HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
 
@@ -46,14 +47,18 @@ class Incoming:
         return f"{self.scheme}://{host}"
 
     def path(self) -> str:
-        """The decoded path. Raises: ArmError when it has segments that are empty, dots, or hide a separator."""
+        """The decoded path. Raises: ArmError when it has segments that are empty, dots, or hide a separator.
+
+        The place of a parent may be empty, as in `providers/Microsoft.Compute//disks`: `az resource` asks like that.
+        """
         if len(self.target) > _MOST_PATH_BYTES:
             raise _bad("InvalidRequestUri", f"The path of the request is longer than {_MOST_PATH_BYTES} bytes.")
         if not self.target.startswith(b"/") or _ESCAPE.search(self.target):
             raise _bad("InvalidRequestUri", "The path of the request is not well-formed.")
         if self.target == b"/":
             return "/"
-        return "/" + "/".join(_segment(segment) for segment in self.target[1:].removesuffix(b"/").split(b"/"))
+        target = _NO_PARENT.sub(rb"\1/", self.target)
+        return "/" + "/".join(_segment(segment) for segment in target[1:].removesuffix(b"/").split(b"/"))
 
     def query(self) -> dict[str, str]:
         """Parameters by name in lower case. Raises: ArmError when one is there twice, or they cannot be read."""

@@ -27,6 +27,7 @@ def incoming(
         (b"/a/%C3%A9", "/a/é"),
         (b"/a/%2541", "/a/%41"),
         (b"/a/..b", "/a/..b"),
+        (b"/a/providers/Some.Space//kinds/b", "/a/providers/Some.Space/kinds/b"),
     ],
 )
 def test_a_path_is_decoded_once(target: bytes, path: str) -> None:
@@ -47,6 +48,10 @@ def test_a_path_is_decoded_once(target: bytes, path: str) -> None:
         b"/a//b",
         b"//a",
         b"/a//",
+        b"/providers//kinds/b",
+        b"/providers/Some.Space///kinds/b",
+        b"/providers/Some.Space//",
+        b"/providers/..//kinds/b",
         b"/a/%20/b",
         b"/a%00",
         b"/a%0Ab",
