@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,19 @@ def create_provider(config: ProviderConfig) -> Provider:
     settings are wrong.
     """
     try:
-        factory = _own_factory(config.type) or _installed_factory(config)
+        return (_own_factory(config.type) or _installed_factory(config))(config)
     except ImportError as cause:
         raise ProviderError(
             f"provider '{config.name}': the backend '{config.type}' needs a package that is missing: {cause}",
             f"install it with: pip install 'reconciler[{config.type}]'",
         ) from cause
-    return factory(config)
+
+
+def require(*libraries: str) -> None:
+    """Raises: ModuleNotFoundError for a library that is not installed; none is loaded for that."""
+    for library in libraries:
+        if find_spec(library) is None:
+            raise ModuleNotFoundError(f"No module named '{library}'", name=library)
 
 
 def _own_factory(kind: str) -> ProviderFactory | None:
@@ -61,11 +68,12 @@ def _installed_factory(config: ProviderConfig) -> ProviderFactory:
 
     found = {point.name: point for point in entry_points(group=GROUP)}
     if config.type not in found:
-        nearest = difflib.get_close_matches(config.type, found, n=1)
+        known = {*found, *(path.parent.name for path in Path(__file__).parent.glob("*/provider.py"))}
+        nearest = difflib.get_close_matches(config.type, known, n=1)
         hint = f"did you mean '{nearest[0]}'? " if nearest else ""
         raise Unsupported(
             f"provider '{config.name}': no backend of type '{config.type}' is installed",
-            f"{hint}installed: {', '.join(sorted(found))}",
+            f"{hint}installed: {', '.join(sorted(known))}",
         )
     factory: ProviderFactory = found[config.type].load()
     return factory

@@ -51,7 +51,7 @@ class Api:
         from azure.mgmt.compute import ComputeManagementClient
 
         self._endpoint, self._subscription, self._group = endpoint, subscription, group
-        self._credential = Renewing(credential)
+        self._credential = Renewing(credential, endpoint)
         trust: dict[str, Any] = {"connection_verify": str(ca)} if ca else {}
         loopback = re.match(r"https://(localhost|127\.|\[::1\])", endpoint) is not None
         self._client: ComputeManagementClient = ComputeManagementClient(

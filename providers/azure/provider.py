@@ -31,18 +31,25 @@ from providers.protocol import (
     Scope,
     SourceFacts,
 )
-from providers.registry import ProviderConfig
+from providers.registry import ProviderConfig, require
 
 if TYPE_CHECKING:
     from providers.azure.running import Running
     from providers.azure.staging import Staging
 
+LIBRARIES = ("azure.core", "azure.identity", "azure.mgmt.compute", "azure.storage.blob")
+"""What is loaded with the first call, and has to be there from the beginning."""
+
 _WORKERS = 16
 
 
 def create_provider(config: ProviderConfig) -> AzureProvider:
-    """The backend for these settings. Raises: ProviderError when they cannot be understood."""
+    """The backend for these settings.
+
+    Raises: ProviderError when they cannot be understood; ModuleNotFoundError when a library is not installed.
+    """
     settings = read_settings(config)
+    require(*LIBRARIES)
     return AzureProvider(settings, Cloud(settings))
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from providers.azure.api import Api
 from providers.azure.credentials import Credential
-from providers.azure.provider import AzureProvider, Cloud
+from providers.azure.provider import LIBRARIES, AzureProvider, Cloud
 from providers.azure.settings import Settings, read_settings
 from providers.azure.storage_settings import AUTO
-from providers.registry import ProviderConfig
+from providers.registry import ProviderConfig, require
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -21,9 +21,16 @@ _HOME = "eastus"
 
 
 def create_provider(config: ProviderConfig) -> AzureProvider:
-    """The backend for these settings. Raises: ProviderError when they cannot be understood."""
+    """The backend for these settings.
+
+    Raises: ProviderError when they cannot be understood; ModuleNotFoundError when a library is not installed.
+    """
     settings = read_settings(config)
-    return AzureProvider(settings, OwnEmulator(settings) if settings.endpoint == AUTO else Cloud(settings))
+    require(*LIBRARIES)
+    if settings.endpoint != AUTO:
+        return AzureProvider(settings, Cloud(settings))
+    require("jwt", "starlette", "trustme", "uvicorn")
+    return AzureProvider(settings, OwnEmulator(settings))
 
 
 class OwnEmulator(Cloud):
