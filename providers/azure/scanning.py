@@ -50,10 +50,15 @@ def scan(api: Api, scope: Scope, progress: ProgressCallback | None) -> Scan:
         try:
             found = _list_all(api, scope, pool)
         except CallFailed as failed:
-            why = explained(failed, "the galleries cannot be listed").message
+            why = _reason(failed, "the galleries cannot be listed")
             return Scan(unreachable=dict.fromkeys(scope.wanted, why))
         _ask_more(api, scope, found, pool, progress)
     return _answer(scope, found)
+
+
+def _reason(failed: CallFailed, doing: str) -> str:
+    error = explained(failed, doing)
+    return f"{error.message}; {error.remedy}"
 
 
 def read(api: Api, address: Address) -> Observed | None:
@@ -125,7 +130,7 @@ def _in_parallel(
             answers[parent] = future.result()
         except CallFailed as failed:
             if not failed.missing:
-                found.unlisted[parent] = explained(failed, f"what is in {parent} cannot be listed").message
+                found.unlisted[parent] = _reason(failed, f"what is in {parent} cannot be listed")
     return answers
 
 

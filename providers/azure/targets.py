@@ -42,11 +42,21 @@ class Target:
 def target_of(work: Work, found: Seen) -> Target:
     """The next thing that the version is to be."""
     own = work.own
-    attributes = own.planned if own is not None and own.planned is not None else found.attributes
+    if own is not None and own.planned is not None:
+        attributes = own.planned
+    else:
+        attributes = _with_leave_withdrawn(found) if work.lent else found.attributes
     target = Target(attributes, dict(found.regions), set(found.marks.regions))
     for step in work.region_steps:
         _merge(work, found, step, target)
     return target
+
+
+def _with_leave_withdrawn(found: Seen) -> Attributes:
+    """The attributes as they were before regions were allowed to be taken away."""
+    safety = {**found.attributes.get("safety", {}), ALLOW: False}
+    rest = {name: value for name, value in found.attributes.items() if name != "safety"}
+    return {**rest, "safety": safety} if any(safety.values()) or "safety" in found.marks.declared else rest
 
 
 def _merge(work: Work, found: Seen, step: Step, target: Target) -> None:

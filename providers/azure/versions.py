@@ -152,7 +152,9 @@ class VersionRun:
             return self._finished(found, target.refused)
         self._no_endless_writing(found)
         body = body_of(target, found, self._owner, computed)
-        if not must_allow_first(target, found):
+        if must_allow_first(target, found):
+            self._work.lent = True
+        else:
             self._work.attempted |= target.trying
         return self._begun(self._api.put_version(*self._work.unit[:3], body))
 

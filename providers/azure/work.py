@@ -23,7 +23,8 @@ class Work:
     `url`: where the service tells how its part stands; empty when nothing is under way. `failure`: how the last part
     ended, if badly. `tries`: calls in a row that came to nothing. `writes`: how often the object was written.
     `attempted` and `removed`: the regions that were written, and those that were taken away first, in this operation.
-    `disks`: what was worked out of the sources, and `staged` whether blobs of theirs are to be removed.
+    `disks`: what was worked out of the sources, and `staged` whether blobs of theirs are to be removed. `lent`: regions
+    may be taken away for the time of this operation only.
     """
 
     operation: Operation
@@ -36,6 +37,7 @@ class Work:
     removed: set[str] = field(default_factory=set)
     disks: Mapping[str, Any] | None = None
     staged: bool = False
+    lent: bool = False
 
     @property
     def unit(self) -> Address:
@@ -72,6 +74,7 @@ class Work:
             "removed": sorted(self.removed),
             "disks": self.disks,
             "staged": self.staged,
+            "lent": self.lent,
         }
 
     @classmethod
@@ -87,7 +90,7 @@ class Work:
         work = cls(operation, since=handle["since"], url=handle["url"], failure=handle["failure"])
         work.tries, work.writes, work.staged = handle["tries"], handle["writes"], handle["staged"]
         work.attempted, work.removed = set(handle["attempted"]), set(handle["removed"])
-        work.disks = handle["disks"]
+        work.disks, work.lent = handle["disks"], handle["lent"]
         return work
 
     def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:

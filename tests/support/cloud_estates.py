@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from support.azure_world import AzureWorld
@@ -56,6 +57,29 @@ class CloudEstate:
     def apply(self, **options: object) -> ApplyOutcome:
         with self.engine() as engine:
             return engine.apply(PlanOptions(**options), lambda _: True, Interrupt())  # type: ignore[arg-type]
+
+    def allow_removal(self) -> None:
+        """Lets regions go from the versions of web."""
+        self._edit(lambda one: one.setdefault("safety", {"allowDeletionOfReplicatedLocations": True}))
+
+    def change(self) -> None:
+        """One region goes from a version and another one comes, one has more copies; worker is removed."""
+
+        def edit(document: dict[str, Any]) -> None:
+            if document.get("name") == "1.1.0":
+                document["targetRegions"] = ["eastus=3", "northeurope", "uksouth"]
+                document["tags"] = {"owner": "ada"}
+
+        self._edit(edit)
+        (self.folder / "manifests" / "worker.yaml").unlink()
+
+    def _edit(self, edit: Callable[[dict[str, Any]], Any]) -> None:
+        for path in sorted((self.folder / "manifests").glob("*.yaml")):
+            documents = list(yaml.load_all(path.read_text(), yaml.BaseLoader))  # noqa: S506 - plain texts
+            for document in documents:
+                if document["kind"] == "ImageVersion":
+                    edit(document)
+            path.write_text(yaml.safe_dump_all(documents, sort_keys=False))
 
     def set_faults(self, *faults: Fault) -> None:
         self.world.emulator.service.faults.set(faults)
