@@ -1,6 +1,6 @@
 # Every target sets up what it needs, once; see .ci/setup.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint docs clean
+.PHONY: help demo test test-az bench lint docs clean
 
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
@@ -10,6 +10,7 @@ ARGS ?=
 help:
 	@echo "make demo    the quickstart: plan, apply, damage, drift, repair"
 	@echo "make test    all tests (ARGS='-k plan' to choose)"
+	@echo "make test-az the tests that drive the emulator with the Azure CLI, which is installed into .az"
 	@echo "make lint    style, types, and the directions of imports"
 	@echo "make bench   how fast, beside Terraform and cp (N=3000 for the large size; ARGS=--help for more)"
 	@echo "make docs    bring the documents up to date with the program"
@@ -22,6 +23,11 @@ test: $(VENV)/ready-to-develop
 	@.ci/setup tools
 	@.ci/setup azurite
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal -rs $(ARGS)
+
+test-az: $(VENV)/ready-to-develop
+	@.ci/setup azurite
+	@.ci/setup az
+	@PATH="$(CURDIR)/.az/bin:$$PATH:$(CURDIR)/.tools/node_modules/.bin" $(PYTHON_IN_VENV) -m pytest -n auto -rs tests/az $(ARGS)
 
 bench: $(VENV)/ready
 	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m benchmarks --size $(N) $(ARGS)
@@ -37,7 +43,7 @@ docs: $(VENV)/ready-to-develop
 	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
 
 clean:
-	rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .tools .az build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml .ci/setup
 	@.ci/setup python
