@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from manifests.errors import ReconcilerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from manifests.address import Address
     from reconciler.plan import Plan
@@ -33,11 +33,20 @@ class Unreachable(ReconcilerError):
     """`parts` maps each address that nothing is known about to the reason."""
 
     def __init__(self, parts: Mapping[Address, str]) -> None:
-        shown = "\n".join(f"  {address}: {why}" for address, why in sorted(parts.items()))
+        shown = "\n".join(f"  {addresses}: {why}" for why, addresses in _by_reason(parts))
         super().__init__(
             f"a provider could not be asked about:\n{shown}", "nothing was changed; try again when it answers"
         )
         self.parts = parts
+
+
+def _by_reason(parts: Mapping[Address, str]) -> Iterator[tuple[str, str]]:
+    """Each reason, and the first address that it is of with the number of the others."""
+    found: dict[str, list[Address]] = {}
+    for address, why in sorted(parts.items()):
+        found.setdefault(why, []).append(address)
+    for why, (first, *others) in found.items():
+        yield why, f"{first} and {len(others)} more" if others else str(first)
 
 
 class StalePlan(ReconcilerError):

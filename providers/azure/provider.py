@@ -16,6 +16,7 @@ from providers.azure.failures import CallFailed, explained
 from providers.azure.scanning import look, read, scan
 from providers.azure.settings import Settings, read_settings
 from providers.azure.sources import STYLES, Sources, version_id
+from providers.azure.storage_settings import AUTO
 from providers.azure.uploads import Uploads
 from providers.azure.work import Work
 from providers.errors import Unavailable
@@ -127,6 +128,8 @@ class AzureProvider:
         return self._sources.identity(source)
 
     def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:
+        if "file" in source:
+            self._find_azurite()
         return self._sources.facts(source)
 
     def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
@@ -164,6 +167,14 @@ class AzureProvider:
     def _uploads(self) -> Uploads:
         return Uploads(self._sources, self._stage if self._settings.storage is not None else None)
 
+    def _find_azurite(self) -> None:
+        """Raises: ProviderError where files are to be uploaded to an Azurite of our own that is not installed."""
+        from providers.azure.azurite import find_program
+
+        storage = self._settings.storage
+        if storage is not None and storage.endpoint == AUTO:
+            find_program(_near(self._settings))
+
     def _stage(self) -> Staging:
         with self._opening:
             if self._staging is None:
@@ -181,12 +192,16 @@ class AzureProvider:
 def _staging(settings: Settings, cloud: Cloud) -> Staging:
     from providers.azure.azurite import Azurite
     from providers.azure.staging import Staging
-    from providers.azure.storage_settings import AUTO
 
     storage = settings.storage
     if storage is None:
         raise Unavailable("no storage account is set up. This is a bug.")
     azurite = None
     if storage.endpoint == AUTO:
-        azurite = Azurite(settings.data / "blobs", (settings.project, Path.cwd()))
+        azurite = Azurite(settings.data / "blobs", _near(settings))
     return Staging(storage, cloud.storage_credential(), azurite)
+
+
+def _near(settings: Settings) -> tuple[Path, ...]:
+    """Where an Azurite that was installed for a project may be, beside PATH."""
+    return settings.project, Path.cwd()

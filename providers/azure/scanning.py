@@ -101,12 +101,19 @@ def _list_all(api: Api, scope: Scope, pool: ThreadPoolExecutor) -> _Found:
     inner = galleries if scope.unmanaged else {Address(one.gallery) for one in definitions}
     lists = _in_parallel(pool, found.listed(inner), lambda one: api.definitions(one.gallery), found)
     for gallery, bodies in lists.items():
-        _keep(found, Kind.IMAGE_DEFINITION, definitions, bodies, lambda name, at=gallery: at._replace(definition=name))
+        _keep(found, Kind.IMAGE_DEFINITION, definitions, bodies, _child(gallery))
     inner = definitions if scope.unmanaged else {unit._replace(version="") for unit in wanted if unit.version}
     lists = _in_parallel(pool, found.listed(inner), lambda one: api.versions(one.gallery, one.definition), found)
     for definition, bodies in lists.items():
-        _keep(found, Kind.IMAGE_VERSION, wanted, bodies, lambda name, at=definition: at._replace(version=name))
+        _keep(found, Kind.IMAGE_VERSION, wanted, bodies, _child(definition))
     return found
+
+
+def _child(parent: Address) -> Callable[[str], Address]:
+    """The addresses in a gallery or a definition, by their names."""
+    if parent.definition:
+        return lambda name: parent._replace(version=name)
+    return lambda name: parent._replace(definition=name)
 
 
 def _keep(
