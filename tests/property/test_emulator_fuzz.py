@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.emulator_requests import COMPUTE, DISK, IMAGE, Sent, operations, sendings
+from support.emulator_requests import COMPUTE, EXAMPLES, IMAGE, Sent, operations, sendings
 from support.emulators import BASE_URL, HOST, Desk, emulator_desk
 
 from providers.emulator.app import create_app
@@ -60,17 +60,14 @@ def furnish(desk: Desk) -> None:
         assert answer.status in (200, 201, 202), answer
 
     desk.group("rg")
-    put("disks/disk", creationData={"createOption": "Empty"}, diskSizeGB=4, osType="Linux")
-    disk = {"osType": "Linux", "osState": "Generalized", "managedDisk": {"id": DISK}}
-    put("images/image", storageProfile={"osDisk": disk}, hyperVGeneration="V2")
-    publisher = {"publisherUri": "https://a", "publisherContact": "a@a", "eula": "e", "publicNamePrefix": "open1"}
+    put("disks/disk", **EXAMPLES["/disks/{name}"])
+    put("images/image", **EXAMPLES["/images/{name}"])
     put("galleries/corp", softDeletePolicy={"isSoftDeleteEnabled": True})
     put("galleries/shared", sharingProfile={"permissions": "Groups"})
-    put("galleries/open", sharingProfile={"permissions": "Community", "communityGalleryInfo": publisher})
-    identifier = {"publisher": "p", "offer": "o", "sku": "s"}
+    put("galleries/open", **EXAMPLES["/galleries/{gallery}"])
     for gallery, regions in (("corp", ("East US", "West US")), ("shared", ("eastus",)), ("open", ("eastus",))):
         definition = f"galleries/{gallery}/images/ubuntu"
-        put(definition, osType="Linux", osState="Generalized", hyperVGeneration="V2", identifier=identifier)
+        put(definition, **EXAMPLES["/images/{definition}"])
         targets = {"targetRegions": [{"name": region} for region in regions]}
         put(f"{definition}/versions/1.0.0", publishingProfile=targets, storageProfile={"source": {"id": IMAGE}})
 

@@ -39,6 +39,41 @@ IDS = (
 )
 METHODS = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "get", "X")
 HEADERS = (b"host", b"content-type", b"content-encoding", b"x-ms-client-request-id", b"authorization")
+_PUBLISHER = {"publisherUri": "https://a", "publisherContact": "a@a", "eula": "e", "publicNamePrefix": "open1"}
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "/disks/{name}": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4, "osType": "Linux"},
+    "/images/{name}": {
+        "storageProfile": {"osDisk": {"osType": "Linux", "osState": "Generalized", "managedDisk": {"id": DISK}}},
+        "hyperVGeneration": "V2",
+    },
+    "/galleries/{gallery}": {
+        "description": "d",
+        "sharingProfile": {"permissions": "Community", "communityGalleryInfo": _PUBLISHER},
+        "softDeletePolicy": {"isSoftDeleteEnabled": True, "retentionPeriodInDays": 7},
+    },
+    "/images/{definition}": {
+        "osType": "Linux",
+        "osState": "Generalized",
+        "hyperVGeneration": "V2",
+        "identifier": {"publisher": "p", "offer": "o", "sku": "s"},
+        "endOfLifeDate": "2090-01-01T00:00:00Z",
+        "recommended": {"vCPUs": {"min": 1, "max": 4}, "memory": {"min": 1, "max": 8}},
+        "features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}],
+    },
+    "/versions/{version}": {
+        "publishingProfile": {
+            "targetRegions": [
+                {"name": "East US", "regionalReplicaCount": 1, "storageAccountType": "Standard_LRS"},
+                {"name": "westus", "excludeFromLatest": True},
+            ],
+            "endOfLifeDate": "2090-01-01T00:00:00Z",
+        },
+        "storageProfile": {"source": {"id": IMAGE}},
+        "safetyProfile": {"allowDeletionOfReplicatedLocations": True},
+    },
+}
+"""Properties that are accepted, by the end of the path that they are written to."""
+_SELDOM = (*[False] * 24, True)
 TRICKS = ("/..", "//", "%2F", "%2e%2e/", "\\", "%00", "%FF", "/", "%")
 VERSIONS = (*[GALLERY_VERSIONS[-1]] * 20, *GALLERY_VERSIONS, "2024-11-01", "", "latest")
 
@@ -96,8 +131,8 @@ def described(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     simple: dict[Any, st.SearchStrategy[Any]] = {
-        "string": st.one_of(good_text, good_text, wild_text),
-        "integer": st.one_of(st.integers(0, 200), wild_numbers),
+        "string": mostly(good_text, wild_text, 6),
+        "integer": mostly(st.integers(0, 200), wild_numbers, 6),
         "number": wild_numbers,
         "boolean": st.booleans(),
     }
@@ -111,8 +146,7 @@ def described(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 
 
 def _bent(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    good = described(schema)
-    return st.one_of(good, good, good, good, good, good, wild_json)
+    return mostly(described(schema), wild_json, 24)
 
 
 def _object(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -142,12 +176,12 @@ def sendings(draw: st.DrawFn, operations: Sequence[Operation]) -> Sent:
     """A request of the description, with a chance to be bent in every part."""
     operation = draw(st.sampled_from(operations))
     method = draw(st.sampled_from(METHODS)) if seldom(draw) else operation.method
-    content = draw(bodies(operation.body))
+    content = draw(bodies(operation))
     return Sent(method, draw(targets(operation.path)), draw(queries(operation.query)), draw(headers()), content)
 
 
 def seldom(draw: st.DrawFn) -> bool:
-    return draw(st.integers(0, 15)) == 15
+    return draw(st.sampled_from(_SELDOM))
 
 
 @st.composite
@@ -162,9 +196,13 @@ def targets(draw: st.DrawFn, path: str) -> bytes:
     return filled.encode()
 
 
+def mostly(usual: st.SearchStrategy[Any], other: st.SearchStrategy[Any], times: int) -> st.SearchStrategy[Any]:
+    """The usual, so many times as often as the other."""
+    return st.sampled_from((*[usual] * times, other)).flatmap(lambda chosen: chosen)
+
+
 def segments(name: str) -> st.SearchStrategy[str]:
-    known = st.sampled_from(KNOWN[name])
-    return st.one_of(known, known, known, known, known, wild_text).map(encoded_text)
+    return mostly(st.sampled_from(KNOWN[name]), wild_text, 24).map(encoded_text)
 
 
 def encoded_text(text: str) -> str:
@@ -190,10 +228,29 @@ def headers(draw: st.DrawFn) -> tuple[tuple[bytes, bytes], ...]:
     return ((draw(st.sampled_from(HEADERS)), draw(st.binary(max_size=20))), *usual)
 
 
-def bodies(schema: Mapping[str, Any] | None) -> st.SearchStrategy[bytes]:
+def bodies(operation: Operation) -> st.SearchStrategy[bytes]:
+    """What the schema describes, or something known to be good with one value changed; now and then anything."""
     wild = st.one_of(wild_json.map(encoded), st.binary(max_size=30), st.just(b'{"a":' * 200))
-    good = st.just(b"") if schema is None else described(schema).map(encoded)
-    return st.one_of(good, good, good, good, good, wild)
+    if operation.body is None:
+        return mostly(st.just(b""), wild, 12)
+    good = described(operation.body)
+    for end, properties in EXAMPLES.items():
+        if operation.path.endswith(end):
+            example = {"location": "eastus", "tags": {"a": "b"}, "properties": properties}
+            good = st.one_of(good, st.just(example), bent(example), bent(example))
+    return mostly(good.map(encoded), wild, 12)
+
+
+@st.composite
+def bent(draw: st.DrawFn, example: Any) -> Any:
+    """The example with one value in it replaced, at any depth."""
+    if not isinstance(example, dict | list) or not example or seldom(draw):
+        return draw(st.one_of(wild_json, good_text))
+    if isinstance(example, list):
+        chosen = draw(st.integers(0, len(example) - 1))
+        return [draw(bent(one)) if index == chosen else one for index, one in enumerate(example)]
+    name = draw(st.sampled_from(sorted(example)))
+    return {**example, name: draw(bent(example[name]))}
 
 
 def encoded(value: Any) -> bytes:
