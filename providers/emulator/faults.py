@@ -1,6 +1,6 @@
 """Misbehaviour on demand: a list of faults, each taken when a request matches it, a number of times.
 
-A fault file, and the body of `POST /emulator/faults`, is a JSON list of objects with the fields of `Fault`.
+A fault file, and the body of `PUT /emulator/faults`, is a JSON list of objects with the fields of `Fault`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from threading import Lock
 from typing import Any
 
 ACTIONS = {
@@ -61,6 +62,7 @@ class Faults:
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._faults = list(faults)
+        self._lock = Lock()
 
     def __iter__(self) -> Any:
         return iter(self._faults)
@@ -71,11 +73,12 @@ class Faults:
 
     def take(self, action: str, method: str, path: str, region: str = "") -> Fault | None:
         """The first fault for this request, counted; None when it is to go well."""
-        for fault in self._faults:
-            if not fault.spent and fault.matches(action, method, path, region):
-                fault.seen += 1
-                if fault.seen > fault.skip:
-                    return fault
+        with self._lock:
+            for fault in self._faults:
+                if not fault.spent and fault.matches(action, method, path, region):
+                    fault.seen += 1
+                    if fault.seen > fault.skip:
+                        return fault
         return None
 
 
