@@ -120,13 +120,12 @@ def test_everything_is_there_again_after_it_was_killed(tmp_path: Path) -> None:
 
 
 def test_starts_in_less_than_a_second(tmp_path: Path) -> None:
-    took = []
-    for number in range(3):
-        began = time.monotonic()
-        with command(tmp_path, "--data", "data", "--ready-file", f"ready-{number}.json") as process:
-            ask(when_ready(process, tmp_path / f"ready-{number}.json"), "GET", SUBSCRIPTIONS)
-            took.append(time.monotonic() - began)
-    assert min(took) < 1
+    """Of computing time: other tests may be running beside it."""
+    with command(tmp_path, "--data", "data", "--ready-file", "ready.json") as process:
+        assert ask(when_ready(process, tmp_path / "ready.json"), "GET", SUBSCRIPTIONS)[0] == 200
+        process.kill()
+        _, _, used = os.wait4(process.pid, 0)
+    assert used.ru_utime + used.ru_stime < 1
 
 
 def test_what_it_prints_for_python_works(tmp_path: Path) -> None:
