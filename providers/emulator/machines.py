@@ -8,29 +8,26 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
+from providers.emulator import machine_states
 from providers.emulator.arm import SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body, page
 from providers.emulator.ids import MACHINE, type_of
 from providers.emulator.locations import find
-from providers.emulator.machine_disks import disks_of_machine, make_data_disks, make_os_disk, release_disks, set_state
+from providers.emulator.machine_disks import make_data_disks, make_os_disk, release_disks
+from providers.emulator.machine_states import COLLECTION, RUNNING, end_of_operation, instance_view, machine_of
 from providers.emulator.natures import plan_of
-from providers.emulator.operations import accepted
 from providers.emulator.origins import Origin
 from providers.emulator.plain import TAGS, Plain
 from providers.emulator.reading import Fields
 from providers.emulator.service import Finisher, Route, Service
-from providers.emulator.store import Operation, Resource
-from providers.emulator.subscriptions import check_subscription, require_group
-from providers.emulator.tracked import SUCCEEDED, UPDATING, Kind, fixed, not_busy, require
+from providers.emulator.store import Resource
+from providers.emulator.subscriptions import check_subscription
+from providers.emulator.tracked import Kind, fixed
 
-RUNNING, STOPPED, DEALLOCATED = "running", "stopped", "deallocated"
-_DISPLAY = {RUNNING: "VM running", STOPPED: "VM stopped", DEALLOCATED: "VM deallocated"}
 _NETWORK_INTERFACE = "microsoft.network/networkinterfaces"
 _SECRETS = ("adminPassword", "customData")
 _PLAN = ("name", "publisher", "product")
 _KEPT = ("securityProfile", "diagnosticsProfile", "additionalCapabilities", "licenseType", "priority", "evictionPolicy")
-_ACTION_S = 10.0
 
 
 def _make(service: Service, _request: ArmRequest, machine: Resource, fields: Fields) -> None:
@@ -137,56 +134,15 @@ def _change(service: Service, machine: Resource, fields: Fields, _replaced: bool
     _take(machine, fields)
 
 
-def _end(service: Service, operation: Operation, machine: Resource) -> None:
-    machine.properties["provisioningState"] = SUCCEEDED
-    power = operation.more.get("power")
-    if power:
-        machine.hidden["power"] = power
-        set_state(service, machine, "Reserved" if power == DEALLOCATED else "Attached")
-
-
-def _gone(service: Service, machine: Resource) -> None:
-    release_disks(service, machine)
-
-
-def _view(service: Service, machine: Resource) -> Body:
-    """What is known of the machine at the moment."""
-    state = machine.properties["provisioningState"]
-    word = state.lower()
-    statuses: list[Body] = [
-        {
-            "code": f"ProvisioningState/{word}",
-            "level": "Info",
-            "displayStatus": f"Provisioning {word}",
-            "time": service.stamp(),
-        }
-    ]
-    if machine.hidden["generalized"]:
-        statuses.append({"code": "OSState/generalized", "level": "Info", "displayStatus": "VM generalized"})
-    power = machine.hidden["power"]
-    statuses.append({"code": f"PowerState/{power}", "level": "Info", "displayStatus": _DISPLAY[power]})
-    disks = [{"name": disk["name"], "statuses": statuses[:1]} for disk in disks_of_machine(machine) if "name" in disk]
-    view: Body = {"disks": disks, "statuses": statuses}
-    if machine.hidden["generation"]:
-        view["hyperVGeneration"] = machine.hidden["generation"]
-    return view
-
-
 def _get(service: Service, request: ArmRequest) -> ArmAnswer:
-    require_group(service, request)
-    machine = require(service, MACHINES.id_of(request))
+    machine = machine_of(service, request)
     expand = request.query.get("$expand", "").lower()
     if expand not in ("", "instanceview", "userdata"):
         raise ArmError(400, "InvalidParameter", f"The value '{expand}' of $expand is not instanceView.", "$expand")
     body = dict(machine.body)
     if expand == "instanceview":
-        body["properties"] = {**machine.properties, "instanceView": _view(service, machine)}
+        body["properties"] = {**machine.properties, "instanceView": instance_view(service, machine)}
     return ArmAnswer(200, body)
-
-
-def _instance_view(service: Service, request: ArmRequest) -> ArmAnswer:
-    require_group(service, request)
-    return ArmAnswer(200, _view(service, require(service, MACHINES.id_of(request))))
 
 
 def _list_in_location(service: Service, request: ArmRequest) -> ArmAnswer:
@@ -198,43 +154,6 @@ def _list_in_location(service: Service, request: ArmRequest) -> ArmAnswer:
         if location is not None and machine.hidden["region"] == location.name
     ]
     return ArmAnswer(200, page(request, found, service.page_size))
-
-
-def _generalize(service: Service, request: ArmRequest) -> ArmAnswer:
-    """Source: the REST specification: answered at once; the machine has to be stopped first."""
-    require_group(service, request)
-    machine = require(service, MACHINES.id_of(request))
-    not_busy(service, machine)
-    if machine.hidden["power"] == RUNNING:
-        raise ArmError(
-            409,
-            "OperationNotAllowed",
-            f"The virtual machine '{machine.name}' is running: stop or deallocate it before it is generalized.",
-        )
-    machine.hidden["generalized"] = True
-    service.store.put(machine)
-    return ArmAnswer(200)
-
-
-def _action(power: str) -> Any:
-    """The handler of an action that ends in a power state."""
-
-    def act(service: Service, request: ArmRequest) -> ArmAnswer:
-        require_group(service, request)
-        machine = require(service, MACHINES.id_of(request))
-        not_busy(service, machine)
-        if power == RUNNING and machine.hidden["generalized"]:
-            raise ArmError(
-                409,
-                "OperationNotAllowed",
-                f"The virtual machine '{machine.name}' is generalized: it cannot be started again.",
-            )
-        machine.properties["provisioningState"] = UPDATING
-        service.store.put(machine)
-        operation = service.start(request, machine, "update", _ACTION_S, power=power)
-        return accepted(service, request, machine, operation, poll_s=_ACTION_S)
-
-    return act
 
 
 _BODY: Body = {
@@ -278,24 +197,18 @@ MACHINES = Plain(
         re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?"),
         "letters, digits, '.', '_' and '-', 1 to 64 of them, beginning and ending with a letter or digit.",
     ),
-    "virtualMachines",
+    COLLECTION,
     _BODY,
     _make,
     _change,
     seconds=30.0,
-    after_delete=_gone,
-    end=_end,
+    after_delete=release_disks,
+    end=end_of_operation,
     get=_get,
 )
 ROUTES = (
     *MACHINES.routes(),
-    Route("GET", f"{MACHINES.path}/instanceView", _instance_view, "read instance view"),
-    Route("POST", f"{MACHINES.path}/generalize", _generalize, "generalize virtualMachine"),
-    Route(
-        "POST", f"{MACHINES.path}/deallocate", _action(DEALLOCATED), "deallocate virtualMachine", query=("hibernate",)
-    ),
-    Route("POST", f"{MACHINES.path}/powerOff", _action(STOPPED), "stop virtualMachine", query=("skipshutdown",)),
-    Route("POST", f"{MACHINES.path}/start", _action(RUNNING), "start virtualMachine"),
+    *machine_states.ROUTES,
     Route(
         "GET",
         f"{SUBSCRIPTION_COMPUTE}/locations/{{location}}/virtualMachines",

@@ -5,10 +5,10 @@ Source: the Compute Gallery REST specification; recordings of the Azure CLI's ga
 
 from __future__ import annotations
 
-from providers.emulator.arm import Body
+from providers.emulator.arm import Body, invalid
 from providers.emulator.reading import Fields
 from providers.emulator.service import Service
-from providers.emulator.sources import SourceDisk, resolve
+from providers.emulator.sources import ResolvedSource, SourceDisk, resolve
 from providers.emulator.store import Resource
 from providers.emulator.tracked import changed, fixed
 
@@ -30,6 +30,7 @@ def write_storage(
             version.hidden["region"],
             mode="Shallow" if shallow else "Full",
         )
+        _check_encryption(version, source, given)
         version.hidden["disks"] = {"os": _disk(source.os_disk)}
         version.hidden["disks"] |= {str(lun): _disk(disk) for lun, disk in sorted(source.data_disks.items())}
         version.hidden["profile"] = {name: given.get(name) for name in _STICKY if given.has(name)}
@@ -48,6 +49,25 @@ def write_storage(
         if lun not in known:
             raise changed(disk.path("lun"), sorted(known), lun)
         _check_disk(disk, known[lun], sources.get(lun, {}))
+
+
+def _check_encryption(version: Resource, source: ResolvedSource, given: Fields) -> None:
+    """Source: Azure's documentation of encrypted image versions: which sources they can have; luns are the source's."""
+    entries = version.properties["publishingProfile"]["targetRegions"]
+    encryptions = [entry["encryption"] for entry in entries if entry.get("encryption")]
+    if encryptions and not source.encryptable:
+        raise invalid(
+            given.target,
+            "A version that is encrypted with a key of one's own is made from a virtual machine, a disk, a snapshot or "
+            "a managed image.",
+        )
+    luns = {disk["lun"] for encryption in encryptions for disk in encryption.get("dataDiskImages", ())}
+    strange = sorted(luns - source.data_disks.keys())
+    if strange:
+        raise invalid(
+            "galleryImageVersion.properties.publishingProfile.targetRegions.encryption.dataDiskImages",
+            f"The source has no data disk with lun {strange[0]}.",
+        )
 
 
 def _check_disk(given: Fields, shown: Body, stored: Body) -> None:

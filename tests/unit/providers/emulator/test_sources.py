@@ -310,3 +310,16 @@ def test_a_source_that_is_still_made_has_to_be_waited_for(emulated: Emulated) ->
     assert (error.status, error.code) == (409, "Conflict")
     emulated.clock.advance(60)
     emulated.version(disk_source(f"{COMPUTE}/disks/os"))
+
+
+def test_what_is_encrypted_with_a_key_of_ones_own_has_disks_of_ones_own(emulated: Emulated) -> None:
+    def refused(profile: dict[str, Any], **data: Any) -> str:
+        keys = {"diskEncryptionSetId": GROUP + CUSTOMER_KEYS}
+        encryption = {"osDiskImage": keys, **{name: [{**keys, **one} for one in luns] for name, luns in data.items()}}
+        regions = [{"name": "eastus", "encryption": encryption}]
+        return emulated.version_refused(profile, targetRegions=regions).message
+
+    emulated.version(disk_source(emulated.disk("os")))
+    version = {"source": {"id": f"{COMPUTE}/galleries/corp/images/ubuntu/versions/1.0.0"}}
+    assert "is made from a virtual machine" in refused(version)
+    assert "no data disk with lun 5" in refused(disk_source(f"{COMPUTE}/disks/os"), dataDiskImages=[{"lun": 5}])
