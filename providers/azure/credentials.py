@@ -120,9 +120,11 @@ def credential(settings: Settings, ca: Path | None) -> Credential:
     from azure.identity import ClientSecretCredential
 
     tenant, client, secret = (os.environ[name] for name in _VARIABLES)
-    verify: dict[str, Any] = {"connection_verify": str(ca)} if ca else {}
+    options: dict[str, Any] = {"retry_connect": 0}  # where nobody listens, nobody waits
+    if ca is not None:
+        options["connection_verify"] = str(ca)
     return ClientSecretCredential(
-        tenant, client, secret, authority=settings.endpoint, disable_instance_discovery=True, **verify
+        tenant, client, secret, authority=settings.endpoint, disable_instance_discovery=True, **options
     )
 
 
