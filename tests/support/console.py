@@ -2,7 +2,8 @@
 
 A line that begins with `$ ` is a command; what follows, to the next one, is its output. A line `...` in the output
 stands for any lines. What differs from run to run (times, digests, serials, names of people) is evened out on both
-sides, and the order of lines does not count: regions are copied side by side.
+sides, and the order of lines does not count: regions are copied side by side. The commands of one block run in one
+shell: what is exported stays so, and what is begun with `&` ends with the block.
 
 To bring documents up to date after the output has changed: make docs
 """
@@ -11,12 +12,13 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,11 +87,13 @@ def scratch_project(folder: Path) -> Path:
     return project
 
 
-def run(command: str, project: Path) -> tuple[int, str]:
-    """Exit code and output, both streams as one, of a command line in `project`."""
+def run(commands: Sequence[str], project: Path) -> list[tuple[int, str]]:
+    """Exit code and output, both streams as one, of each of the command lines, run one after another in `project`."""
     binaries = Path(sys.executable).parent
+    ended = f"ended-{secrets.token_hex(8)}"
+    told = [f"{command}\nprintf '\\n%s %s\\n' {ended} $?\n" for command in commands]
     answer = subprocess.run(
-        ["bash", "-c", command],
+        ["bash", "-c", f"trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n{''.join(told)}"],
         cwd=project,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -104,7 +108,8 @@ def run(command: str, project: Path) -> tuple[int, str]:
             "LC_ALL": "C.UTF-8",
         },
     )
-    return answer.returncode, answer.stdout
+    pieces = re.split(rf"\n{ended} (\d+)\n", answer.stdout)
+    return [(int(code), output) for output, code in zip(pieces[0::2], pieces[1::2], strict=False)]
 
 
 def same(shown: str, real: str) -> bool:
@@ -127,14 +132,15 @@ def rewritten(document: str, project: Path) -> str:
     def renew(match: re.Match[str]) -> str:
         if match[1] != "console":
             return match[0]
-        lines = [line for step in steps(Block("console", match[2], 0)) for line in _renewed(step, project)]
+        shown = steps(Block("console", match[2], 0))
+        answers = run([step.command for step in shown], project)
+        lines = [line for step, (_, real) in zip(shown, answers, strict=True) for line in _renewed(step, real)]
         return "\n".join(["```console", *lines, "```"])
 
     return FENCE.sub(renew, document)
 
 
-def _renewed(step: Step, project: Path) -> list[str]:
-    _, real = run(step.command, project)
+def _renewed(step: Step, real: str) -> list[str]:
     shown = step.output.rstrip("\n").splitlines()
     lines = shown if same(step.output, real) else _shortened(real.strip("\n").splitlines(), shown)
     return [f"$ {step.command}", *lines]
