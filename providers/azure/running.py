@@ -80,10 +80,11 @@ class Running:
     def _after(self, work: Work, failed: CallFailed) -> Done | InProgress:
         """What to do about a call that failed: wait for what passes, give up on what does not."""
         if failed.throttled:
-            return self._in_time(work) or work.wait(_BUSY_PAUSE_S if failed.retry_after_s is None else failed.retry_after_s)
+            pause = _BUSY_PAUSE_S if failed.retry_after_s is None else failed.retry_after_s
+            return self._in_time(work) or work.wait(pause)
         if failed.busy:
             work.tries += 1
-            return self._in_time(work) or work.wait(failed.retry_after_s or min(_BUSY_PAUSE_S, 0.2 * 2 ** min(work.tries, 10)))
+            return self._in_time(work) or work.wait(failed.retry_after_s)
         if failed.parent_missing and time.time() - work.since < _SETTLING_S:
             work.tries += 1
             return work.wait(failed.retry_after_s)

@@ -221,7 +221,7 @@ class VersionRun:
         return self._begun(self._api.delete_version(*self._work.unit[:3]))
 
     def _clean_up(self, *, force: bool = False) -> None:
-        """Removes the uploaded disks: the service has its own copy, but of a Shallow version, or needs none any more."""
+        """Removes the uploaded disks: the service has copies of its own, unless the version is Shallow."""
         if force or (self._work.staged and not self._is_shallow):
             self._uploads.remove(self._owner)
             self._work.staged = False

@@ -92,8 +92,7 @@ def _begin(service: Service, request: ArmRequest, definition: Resource, *, new: 
 
 
 def _room_for_one_more(service: Service, location: Location) -> None:
-    count = sum(other.hidden["region"] == location.name for other in service.store.of_type(DEFINITION))
-    if count >= MOST_IN_REGION:
+    if service.store.count(DEFINITION, location.name) >= MOST_IN_REGION:
         raise ArmError(
             409,
             "QuotaExceeded",

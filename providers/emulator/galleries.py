@@ -91,7 +91,7 @@ def _room_for_one_more(service: Service, name: str, location: Location) -> None:
         raise ArmError(
             409, "GalleryNameNotUnique", f"A gallery named '{name}' exists already in the subscription.", "name"
         )
-    if sum(other.hidden["region"] == location.name for other in galleries) >= MOST_IN_REGION:
+    if service.store.count(GALLERY, location.name) >= MOST_IN_REGION:
         raise ArmError(
             409, "QuotaExceeded", f"The limit of {MOST_IN_REGION} galleries in location '{location.name}' is reached."
         )

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from providers.emulator.server import RunningEmulator
 
-_HOME = "eastus"
-
 
 def create_provider(config: ProviderConfig) -> AzureProvider:
     """The backend for these settings.
@@ -69,19 +67,12 @@ class OwnEmulator(Cloud):
                     settings.data, time_scale=settings.time_scale, subscription=settings.subscription
                 )
                 self._running = start(own)
-                _make_group(self._running, settings)
+                self._running.make_group(settings.resource_group)
             return self._running
 
     def close(self) -> None:
         if self._running is not None:
             self._running.stop()
-
-
-def _make_group(running: RunningEmulator, settings: Settings) -> None:
-    from providers.emulator.arm import ArmRequest
-
-    query = {"api-version": "2024-11-01"}
-    running.service.handle(ArmRequest("PUT", settings.group_id, query, {"location": _HOME}))
 
 
 class _OwnToken:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from providers.emulator.admin import set_faults
 from providers.emulator.app import create_app
+from providers.emulator.arm import ArmError, ArmRequest
 from providers.emulator.assembly import create_service
 from providers.emulator.budgets import Budgets
 from providers.emulator.content_use import used_content
@@ -30,6 +31,10 @@ from providers.errors import ProviderError
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 TENANT = "11111111-1111-1111-1111-111111111111"
+GROUP, HOME = "images", "eastus"
+"""The resource group that projects use unless they say otherwise, and where it is."""
+
+_GROUPS_VERSION = "2024-11-01"
 SCRIPT_TOKEN_S = 24 * 3600
 _LOOPBACK = ("127.0.0.1", "localhost")
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  only compared with
@@ -95,6 +100,16 @@ class RunningEmulator:
         """A token that is good for this service for so many seconds."""
         return self._tokens.issue(self.endpoint, lifetime_s)
 
+    def make_group(self, name: str) -> None:
+        """Makes a resource group, unless it is there."""
+        path, version = f"/subscriptions/{self.subscription}/resourceGroups/{name}", {"api-version": _GROUPS_VERSION}
+        try:
+            self.service.handle(ArmRequest("GET", path, version))
+        except ArmError as error:
+            if error.status != 404:
+                raise
+            self.service.handle(ArmRequest("PUT", path, version, {"location": HOME}))
+
     def end_soon(self) -> None:
         """Asks the server to end; safe in a signal handler."""
         self._listener.end_soon()
@@ -123,6 +138,7 @@ def serve(settings: EmulatorSettings, ready_file: Path | None, announce: Callabl
     if ready_file:
         ready_file.unlink(missing_ok=True)
     running = start(settings)
+    running.make_group(GROUP)
     before = {
         number: signal.signal(number, lambda *_: running.end_soon()) for number in (signal.SIGINT, signal.SIGTERM)
     }

@@ -25,7 +25,8 @@ Finisher = Callable[["Service", Operation, Resource], None]
 @dataclass(frozen=True, slots=True)
 class Route:
     """`METHOD path`, its parameters in braces, and who answers. `budget` names the request budget it counts against;
-    `query` the query parameters it knows beside api-version; `body` describes the JSON it takes (JSON Schema)."""
+    `query` the query parameters it knows beside api-version; `body` describes the JSON it takes (JSON Schema). `ahead`
+    does what may take long, before the transaction in which everybody else would have to wait for it."""
 
     method: str
     path: str
@@ -34,6 +35,7 @@ class Route:
     budget: str = ""
     query: tuple[str, ...] = ()
     body: Mapping[str, Any] | None = None
+    ahead: Callable[[Service, ArmRequest], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Service:
     def handle(self, request: ArmRequest) -> ArmAnswer:
         """The answer to an authenticated request. Raises: ArmError."""
         route, params = self.route(request)
+        if route.ahead is not None:
+            route.ahead(self, request)
         with self.store.transaction():
             self.settle()
             return route.handler(self, request.with_params(params))

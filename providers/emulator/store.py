@@ -124,6 +124,11 @@ class Store:
         start = below.lower()
         return self._select("type = ? AND key >= ? AND key < ? ORDER BY key", kind.lower(), start, start + "\uffff")
 
+    def count(self, kind: str, region: str) -> int:
+        """How many resources of a type have their home in a region."""
+        where = "type = ? AND json_extract(hidden, '$.region') = ?"
+        return int(self._db.execute(f"SELECT count(*) FROM resources WHERE {where}", (kind, region)).fetchone()[0])  # noqa: S608 - constants
+
     def below(self, resource_id: str) -> list[Resource]:
         """Everything inside a resource or a group, at any depth."""
         start = f"{resource_id.lower()}/"

@@ -5,14 +5,34 @@ Source: the Compute Gallery REST specification; recordings of the Azure CLI's ga
 
 from __future__ import annotations
 
-from providers.emulator.arm import Body, invalid
+import contextlib
+from collections.abc import Iterator
+
+from providers.emulator.arm import ArmError, ArmRequest, Body, invalid
 from providers.emulator.reading import Fields
 from providers.emulator.service import Service
 from providers.emulator.sources import ResolvedSource, SourceDisk, resolve
 from providers.emulator.store import Resource
 from providers.emulator.tracked import changed, fixed
+from providers.emulator.vhds import vhd_size_gb
 
 _STICKY = ("source", "osDiskImage", "dataDiskImages")
+
+
+def copy_ahead(service: Service, request: ArmRequest) -> None:
+    """Copies the blobs that a new version is made from. Whether they can be used is found out with the rest."""
+    with contextlib.suppress(ArmError):  # found out later, in its place among the other refusals
+        for uri in _blobs_in(Fields.of(request.body, "galleryImageVersion")):
+            vhd_size_gb(service, uri, "galleryImageVersion")
+            service.blobs.keep(uri)
+
+
+def _blobs_in(version: Fields) -> Iterator[str]:
+    """Raises: ArmError when the body has not the form that it needs."""
+    profile = version.object("properties").object("storageProfile")
+    for disk in (profile.object("osDiskImage"), *profile.objects("dataDiskImages")):
+        if uri := disk.object("source").text("uri"):
+            yield uri
 
 
 def write_storage(

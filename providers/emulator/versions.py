@@ -48,7 +48,7 @@ from providers.emulator.tracked import (
     parent_of,
     require,
 )
-from providers.emulator.version_storage import shown_storage, write_storage
+from providers.emulator.version_storage import copy_ahead, shown_storage, write_storage
 
 _NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}")
 KIND = Kind(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
@@ -98,8 +98,7 @@ def _check_number(name: str) -> None:
 
 
 def _new(service: Service, identity: str, request: ArmRequest, definition: Resource, location: Location) -> Resource:
-    count = sum(one.hidden["region"] == location.name for one in service.store.of_type(VERSION))
-    if count >= MOST_IN_REGION:
+    if service.store.count(VERSION, location.name) >= MOST_IN_REGION:
         raise ArmError(
             409,
             "QuotaExceeded",
@@ -385,7 +384,7 @@ _BODY: Body = {
 }
 
 ROUTES = (
-    Route("PUT", PATH, _put, "write version", budget="CreateUpdateGalleryImageVersion", body=_BODY),
+    Route("PUT", PATH, _put, "write version", budget="CreateUpdateGalleryImageVersion", body=_BODY, ahead=copy_ahead),
     Route("PATCH", PATH, _patch, "patch version", budget="CreateUpdateGalleryImageVersion", body=_BODY),
     Route("GET", PATH, _get, "read version", budget="GetGalleryImageVersion", query=("$expand",)),
     Route("DELETE", PATH, _delete, "delete version", budget="DeleteGalleryImageVersion", query=("bypasssoftdelete",)),

@@ -463,9 +463,7 @@ def test_a_version_is_made_from_another_version(
         assert provider_world.copies(address) == [CONTENT]
 
 
-def test_a_shallow_version_has_no_copies(
-    provider_world: ProviderWorld, provider: Provider, source: Attributes
-) -> None:
+def test_a_shallow_version_has_no_copies(provider_world: ProviderWorld, provider: Provider, source: Attributes) -> None:
     for address, given in ((GALLERY, GALLERY_ATTRIBUTES), (DEFINITION, DEFINITION_ATTRIBUTES)):
         applied(run(provider, Step(Verb.CREATE, address, given)), address)
     attributes = version_attributes(source, replicationMode="Shallow")

@@ -1,4 +1,4 @@
-"""Something goes wrong at every call of the quickstart: one apply converges, or says what is left and the next does it."""
+"""Something goes wrong at every call of the quickstart: an apply converges, or says what is left for the next."""
 
 from __future__ import annotations
 
@@ -64,16 +64,18 @@ def check_converged(estate: CloudEstate, objects: list[str]) -> None:
 
 def apply_through(estate: CloudEstate, *, destroy: bool = False, most: int = 2) -> None:
     """Applies until it is done: at most `most` times. A run that does not get there says why."""
+    told: list[str] = []
     for _ in range(most - 1):
         try:
             outcome = estate.apply(destroy=destroy, allow_deletes=99)
         except ReconcilerError as error:
-            assert error.message
+            told.append(error.message)
             continue
         if outcome.result is None or outcome.result.complete:
             return
         assert outcome.result.failed
         assert all(error.message for _, error in outcome.result.failed)
+    assert all(told)
     last = estate.apply(destroy=destroy, allow_deletes=99)
     assert last.result is None or last.result.complete, last.result
 
