@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import ssl
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -67,7 +65,7 @@ def estate(tmp_path: Path, azurite: RunningAzurite) -> Estate:
 
 @contextmanager
 def running_emulator(folder: Path) -> Iterator[dict[str, str]]:
-    """`reconciler emulator` as a process; its ready file, with the resource group `images` made."""
+    """`reconciler emulator` as a process; its ready file."""
     ready = folder / "ready.json"
     process = subprocess.Popen(
         [sys.executable, "-m", "reconciler", "emulator", "--time-scale", "0", "--ready-file", str(ready)],
@@ -82,23 +80,10 @@ def running_emulator(folder: Path) -> Iterator[dict[str, str]]:
             assert time.monotonic() < until, "the emulator did not become ready"
             time.sleep(0.01)
         found: dict[str, str] = json.loads(ready.read_text())
-        _make_group(found)
         yield found
     finally:
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
-
-
-def _make_group(ready: Mapping[str, str]) -> None:
-    request = urllib.request.Request(  # noqa: S310 - https, to ourselves
-        f"{ready['endpoint']}/subscriptions/{ready['subscription']}/resourceGroups/images?api-version=2024-11-01",
-        json.dumps({"location": "eastus"}).encode(),
-        {"Authorization": f"Bearer {ready['token']}", "Content-Type": "application/json"},
-        method="PUT",
-    )
-    context = ssl.create_default_context(cafile=ready["ca"])
-    with urllib.request.urlopen(request, context=context, timeout=PATIENCE_S) as answer:  # noqa: S310
-        assert answer.status == 201
 
 
 @pytest.fixture
