@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from support.azurite import RunningAzurite
+    from support.libvirt_daemons import LibvirtHost
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,16 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAzurite
 
     with running_azurite(tmp_path_factory.mktemp("azurite")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def libvirt_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LibvirtHost, ...]]:
+    """Two hypervisor hosts for the whole run: every test has pools and machines of its own, and a host that a test
+    stops it starts again."""
+    from support.libvirt_daemons import running_daemons
+
+    with running_daemons(tmp_path_factory.mktemp("hosts")) as hosts:
+        yield hosts
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
