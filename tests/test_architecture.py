@@ -29,6 +29,7 @@ DOORS = {
     "azure": ("providers.azure", "providers.emulator"),
     "deepdiff": ("reconciler.diff",),
     "jwt": ("providers.emulator.tokens",),
+    "libvirt": ("providers.libvirt",),
     "networkx": ("reconciler.graph",),
     "psycopg": ("state.sql_store",),
     "pydantic": ("manifests",),
@@ -100,6 +101,7 @@ DISTRIBUTIONS = {
     "azure.mgmt.compute": "azure-mgmt-compute",
     "azure.storage.blob": "azure-storage-blob",
     "jwt": "pyjwt",
+    "libvirt": "libvirt-python",
     "pydantic_core": "pydantic",
     "yaml": "pyyaml",
 }

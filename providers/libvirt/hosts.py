@@ -1,0 +1,98 @@
+"""The hosts behind the regions: one connection for each URI, and the pool of each region, known to be there."""
+
+from __future__ import annotations
+
+import threading
+
+import libvirt
+
+from providers.errors import Unavailable
+from providers.libvirt.connections import Connection, KeepAlive
+from providers.libvirt.failures import explained, is_missing_pool
+from providers.libvirt.pools import Pool
+from providers.libvirt.settings import Host, Settings
+from providers.libvirt.volumes import pool_xml
+
+
+class Hosts:
+    """Connections and pools of all regions, made when asked for and shared by all threads."""
+
+    def __init__(self, settings: Settings, keep_alive: KeepAlive | None = None) -> None:
+        self._settings = settings
+        self._keep_alive = keep_alive or KeepAlive()
+        self._connections: dict[str, Connection] = {}
+        self._pools: dict[str, Pool] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The canonical names of all regions, sorted."""
+        return tuple(sorted(self._settings.hosts))
+
+    def connection(self, region: str) -> Connection:
+        """The connection of a region's host; regions with one URI share it. Raises: ProviderError when there is no such
+        region."""
+        host = self._settings.host(region)
+        with self._lock:
+            return self._connections.setdefault(host.uri, Connection(host.uri, host.name, self._keep_alive))
+
+    def pool(self, region: str) -> Pool:
+        """A region's pool, which was there and active a moment ago.
+
+        Raises: ProviderError when there is no such region; Unavailable, naming host and pool, when the host does not
+        answer or the pool is not there or not active.
+        """
+        host, connection = self._settings.host(region), self.connection(region)
+        with connection.asking(f"looking for the pool '{host.pool}' of region {region}") as handle:
+            found = _found(handle, host) or self._defined(handle, host)
+            if not found.isActive():
+                raise _stopped(host)
+        with self._lock:
+            return self._pools.setdefault(region, Pool(region, connection, host.pool))
+
+    def close(self) -> None:
+        """Lets go of all connections."""
+        with self._lock:
+            connections, self._connections = list(self._connections.values()), {}
+            self._pools = {}
+        for connection in connections:
+            connection.close()
+
+    def _defined(self, handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool:
+        """The pool, made and started where that is wanted; it starts with its host from then on."""
+        if not self._settings.define_pools:
+            raise Unavailable(
+                f"{host.name}: the pool '{host.pool}' of region {host.region} is not defined there",
+                f"define it: virsh -c '{host.uri}' pool-define-as '{host.pool}' dir --target DIRECTORY, then "
+                "pool-start and pool-autostart; or set `definePools: true`, and the region's `path`",
+            )
+        with self._lock:  # two threads that miss the same pool define it once
+            return _found(handle, host) or _define(handle, host)
+
+
+def _found(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool | None:
+    try:
+        return handle.storagePoolLookupByName(host.pool)
+    except libvirt.libvirtError as error:
+        if is_missing_pool(error):
+            return None
+        raise
+
+
+def _define(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool:
+    pool = handle.storagePoolDefineXML(pool_xml(host.pool, host.path), 0)
+    try:
+        pool.build(0)
+        pool.setAutostart(1)
+        pool.create(0)
+    except libvirt.libvirtError as error:
+        pool.undefine()  # what was begun here is taken back; its directory stays
+        raise explained(error, f"making the pool '{host.pool}' in '{host.path}'", host.name) from error
+    return pool
+
+
+def _stopped(host: Host) -> Unavailable:
+    return Unavailable(
+        f"{host.name}: the pool '{host.pool}' of region {host.region} is not active",
+        f"start it: virsh -c '{host.uri}' pool-start '{host.pool}'",
+    )

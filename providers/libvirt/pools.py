@@ -1,0 +1,176 @@
+"""One storage pool: its volumes, looked at, made and removed. A pool never touches what it was not told to by name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import libvirt
+
+from providers.errors import ProviderError
+from providers.libvirt.connections import Connection
+from providers.libvirt.failures import is_busy, is_missing_volume
+from providers.libvirt.volumes import Volume, volume_of, volume_xml
+
+_LARGEST_IN_MEMORY = 8 << 20
+
+
+class Pool:
+    """The pool `name` of a region's host. Every call raises Unavailable when the host does not answer or the pool is
+    stopped, and may be made from any thread."""
+
+    def __init__(self, region: str, connection: Connection, name: str) -> None:
+        self.region, self.name, self.connection = region, name, connection
+        self._lock = threading.Lock()
+        self._known: tuple[libvirt.virConnect, libvirt.virStoragePool] | None = None
+
+    def __str__(self) -> str:
+        return f"pool '{self.name}' of {self.connection.name}"
+
+    def refresh(self) -> bool:
+        """Lets libvirt look at the directory again: until then it does not know files that others put there, nor that
+        what was sent into a raw volume is another format. False when it cannot, as the pool is at work for somebody."""
+        with self._asking("looking at its directory again") as pool:
+            try:
+                pool.refresh(0)
+            except libvirt.libvirtError as error:
+                if is_busy(error):
+                    return False
+                raise
+        return True
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all volumes, sorted: one question, however many there are."""
+        with self._asking("listing its volumes") as pool:
+            return tuple(sorted(pool.listVolumes()))
+
+    def volumes(self, refresh: bool = False) -> Mapping[str, Volume]:
+        """All volumes by name; `refresh`: look at the directory first, if the pool is not at work for somebody."""
+        if refresh:
+            self.refresh()
+        found: dict[str, Volume] = {}
+        with self._asking("listing its volumes") as pool:
+            for listed in pool.listAllVolumes():
+                volume = _described(listed)
+                if volume is not None:
+                    found[volume.name] = volume
+        return found
+
+    def volume(self, name: str) -> Volume | None:
+        """A volume as it is now; None when there is none of that name."""
+        with self._asking(f"looking at the volume '{name}'") as pool:
+            found = _lookup(pool, name)
+            return _described(found) if found is not None else None
+
+    def available(self) -> int:
+        """How many bytes the pool has left. Sparse and growing volumes of others may need them as well."""
+        with self._asking("asking for its free space") as pool:
+            return int(pool.info()[3])
+
+    def create(
+        self,
+        name: str,
+        capacity: int,
+        disk_format: str,
+        backing_path: str | None = None,
+        backing_format: str = "qcow2",
+    ) -> None:
+        """Makes an empty volume; with `backing_path` an overlay of that file on the host.
+
+        A volume that is to be filled by `streams.upload` is made raw, with the size of the file: only there is all that
+        a stream leaves out a hole. Raises: ObjectConflict when the name is taken.
+        """
+        with self._asking(f"making the volume '{name}'") as pool:
+            pool.createXML(volume_xml(name, capacity, disk_format, backing_path, backing_format), 0)
+
+    def delete(self, name: str) -> None:
+        """Removes a volume; one that is not there is fine. Raises: ProviderError, retryable when it is in use."""
+        with self._asking(f"removing the volume '{name}'") as pool:
+            found = _lookup(pool, name)
+            if found is not None:
+                try:
+                    found.delete(0)
+                except libvirt.libvirtError as error:
+                    if not is_missing_volume(error):
+                        raise
+
+    def clone(self, name: str, source: Pool, source_name: str) -> None:
+        """Makes a volume with the content of one in a pool of the same connection, without it leaving the host. An
+        overlay's clone holds everything itself. Raises: ObjectConflict when the name is taken."""
+        if source.connection is not self.connection:
+            raise ProviderError(f"{source} and {self} are not of one host. This is a bug.")
+        with source.asking_volume(source_name, "cloning") as original, self._asking(f"making '{name}'") as pool:
+            described = volume_of(original.XMLDesc(0))
+            pool.createXMLFrom(volume_xml(name, described.capacity, described.format), original, 0)
+
+    def read(self, name: str, most: int = _LARGEST_IN_MEMORY) -> bytes | None:
+        """The beginning of a volume's content, `most` bytes or all there are; None when there is none of that name."""
+        with self._asking(f"reading the volume '{name}'") as pool:
+            found = _lookup(pool, name)
+            if found is None:
+                return None
+            stream = pool.connect().newStream(0)
+            try:
+                found.download(stream, 0, most, 0)
+                content = b"".join(iter(lambda: stream.recv(libvirt.virStorageVol.streamBufSize), b""))
+                stream.finish()
+            except libvirt.libvirtError as error:
+                if is_missing_volume(error):
+                    return None
+                raise
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Makes a raw volume with this content. It may be there half when this fails, or is never heard of again.
+
+        Raises: ObjectConflict when the name is taken.
+        """
+        self.create(name, len(content), "raw")
+        with self.asking_volume(name, "writing") as volume:
+            stream = volume.connect().newStream(0)
+            volume.upload(stream, 0, len(content), 0)
+            for start in range(0, len(content), libvirt.virStorageVol.streamBufSize):
+                stream.send(content[start : start + libvirt.virStorageVol.streamBufSize])
+            stream.finish()
+
+    @contextmanager
+    def asking_volume(self, name: str, doing: str) -> Iterator[libvirt.virStorageVol]:
+        """libvirt's handle of a volume, for calls whose failures are raised as the provider's errors."""
+        with self._asking(f"{doing} the volume '{name}'") as pool:
+            yield pool.storageVolLookupByName(name)
+
+    @contextmanager
+    def _asking(self, doing: str) -> Iterator[libvirt.virStoragePool]:
+        with self.connection.asking(f"pool '{self.name}': {doing}") as handle:
+            yield self._found(handle)
+
+    def _found(self, handle: libvirt.virConnect) -> libvirt.virStoragePool:
+        """libvirt's handle of the pool; it belongs to one connection and is no good on the next."""
+        with self._lock:
+            known = self._known
+        if known is not None and known[0] is handle:
+            return known[1]
+        found = handle.storagePoolLookupByName(self.name)
+        with self._lock:
+            self._known = (handle, found)
+        return found
+
+
+def _lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol | None:
+    try:
+        return pool.storageVolLookupByName(name)
+    except libvirt.libvirtError as error:
+        if is_missing_volume(error):
+            return None
+        raise
+
+
+def _described(volume: libvirt.virStorageVol) -> Volume | None:
+    """None when the volume went away since it was listed."""
+    try:
+        return volume_of(volume.XMLDesc(0))
+    except libvirt.libvirtError as error:
+        if is_missing_volume(error):
+            return None
+        raise
