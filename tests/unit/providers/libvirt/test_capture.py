@@ -1,0 +1,208 @@
+"""Machines as sources, on real hosts: what is captured, when, and what is refused."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from support.libvirt_daemons import LibvirtHost
+from support.tiny_guest import TinyMachine, boot_volume, data_volume, overlay, sectors
+
+from providers.errors import ObjectConflict, SourceError
+from providers.libvirt import capture
+from providers.libvirt.hosts import Hosts
+from providers.libvirt.settings import Host, Settings
+
+REGION = "eastus"
+
+
+class Lab:
+    """A pool of a test's own on the first host, and machines in it that end with the test."""
+
+    def __init__(self, host: LibvirtHost) -> None:
+        self.host = host
+        self.name = f"pool-{uuid.uuid4().hex[:8]}"
+        self.folder = host.define_pool(self.name)
+        self.hosts = Hosts(Settings("default", {REGION: Host(REGION, host.uri, self.name)}))
+        self.pool = self.hosts.pool(REGION)
+        self._machines: list[str] = []
+
+    def machine(self, disks: dict[str, str], caching: dict[str, str] | None = None) -> TinyMachine:
+        machine = TinyMachine(self.host, f"vm-{uuid.uuid4().hex[:8]}", self.name, disks, caching or {})
+        machine.define()
+        self._machines.append(machine.name)
+        return machine
+
+    def boot_disk(self, message: str, name: str = "boot.raw") -> str:
+        return boot_volume(self.host, self.name, name, message)
+
+    def capture(self, machine: TinyMachine, generalized: bool, targets: dict[str, str], form: str = "qcow2") -> bool:
+        told: list[tuple[int, int]] = []
+        done = capture.capture(
+            self.hosts, REGION, machine.name, generalized, targets, self.pool, form, lambda *two: told.append(two)
+        )
+        assert told[-1][0] == told[-1][1]
+        assert told == sorted(told)
+        return done.at_rest
+
+    def close(self) -> None:
+        for name in self._machines:
+            if name in self.host.virsh("list", "--name"):
+                self.host.virsh("destroy", name)
+            self.host.virsh("undefine", name, "--managed-save")
+        self.hosts.close()
+        self.host.virsh("pool-destroy", self.name)
+        self.host.virsh("pool-undefine", self.name)
+
+
+@pytest.fixture
+def lab(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Lab]:
+    lab = Lab(libvirt_hosts[0])
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+@pytest.mark.parametrize("form", ["qcow2", "raw"])
+@pytest.mark.parametrize("generalized", [True, False])
+def test_a_machine_that_is_off_is_copied_with_all_its_disks(lab: Lab, form: str, generalized: bool) -> None:
+    """vda is an overlay on a boot disk, vdb raw: both copies stand on their own."""
+    lab.boot_disk("below")
+    machine = lab.machine(
+        {
+            "vda": overlay(lab.host, lab.name, "top.qcow2", "boot.raw"),
+            "vdb": data_volume(lab.host, lab.name, "d", b"d1"),
+        },
+        {"vda": "writethrough", "vdb": "none"},
+    )
+    found = capture.facts(lab.hosts, REGION, machine.name, generalized)
+    assert [(disk.disk, disk.device, disk.virtual_size >> 20, disk.caching) for disk in found] == [
+        ("os", "vda", 8, "ReadOnly"),
+        ("data-0", "vdb", 4, "None"),
+    ]
+    assert lab.capture(machine, generalized, {"os": "c-os", "data-0": "c-data"}, form)
+    copies = lab.pool.volumes()
+    assert {name: (copies[name].format, copies[name].backing_path) for name in ("c-os", "c-data")} == {
+        "c-os": (form, ""),
+        "c-data": (form, ""),
+    }
+    assert copies["c-data"].allocation < 1 << 20  # holes stay holes
+    assert sectors(lab.host, lab.name, "c-os") == sectors(lab.host, lab.name, "boot.raw")
+    assert sectors(lab.host, lab.name, "c-data") == sectors(lab.host, lab.name, "d")
+
+
+@pytest.mark.parametrize("form", ["qcow2", "raw"])
+def test_a_specialized_machine_goes_on_while_it_is_captured(lab: Lab, form: str) -> None:
+    machine = lab.machine({"vda": lab.boot_disk("alive"), "vdb": data_volume(lab.host, lab.name, "d", b"d1")})
+    machine.start()
+    machine.await_text("alive")
+    at_rest = lab.capture(machine, False, {"os": "c-os", "data-0": "c-data"}, form)
+    assert not at_rest  # no agent is in there
+    assert machine.name in lab.host.virsh("list", "--name", "--state-running")
+    copies = lab.pool.volumes()
+    assert sorted(copies) == ["boot.raw", "c-data", "c-os", "d"]
+    assert copies["c-os"].format == form
+    assert copies["c-data"].allocation < 1 << 20
+    assert sectors(lab.host, lab.name, "c-os") == sectors(lab.host, lab.name, "boot.raw")
+    assert sectors(lab.host, lab.name, "c-data") == sectors(lab.host, lab.name, "d")
+    copy = lab.machine({"vda": "c-os" if form == "raw" else overlay(lab.host, lab.name, "try.qcow2", "c-os", form)})
+    copy.start()
+    copy.await_text("alive")
+
+
+def test_a_generalized_machine_has_to_be_off(lab: Lab) -> None:
+    machine = lab.machine({"vda": lab.boot_disk("on")})
+    machine.start()
+    with pytest.raises(SourceError, match="is running") as refused:
+        capture.facts(lab.hosts, REGION, machine.name, True)
+    assert "virt-sysprep" in refused.value.remedy
+    with pytest.raises(SourceError, match="is running"):
+        lab.capture(machine, True, {"os": "c-os"})
+    assert sorted(lab.pool.volumes(refresh=True)) == ["boot.raw"]
+
+
+def test_disks_that_are_not_at_rest_are_refused(lab: Lab) -> None:
+    machine = lab.machine({"vda": lab.boot_disk("on")})
+    machine.start()
+    machine.await_text("on")
+    lab.host.virsh("suspend", machine.name)
+    with pytest.raises(SourceError, match="is paused") as paused:
+        capture.facts(lab.hosts, REGION, machine.name, False)
+    assert f"virsh resume {machine.name}" in paused.value.remedy
+    lab.host.virsh("resume", machine.name)
+    lab.host.virsh("managedsave", machine.name)
+    for generalized in (True, False):
+        with pytest.raises(SourceError, match="is saved") as saved:
+            capture.facts(lab.hosts, REGION, machine.name, generalized)
+        assert "managedsave-remove" in saved.value.remedy
+
+
+def test_a_machine_that_is_missing_is_named_with_its_host(lab: Lab) -> None:
+    assert capture.identity(lab.hosts, REGION, "nobody") == ""
+    with pytest.raises(SourceError, match="no machine 'nobody'") as refused:
+        capture.facts(lab.hosts, REGION, "nobody", True)
+    assert lab.host.uri in refused.value.remedy
+
+
+def test_it_is_the_same_machine_however_it_goes_on(lab: Lab) -> None:
+    machine = lab.machine({"vda": lab.boot_disk("on")})
+    before = capture.identity(lab.hosts, REGION, machine.name)
+    machine.start()
+    assert before
+    assert capture.identity(lab.hosts, REGION, machine.name) == before
+    assert capture.facts(lab.hosts, REGION, machine.name, False)[0].identity == before
+
+
+def test_a_raw_disk_that_claims_to_be_more_is_not_believed(lab: Lab) -> None:
+    """The machine wrote a qcow2 header with the host's own file below it into its raw disk."""
+    boot = lab.boot_disk("on", "evil.raw")
+    machine = lab.machine({"vda": boot})
+    secret = lab.folder / "secret"
+    secret.write_bytes(b"of the host".ljust(512))
+    (lab.folder / boot).unlink()
+    lab.host.run(
+        "qemu-img",
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-b",
+        f"/var/lib/libvirt/images/{lab.name}/secret",
+        "-F",
+        "raw",
+        f"/var/lib/libvirt/images/{lab.name}/evil.raw",
+    )
+    lab.pool.refresh()
+    with pytest.raises(SourceError, match="opens its disk vda as raw, and it looks like qcow2"):
+        lab.capture(machine, True, {"os": "c-os"})
+    assert "c-os" not in lab.pool.volumes(refresh=True)
+
+
+def test_a_disk_outside_of_all_pools_is_refused_with_the_remedy(lab: Lab) -> None:
+    machine = lab.machine({"vda": lab.boot_disk("on"), "vdb": "../stranger"})
+    (lab.folder.parent / "stranger").write_bytes(bytes(1 << 20))
+    with pytest.raises(SourceError, match="in no active pool") as refused:
+        lab.capture(machine, True, {"os": "c-os", "data-0": "c-data"})
+    assert "pool-define-as" in refused.value.remedy
+    assert "c-os" not in lab.pool.volumes(refresh=True)
+
+
+def test_names_that_are_taken_are_not_touched(lab: Lab) -> None:
+    machine = lab.machine({"vda": lab.boot_disk("on")})
+    data_volume(lab.host, lab.name, "c-os", b"somebody's")
+    with pytest.raises(ObjectConflict, match="c-os"):
+        lab.capture(machine, True, {"os": "c-os"})
+    assert sectors(lab.host, lab.name, "c-os").startswith(b"somebody's")
+
+
+def test_what_a_capture_left_behind_is_discarded_and_its_job_ended(lab: Lab) -> None:
+    """The process ended in the middle: the job goes on in the machine's QEMU, and nobody else's is touched."""
+    machine = lab.machine({"vda": lab.boot_disk("on"), "vdb": data_volume(lab.host, lab.name, "d", b"d1")})
+    machine.start()
+    machine.await_text("on")
+    lab.pool.create("c-os", 8 << 20, "qcow2")
+    lab.pool.create(".reconciler~capture~c-data", 4 << 20, "qcow2")
+    capture.discard(lab.hosts, REGION, machine.name, {"os": "c-os", "data-0": "c-data"}, lab.pool)
+    assert sorted(lab.pool.volumes(refresh=True)) == ["boot.raw", "d"]
