@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from manifests.address import Address
 from manifests.values import Attributes
@@ -229,4 +229,68 @@ class Provider(Reader, Protocol):
 
     def close(self) -> None:
         """Lets go of connections and temporary things."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOrder:
+    """A machine to be made from a target region's copies of a version: `image` is the region's address.
+
+    `definition` and `version` are the attributes of those that the image belongs to. `user`, `ssh_keys` and `host_name`
+    are for images that were generalized. `network` is a name that the region's host knows; empty for none.
+    """
+
+    name: str
+    image: Address
+    lineage: str
+    definition: Attributes
+    version: Attributes
+    cpus: int
+    memory_mib: int
+    user: str = ""
+    ssh_keys: tuple[str, ...] = ()
+    host_name: str = ""
+    network: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that was made from an image. `state` is a word for people, `host` what they call its host, `console`
+    the command that shows it; `notes` are what they should know about how it was made."""
+
+    name: str
+    mark: OwnerMark
+    state: str
+    host: str
+    console: str
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Machines(Protocol):
+    """What a backend offers besides, if it runs machines itself: to try an image, not to manage machines."""
+
+    def create_machine(self, order: MachineOrder) -> Machine:
+        """Makes a machine and starts it. Nothing is left of one that cannot be made.
+
+        Raises: ObjectConflict when the name is taken; Unsupported; ProviderError.
+        """
+        ...
+
+    def delete_machine(self, name: str, region: str, lineage: str) -> bool:
+        """Ends and removes a machine, with all that it wrote; False when there is none.
+
+        Raises: ObjectConflict when it was made by another state, or by nobody we know; ProviderError.
+        """
+        ...
+
+    def machines(self, region: str) -> Sequence[Machine]:
+        """The machines made from images in a region, by anybody's state, in the order of their names.
+
+        Raises: ProviderError.
+        """
+        ...
+
+    def machine_output(self, name: str, region: str, lineage: str) -> bytes:
+        """What a machine has said on its serial console, the latest megabytes. Raises: as delete_machine."""
         ...

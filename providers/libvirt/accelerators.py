@@ -1,0 +1,49 @@
+"""Whether a host can run machines on its processor's own support, and what it has for them."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from typing import TYPE_CHECKING, Any
+
+from providers.errors import Unsupported
+from providers.libvirt.domains import parse
+
+if TYPE_CHECKING:
+    import libvirt
+
+_SUPPORT = frozenset({"vmx", "svm"})
+
+
+def can_accelerate(handle: libvirt.virConnect, architecture: str) -> bool:
+    """Whether the host offers KVM for an architecture, and its processor has what KVM is built on.
+
+    /dev/kvm alone says little: inside some virtual machines it opens, and what is started on it hangs. Where this
+    says yes, starting a machine is still what tells. Raises: Unsupported when the host has no emulator for it at all.
+    """
+    root = parse(handle.getCapabilities())
+    guest = root.find(f"./guest/arch[@name='{architecture}']")
+    if guest is None:
+        raise Unsupported(
+            f"the host has no QEMU for {architecture}",
+            "install it there (Debian and Ubuntu: qemu-system-x86 or qemu-system-arm)",
+        )
+    if guest.find("./domain[@type='kvm']") is None:
+        return False
+    return architecture != "x86_64" or not _SUPPORT.isdisjoint(_features(handle, root.find("./host/cpu")))
+
+
+def _features(handle: libvirt.virConnect, cpu: ElementTree.Element | None) -> set[str]:
+    """Everything that the host's processor has, the parts of its model included."""
+    import libvirt
+
+    if cpu is None or cpu.find("model") is None:
+        return set()
+    described = ElementTree.tostring(cpu, encoding="unicode")
+    expanded = handle.baselineCPU([described], libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES)
+    return {feature.get("name", "") for feature in parse(expanded).iterfind("./feature")}
+
+
+def capacity_of(handle: libvirt.virConnect) -> tuple[int, int]:
+    """The most processors that a machine may have there, and the host's memory in MiB."""
+    info: Any = handle.getInfo()
+    return int(handle.getMaxVcpus("qemu")), int(info[1])

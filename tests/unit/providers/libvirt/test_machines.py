@@ -1,0 +1,175 @@
+"""Machines made from copies, on a real host: what they boot, whose they are, and what is left of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.libvirt_daemons import LibvirtHost
+from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
+
+from manifests.address import Address
+from providers.errors import ObjectConflict, ProviderError, Unsupported
+from providers.libvirt.hosts import Hosts
+from providers.libvirt.machines import MachineRoom
+from providers.libvirt.settings import Host, Settings
+from providers.protocol import Machine, MachineOrder
+
+IMAGE = Address("corp", "web", "1.0.0", "eastus")
+LINUX: Mapping[str, Any] = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1"}
+
+
+class Lab:
+    """A region of a test's own, with one image in it that has a data disk and two replicas."""
+
+    def __init__(self, host: LibvirtHost) -> None:
+        self.host = host
+        self.pool_name = f"pool-{uuid.uuid4().hex[:8]}"
+        self.folder = host.define_pool(self.pool_name)
+        self.hosts = Hosts(Settings("default", {"eastus": Host("eastus", host.uri, self.pool_name)}))
+        self.pool = self.hosts.pool("eastus")
+        self.copies: dict[str, Sequence[str]] = {
+            "data-0": [data_volume(host, self.pool_name, "data", b"kept")],
+            "os": [boot_volume(host, self.pool_name, f"os-{number}", "the image speaks") for number in (1, 2)],
+        }
+        self.room = MachineRoom(self.hosts, lambda _: self.copies)
+        self.images = sorted(self.pool.volumes(refresh=True))
+
+    def order(self, **values: Any) -> MachineOrder:
+        name = f"try-{uuid.uuid4().hex[:8]}"
+        return replace(MachineOrder(name, IMAGE, "lineage", LINUX, {}, 1, 64), **values)
+
+    def create(self, **values: Any) -> Machine:
+        return self.room.create(self.order(**values))
+
+    def description(self, machine: Machine) -> str:
+        return self.host.virsh("dumpxml", machine.name)
+
+    def close(self) -> None:
+        for machine in self.room.all("eastus"):
+            self.room.delete(machine.name, "eastus", machine.mark.lineage)
+        self.hosts.close()
+        self.host.virsh("pool-destroy", self.pool_name)
+        self.host.virsh("pool-undefine", self.pool_name)
+
+
+@pytest.fixture
+def lab(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Lab]:
+    lab = Lab(libvirt_hosts[0])
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+def test_a_machine_boots_from_the_image_and_leaves_it_alone(lab: Lab) -> None:
+    before = {name: sectors(lab.host, lab.pool_name, name) for name in lab.images}
+    machine = lab.create(user="ada", ssh_keys=("ssh-ed25519 AAAAC3 ada@home",))
+    await_text(lab.folder / f"machine~{machine.name}~console.log", "the image speaks")
+    assert b"the image speaks" in lab.room.output(machine.name, "eastus", "lineage")
+    assert machine.state == "running"
+    assert machine.mark.address == IMAGE
+    assert [found.name for found in lab.room.all("eastus")] == [machine.name]
+    volumes = lab.pool.volumes(refresh=True)
+    assert volumes[f"machine~{machine.name}~os.qcow2"].backing_path in {volumes["os-1"].path, volumes["os-2"].path}
+    assert volumes[f"machine~{machine.name}~data-0.qcow2"].backing_path == volumes["data"].path
+    assert "<interface" not in lab.description(machine)
+    assert {name: sectors(lab.host, lab.pool_name, name) for name in lab.images} == before
+
+
+def test_nothing_is_left_of_a_machine_that_is_deleted(lab: Lab) -> None:
+    machine = lab.create()
+    assert lab.room.delete(machine.name, "eastus", "lineage")
+    assert sorted(lab.pool.volumes(refresh=True)) == lab.images
+    assert machine.name not in lab.host.virsh("list", "--all", "--name")
+    assert not lab.room.delete(machine.name, "eastus", "lineage")
+
+
+def test_a_machine_of_another_state_or_of_nobody_is_left_alone(lab: Lab) -> None:
+    machine = lab.create(lineage="other")
+    for act in (lab.room.delete, lab.room.output):
+        with pytest.raises(ObjectConflict, match="another project"):
+            act(machine.name, "eastus", "lineage")
+    stranger = TinyMachine(lab.host, f"stranger-{uuid.uuid4().hex[:6]}", lab.pool_name, {"vda": "os-1"})
+    stranger.define()
+    try:
+        with pytest.raises(ObjectConflict, match="not made by this tool"):
+            lab.room.delete(stranger.name, "eastus", "lineage")
+        with pytest.raises(ObjectConflict, match="already"):
+            lab.create(name=stranger.name)
+        assert [found.name for found in lab.room.all("eastus")] == [machine.name]
+    finally:
+        lab.host.virsh("undefine", stranger.name)
+
+
+def test_nothing_is_left_of_a_machine_that_does_not_start(lab: Lab) -> None:
+    with pytest.raises(ProviderError, match="nonesuch"):
+        lab.create(network="nonesuch")
+    assert sorted(lab.pool.volumes(refresh=True)) == lab.images
+    assert lab.room.all("eastus") == []
+
+
+def test_a_specialized_image_takes_no_identity(lab: Lab) -> None:
+    specialized = {**LINUX, "osState": "Specialized"}
+    with pytest.raises(Unsupported, match="is specialized"):
+        lab.create(definition=specialized, user="ada")
+    machine = lab.create(definition=specialized)
+    assert "cdrom" not in lab.description(machine)
+    assert f"machine~{machine.name}~seed.iso" not in lab.pool.volumes(refresh=True)
+
+
+def test_machines_spread_over_the_replicas(lab: Lab) -> None:
+    used = set()
+    for number in range(6):
+        machine = lab.create(name=f"spread-{number}")
+        used.add(lab.pool.volumes(refresh=True)[f"machine~{machine.name}~os.qcow2"].backing_path.rpartition("/")[2])
+    assert used == {"os-1", "os-2"}
+
+
+def test_disks_are_cached_as_the_version_says(lab: Lab) -> None:
+    version = {"hostCaching": "ReadOnly", "dataDisks": {"0": {"hostCaching": "ReadWrite"}}}
+    description = lab.description(lab.create(version=version))
+    assert "cache='writethrough'" in description
+    assert "cache='writeback'" in description
+
+
+def test_more_than_the_host_has_is_refused(lab: Lab) -> None:
+    with pytest.raises(Unsupported, match="processors at most"):
+        lab.create(cpus=100_000)
+    with pytest.raises(Unsupported, match="MiB of memory"):
+        lab.create(memory_mib=1 << 40)
+    with pytest.raises(Unsupported, match="not a name"):
+        lab.create(name="../etc")
+    assert lab.room.all("eastus") == []
+
+
+def test_another_processor_needs_an_emulator_on_the_host(lab: Lab) -> None:
+    with pytest.raises(Unsupported, match="no QEMU for aarch64"):
+        lab.create(definition={**LINUX, "architecture": "Arm64"})
+    assert sorted(lab.pool.volumes(refresh=True)) == lab.images
+
+
+def test_a_copy_that_is_gone_is_told(lab: Lab) -> None:
+    lab.copies["data-0"] = ["lost"]
+    with pytest.raises(ProviderError, match="'lost'"):
+        lab.create()
+    lab.copies = {}
+    with pytest.raises(ProviderError, match="no complete copy"):
+        lab.create()
+    assert lab.room.all("eastus") == []
+
+
+def test_where_kvm_is_offered_and_fails_a_machine_is_emulated(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that has what KVM takes, by its own word, on a host whose QEMU cannot use it."""
+    monkeypatch.setattr("providers.libvirt.machines.can_accelerate", lambda *_: True)
+    lab.host.run("mount", "--bind", "/dev/null", "/dev/kvm")
+    try:
+        machine = lab.create()
+    finally:
+        lab.host.run("umount", "/dev/kvm")
+    assert "is emulated" in machine.notes[0]
+    assert "<domain type='qemu'" in lab.description(machine)
+    await_text(lab.folder / f"machine~{machine.name}~console.log", "the image speaks")
