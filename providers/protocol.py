@@ -236,7 +236,8 @@ class Provider(Reader, Protocol):
 class MachineOrder:
     """A machine to be made from a target region's copies of a version: `image` is the region's address.
 
-    `definition` and `version` are the attributes of those that the image belongs to. `user`, `ssh_keys` and `host_name`
+    `definition` and `version` are the attributes of those that the image belongs to, `computed` what was worked out of
+    the version. `user`, `ssh_keys` and `host_name`
     are for images that were generalized. `network` is a name that the region's host knows; empty for none.
     """
 
@@ -245,6 +246,7 @@ class MachineOrder:
     lineage: str
     definition: Attributes
     version: Attributes
+    computed: Mapping[str, Any]
     cpus: int
     memory_mib: int
     user: str = ""

@@ -443,6 +443,10 @@ class Engine(AbstractContextManager["Engine"]):
         _refuse_unknown([address for address in addresses if address not in records])
         return tuple(records[address] for address in addresses)
 
+    def holding(self, galleries: frozenset[str]) -> AbstractContextManager[Lease]:
+        """The lease of these galleries for the length of a `with` block. Raises: LockHeld."""
+        return self._lease(galleries)
+
     def _lease(self, galleries: frozenset[str]) -> _Held:
         return _Held(self.store, self.store.acquire(galleries, whoami()))
 

@@ -32,6 +32,7 @@ DOORS = {
     "libvirt": ("providers.libvirt",),
     "networkx": ("reconciler.graph",),
     "psycopg": ("state.sql_store",),
+    "pycdlib": ("providers.libvirt.seed",),
     "pydantic": ("manifests",),
     "pydantic_core": ("manifests",),
     "rich": ("reconciler.views", "reconciler.cli"),
@@ -55,6 +56,7 @@ LAYERS = (
     ("apply",),
     ("views",),
     ("engine",),
+    ("machines",),
     ("cli",),
     ("__main__",),
 )

@@ -181,11 +181,12 @@ def _guest(order: MachineOrder, nature: Nature, copies: Mapping[str, Volume], *,
 
 
 def _caching(order: MachineOrder, disk: str) -> str:
-    """The host caching that the version declares for a disk; empty where it does not."""
-    if disk == _OS_DISK:
-        return str(order.version.get("hostCaching") or "")
-    declared = order.version.get("dataDisks", {}).get(disk.removeprefix("data-"), {})
-    return str(declared.get("hostCaching") or "")
+    """The host caching that the version declares for a disk, else that of the machine it was captured from; empty where
+    there is neither."""
+    data_disks = order.version.get("dataDisks", {})
+    declared = order.version if disk == _OS_DISK else data_disks.get(disk.removeprefix("data-"), {})
+    captured = order.computed.get("disks", {}).get(disk, {})
+    return str(declared.get("hostCaching") or captured.get("hostCaching") or "")
 
 
 def _make_disks(pool: Pool, name: str, copies: Mapping[str, Volume], seed: Seed | None) -> None:

@@ -24,12 +24,13 @@ from reconciler.cli.commands import (
     show,
     state,
     validate,
+    vm,
 )
 from reconciler.cli.failures import exit_code_of, tell
 from reconciler.cli.session import Exit, Session, colors_wanted
 from reconciler.views.output import write
 
-COMMANDS = (init, validate, plan, apply, destroy, drift, show, graph, latest, state, schema, emulator)
+COMMANDS = (init, validate, plan, apply, destroy, drift, show, graph, latest, state, schema, emulator, vm)
 _WITH_VALUE = ("--project", "--environment")
 _FLAGS = ("--debug", "--no-color")
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]

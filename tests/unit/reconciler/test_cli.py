@@ -437,6 +437,7 @@ def test_version(cli: Cli) -> None:
 
 ALL = [module.__name__.rpartition(".")[2] for module in COMMANDS]
 SUBCOMMANDS = [f"state {verb}" for verb in ("list", "show", "mv", "forget", "taint", "untaint")]
+SUBCOMMANDS += [f"vm {verb}" for verb in ("create", "delete", "list", "log")]
 TELLING = {"init", "validate", "plan", "apply", "destroy", "drift", "latest"}
 
 

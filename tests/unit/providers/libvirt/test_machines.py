@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -40,7 +41,7 @@ class Lab:
 
     def order(self, **values: Any) -> MachineOrder:
         name = f"try-{uuid.uuid4().hex[:8]}"
-        return replace(MachineOrder(name, IMAGE, "lineage", LINUX, {}, 1, 64), **values)
+        return replace(MachineOrder(name, IMAGE, "lineage", LINUX, {}, {}, 1, 64), **values)
 
     def create(self, **values: Any) -> Machine:
         return self.room.create(self.order(**values))
@@ -131,9 +132,12 @@ def test_machines_spread_over_the_replicas(lab: Lab) -> None:
 
 def test_disks_are_cached_as_the_version_says(lab: Lab) -> None:
     version = {"hostCaching": "ReadOnly", "dataDisks": {"0": {"hostCaching": "ReadWrite"}}}
-    description = lab.description(lab.create(version=version))
-    assert "cache='writethrough'" in description
-    assert "cache='writeback'" in description
+    captured = {"disks": {"os": {"hostCaching": "None"}, "data-0": {"hostCaching": "ReadOnly"}}}
+    declared = lab.description(lab.create(version=version, computed=captured))
+    assert re.findall("cache='([a-z]+)'", declared) == ["writethrough", "writeback"]
+    inherited = lab.description(lab.create(version={}, computed=captured))
+    assert re.findall("cache='([a-z]+)'", inherited) == ["none", "writethrough"]
+    assert "cache=" not in lab.description(lab.create())
 
 
 def test_more_than_the_host_has_is_refused(lab: Lab) -> None:
