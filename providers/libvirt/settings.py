@@ -135,8 +135,11 @@ def _uri(values: Mapping[str, Any], where: str, faults: list[str]) -> str:
     """The URI, by which ssh asks nothing at a terminal: several connections may be made at a time, behind a progress
     display."""
     uri = values.get("uri")
-    parts = urlsplit(uri) if isinstance(uri, str) else None
-    if parts is None or not re.fullmatch(r"[a-z]+(\+[a-z0-9]+)?", parts.scheme) or any(c.isspace() for c in str(uri)):
+    try:
+        parts = urlsplit(uri if isinstance(uri, str) else "")
+    except ValueError:  # brackets that do not close
+        parts = urlsplit("")
+    if not re.fullmatch(r"[a-z]+(\+[a-z0-9]+)?", parts.scheme) or re.search(r"\s", str(uri)):
         faults.append(f"`{where}.uri` is a libvirt URI such as qemu+ssh://HOST/system")
         return ""
     if parts.password:

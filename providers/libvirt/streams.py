@@ -21,7 +21,7 @@ import libvirt
 from providers.errors import Unavailable
 from providers.image_files.extents import Extent, changed, opened, pieces
 from providers.libvirt.failures import explained
-from providers.libvirt.pools import Pool
+from providers.libvirt.pools import Pool, taken_in_part
 
 PIECE: int = libvirt.virStorageVol.streamBufSize
 """The most that one message of libvirt's protocol carries."""
@@ -29,6 +29,7 @@ PIECE: int = libvirt.virStorageVol.streamBufSize
 _AT_A_HOLE = -3
 _PIECES_AHEAD = 16
 _ZEROS = bytes(1 << 20)
+_NO_DATA = bytes(PIECE)
 Advance = Callable[[int], None]
 """Told the bytes gone through since the last call, holes included."""
 
@@ -43,6 +44,21 @@ class Hole:
 Piece = bytes | Hole
 Sink = Callable[[Piece], None]
 """Takes the pieces of one content, in order."""
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The last piece sent that is not zeros, and where it begins. The host writes in order and stops at the first
+    failure, of which it may not tell: where this piece is, there is all that was sent before it."""
+
+    content: bytes = b""
+    start: int = 0
+    end: int = 0
+
+    def add(self, piece: Piece) -> None:
+        if not isinstance(piece, Hole) and piece != (_NO_DATA if len(piece) == PIECE else bytes(len(piece))):
+            self.content, self.start = piece, self.end
+        self.end += length_of(piece)
 
 
 class Hasher(Protocol):
@@ -108,7 +124,10 @@ def uploading(pool: Pool, name: str) -> Iterator[Sink]:
         stream = handle.newStream(0)
         volume.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
 
+        tail = _Tail()
+
         def send(piece: Piece) -> None:
+            tail.add(piece)
             try:
                 if isinstance(piece, Hole):
                     stream.sendHole(piece.length, 0)
@@ -120,6 +139,8 @@ def uploading(pool: Pool, name: str) -> Iterator[Sink]:
 
         with _ended(stream):
             yield send
+    if tail.content and pool.read(name, len(tail.content), tail.start) != tail.content:
+        raise taken_in_part(pool, name)
 
 
 def pieces_of(extent: Extent) -> Iterator[Piece]:

@@ -113,9 +113,14 @@ class LibvirtHost:
     def _pid_file(self) -> str:
         return "/run/libvirtd.pid"
 
-    def _end(self, signal: str) -> None:
+    def signal(self, name: str) -> int:
+        """Sends the daemon a signal (`STOP`, `CONT`) and returns its number on the host."""
         pid = self.run("cat", self._pid_file).strip()
-        self.run("kill", f"-{signal}", pid)
+        self.run("kill", f"-{name}", pid)
+        return int(pid)
+
+    def _end(self, signal: str) -> None:
+        pid = self.signal(signal)
         deadline = time.monotonic() + _PATIENCE_S
         while Path(f"/proc/{self.pid}/root/proc/{pid}").exists():
             assert time.monotonic() < deadline, f"libvirtd of {self.name} does not end"
