@@ -43,9 +43,10 @@ class Converted:
 
 
 @contextmanager
-def converted(disk: SourceDisk, pool_format: str) -> Iterator[Converted]:
+def converted(disk: SourceDisk, pool_format: str, snapshot: str = "") -> Iterator[Converted]:
     """The disk in the pools' format (`qcow2` or `raw`). Its file is in the system's folder for temporary files, sparse,
-    and gone when the block ends, and with this process however that ends.
+    and gone when the block ends, and with this process however that ends. `snapshot`: the state of a qcow2 image under
+    that name, instead of its present one.
 
     Raises: ProviderError when qemu-img is not installed or has no space; SourceError when the image cannot be read or
     changed meanwhile.
@@ -56,7 +57,7 @@ def converted(disk: SourceDisk, pool_format: str) -> Iterator[Converted]:
             "install it (Debian and Ubuntu: apt-get install qemu-utils)",
         )
     with opened(disk.extent) as source, tempfile.TemporaryFile(prefix="reconciler-") as file:
-        process = _start(source, file.fileno(), disk, pool_format)
+        process = _start(source, file.fileno(), disk, pool_format, snapshot)
         try:
             sha256 = digest_extent(disk.extent)
             _, said = process.communicate()
@@ -80,7 +81,7 @@ def _described(fd: int, disk: SourceDisk, pool_format: str, sha256: str) -> Conv
     return Converted(fd, size, virtual_size, pool_format, sha256, content)
 
 
-def _start(source: int, target: int, disk: SourceDisk, pool_format: str) -> subprocess.Popen[bytes]:
+def _start(source: int, target: int, disk: SourceDisk, pool_format: str, snapshot: str) -> subprocess.Popen[bytes]:
     """Both files are named by their descriptors, so that what is converted is what was recognised."""
     driver = _DRIVERS[disk.format.name]
     size = disk.format.virtual_size if driver == "raw" else disk.extent.size
@@ -92,6 +93,7 @@ def _start(source: int, target: int, disk: SourceDisk, pool_format: str) -> subp
     if driver == "vpc":
         image["force_size_calc"] = "current_size"  # what the footer says, as Azure and Hyper-V read it
     options = ["-o", "compat=1.1"] if pool_format == "qcow2" else []
+    options += ["-l", f"snapshot.name={snapshot}"] if snapshot else []
     names = [f"json:{json.dumps(image)}", f"/dev/fd/{target}"]
     return subprocess.Popen(
         [_PROGRAM, "convert", "-q", "-O", pool_format, *options, *names],

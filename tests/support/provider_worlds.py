@@ -188,4 +188,14 @@ def _emulator(folder: Path, fixture: Asked) -> ProviderWorld:
     return AzureWorld(folder, fixture("azurite"))
 
 
-BACKENDS: Mapping[str, Callable[[Path, Asked], ProviderWorld]] = {"local": _local, "emulator": _emulator}
+def _libvirt(folder: Path, fixture: Asked) -> ProviderWorld:
+    from support.libvirt_world import LibvirtWorld
+
+    return LibvirtWorld(folder, fixture("libvirt_hosts"))
+
+
+BACKENDS: Mapping[str, Callable[[Path, Asked], ProviderWorld]] = {
+    "local": _local,
+    "emulator": _emulator,
+    "libvirt": _libvirt,
+}

@@ -1,0 +1,54 @@
+"""The first copies of a machine's disks: captured together, so that they are of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from providers.libvirt import capture, streams
+from providers.libvirt.filling import Filled, present
+from providers.libvirt.reading import digest_of_volume
+from providers.libvirt.sites import Site
+from providers.libvirt.sources import MachineDisk
+
+if TYPE_CHECKING:
+    from providers.libvirt.hosts import Hosts
+
+
+def capture_all(
+    hosts: Hosts, disks: Sequence[MachineDisk], site: Site, disk_format: str, *, generalized: bool
+) -> dict[str, tuple[str, Filled]]:
+    """Captures a machine into the first volumes of a site: disk -> (volume, what is in it).
+
+    A machine has no file to take a digest of: the recorded one is that of the first copy's. Raises: as capture.capture.
+    """
+    first = disks[0]
+    targets = {disk.disk: site.names[disk.disk][0] for disk in disks}
+    total = sum(disk.virtual_size for disk in disks)
+
+    def progress(done: int, of: int) -> None:
+        site.tally.reach(total * done // max(1, of) // 2)
+
+    captured = capture.capture(
+        hosts, first.region, first.machine, generalized, targets, site.pool, disk_format, progress
+    )
+    return {
+        disk.disk: (targets[disk.disk], _filled(disk, site, targets[disk.disk], disk_format)) for disk in captured.disks
+    }
+
+
+def _filled(disk: capture.CapturedDisk, site: Site, name: str, disk_format: str) -> Filled:
+    volume = present(site.pool, name)
+    content = digest_of_volume(
+        site.pool, volume, volume.capacity, disk_format, site.meter(name).part(2, 2, volume.capacity)
+    )
+    facts = {
+        "sha256": streams.sha256_of(site.pool, name),
+        "size": volume.size,
+        "virtualSize": volume.capacity,
+        "format": disk_format,
+        "hostCaching": disk.caching,
+        "source": disk.identity,
+        "contentSha256": content,
+    }
+    return Filled(facts, volume.capacity, disk_format, content)

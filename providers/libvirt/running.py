@@ -1,0 +1,218 @@
+"""One operation on the hosts: the names it needs, and from its steps to their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from manifests.address import Address
+from manifests.values import Attributes
+from providers.errors import ProviderError, SourceError
+from providers.image_files.sources import SourceDisk, combined_digest
+from providers.libvirt.documents import Documents
+from providers.libvirt.making import RegionMaker
+from providers.libvirt.names import choose
+from providers.libvirt.published import Published
+from providers.libvirt.regions import Regions
+from providers.libvirt.shallow import ShallowMaker, volumes_of
+from providers.libvirt.sources import Disk, MissingDisk, Sources, virtual_size
+from providers.libvirt.work import Names, Work
+from providers.protocol import Applied, Operation, ProgressCallback, Step, Verb
+
+if TYPE_CHECKING:
+    from providers.libvirt.hosts import Hosts
+    from providers.libvirt.settings import Settings
+
+_COPYING = (Verb.CREATE, Verb.REPLACE)
+
+
+class Ground:
+    """What every operation stands on."""
+
+    def __init__(self, settings: Settings, hosts: Hosts, project: str) -> None:
+        self.settings = settings
+        self.hosts = hosts
+        self.published = Published(hosts)
+        self.sources = Sources(hosts, self.published, project)
+
+    def disks(self, operation: Operation) -> list[Disk]:
+        """The disks of an operation's version. Once it is published its copies can stand in for a source that is gone.
+
+        Raises: ProviderError.
+        """
+        version: Attributes = operation.version or {}
+        known: Mapping[str, Any] = operation.computed.get("disks", {})
+        try:
+            return list(self.sources.of_version(version, generalized=self.is_generalized(operation.unit)))
+        except ProviderError as error:
+            if not known:
+                raise
+            why = error.message
+        return [MissingDisk(disk, int(facts["virtualSize"]), why) for disk, facts in known.items()]
+
+    def is_generalized(self, version: Address) -> bool:
+        """Whether a version's definition says that its machines are; they are where nobody can say."""
+        found = self.published.document(version._replace(version="", region=""))
+        return found is None or found.attributes.get("osState") != "Specialized"
+
+
+def plan_names(ground: Ground, operation: Operation, today: Callable[[], date]) -> Work:
+    """The operation with the names of all volumes it is going to make. Regions that need none are left out, and those
+    whose sources cannot be had. Raises: ProviderError."""
+    names: dict[Address, dict[str, tuple[str, ...]]] = {}
+    disks: list[Disk] | None = None
+    for step in operation.steps:
+        if not step.address.region or step.planned is None:
+            continue
+        if step.verb in _COPYING:
+            try:
+                disks = disks if disks is not None else ground.disks(operation)
+            except ProviderError:  # whoever makes the regions will be told the same
+                continue
+            counts = {disk.disk: _volumes(operation, disk, step) for disk in disks}
+        else:
+            more = int(step.planned["replicas"]) - int((step.prior or {}).get("replicas", step.planned["replicas"]))
+            counts = dict.fromkeys(operation.computed.get("disks", {}), more)
+        if any(count > 0 for count in counts.values()):
+            names[step.address] = _chosen(ground, step.address, counts, today())
+    return Work(operation, names)
+
+
+def _volumes(operation: Operation, disk: Disk, step: Step) -> int:
+    replicas = int((step.planned or {})["replicas"])
+    return volumes_of(disk, replicas) if _is_shallow(operation) else replicas
+
+
+def _chosen(ground: Ground, region: Address, counts: Mapping[str, int], today: date) -> dict[str, tuple[str, ...]]:
+    try:
+        pool = ground.hosts.pool(region.region)
+        pool.refresh()
+        taken = set(pool.names())
+    except ProviderError:  # the region will say so itself when its turn comes
+        taken = set()
+    chosen: dict[str, tuple[str, ...]] = {}
+    for disk, count in counts.items():
+        found: list[str] = []
+        for _ in range(count):
+            found.append(choose(region.unit, disk, today, taken))
+            taken.add(found[-1])
+        chosen[disk] = tuple(found)
+    return chosen
+
+
+def _is_shallow(operation: Operation) -> bool:
+    return (operation.version or {}).get("replicationMode") == "Shallow"
+
+
+class OperationRun:
+    """One operation: its steps in their order, those that copy together."""
+
+    def __init__(self, ground: Ground, work: Work, progress: ProgressCallback) -> None:
+        self._ground = ground
+        self._work = work
+        self._operation = work.operation
+        self._progress = progress
+        self._documents = Documents(ground.hosts, work.operation.lineage)
+        self._regions = Regions(ground.hosts, work.operation.lineage, progress)
+        self._results: dict[Address, Applied | ProviderError] = {}
+
+    def results(self) -> dict[Address, Applied | ProviderError]:
+        steps = self._operation.steps
+        copying = [step for step in steps if step.address.region and step.verb in _COPYING]
+        own = next((step for step in steps if not step.address.region and step.verb is not Verb.DELETE), None)
+        disks = self._copy(copying, own) if copying else None
+        if own is not None:
+            self._write_own(own, copying, disks)
+        for step in steps:
+            if step not in copying and step is not own:
+                self._attempt(step)
+        return self._results
+
+    def _write_own(self, own: Step, copying: Sequence[Step], disks: Mapping[str, Any] | None) -> None:
+        """The unit's description. A version none of whose regions could be made is not made either."""
+        failures = [self._results[step.address] for step in copying]
+        errors = [failure for failure in failures if isinstance(failure, ProviderError)]
+        if own.verb is Verb.CREATE and errors and len(errors) == len(copying):
+            self._results[own.address] = errors[0]
+            return
+        try:
+            self._results[own.address] = self._documents.apply(own, {"disks": disks} if disks else None)
+        except ProviderError as error:
+            self._results[own.address] = error
+
+    def _attempt(self, step: Step) -> None:
+        if step.verb is Verb.DELETE and self._child_failed(step):
+            return
+        try:
+            if not step.address.region:
+                self._results[step.address] = self._documents.apply(step)
+            elif step.verb is Verb.DELETE:
+                self._results[step.address] = self._regions.delete(step)
+            else:
+                names = self._work.names.get(step.address, {})
+                self._results[step.address] = self._regions.update(step, names, self._recorded_sizes())
+        except ProviderError as error:
+            self._results[step.address] = error
+
+    def _recorded_sizes(self) -> dict[str, int]:
+        known = self._operation.computed.get("disks", {})
+        return {disk: int(facts["virtualSize"]) for disk, facts in known.items()}
+
+    def _child_failed(self, step: Step) -> bool:
+        """A version stays as long as one of its regions could not be deleted."""
+        if step.address.region:
+            return False
+        for address, result in self._results.items():
+            if isinstance(result, ProviderError):
+                why = f"{address} in it could not be deleted: {result.message}"
+                self._results[step.address] = ProviderError(why, result.remedy)
+                return True
+        return False
+
+    def _copy(self, steps: Sequence[Step], own: Step | None) -> Mapping[str, Any] | None:
+        """Makes the regions of `steps`; what is to be recorded of the disks, None when there is nothing new."""
+        operation, names = self._operation, self._work.names
+        known: Mapping[str, Any] = operation.computed.get("disks", {})
+        try:
+            if own is not None:
+                self._documents.require_free(own)
+            disks = self._ground.disks(operation)
+            _require_names(steps, disks, names)
+        except ProviderError as error:
+            self._results |= {step.address: error for step in steps}
+            return None
+        sizes = {disk.disk: virtual_size(disk) for disk in disks}
+        if _is_shallow(operation):
+            maker = ShallowMaker(self._ground.hosts, self._ground.settings.format, operation.lineage, self._progress)
+            results, facts = maker.make(steps, disks, names, sizes)
+        else:
+            results, facts = self._maker().make(steps, disks, known, names, sizes)
+        self._results |= results
+        return _recorded(disks, facts, known) if facts else None
+
+    def _maker(self) -> RegionMaker:
+        ground, operation = self._ground, self._operation
+        generalized = ground.is_generalized(operation.unit)
+        return RegionMaker(
+            ground.hosts, ground.settings, ground.published, operation.lineage, self._progress, generalized=generalized
+        )
+
+
+def _recorded(
+    disks: Sequence[Disk], facts: Mapping[str, Mapping[str, Any]], known: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """What is recorded of the disks; of an archive also the digest that stands for all of it."""
+    recorded: dict[str, Mapping[str, Any]] = {disk: {**known.get(disk, {}), **found} for disk, found in facts.items()}
+    paths = {disk.extent.path for disk in disks if isinstance(disk, SourceDisk)}
+    if len(disks) > 1 and len(paths) == 1 and all(isinstance(disk, SourceDisk) for disk in disks):
+        digests = [str(found["sha256"]) for found in facts.values()]
+        recorded["os"] = {**recorded["os"], "sourceSha256": combined_digest(digests)}
+    return recorded
+
+
+def _require_names(steps: Sequence[Step], disks: Sequence[Disk], names: Names) -> None:
+    """Raises: SourceError when there are other disks than names were chosen for."""
+    for step in steps:
+        if {disk.disk for disk in disks} != names.get(step.address, {}).keys():
+            raise SourceError(f"the disks of {step.address.unit} have changed since it was begun", "apply again")

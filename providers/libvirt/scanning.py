@@ -1,0 +1,149 @@
+"""Looks at the pools: one listing each for what should be as recorded, a real look at the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from manifests.address import Address
+from manifests.values import canonical_json
+from providers.errors import Unavailable
+from providers.libvirt import layout
+from providers.libvirt.checking import checked
+from providers.libvirt.descriptions import stamp
+from providers.libvirt.estate import Estate, View
+from providers.libvirt.ownership import strangers
+from providers.libvirt.shelf import Broken
+from providers.libvirt.unmanaged import unmanaged
+from providers.protocol import Condition, Observed, ProgressCallback, Scan, Scope
+
+if TYPE_CHECKING:
+    from providers.libvirt.hosts import Hosts
+
+
+def scan(hosts: Hosts, scope: Scope, progress: ProgressCallback | None) -> Scan:
+    """The answer to a scope; see `Reader.scan`."""
+    estate = Estate(hosts, hosts.regions)
+    observed: dict[Address, Observed] = {}
+    matching: list[Address] = []
+    unreachable: dict[Address, str] = {}
+    for address, fingerprint in scope.wanted.items():
+        if fingerprint and not scope.deep and _still(estate, address, fingerprint):
+            matching.append(address)
+            continue
+        try:
+            found = _sure(estate, address, fingerprint or "", deep=scope.deep, progress=progress)
+        except Unavailable as error:
+            unreachable[address] = error.message
+            continue
+        if found is not None:
+            observed[address] = found
+    strange = unmanaged(estate, scope.wanted, look) if scope.unmanaged else ()
+    return Scan(observed, frozenset(matching), unreachable, tuple(strange))
+
+
+def read(hosts: Hosts, address: Address) -> Observed | None:
+    """As `Reader.read`."""
+    regions = [address.region] if address.region else hosts.regions
+    return _sure(Estate(hosts, [region for region in regions if region in hosts.regions]), address)
+
+
+def _sure(
+    estate: Estate,
+    address: Address,
+    fingerprint: str = "",
+    *,
+    deep: bool = False,
+    progress: ProgressCallback | None = None,
+) -> Observed | None:
+    """One object as it is, or None when it is certainly absent. Raises: Unavailable when a region where it may be
+    cannot be asked."""
+    found = look(estate, address, fingerprint, deep=deep, progress=progress)
+    if found is None and not address.region:
+        home = layout.region_in(fingerprint)
+        doubts = {region: why for region, why in estate.unreachable.items() if not home or region == home}
+        for why in doubts.values():
+            raise why
+    return found
+
+
+def _still(estate: Estate, address: Address, fingerprint: str) -> bool:
+    """Whether every volume that a fingerprint names has the stamp it had, and no newer description is there."""
+    view = estate.views.get(layout.region_in(fingerprint))
+    if view is None:
+        return False
+    entries = layout.stamps_in(fingerprint)
+    described = view.sidecars.get((address, ""), ())
+    if not described or described[0].volume not in entries:
+        return False
+    return all(_stamp(view, name) == mark for name, mark in entries.items())
+
+
+def _stamp(view: View, name: str) -> str:
+    """The stamp a volume has now; of a path, that of the volume there, in whatever pool of the host."""
+    if not name.startswith("/"):
+        return stamp(view.volumes[name]) if name in view.volumes else ""
+    from providers.libvirt.checking import stamp_of_path
+
+    return stamp_of_path(view.pool, name)
+
+
+def look(
+    estate: Estate,
+    address: Address,
+    fingerprint: str = "",
+    *,
+    deep: bool = False,
+    progress: ProgressCallback | None = None,
+) -> Observed | None:
+    """One object as it is; None when no region that can be asked has it. Raises: Unavailable for a target region that
+    cannot be asked."""
+    if address.region:
+        view = estate.view(address.region)
+        return _region(view, address, fingerprint, deep=deep, progress=progress) if view else None
+    for view in estate.views.values():
+        if (address, "") in view.sidecars:
+            found = _document(view, address)
+            if found is not None:
+                return found
+    return None
+
+
+def _document(view: View, address: Address) -> Observed | None:
+    object_id = layout.object_id(view.region, view.pool.name, address)
+    try:
+        found = view.shelf.description(address)
+    except Broken as error:
+        return _broken(address, object_id, error)
+    if found is None:  # it was removed since it was listed
+        return None
+    description = found.description
+    return Observed(
+        address=address,
+        object_id=object_id,
+        mark=description.mark,
+        fingerprint=layout.fingerprint(view.region, [found.entry]),
+        canonical=canonical_json(description.attributes),
+        computed=canonical_json(description.computed),
+    )
+
+
+def _region(
+    view: View, address: Address, fingerprint: str, *, deep: bool, progress: ProgressCallback | None
+) -> Observed | None:
+    object_id = layout.object_id(view.region, view.pool.name, address)
+    try:
+        found = view.shelf.description(address) if (address, "") in view.sidecars else None
+    except Broken as error:
+        return _broken(address, object_id, error)
+    if found is not None:
+        recorded: Mapping[str, str] = layout.stamps_in(fingerprint) if fingerprint else {}
+        return checked(view, address, object_id, found, recorded, deep=deep, progress=progress)
+    strange = strangers(view.shelf, address, None, view.shelf.making(address))
+    if not strange:
+        return None
+    return Observed(address, object_id, None, "", "{}", Condition.READY)
+
+
+def _broken(address: Address, object_id: str, error: Broken) -> Observed:
+    return Observed(address, object_id, None, "", "{}", Condition.DAMAGED, (error.message,))

@@ -1,0 +1,143 @@
+"""Who uses a volume: machines, running or not, directly or through what their disks lie on, and other volumes.
+
+Machines of a host name paths on that host. Another host's machines use the same volume only where both have the pool
+from one server (NFS, Gluster, ...), which is told by the source that both pools name.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from providers.errors import ObjectConflict
+from providers.libvirt.domains import parse
+from providers.libvirt.failures import is_missing_pool, is_missing_volume
+
+if TYPE_CHECKING:
+    import libvirt
+
+    from providers.libvirt.connections import Connection
+    from providers.libvirt.hosts import Hosts
+    from providers.libvirt.pools import Pool
+    from providers.libvirt.volumes import Volume
+
+_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
+_LONGEST_CHAIN = 200  # as many images as QEMU opens for a chain
+
+
+def require_unused(hosts: Hosts, pool: Pool, volumes: Collection[Volume], why: str) -> None:
+    """Raises: ObjectConflict naming a volume that is in use and the machine or volume that uses it; `why` says what is
+    refused. Unavailable when a host that may know of a user cannot be asked."""
+    paths = {volume.path: volume.name for volume in volumes}
+    if not paths:
+        return
+    found = next(_users(hosts, pool, paths), None)
+    if found is None:
+        return
+    path, user = found
+    raise ObjectConflict(
+        f"{why}: the volume '{paths[path]}' in the pool '{pool.name}' is used by {user}",
+        "remove that machine or volume first, or leave this version where it is",
+    )
+
+
+def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(path, who uses it) of everything that keeps one of the paths from being deleted."""
+    for volume in pool.volumes().values():
+        if volume.backing_path in paths and volume.path not in paths:
+            yield volume.backing_path, f"the volume '{volume.name}', which lies on it"
+    yield from _machines(pool.connection, paths)
+    source = _shared_source(pool.connection, pool.name)
+    if not source:
+        return
+    others = {hosts.connection(region).uri: hosts.connection(region) for region in hosts.regions}
+    for uri, connection in others.items():
+        if uri != pool.connection.uri:
+            for target in _targets(connection, source):
+                there = {f"{target}/{name}": path for path, name in paths.items()}
+                yield from ((there[path], user) for path, user in _machines(connection, there))
+
+
+def _machines(connection: Connection, paths: Collection[str]) -> Iterator[tuple[str, str]]:
+    with connection.asking("looking for machines that use a volume") as handle:
+        for domain in handle.listAllDomains(0):
+            for path in _chains(handle, _descriptions(domain)):
+                if path in paths:
+                    yield path, f"the machine '{domain.name()}' on {connection.name}"
+
+
+def _descriptions(domain: libvirt.virDomain) -> Iterator[str]:
+    """As it runs, and as it would start again. One that went away meanwhile uses nothing."""
+    import libvirt
+
+    try:
+        yield domain.XMLDesc(0)
+        if domain.isPersistent() and domain.isActive():
+            yield domain.XMLDesc(_INACTIVE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+
+
+def _chains(handle: libvirt.virConnect, descriptions: Iterator[str]) -> Iterator[str]:
+    """The paths of all disks and of everything below them."""
+    for description in descriptions:
+        for disk in parse(description).iterfind("./devices/disk"):
+            for source in disk.iter("source"):
+                yield from _chain(handle, _path(handle, source))
+
+
+def _path(handle: libvirt.virConnect, source: ElementTree.Element) -> str:
+    """The path a disk's source means; empty for what is no file or device of the host."""
+    import libvirt
+
+    pool, volume = source.get("pool"), source.get("volume")
+    if not pool or not volume:
+        return source.get("file") or source.get("dev") or ""
+    try:
+        return str(handle.storagePoolLookupByName(pool).storageVolLookupByName(volume).path())
+    except libvirt.libvirtError as error:
+        if is_missing_pool(error) or is_missing_volume(error):
+            return ""
+        raise
+
+
+def _chain(handle: libvirt.virConnect, path: str) -> Iterator[str]:
+    """The path, and those below it as far as they are volumes of a pool of that host."""
+    import libvirt
+
+    for _ in range(_LONGEST_CHAIN):
+        if not path:
+            return
+        yield path
+        try:
+            description = handle.storageVolLookupByPath(path).XMLDesc(0)
+        except libvirt.libvirtError as error:
+            if is_missing_volume(error) or is_missing_pool(error):
+                return
+            raise
+        path = parse(description).findtext("./backingStore/path") or ""
+
+
+def _shared_source(connection: Connection, pool: str) -> str:
+    """What a pool is a view of, where other hosts can have the same: its hosts and its directory or name there."""
+    with connection.asking(f"looking at the pool '{pool}'") as handle:
+        return _source_of(handle.storagePoolLookupByName(pool).XMLDesc(0))
+
+
+def _source_of(description: str) -> str:
+    root = parse(description)
+    hosts = sorted(host.get("name", "") for host in root.iterfind("./source/host"))
+    places = [element.get("path", "") for element in root.iterfind("./source/dir")]
+    name = root.findtext("./source/name") or ""
+    return " ".join((root.get("type", ""), *hosts, *places, name)) if hosts else ""
+
+
+def _targets(connection: Connection, source: str) -> Iterator[str]:
+    """The directories under which a host has what `source` names."""
+    with connection.asking("looking for pools that share a volume") as handle:
+        for pool in handle.listAllStoragePools(0):
+            description = pool.XMLDesc(0)
+            if _source_of(description) == source:
+                yield parse(description).findtext("./target/path") or ""
