@@ -10,15 +10,17 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from manifests.address import Address
 from providers.errors import ObjectConflict, ProviderError, Unsupported
 from providers.libvirt import domains
 from providers.libvirt.accelerators import can_accelerate, capacity_of
+from providers.libvirt.descriptions import Copy
 from providers.libvirt.guests import Guest, Nature, mark_of
 from providers.libvirt.seed import Seed, disc
+from providers.libvirt.shelf import Shelf
 from providers.protocol import Machine, MachineOrder, OwnerMark
 
 if TYPE_CHECKING:
@@ -26,14 +28,27 @@ if TYPE_CHECKING:
 
     from providers.libvirt.hosts import Hosts
     from providers.libvirt.pools import Pool
-    from providers.libvirt.volumes import Volume
 
-CopiesOf = Callable[[Address], Mapping[str, Sequence[str]]]
-"""The complete copies that a target region has: disk -> the names of its volumes, in the order of replicas."""
+CopiesOf = Callable[[Address], Sequence[Copy]]
+"""The copies that a target region has."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _OS_DISK = "os"
 _LATEST_OUTPUT = 4 << 20
+
+
+class Below(NamedTuple):
+    """What an overlay lies on: a copy, as it was recorded, whatever it may look like to its pool."""
+
+    path: str
+    format: str
+    capacity: int
+
+
+def copies_in(hosts: Hosts, image: Address) -> Sequence[Copy]:
+    """The copies that the description of a target region names; none where there is no description."""
+    found = Shelf(hosts.pool(image.region)).description(image)
+    return found.description.replicas if found else ()
 
 
 class MachineRoom:
@@ -113,17 +128,17 @@ class MachineRoom:
             )
         return domain
 
-    def _chosen(self, order: MachineOrder, pool: Pool) -> Iterator[tuple[str, Volume]]:
+    def _chosen(self, order: MachineOrder, pool: Pool) -> Iterator[tuple[str, Below]]:
         """One copy of each disk, the OS disk first: machines of different names spread over the replicas."""
-        copies = self._copies_of(order.image)
-        for disk in sorted(copies, key=_disk_order):
-            names = copies[disk]
-            name = names[zlib.crc32(order.name.encode()) % len(names)]
-            volume = pool.volume(name)
+        found = self._copies_of(order.image)
+        for disk in sorted({copy.disk for copy in found}, key=_disk_order):
+            copies = sorted((copy for copy in found if copy.disk == disk), key=lambda copy: copy.replica)
+            copy = copies[zlib.crc32(order.name.encode()) % len(copies)]
+            volume = pool.volume(copy.volume)
             if volume is None:
-                raise ProviderError(f"the volume '{name}' of {order.image} is gone", "repair it: reconciler apply")
-            yield disk, volume
-        if _OS_DISK not in copies:
+                raise ProviderError(f"the volume '{copy.volume}' of {order.image} is gone", "repair it: apply")
+            yield disk, Below(volume.path, copy.format, copy.capacity)
+        if _OS_DISK not in {copy.disk for copy in found}:
             raise ProviderError(f"{order.image} has no complete copy", "see: reconciler drift")
 
     def _told(self, domain: libvirt.virDomain, region: str, mark: OwnerMark) -> Machine:
@@ -164,7 +179,7 @@ def _check_capacity(handle: libvirt.virConnect, order: MachineOrder, host: str) 
         raise Unsupported(f"{host} has {memory_mib} MiB of memory, not {order.memory_mib}", "ask for less: --memory")
 
 
-def _guest(order: MachineOrder, nature: Nature, copies: Mapping[str, Volume], *, with_seed: bool) -> Guest:
+def _guest(order: MachineOrder, nature: Nature, copies: Mapping[str, Below], *, with_seed: bool) -> Guest:
     folder = copies[_OS_DISK].path.rpartition("/")[0]
     return Guest(
         name=order.name,
@@ -189,7 +204,7 @@ def _caching(order: MachineOrder, disk: str) -> str:
     return str(declared.get("hostCaching") or captured.get("hostCaching") or "")
 
 
-def _make_disks(pool: Pool, name: str, copies: Mapping[str, Volume], seed: Seed | None) -> None:
+def _make_disks(pool: Pool, name: str, copies: Mapping[str, Below], seed: Seed | None) -> None:
     for disk, copy in copies.items():
         pool.create(_overlay(name, disk), copy.capacity, "qcow2", copy.path, copy.format)
     if seed is not None:

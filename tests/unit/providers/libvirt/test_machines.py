@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume
 
 from manifests.address import Address
 from providers.errors import ObjectConflict, ProviderError, Unsupported
+from providers.libvirt.descriptions import Copy
 from providers.libvirt.hosts import Hosts
 from providers.libvirt.machines import MachineRoom
 from providers.libvirt.settings import Host, Settings
@@ -21,6 +22,10 @@ from providers.protocol import Machine, MachineOrder
 
 IMAGE = Address("corp", "web", "1.0.0", "eastus")
 LINUX: Mapping[str, Any] = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1"}
+
+
+def copy(volume: str, disk: str, replica: int, size_mib: int) -> Copy:
+    return Copy(volume, disk, replica, size_mib << 20, "raw", "", "")
 
 
 class Lab:
@@ -32,10 +37,11 @@ class Lab:
         self.folder = host.define_pool(self.pool_name)
         self.hosts = Hosts(Settings("default", {"eastus": Host("eastus", host.uri, self.pool_name)}))
         self.pool = self.hosts.pool("eastus")
-        self.copies: dict[str, Sequence[str]] = {
-            "data-0": [data_volume(host, self.pool_name, "data", b"kept")],
-            "os": [boot_volume(host, self.pool_name, f"os-{number}", "the image speaks") for number in (1, 2)],
-        }
+        self.copies = [
+            copy(data_volume(host, self.pool_name, "data", b"kept"), "data-0", 1, 4),
+            copy(boot_volume(host, self.pool_name, "os-1", "the image speaks"), "os", 1, 8),
+            copy(boot_volume(host, self.pool_name, "os-2", "the image speaks"), "os", 2, 8),
+        ]
         self.room = MachineRoom(self.hosts, lambda _: self.copies)
         self.images = sorted(self.pool.volumes(refresh=True))
 
@@ -157,10 +163,10 @@ def test_another_processor_needs_an_emulator_on_the_host(lab: Lab) -> None:
 
 
 def test_a_copy_that_is_gone_is_told(lab: Lab) -> None:
-    lab.copies["data-0"] = ["lost"]
+    lab.copies[0] = replace(lab.copies[0], volume="lost")
     with pytest.raises(ProviderError, match="'lost'"):
         lab.create()
-    lab.copies = {}
+    lab.copies.clear()
     with pytest.raises(ProviderError, match="no complete copy"):
         lab.create()
     assert lab.room.all("eastus") == []
