@@ -1,0 +1,91 @@
+"""The quickstart on hypervisor hosts, as people run it: no difference but the line `provider:`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.console import scratch_project
+from support.libvirt_daemons import LibvirtHost
+from support.libvirt_world import LibvirtWorld
+
+from manifests.address import Address
+
+ROOT = Path(__file__).parents[2]
+WEB = Address("corp", "web", "1.1.0")
+
+
+@dataclass
+class Project:
+    """A copy of the quickstart on the pools of `world`."""
+
+    folder: Path
+    world: LibvirtWorld
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        """Exit code and both streams of a command, as one line each of words."""
+        answer = subprocess.run(
+            [sys.executable, "-m", "reconciler", *words],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        )
+        return answer.returncode, " ".join(answer.stdout.split()), " ".join(answer.stderr.split())
+
+
+@pytest.fixture
+def project(tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Project]:
+    world = LibvirtWorld(tmp_path, libvirt_hosts)
+    folder = scratch_project(tmp_path)
+    path = folder / "reconciler.yaml"
+    provider = json.dumps({"type": "libvirt", **world.settings})
+    path.write_text(re.sub(r"^provider:.*$", f"provider: {provider}", path.read_text(), flags=re.M))
+    yield Project(folder, world)
+    world.close()
+
+
+def test_its_whole_life(project: Project) -> None:
+    code, out, err = project.run("plan", "--detailed-exitcode")
+    assert (code, err) == (2, "")
+    assert "15 create · 0 unchanged · 96.0 MiB to copy" in out
+    code, out, err = project.run("apply", "--auto-approve")
+    assert code == 0, out + err
+    assert "Done: 15 created" in out
+    image = (project.folder / "images" / "web-1.1.0.img").read_bytes()
+    for region, replicas in (("eastus", 2), ("westus", 1), ("northeurope", 1)):
+        assert project.world.copies(WEB._replace(region=region)) == [image] * replicas
+    code, out, _ = project.run("plan", "--detailed-exitcode")
+    assert (code, out) == (0, "Nothing to do: 15 objects as declared, environment default")
+    assert project.run("latest", "corp/web")[:2] == (0, "eastus 1.1.0 northeurope 1.1.0 westus 1.1.0")
+    code, out, err = project.run("drift", "--deep")
+    assert code == 0, out + err
+    assert out.endswith("15 as recorded")
+    code, out, err = project.run("destroy", "--auto-approve")
+    assert code == 0, out + err
+    assert "15 deleted" in out
+    assert project.world.objects() == []
+
+
+def test_a_lost_copy_is_found_and_made_again(project: Project) -> None:
+    assert project.run("apply", "--auto-approve")[0] == 0
+    region = WEB._replace(region="westus")
+    project.world.lose(region)
+    code, out, _ = project.run("drift")
+    assert code == 2
+    assert "corp/web/1.1.0@westus" in out
+    assert "is missing" in out
+    code, out, err = project.run("apply", "--auto-approve")
+    assert code == 0, out + err
+    assert len(project.world.copies(region)) == 1
+    assert project.run("plan", "--detailed-exitcode")[0] == 0
