@@ -6,7 +6,7 @@ the copies stand on their own: overlays are resolved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -105,17 +105,19 @@ def capture(
     return Captured(tuple(about for about, _ in disks), at_rest)
 
 
-def discard(hosts: Hosts, region: str, name: str, targets: Mapping[str, str], pool: Pool) -> None:
-    """Removes what a capture left whose process ended: its job, if that goes on, and the volumes, whole or not."""
+def discard(hosts: Hosts, region: str, name: str, targets: Collection[str], pool: Pool) -> None:
+    """Ends what goes on of a capture whose process ended, and removes what is left of it beside the `targets`, volumes
+    that are its caller's to remove. A machine that was left frozen goes on."""
     with hosts.connection(region).asking(f"clearing up after a capture of the machine '{name}'") as handle:
         domain = domains.find(handle, name)
         left = pool.volumes(refresh=True)
-        names = [name for target in targets.values() for name in (target, _scratch(target)) if name in left]
-        if domain is not None and domain.isActive() and names:
-            backup.abandon(domain, {left[name].path for name in names})
+        found = [one for target in targets for one in (target, _scratch(target)) if one in left]
+        if domain is not None and domain.isActive() and found:
+            backup.abandon(domain, {left[one].path for one in found})
             if backup.agent_answers(domain):
                 backup.thaw(domain)
-    _remove(targets, pool)
+    for target in targets:
+        pool.delete(_scratch(target))
 
 
 def _copy(

@@ -19,6 +19,7 @@ from providers.libvirt import domains
 from providers.libvirt.accelerators import can_accelerate, capacity_of
 from providers.libvirt.descriptions import Copy
 from providers.libvirt.guests import Guest, Nature, mark_of
+from providers.libvirt.removal import undefine
 from providers.libvirt.seed import Seed, disc
 from providers.libvirt.shelf import Shelf
 from providers.protocol import Machine, MachineOrder, OwnerMark
@@ -230,18 +231,11 @@ def _start(
 
 def _remove(domain: libvirt.virDomain, pool: Pool, name: str) -> None:
     """Ends a machine and removes what was made for it; it is known until the last of that is gone."""
-    import libvirt
-
     _end(domain)
     for volume in pool.volumes(refresh=True):
         if volume.startswith(_prefix(name)):
             pool.delete(volume)
-    domain.undefineFlags(
-        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-        | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-        | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-        | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-    )
+    undefine(domain)
 
 
 def _end(domain: libvirt.virDomain) -> None:

@@ -35,7 +35,7 @@ def copy(
     Raises: SourceError when a disk is in no pool, is not what the machine takes it for, or the machine was started
     meanwhile; libvirt.libvirtError.
     """
-    volumes = [_volume_of(handle, domain, disk) for disk, _ in disks]
+    volumes = [volume_of(handle, domain, disk) for disk, _ in disks]
     before = [_stamp(volume) for volume in volumes]
     sizes = [volume_sizes(volume)[1] for volume in volumes]
     total, done = sum(sizes), 0
@@ -66,7 +66,7 @@ def _copy_volume(handle: libvirt.virConnect, pool: Pool, source: libvirt.virStor
     handle.storagePoolLookupByName(pool.name).createXMLFrom(description, source, 0)
 
 
-def _volume_of(handle: libvirt.virConnect, domain: libvirt.virDomain, disk: DomainDisk) -> libvirt.virStorageVol:
+def volume_of(handle: libvirt.virConnect, domain: libvirt.virDomain, disk: DomainDisk) -> libvirt.virStorageVol:
     """The volume that a disk is. What a raw disk begins with was written by the machine, and must not be believed.
 
     Source: the security notice LSN-2010-0001 of libvirt, on probing raw disks for other formats.

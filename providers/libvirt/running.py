@@ -16,7 +16,7 @@ from providers.libvirt.names import choose
 from providers.libvirt.published import Published
 from providers.libvirt.regions import Regions
 from providers.libvirt.shallow import ShallowMaker, volumes_of
-from providers.libvirt.sources import Disk, MissingDisk, Sources, virtual_size
+from providers.libvirt.sources import Disk, MachineDisk, MissingDisk, Sources, virtual_size
 from providers.libvirt.work import Names, Work
 from providers.protocol import Applied, Operation, ProgressCallback, Step, Verb
 
@@ -116,6 +116,7 @@ class OperationRun:
         self._documents = Documents(ground.hosts, work.operation.lineage)
         self._regions = Regions(ground.hosts, work.operation.lineage, progress)
         self._results: dict[Address, Applied | ProviderError] = {}
+        self._captured: list[MachineDisk] = []
 
     def results(self) -> dict[Address, Applied | ProviderError]:
         steps = self._operation.steps
@@ -124,6 +125,7 @@ class OperationRun:
         disks = self._copy(copying, own) if copying else None
         if own is not None:
             self._write_own(own, copying, disks)
+            self._remove_source(own)
         for step in steps:
             if step not in copying and step is not own:
                 self._attempt(step)
@@ -138,6 +140,21 @@ class OperationRun:
             return
         try:
             self._results[own.address] = self._documents.apply(own, {"disks": disks} if disks else None)
+        except ProviderError as error:
+            self._results[own.address] = error
+
+    def _remove_source(self, own: Step) -> None:
+        """Removes the machine that a new generalized version was captured from, where settings say so. The version is
+        complete whatever comes of that; its own step tells what does not."""
+        ground, complete = self._ground, all(isinstance(result, Applied) for result in self._results.values())
+        wanted = ground.settings.remove_source and ground.is_generalized(own.address)
+        if not (wanted and complete and self._captured and own.verb is Verb.CREATE):
+            return
+        from providers.libvirt.removal import remove_machine
+
+        machine = self._captured[0]
+        try:
+            remove_machine(ground.hosts, machine.region, machine.machine, machine.identity)
         except ProviderError as error:
             self._results[own.address] = error
 
@@ -179,6 +196,7 @@ class OperationRun:
                 self._documents.require_free(own)
             disks = self._ground.disks(operation)
             _require_names(steps, disks, names)
+            self._captured = [disk for disk in disks if isinstance(disk, MachineDisk)]
         except ProviderError as error:
             self._results |= {step.address: error for step in steps}
             return None

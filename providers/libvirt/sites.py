@@ -119,7 +119,7 @@ def clear(hosts: Hosts, pool: Pool, making: Making, kept: set[str]) -> None:
         from providers.libvirt import capture
 
         region, _, machine = making.machine.partition("/")
-        capture.discard(hosts, region, machine, {name: name for name in names}, pool)
+        capture.discard(hosts, region, machine, names, pool)
     volumes = pool.volumes()
     there = [volumes[name] for name in names if name in volumes]
     require_unused(hosts, pool, there, f"what is left of {making.mark.address} cannot be removed")

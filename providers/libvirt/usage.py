@@ -26,13 +26,14 @@ _INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
 _LONGEST_CHAIN = 200  # as many images as QEMU opens for a chain
 
 
-def require_unused(hosts: Hosts, pool: Pool, volumes: Collection[Volume], why: str) -> None:
+def require_unused(hosts: Hosts, pool: Pool, volumes: Collection[Volume], why: str, besides: str = "") -> None:
     """Raises: ObjectConflict naming a volume that is in use and the machine or volume that uses it; `why` says what is
-    refused. Unavailable when a host that may know of a user cannot be asked."""
+    refused, and `besides` a machine on the pool's host that does not count. Unavailable when a host that may know of a
+    user cannot be asked."""
     paths = {volume.path: volume.name for volume in volumes}
     if not paths:
         return
-    found = next(_users(hosts, pool, paths), None)
+    found = next(_users(hosts, pool, paths, besides), None)
     if found is None:
         return
     path, user = found
@@ -42,12 +43,9 @@ def require_unused(hosts: Hosts, pool: Pool, volumes: Collection[Volume], why: s
     )
 
 
-def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str], besides: str) -> Iterator[tuple[str, str]]:
     """(path, who uses it) of everything that keeps one of the paths from being deleted."""
-    for volume in pool.volumes().values():
-        if volume.backing_path in paths and volume.path not in paths:
-            yield volume.backing_path, f"the volume '{volume.name}', which lies on it"
-    yield from _machines(pool.connection, paths)
+    yield from _machines(pool.connection, paths, besides)
     source = _shared_source(pool.connection, pool.name)
     if not source:
         return
@@ -59,9 +57,11 @@ def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str]) -> Iterator[tuple
                 yield from ((there[path], user) for path, user in _machines(connection, there))
 
 
-def _machines(connection: Connection, paths: Collection[str]) -> Iterator[tuple[str, str]]:
+def _machines(connection: Connection, paths: Collection[str], besides: str = "") -> Iterator[tuple[str, str]]:
     with connection.asking("looking for machines that use a volume") as handle:
         for domain in handle.listAllDomains(0):
+            if besides and domain.name() == besides:
+                continue
             for path in _chains(handle, _descriptions(domain)):
                 if path in paths:
                     yield path, f"the machine '{domain.name()}' on {connection.name}"

@@ -71,6 +71,13 @@ class Estate:
         self._machines.append(made)
         return made
 
+    def remove_sources(self) -> None:
+        """The option that a machine is removed once it is captured."""
+        path = self.folder / "reconciler.yaml"
+        project = json.loads(path.read_text())
+        project["provider"]["removeSource"] = True
+        path.write_text(json.dumps(project))
+
     def write(self, *texts: str) -> None:
         (self.folder / "manifests" / "corp.yaml").write_text("".join(texts))
 
@@ -261,3 +268,44 @@ def test_a_host_that_is_down_is_told(estate: Estate) -> None:
     finally:
         estate.second.restart()
     assert estate("vm", "list") == 0
+
+
+def test_a_machine_is_removed_after_its_capture_where_that_is_asked_for(estate: Estate) -> None:
+    estate.remove_sources()
+    golden, kept = estate.machine("goes"), estate.machine("stays")
+    work = set(estate.first.virsh("vol-list", estate.work).split())
+    estate.write(
+        GALLERY.format(definition="web", state="Generalized"),
+        VERSION.format(definition="web", name="1.0.0", vm=golden.name, regions="[eastus, westus]"),
+    )
+    estate.done("apply", "--auto-approve")
+    machines = estate.first.virsh("list", "--all", "--name").split()
+    assert golden.name not in machines
+    assert kept.name in machines
+    gone = work - set(estate.first.virsh("vol-list", estate.work).split())
+    assert {name for name in gone if "/" not in name} == {f"{golden.name}.img", f"{golden.name}-data.img"}
+    assert estate("plan", "--detailed-exitcode") == 0, estate.out + estate.err
+    estate.done("vm", "create", "twin", "--image", "corp/web/latest", "--region", "westus")
+    await_text(estate.places["westus"] / "machine~twin~console.log", "goes")
+
+
+def test_a_machine_whose_disk_somebody_else_uses_is_not_removed(estate: Estate) -> None:
+    estate.remove_sources()
+    golden = estate.machine("shared")
+    other = TinyMachine(estate.first, f"other-{golden.name}", estate.work, {"vda": f"{golden.name}-data.img"})
+    other.define()
+    estate.write(
+        GALLERY.format(definition="web", state="Generalized"),
+        VERSION.format(definition="web", name="1.0.0", vm=golden.name, regions="[eastus]"),
+    )
+    try:
+        assert estate("apply", "--auto-approve") == 1
+        told = " ".join((estate.out + estate.err).split())
+        assert f"the machine '{golden.name}' was not removed" in told
+        assert other.name in told
+        assert golden.name in estate.first.virsh("list", "--all", "--name")
+        assert f"{golden.name}.img" in estate.first.virsh("vol-list", estate.work)
+    finally:
+        estate.first.virsh("undefine", other.name)
+    estate.done("apply", "--auto-approve")  # the version is complete, and ours
+    estate.done("vm", "create", "twin", "--image", "corp/web/latest", "--region", "eastus")

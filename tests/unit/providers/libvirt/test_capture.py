@@ -204,5 +204,5 @@ def test_what_a_capture_left_behind_is_discarded_and_its_job_ended(lab: Lab) -> 
     machine.await_text("on")
     lab.pool.create("c-os", 8 << 20, "qcow2")
     lab.pool.create(".reconciler~capture~c-data", 4 << 20, "qcow2")
-    capture.discard(lab.hosts, REGION, machine.name, {"os": "c-os", "data-0": "c-data"}, lab.pool)
-    assert sorted(lab.pool.volumes(refresh=True)) == ["boot.raw", "d"]
+    capture.discard(lab.hosts, REGION, machine.name, ["c-os", "c-data"], lab.pool)
+    assert sorted(lab.pool.volumes(refresh=True)) == ["boot.raw", "c-os", "d"]
