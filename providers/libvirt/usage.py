@@ -46,6 +46,9 @@ def require_unused(hosts: Hosts, pool: Pool, volumes: Collection[Volume], why: s
 def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str], besides: str) -> Iterator[tuple[str, str]]:
     """(path, who uses it) of everything that keeps one of the paths from being deleted."""
     yield from _machines(pool.connection, paths, besides)
+    for volume in pool.volumes().values():
+        if volume.backing_path in paths and volume.path not in paths:
+            yield volume.backing_path, f"the volume '{volume.name}', which lies on it"
     source = _shared_source(pool.connection, pool.name)
     if not source:
         return
