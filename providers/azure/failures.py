@@ -80,6 +80,12 @@ _SOURCE_ROLES: Mapping[str, str] = {
 }
 """What the caller must be allowed to do with each source. Source: Azure's documentation of image versions."""
 
+_SHARE = "galleries/share/action"
+_SHARING_ROLE = (
+    "the identity needs Microsoft.Compute/galleries/share/action on the gallery (for example the role Compute Gallery "
+    "Sharing Admin; Contributor does not have it)"
+)
+
 
 def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> ProviderError:
     """The error to show: `doing` says what was tried, `styles` are the source styles it involved."""
@@ -89,7 +95,7 @@ def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> P
     if failed.status == 401:
         return Unavailable(what, "sign in again: the credential was refused")
     if failed.status == 403:
-        return ProviderError(what, _permission(styles))
+        return ProviderError(what, _SHARING_ROLE if _SHARE in what else _permission(styles))
     if failed.transient:
         return Unavailable(what, "apply again when the service answers")
     if failed.missing and styles:
