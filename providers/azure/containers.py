@@ -17,7 +17,6 @@ from providers.errors import ObjectConflict, ProviderError
 from providers.protocol import Applied, Done, InProgress, OwnerMark, Step, Verb
 
 _MOST_WRITES = 4
-_BUSY_PAUSE_S = 2.0
 _SETTLING_S = 300.0
 """How long the service may take to notice that a child is gone, or a parent is there. Source: reports of 10 to 30 s."""
 
@@ -37,7 +36,8 @@ class ContainerRun:
         if found is not None and found.mark(self._work.unit) != self._mark:
             raise _conflict(found, self._work.unit)
         if found is not None and found.in_flight:
-            return self._work.wait(_BUSY_PAUSE_S if self._work.tries else None)
+            self._work.polls += 1
+            return self._work.wait(None)
         if self._step.verb is Verb.DELETE:
             return self._delete(found)
         return self._write(found)
@@ -81,7 +81,7 @@ class ContainerRun:
 
     def _begun(self, begun: Begun) -> InProgress | None:
         self._work.writes += 1
-        self._work.tries = 0
+        self._work.tries = self._work.polls = 0
         self._work.url = begun.url
         return self._work.wait(begun.retry_after_s or 0.0) if begun.url else None
 

@@ -149,12 +149,12 @@ class AzureProvider:
                 self._uploads.remove(OwnerMark(lineage, version))
 
     def _needs_its_source(self, version: Address) -> bool:
-        """Whether a version is there whose content is nothing but its source. Raises: ProviderError."""
+        """Whether a version is still being made, or its content is nothing but its source. Raises: ProviderError."""
         try:
             found = look(self._api, version)
         except CallFailed as failed:
             raise explained(failed, f"{version} cannot be read") from failed
-        return found is not None and found.attributes.get("replicationMode") == "Shallow"
+        return found is not None and (found.in_flight or found.attributes.get("replicationMode") == "Shallow")
 
     @cached_property
     def _running(self) -> Running:

@@ -21,7 +21,6 @@ from providers.errors import ObjectConflict, ProviderError
 from providers.protocol import Applied, Done, InProgress, OwnerMark, ProgressCallback, Results, Step, Verb
 
 _MOST_WRITES = 12
-_COPYING_PAUSE_S = 10.0
 
 
 class VersionRun:
@@ -70,7 +69,8 @@ class VersionRun:
         if found is not None and found.mark(self._work.unit) != self._owner:
             raise self._conflict(found)
         if found is not None and found.in_flight and not (self._work.deletes_unit and found.state != "deleting"):
-            return self.waiting(_COPYING_PAUSE_S if self._work.tries else None)
+            self._work.polls += 1
+            return self.waiting(None)
         if self._work.deletes_unit:
             return self._delete(found)
         if found is None:
@@ -241,7 +241,7 @@ class VersionRun:
 
     def _begun(self, begun: Begun) -> InProgress | None:
         self._work.writes += 1
-        self._work.tries = 0
+        self._work.tries = self._work.polls = 0
         self._work.failure = None
         self._work.url = begun.url
         return self._work.wait(begun.retry_after_s or 0.0) if begun.url else None
