@@ -21,10 +21,10 @@ class Work:
     """The operation, and how far it is.
 
     `url`: where the service tells how its part stands; empty when nothing is under way. `failure`: how the last part
-    ended, if badly. `tries`: calls in a row that came to nothing; `polls`: how often this part was not over yet. `writes`: how often the object was written.
-    `attempted` and `removed`: the regions that were written, and those that were taken away first, in this operation.
-    `disks`: what was worked out of the sources, and `staged` whether blobs of theirs are to be removed. `lent`: regions
-    may be taken away for the time of this operation only.
+    ended, if badly. `tries`: calls in a row that came to nothing. `polls`: how often this part was not over yet.
+    `writes`: how often the object was written. `attempted` and `removed`: the regions that were written, and those that
+    were taken away first, in this operation. `disks`: what was worked out of the sources, and `staged` whether blobs of
+    theirs are to be removed. `lent`: regions may be taken away for the time of this operation only.
     """
 
     operation: Operation

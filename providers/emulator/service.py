@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -26,7 +27,8 @@ Finisher = Callable[["Service", Operation, Resource], None]
 class Route:
     """`METHOD path`, its parameters in braces, and who answers. `budget` names the request budget it counts against;
     `query` the query parameters it knows beside api-version; `body` describes the JSON it takes (JSON Schema). `ahead`
-    does what may take long, before the transaction in which everybody else would have to wait for it."""
+    does what may take long before the transaction, in which everybody else would have to wait, and takes it back when
+    the request is refused."""
 
     method: str
     path: str
@@ -35,7 +37,7 @@ class Route:
     budget: str = ""
     query: tuple[str, ...] = ()
     body: Mapping[str, Any] | None = None
-    ahead: Callable[[Service, ArmRequest], None] | None = None
+    ahead: Callable[[Service, ArmRequest], AbstractContextManager[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,8 @@ class Service:
     def handle(self, request: ArmRequest) -> ArmAnswer:
         """The answer to an authenticated request. Raises: ArmError."""
         route, params = self.route(request)
-        if route.ahead is not None:
-            route.ahead(self, request)
-        with self.store.transaction():
+        ahead = route.ahead(self, request) if route.ahead is not None else nullcontext()
+        with ahead, self.store.transaction():
             self.settle()
             return route.handler(self, request.with_params(params))
 
