@@ -209,8 +209,6 @@ def _check_sharing(service: Service, definition: Resource, version: Resource, pr
             f"The location of a version in a shared gallery must be the gallery's, '{gallery.body['location']}'.",
             "galleryImageVersion.location",
         )
-    if permissions == "Community" and {region_of(one) for one in regions} != {gallery.hidden["region"]}:
-        raise properties.refuse(path, "A community gallery holds versions in its own region only.")
 
 
 def _safety(request: ArmRequest, given: Fields, before: Body | None) -> Body:
