@@ -205,6 +205,13 @@ def test_handles_are_in_the_journal_and_a_later_run_settles_them(store: StateSto
     assert provider.tidied == ["corp"]
 
 
+def test_a_step_that_failed_leaves_its_intent_and_nothing_to_ask_for(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(polls=2, script={WEST: lambda step: ProviderError("no room")})
+    assert not run(store, lease, provider).complete
+    ((address, intent),) = store.read().intents.items()
+    assert (str(address), intent.handle) == (WEST, "")
+
+
 def test_first_interrupt_finishes_what_runs_and_starts_nothing(store: StateStore, lease: Lease) -> None:
     interrupt = Interrupt()
     provider = ScriptedProvider(on_begin=lambda operation: interrupt())
