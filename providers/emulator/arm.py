@@ -95,6 +95,11 @@ def not_found(resource_id: str) -> ArmError:
     return ArmError(404, "ResourceNotFound", message)
 
 
+def group_not_found(name: str) -> ArmError:
+    """404 for what would be in a resource group that is not there."""
+    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+
+
 def page(request: ArmRequest, items: Sequence[Body], size: int) -> Body:
     """One page of a list and, unless it is the last, the absolute URL of the next.
 

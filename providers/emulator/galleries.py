@@ -43,6 +43,7 @@ KIND = Kind(
 PATH = f"{GROUP_COMPUTE}/galleries/{{gallery}}"
 MOST_IN_REGION = 100
 DEFAULT_RETENTION_DAYS = 7
+_LEAST_DAYS = {"retentionPeriodInDays": 1, "gracePeriodInDays": 0}
 PERMISSIONS = ("Private", "Groups", "Community")
 PUBLISHER = ("publisherUri", "publisherContact", "eula", "publicNamePrefix")
 _PREFIX = re.compile(r"[A-Za-z0-9]{5,16}")
@@ -179,15 +180,11 @@ def _soft_delete(request: ArmRequest, policy: Fields, gallery: Resource) -> Body
     """Source: the days can be set from api-version 2026-03-03 on; before that they are 7."""
     if not policy.values:
         return None
-    enabled = policy.flag("isSoftDeleteEnabled")
-    before = gallery.properties.get("softDeletePolicy", {})
-    found = without_nones(isSoftDeleteEnabled=before.get("isSoftDeleteEnabled", False) if enabled is None else enabled)
+    given: Body = {"isSoftDeleteEnabled": policy.flag("isSoftDeleteEnabled")}
     if request.api_version >= "2026-03-03":
-        found |= without_nones(
-            retentionPeriodInDays=policy.whole("retentionPeriodInDays", 1) or before.get("retentionPeriodInDays"),
-            gracePeriodInDays=policy.whole("gracePeriodInDays", 0),
-        )
-    return found
+        given |= {name: policy.whole(name, least) for name, least in _LEAST_DAYS.items()}
+    before = gallery.properties.get("softDeletePolicy", {"isSoftDeleteEnabled": False})
+    return {**before, **without_nones(**given)}
 
 
 def _shown(gallery: Resource, *, groups: bool = False) -> Resource:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from providers.emulator.arm import SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body, not_found, page
 from providers.emulator.locations import find
-from providers.emulator.replication import COMPLETED, state_of
+from providers.emulator.replication import usable_regions
 from providers.emulator.service import Handler, Route, Service
 from providers.emulator.store import Resource
 from providers.emulator.tracked import DEFINITION, GALLERY, VERSION
@@ -107,9 +107,7 @@ def _versions(service: Service, definition: Resource, location: str) -> list[Res
     """The versions that can be used in a location."""
     now = service.clock.now()
     return [
-        version
-        for version in service.store.inside(definition.id, VERSION)
-        if location in version.hidden["regions"] and state_of(version.hidden["regions"][location], now) == COMPLETED
+        version for version in service.store.inside(definition.id, VERSION) if location in usable_regions(version, now)
     ]
 
 

@@ -21,8 +21,8 @@ _PATH = f"{GALLERY_PATH}/softDeletedArtifactTypes/{{kind}}/artifacts/{{definitio
 
 def artifact_id(version_id: str) -> str:
     """The id under which a version lies once it is soft-deleted."""
-    gallery, _, rest = version_id.partition("/images/")
-    definition, _, version = rest.partition("/versions/")
+    definition_id, _, version = version_id.rpartition("/versions/")
+    gallery, _, definition = definition_id.rpartition("/images/")
     return f"{gallery}/softDeletedArtifactTypes/Images/artifacts/{definition}/versions/{version}"
 
 

@@ -50,7 +50,7 @@ from providers.emulator.tracked import (
 )
 from providers.emulator.version_storage import copy_ahead, shown_storage, write_storage
 
-_NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}")
+_NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
 KIND = Kind(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
 PATH = f"{DEFINITION_PATH}/versions/{{version}}"
 MOST_IN_REGION = 10_000
@@ -159,7 +159,7 @@ def _write(
     stored["safetyProfile"] = _safety(request, properties.object("safetyProfile"), stored.get("safetyProfile"))
     if not stored["safetyProfile"]:
         del stored["safetyProfile"]
-    _security(properties, stored)
+    _security(properties, stored, new=new)
     legs, seconds = plan_legs(service, request, version, before, shallow=shallow)
     return _begin(service, request, version, legs, seconds, new=new)
 
@@ -224,11 +224,12 @@ def _safety(request: ArmRequest, given: Fields, before: Body | None) -> Body:
     return found
 
 
-def _security(properties: Fields, stored: Body) -> None:
-    profile = properties.object("securityProfile")
-    if profile.values:
-        before = stored.get("securityProfile")
-        stored["securityProfile"] = fixed(properties, "securityProfile", before, dict(profile.values))
+def _security(properties: Fields, stored: Body, *, new: bool) -> None:
+    profile = dict(properties.object("securityProfile").values)
+    if profile and new:
+        stored["securityProfile"] = profile
+    elif profile:
+        fixed(properties, "securityProfile", stored.get("securityProfile"), profile)
 
 
 def _shown(version: Resource, *, expand: str = "", status: Body | None = None) -> Resource:
@@ -275,7 +276,7 @@ def _check_end_of_life(service: Service, version: Resource) -> None:
     if not version.properties.get("safetyProfile", {}).get("blockDeletionBeforeEndOfLife"):
         return
     end = version.properties["publishingProfile"].get("endOfLifeDate")
-    if end is None or datetime.fromisoformat(end).timestamp() > service.clock.now():
+    if end is not None and datetime.fromisoformat(end).timestamp() > service.clock.now():
         raise ArmError(
             409,
             "DeleteGalleryImageVersionBlockedBeforeEndOfLife",
@@ -287,8 +288,8 @@ def _check_end_of_life(service: Service, version: Resource) -> None:
 def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: Fields) -> ArmAnswer:
     """A PUT of a soft-deleted version: one that asks to restore it, or brings no source, brings it back."""
     properties = fields.object("properties")
-    wants = properties.flag("restore")
-    if deleted.properties.get("provisioningState") == DELETING or (wants is None and properties.has("storageProfile")):
+    new_source = properties.has("storageProfile") and not properties.flag("restore")
+    if deleted.properties.get("provisioningState") == DELETING or new_source:
         raise ArmError(
             409,
             "Conflict",
