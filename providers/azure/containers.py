@@ -12,6 +12,7 @@ from providers.azure.bodies import definition_body, gallery_body, groups_of, gro
 from providers.azure.failures import CallFailed, explained, from_operation
 from providers.azure.scanning import look
 from providers.azure.seen import FAILED, Seen, applied, seen
+from providers.azure.soft_deleted import END_IT, until
 from providers.azure.work import Work
 from providers.errors import ObjectConflict, ProviderError
 from providers.protocol import Applied, Done, InProgress, OwnerMark, Step, Verb
@@ -65,6 +66,8 @@ class ContainerRun:
         if unit.kind is Kind.GALLERY:
             return self._api.put_gallery(unit.gallery, gallery_body(planned, marks))
         body = definition_body(planned, marks, found.body if found else None)
+        if found is not None and "allowUpdateImage" in self._step.requests:
+            body["properties"]["allowUpdateImage"] = True
         return self._api.put_definition(unit.gallery, unit.definition, body)
 
     def _no_endless_writing(self, found: Seen | None, planned: Attributes) -> None:
@@ -134,7 +137,7 @@ class ContainerRun:
             named = f": {', '.join(inside[:5])}" if inside else f" ({failed.message})"
             raise ObjectConflict(
                 f"{self._work.unit} is not empty{named}",
-                "remove what is in it, or wait until its soft-deleted versions are gone, then apply again",
+                f"remove what is in it (the soft-deleted with: {END_IT}) or wait until it is gone, then apply again",
             )
         self._work.tries += 1
         return self._work.wait(failed.retry_after_s)
@@ -149,7 +152,7 @@ class ContainerRun:
         yield from (str(body["id"]) for body in bodies if not seen(Kind.IMAGE_DEFINITION, body).in_flight)
         if unit.definition:
             deleted = self._api.deleted_versions(unit.gallery, unit.definition)
-            yield from (f"{body['name']} (soft-deleted)" for body in deleted)
+            yield from (f"{body['name']} ({until(body)})" for body in deleted)
 
 
 def _conflict(found: Seen, unit: object) -> ObjectConflict:

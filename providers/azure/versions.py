@@ -7,12 +7,13 @@ from typing import Any
 
 from manifests.address import Address
 from manifests.values import Attributes, canonical_json
-from providers.azure.api import Api, Begun
+from providers.azure.api import Api, Begun, Json
 from providers.azure.bodies import marks_for, storage_profile, version_body
 from providers.azure.failures import CallFailed, explained, from_operation
 from providers.azure.marks import from_tags
 from providers.azure.scanning import look
 from providers.azure.seen import Seen, applied
+from providers.azure.soft_deleted import check_restored, in_the_way
 from providers.azure.sources import names_file, styles_of
 from providers.azure.targets import body_of, is_reached, must_allow_first, target_of
 from providers.azure.uploads import Uploads
@@ -95,6 +96,8 @@ class VersionRun:
             deletes = {step.address: step.verb is Verb.DELETE for step in self._work.operation.steps}
             return Done({address: Applied() if is_delete else gone for address, is_delete in deletes.items()})
         self._no_endless_writing(None)
+        if "restore" in own.requests and (deleted := self._soft_deleted()):
+            return self._restore(deleted, own.planned)
         regions = {step.address.region: step.planned or {} for step in self._filled_regions()}
         profile = self._storage_profile(own.planned)
         marks = marks_for(self._owner, own.planned, regions, canonical_json(self._computed))
@@ -103,8 +106,8 @@ class VersionRun:
         try:
             return self._begun(self._api.put_version(*self._work.unit[:3], body))
         except CallFailed as failed:
-            if failed.status == 409 and self._purge_deleted():
-                return None
+            if failed.status == 409 and (deleted := self._soft_deleted()):
+                raise in_the_way(self._work.unit, deleted) from failed
             raise
 
     def _storage_profile(self, planned: Attributes) -> dict[str, Any]:
@@ -120,15 +123,21 @@ class VersionRun:
             self._work.disks = self._uploads.named(planned)
         return storage_profile(attributes, vhd=blobs, version_id=self._version_id)
 
-    def _purge_deleted(self) -> bool:
-        """Whether a soft-deleted version of ours stood in the way, and its end has begun."""
+    def _soft_deleted(self) -> Json | None:
+        """The soft-deleted version that keeps the name taken; None when there is none."""
         gallery, definition, version, _ = self._work.unit
-        for body in self._api.deleted_versions(gallery, definition):
-            marks, _ = from_tags(body.get("tags") or {})
-            if body.get("name") == version and marks.owner == self._owner:
-                self._begun(self._api.delete_version(gallery, definition, version, for_good=True))
-                return True
-        return False
+        deleted = self._api.deleted_versions(gallery, definition)
+        return next((body for body in deleted if body.get("name") == version), None)
+
+    def _restore(self, deleted: Json, planned: Attributes) -> InProgress | None:
+        """Brings a soft-deleted version back as it was; what of it may change is changed afterwards."""
+        tags = deleted.get("tags") or {}
+        owner = from_tags(tags)[0].owner
+        if tags and owner != self._owner:
+            raise in_the_way(self._work.unit, deleted, "it is not ours")
+        self._work.restored = True
+        body = {"location": planned["location"], "properties": {"restore": True}}
+        return self._begun(self._api.put_version(*self._work.unit[:3], {**body, "tags": tags} if tags else body))
 
     def _must_start_over(self, found: Seen) -> bool:
         """A version without a single whole copy was never usable: it is made anew, from its source."""
@@ -139,6 +148,8 @@ class VersionRun:
     # Changing it.
 
     def _change(self, found: Seen) -> Done | InProgress | None:
+        if self._work.restored:
+            check_restored(self._work, found)
         computed = found.marks.computed if self._work.disks is None else canonical_json(self._computed)
         target = target_of(self._work, found)
         self._work.removed |= {
@@ -218,7 +229,9 @@ class VersionRun:
                 f"{self._work.unit} has target regions that are not ours: {named}",
                 "remove these regions from the image version by hand if nobody needs them",
             )
-        return self._begun(self._api.delete_version(*self._work.unit[:3]))
+        own = self._work.own
+        makes_room = own is not None and own.makes_room
+        return self._begun(self._api.delete_version(*self._work.unit[:3], for_good=makes_room))
 
     def _clean_up(self, *, force: bool = False) -> None:
         """Removes the uploaded disks: the service has copies of its own, unless the version is Shallow."""

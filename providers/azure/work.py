@@ -24,7 +24,8 @@ class Work:
     ended, if badly. `tries`: calls in a row that came to nothing. `polls`: how often this part was not over yet.
     `writes`: how often the object was written. `attempted` and `removed`: the regions that were written, and those that
     were taken away first, in this operation. `disks`: what was worked out of the sources, and `staged` whether blobs of
-    theirs are to be removed. `lent`: regions may be taken away for the time of this operation only.
+    theirs are to be removed. `lent`: regions may be taken away for the time of this operation only. `restored`: a
+    soft-deleted version was brought back.
     """
 
     operation: Operation
@@ -39,6 +40,7 @@ class Work:
     disks: Mapping[str, Any] | None = None
     staged: bool = False
     lent: bool = False
+    restored: bool = False
 
     @property
     def unit(self) -> Address:
@@ -77,6 +79,7 @@ class Work:
             "disks": self.disks,
             "staged": self.staged,
             "lent": self.lent,
+            "restored": self.restored,
         }
 
     @classmethod
@@ -93,7 +96,7 @@ class Work:
         work.tries, work.polls = handle["tries"], handle["polls"]
         work.writes, work.staged = handle["writes"], handle["staged"]
         work.attempted, work.removed = set(handle["attempted"]), set(handle["removed"])
-        work.disks, work.lent = handle["disks"], handle["lent"]
+        work.disks, work.lent, work.restored = handle["disks"], handle["lent"], handle["restored"]
         return work
 
     def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:
@@ -109,8 +112,18 @@ class Work:
 
 def _written_step(step: Step) -> dict[str, Any]:
     written: dict[str, Any] = {"verb": step.verb.value, "address": list(step.address)}
-    return written if step.planned is None else {**written, "planned": json.loads(json.dumps(step.planned))}
+    if step.planned is not None:
+        written["planned"] = json.loads(json.dumps(step.planned))
+    if step.requests:
+        written["requests"] = list(step.requests)
+    return {**written, "makes_room": True} if step.makes_room else written
 
 
 def _read_step(written: Mapping[str, Any]) -> Step:
-    return Step(Verb(written["verb"]), Address(*written["address"]), written.get("planned"))
+    return Step(
+        Verb(written["verb"]),
+        Address(*written["address"]),
+        written.get("planned"),
+        requests=tuple(written.get("requests", ())),
+        makes_room=written.get("makes_room", False),
+    )

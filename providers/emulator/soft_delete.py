@@ -48,6 +48,8 @@ def keep_artifact(service: Service, version: Resource) -> None:
         "type": "Microsoft.Compute/galleries/softDeletedArtifactTypes/artifacts/versions",
         "properties": properties,
     }
+    if "tags" in version.body:
+        body["tags"] = version.body["tags"]
     hidden = {**version.hidden, "was": version.body}
     kept = Resource(identity, SOFT_DELETED, identity.rsplit("/versions/", 1)[0], body, hidden)
     service.store.put(kept)

@@ -149,3 +149,105 @@ def test_what_a_shared_gallery_forbids_is_said_with_its_place(
     told = project.refused(*documents)
     assert said in told
     assert told.startswith(f"{MANIFEST}:")
+
+
+# Soft delete.
+
+KEPT = {"isSoftDeleteEnabled": True, "retentionPeriodInDays": 14, "gracePeriodInDays": 3}
+VERSION_ID = f"{GALLERY_ID}/images/ubuntu/versions/1.0.0"
+V1 = "corp/ubuntu/1.0.0"
+
+
+def soft_deleted(project: CloudProject) -> list[str]:
+    shown = project.world.call("GET", f"{GALLERY_ID}/softDeletedArtifactTypes/Images/artifacts/ubuntu/versions")
+    return [one["name"] for one in shown["value"]]
+
+
+@pytest.fixture
+def kept(project: CloudProject) -> tuple[Any, ...]:
+    """A version in a gallery with soft delete, published; its documents."""
+    source = {"snapshot": project.disk("os", kind="snapshots")}
+    documents = gallery(softDeletePolicy=KEPT), definition(), version(source)
+    project.settle(*documents)
+    return documents
+
+
+def test_what_soft_delete_keeps_is_named_when_a_gallery_cannot_go(project: CloudProject, kept: tuple[Any, ...]) -> None:
+    told = project.failure(destroy=True)
+    assert "corp/ubuntu is not empty: 1.0.0 (soft-deleted, gone by itself on 20" in told
+    assert "az sig image-version delete --bypass-soft-delete true" in told
+    assert soft_deleted(project) == ["1.0.0"]
+    project.world.call("DELETE", VERSION_ID, bypasssoftdelete="true")
+    project.destroy()
+
+
+def test_a_deleted_version_stays_until_somebody_says_that_it_comes_back(
+    project: CloudProject, kept: tuple[Any, ...]
+) -> None:
+    corp, ubuntu, first = kept
+    assert project.settle(corp, ubuntu)[V1] == "delete"
+    told = project.failure(*kept)
+    assert f"a deleted version keeps the name {V1} taken: soft-deleted, gone by itself on 20" in told
+    assert "`restore: true`" in told
+    assert soft_deleted(project) == ["1.0.0"]
+
+    back = {**first, "restore": True, "tags": {"again": "yes"}, "targetRegions": ["eastus=2", "uksouth"]}
+    assert project.settle(corp, ubuntu, back)[V1] == "create"
+    assert soft_deleted(project) == []
+    shown = project.world.call("GET", VERSION_ID)
+    assert shown["tags"]["again"] == "yes"
+    regions = shown["properties"]["publishingProfile"]["targetRegions"]
+    assert [(one["name"], one["regionalReplicaCount"]) for one in regions] == [("East US", 2), ("UK South", 1)]
+
+
+def test_to_restore_is_to_create_where_nothing_was_deleted(project: CloudProject) -> None:
+    source = {"snapshot": project.disk("os", kind="snapshots")}
+    documents = gallery(softDeletePolicy=KEPT), definition(), version(source, restore=True)
+    assert project.settle(*documents)[V1] == "create"
+
+
+def test_a_version_does_not_come_back_as_something_else(project: CloudProject, kept: tuple[Any, ...]) -> None:
+    corp, ubuntu, first = kept
+    project.settle(corp, ubuntu)
+    other = {"snapshot": project.disk("other", kind="snapshots")}
+    told = project.failure(corp, ubuntu, {**first, "source": other, "restore": True})
+    assert f"{V1} was brought back, and differs from the manifest in what is fixed: source" in told
+    assert f"--allow-replace {V1}" in told
+    project.settle(allow_replace=(V1,))
+    assert soft_deleted(project) == []
+
+
+def test_nothing_of_another_comes_back(project: CloudProject, kept: tuple[Any, ...]) -> None:
+    corp, ubuntu, first = kept
+    project.settle(corp, ubuntu)
+    theirs = project.disk("theirs", kind="snapshots")
+    project.world.call("DELETE", VERSION_ID, bypasssoftdelete="true")
+    body = {"storageProfile": {"osDiskImage": {"source": {"id": theirs}}}}
+    project.world.call("PUT", VERSION_ID, {"location": "eastus", "tags": {"of": "them"}, "properties": body})
+    project.world.call("DELETE", VERSION_ID)
+    told = project.failure(corp, ubuntu, {**first, "restore": True})
+    assert "it is not ours" in told
+    assert soft_deleted(project) == ["1.0.0"]
+
+
+def test_a_replaced_version_makes_room_for_the_new_one(project: CloudProject, kept: tuple[Any, ...]) -> None:
+    corp, ubuntu, first = kept
+    other = {**first, "source": {"snapshot": project.disk("other", kind="snapshots")}}
+    assert f"publish 1.0.1 instead, or --allow-replace {V1}" in project.refused(corp, ubuntu, other)
+    assert project.settle(allow_replace=(V1,))[V1] == "replace"
+    assert soft_deleted(project) == []
+
+
+# Attributes.
+
+
+def test_features_change_in_place_beside_the_flag_that_permits_it(project: CloudProject) -> None:
+    accelerated = {"name": "IsAcceleratedNetworkSupported", "value": "False"}
+    inside = version({"snapshot": project.disk("os", kind="snapshots")})
+    project.settle(gallery(), definition(features=[accelerated]), inside)
+    changed = definition(features=[{**accelerated, "value": "True", "startsAtVersion": "1.1.0"}])
+    assert "corp/ubuntu: replacing it would delete 1 published version" in project.refused(gallery(), changed, inside)
+    permitted = {**changed, "allowUpdateImage": True}
+    assert project.settle(gallery(), permitted, inside) == {"corp/ubuntu": "update"}
+    gone = {**definition(), "allowUpdateImage": True}
+    assert "replacing it would delete 1 published version" in project.refused(gallery(), gone, inside)
