@@ -5,6 +5,7 @@ CallFailed is how the calls report it; `explained` turns it into the provider's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,6 +81,13 @@ _SOURCE_ROLES: Mapping[str, str] = {
 }
 """What the caller must be allowed to do with each source. Source: Azure's documentation of image versions."""
 
+_NATURE = re.compile(r"\bOS ?(type|state)\b|\bgeneration\b|\bplan\b", re.IGNORECASE)
+_FITTING = (
+    "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source: name a source "
+    "that fits, or declare a definition for this one"
+)
+"""Source: Azure's troubleshooting guide of shared images."""
+
 _SHARE = "galleries/share/action"
 _SHARING_ROLE = (
     "the identity needs Microsoft.Compute/galleries/share/action on the gallery (for example the role Compute Gallery "
@@ -102,11 +110,13 @@ def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> P
         return SourceError(what, "check the source's id, and that it still exists")
     if failed.not_empty:
         return ObjectConflict(what, "something in it is not in these manifests: remove that first")
-    return ProviderError(what, _REMEDIES.get(failed.code, _by_target(failed)))
+    return ProviderError(what, _REMEDIES.get(failed.code, _by_message(failed, styles)))
 
 
-def _by_target(failed: CallFailed) -> str:
-    return "correct the manifest" if failed.status == 400 else "see what the service says"
+def _by_message(failed: CallFailed, styles: tuple[str, ...]) -> str:
+    if failed.status != 400:
+        return "see what the service says"
+    return _FITTING if styles and _NATURE.search(failed.message) else "correct the manifest"
 
 
 def _permission(styles: tuple[str, ...]) -> str:

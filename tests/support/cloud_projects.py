@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
-from support.azure_world import COMPUTE_ID, AzureWorld
+from support.azure_world import ACCOUNT_ID, COMPUTE_ID, AzureWorld
 from support.azurite import RunningAzurite
 from support.estates import Document
 
 from manifests.errors import ManifestError
+from providers.azure.vhd import footer
 from reconciler.drift import DriftReport
 from reconciler.engine import ApplyOutcome, Engine
 from reconciler.errors import PlanRefused
@@ -32,6 +34,7 @@ class CloudProject:
     def __init__(self, folder: Path, azurite: RunningAzurite) -> None:
         (folder / "manifests").mkdir(parents=True)
         self.folder = folder
+        self.azurite = azurite
         self.world = AzureWorld(folder, azurite)
         provider = {"type": "emulator", **self.world.settings}
         project = {"project": "test", "manifests": ["manifests"], "provider": provider}
@@ -110,6 +113,15 @@ class CloudProject:
         for action in ("deallocate", "generalize") if generalized else ():
             self.world.call("POST", f"{machine}/{action}", None, _MACHINES)
         return machine
+
+    def blob(self, name: str, size: int = 8 << 20) -> dict[str, Any]:
+        """An empty disk in a blob of a container of its own; how a version names it."""
+        with self.azurite.client() as client:
+            container = client.create_container(f"theirs-{uuid4().hex[:12]}")
+            blob = container.get_blob_client(name)
+            blob.create_page_blob(size + 512)
+            blob.upload_page(footer(size, "00" * 32), size, 512)
+            return {"vhd": {"uri": blob.url, "storageAccount": ACCOUNT_ID}}
 
     def _put(self, path: str, properties: dict[str, Any], api_version: str) -> str:
         body = {"location": "eastus", "properties": properties}

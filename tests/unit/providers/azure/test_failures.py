@@ -69,3 +69,17 @@ def test_every_refusal_has_a_remedy(status: int, code: str, kind: type[ProviderE
 
 def test_a_source_that_is_missing_is_told_as_one() -> None:
     assert isinstance(explained(CallFailed(404, "NotFound", "No."), "corp/web/1.0.0", ("disk",)), SourceError)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The Hyper-V generation 'V1' of the source is not that of the image.",
+        "The source's OSType and OSState must match those of the gallery image.",
+        "The purchase plan information does not match.",
+    ],
+)
+def test_a_source_of_another_nature_is_told_with_the_rule(message: str) -> None:
+    failed = CallFailed(400, "InvalidParameter", message)
+    assert "of the definition have to be those of the source" in explained(failed, "corp/web/1.0.0", ("vm",)).remedy
+    assert explained(failed, "corp/web").remedy == "correct the manifest"
