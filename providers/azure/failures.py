@@ -83,8 +83,8 @@ _SOURCE_ROLES: Mapping[str, str] = {
 
 _NATURE = re.compile(r"\bOS ?(type|state)\b|\bgeneration\b|\bplan\b", re.IGNORECASE)
 _FITTING = (
-    "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source: name a source "
-    "that fits, or declare a definition for this one"
+    "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source: name "
+    "a source that fits, or declare a definition for this one"
 )
 """Source: Azure's troubleshooting guide of shared images."""
 
