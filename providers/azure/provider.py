@@ -116,6 +116,7 @@ class AzureProvider:
             sharing=frozenset({"Private", "Groups", "Community"}),
             replication_modes=frozenset({"Full", "Shallow"}),
             workers=_WORKERS,
+            patience_s=self._settings.timeout_s,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
