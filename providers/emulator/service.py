@@ -1,4 +1,4 @@
-"""The service without HTTP: routes a request to its handler, in one transaction, after time has caught up.
+"""The service without HTTP: after time has caught up, routes a request to its handler, in one transaction.
 
 A module of handlers offers `ROUTES`; a route's handler is a function of the service and the request. What ends later is
 an operation: `FINISHERS` names, by resource type, what happens when one is over.
@@ -86,9 +86,11 @@ class Service:
         """The answer to an authenticated request. Raises: ArmError."""
         route, params = self.route(request)
         ahead = route.ahead(self, request) if route.ahead is not None else nullcontext()
-        with ahead, self.store.transaction():
-            self.settle()
-            return route.handler(self, request.with_params(params))
+        with ahead:
+            with self.store.transaction():  # of its own: what is over stays so when the request is refused
+                self.settle()
+            with self.store.transaction():
+                return route.handler(self, request.with_params(params))
 
     def route(self, request: ArmRequest) -> tuple[Route, Mapping[str, str]]:
         """Who answers, and the parameters in the path. Raises: ArmError."""
@@ -108,13 +110,14 @@ class Service:
         raise ArmError(404, "InvalidResourceType", f"No resource type answers to the path '{request.path}'.")
 
     def settle(self) -> None:
-        """Ends every operation whose time has come."""
-        for operation in self.store.due_operations(self.clock.now()):
-            resource = self.store.get(operation.key)
-            operation.done = True
-            if resource is not None and (finisher := self.finishers.get(resource.type)):
-                finisher(self, operation, resource)
-            self.store.put_operation(operation)
+        """Ends every operation whose time has come, and those that only begin with the end of another."""
+        while due := self.store.due_operations(self.clock.now()):
+            for operation in due:
+                resource = self.store.get(operation.key)
+                operation.done = True
+                if resource is not None and (finisher := self.finishers.get(resource.type)):
+                    finisher(self, operation, resource)
+                self.store.put_operation(operation)
 
     def start(self, request: ArmRequest, resource: Resource, verb: str, seconds: float, **more: Any) -> Operation:
         """Begins an operation on a resource that ends `seconds` (unscaled) from now, unless a fault makes it stick."""

@@ -33,15 +33,14 @@ def soft_delete_policy(service: Service, version: Resource) -> Body | None:
     return policy if policy.get("isSoftDeleteEnabled") else None
 
 
-def keep_artifact(service: Service, version: Resource) -> None:
-    """Puts a deleted version among the soft-deleted ones, until its time is over."""
+def keep_artifact(service: Service, version: Resource, deleted: float) -> None:
+    """Puts a version that was deleted at a moment among the soft-deleted ones, until its time is over."""
     policy = soft_delete_policy(service, version) or {}
-    now = service.clock.now()
-    usable = now + _DAY_S * policy.get("retentionPeriodInDays", DEFAULT_RETENTION_DAYS)
+    usable = deleted + _DAY_S * policy.get("retentionPeriodInDays", DEFAULT_RETENTION_DAYS)
     gone = usable + _DAY_S * policy.get("gracePeriodInDays", 0)
     identity = artifact_id(version.id)
     properties: Body = {"resourceArmId": version.id, "softDeletedArtifactType": "Images"}
-    properties |= {"softDeletedTime": service.stamp(now)}
+    properties |= {"softDeletedTime": service.stamp(deleted)}
     properties |= {"consumptionEndTime": service.stamp(usable), "hardDeletionTargetTime": service.stamp(gone)}
     body: Body = {"id": identity, "name": version.name, "location": version.body["location"]}
     body |= {
@@ -53,7 +52,7 @@ def keep_artifact(service: Service, version: Resource) -> None:
     hidden = {**version.hidden, "was": version.body}
     kept = Resource(identity, SOFT_DELETED, identity.rsplit("/versions/", 1)[0], body, hidden)
     service.store.put(kept)
-    service.store.put_operation(Operation(str(uuid.uuid4()), kept.key, "expire", now, gone))
+    service.store.put_operation(Operation(str(uuid.uuid4()), kept.key, "expire", deleted, gone))
 
 
 def restore(service: Service, deleted: Resource) -> Resource:

@@ -77,6 +77,13 @@ class Operation:
     error: Body | None = None
     more: Body = field(default_factory=dict)
 
+    @property
+    def end(self) -> float:
+        """When it ends. Raises: ValueError while it is stuck."""
+        if self.due is None:
+            raise ValueError(f"the operation '{self.id}' has no end. This is a bug.")
+        return self.due
+
 
 class Store:
     """The file. One transaction at a time: take `transaction()` around everything that belongs together."""

@@ -154,7 +154,7 @@ def refuse_parent_delete(service: Service, request: ArmRequest, resource: Resour
         )
 
 
-def child_gone(service: Service, child: Resource) -> None:
+def child_gone(service: Service, child: Resource, since: float) -> None:
     """Notes that the parent still believes in a child for a while.
 
     Source: reports that a parent's deletion fails for 10 to 30 seconds after its child is gone.
@@ -162,7 +162,7 @@ def child_gone(service: Service, child: Resource) -> None:
     parent = service.store.get(child.parent)
     lag = service.durations.scaled(service.durations.parent_lag)
     if parent is not None and lag > 0:
-        parent.hidden["busyUntil"] = service.clock.now() + lag
+        parent.hidden["busyUntil"] = since + lag
         service.store.put(parent)
 
 
@@ -172,7 +172,7 @@ def begin_delete(service: Service, request: ArmRequest, resource: Resource, seco
     for operation in running:
         if operation.verb == "delete":
             return accepted(service, request, resource, operation, poll_s=poll_s)
-        operation.done = True
+        operation.done, operation.due = True, service.clock.now()
         operation.error = {"code": "OperationPreempted", "message": "The resource is being deleted."}
         service.store.put_operation(operation)
     resource.properties["provisioningState"] = DELETING
@@ -185,7 +185,7 @@ def finish_container(service: Service, operation: Operation, resource: Resource)
     """The end of an operation on a gallery or a definition."""
     if operation.verb == "delete":
         service.store.remove(resource.id)
-        child_gone(service, resource)
+        child_gone(service, resource, operation.end)
         return
     resource.properties["provisioningState"] = SUCCEEDED
     service.store.put(resource)

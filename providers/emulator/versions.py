@@ -312,10 +312,10 @@ def finish(service: Service, operation: Operation, version: Resource) -> None:
     if operation.verb == "delete":
         service.store.remove(version.id)
         if soft_delete_policy(service, version) and not version.hidden.get("bypass"):
-            keep_artifact(service, version)
+            keep_artifact(service, version, operation.end)
         else:
             drop_content(service, version)
-        child_gone(service, version)
+        child_gone(service, version, operation.end)
         return
     release(version.hidden["regions"], operation)
     failed = failed_regions(version)
