@@ -48,10 +48,10 @@ def plan_legs(
     return legs, longest
 
 
-def hold(legs: Mapping[str, Body], since: float) -> None:
-    """Lets the legs that an operation began last as long as the operation: for ever, until it is released."""
-    for leg in legs.values():
-        if leg["started"] == since:
+def hold(legs: Mapping[str, Body], before: Mapping[str, Body]) -> None:
+    """Lets the legs that are not those from before last as long as the operation: for ever, until it is released."""
+    for region, leg in legs.items():
+        if leg is not before.get(region):
             leg["due"] = None
 
 

@@ -170,7 +170,7 @@ def _begin(
     settle = service.durations.version_settle
     operation = service.start(request, version, "create" if new else "update", seconds + settle)
     if operation.due is None:
-        hold(legs, operation.started)
+        hold(legs, version.hidden["regions"])
     version.hidden["regions"] = legs
     version.properties["provisioningState"] = CREATING if new else UPDATING
     version.properties.pop("validationsProfile", None)
