@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from providers.emulator import written_bodies
 from providers.emulator.arm import ArmAnswer, ArmError, ArmRequest, Body, invalid
 from providers.emulator.features import NEEDS_PRIVATE, definition_features, security_type
 from providers.emulator.galleries import PATH as GALLERY_PATH
@@ -284,44 +285,9 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     return begin_delete(service, request, definition, service.durations.container_delete, poll_s=2)
 
 
-_BOUNDS: Body = {"type": "object", "properties": {"min": {"type": "integer"}, "max": {"type": "integer"}}}
-_BODY: Body = {
-    "type": "object",
-    "required": ["location", "properties"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": {"type": "object", "additionalProperties": {"type": "string"}},
-        "properties": {
-            "type": "object",
-            "required": ["osType", "osState", "identifier"],
-            "properties": {
-                "osType": {"enum": ["Windows", "Linux"]},
-                "osState": {"enum": ["Generalized", "Specialized"]},
-                "hyperVGeneration": {"enum": ["V1", "V2"]},
-                "architecture": {"enum": ["x64", "Arm64"]},
-                "identifier": {
-                    "type": "object",
-                    "properties": {name: {"type": "string"} for name in _IDENTIFIER_LENGTHS},
-                },
-                "recommended": {"type": "object", "properties": {"vCPUs": _BOUNDS, "memory": _BOUNDS}},
-                "features": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {name: {"type": "string"} for name in ("name", "value", "startsAtVersion")},
-                    },
-                },
-                "endOfLifeDate": {"type": "string"},
-                "description": {"type": "string"},
-                "allowUpdateImage": {"type": "boolean"},
-            },
-        },
-    },
-}
-
 ROUTES = (
-    Route("PUT", PATH, _put, "write definition", budget="CreateUpdateGalleryImage", body=_BODY),
-    Route("PATCH", PATH, _patch, "patch definition", budget="CreateUpdateGalleryImage", body=_BODY),
+    Route("PUT", PATH, _put, "write definition", budget="CreateUpdateGalleryImage", body=written_bodies.DEFINITION),
+    Route("PATCH", PATH, _patch, "patch definition", budget="CreateUpdateGalleryImage", body=written_bodies.DEFINITION),
     Route("GET", PATH, _get, "read definition", budget="GetGalleryImage"),
     Route("DELETE", PATH, _delete, "delete definition", budget="DeleteGalleryImage"),
     Route("GET", f"{GALLERY_PATH}/images", _list, "list definitions", budget="ListGalleryImagesInGallery"),

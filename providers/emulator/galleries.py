@@ -9,6 +9,7 @@ import re
 import uuid
 from typing import Any
 
+from providers.emulator import written_bodies
 from providers.emulator.arm import GROUP_COMPUTE, SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body
 from providers.emulator.locations import Location
 from providers.emulator.operations import written
@@ -237,43 +238,9 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     return begin_delete(service, request, gallery, service.durations.container_delete, poll_s=2)
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": {"type": "object", "additionalProperties": {"type": "string"}},
-        "identity": {"type": "object", "properties": {"type": {"enum": list(_IDENTITY_TYPES)}}},
-        "properties": {
-            "type": "object",
-            "properties": {
-                "description": {"type": "string"},
-                "sharingProfile": {
-                    "type": "object",
-                    "properties": {
-                        "permissions": {"enum": list(PERMISSIONS)},
-                        "communityGalleryInfo": {
-                            "type": "object",
-                            "properties": {name: {"type": "string"} for name in PUBLISHER},
-                        },
-                    },
-                },
-                "softDeletePolicy": {
-                    "type": "object",
-                    "properties": {
-                        "isSoftDeleteEnabled": {"type": "boolean"},
-                        "retentionPeriodInDays": {"type": "integer"},
-                        "gracePeriodInDays": {"type": "integer"},
-                    },
-                },
-            },
-        },
-    },
-}
-
 ROUTES = (
-    Route("PUT", PATH, _put, "write gallery", budget="CreateUpdateGallery", body=_BODY),
-    Route("PATCH", PATH, _patch, "patch gallery", budget="CreateUpdateGallery", body=_BODY),
+    Route("PUT", PATH, _put, "write gallery", budget="CreateUpdateGallery", body=written_bodies.GALLERY),
+    Route("PATCH", PATH, _patch, "patch gallery", budget="CreateUpdateGallery", body=written_bodies.GALLERY),
     Route("GET", PATH, _get, "read gallery", budget="GetGallery", query=("$select", "$expand")),
     Route("DELETE", PATH, _delete, "delete gallery", budget="DeleteGallery"),
     Route("GET", f"{GROUP_COMPUTE}/galleries", _list_in_group, "list galleries", budget="ListGalleryInResourceGroup"),

@@ -6,9 +6,8 @@ Source: the Compute Gallery REST specification; recordings of the Azure CLI's ga
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
 
+from providers.emulator import written_bodies
 from providers.emulator.arm import ArmAnswer, ArmError, ArmRequest, Body
 from providers.emulator.content_use import drop_content
 from providers.emulator.definitions import PATH as DEFINITION_PATH
@@ -41,12 +40,18 @@ from providers.emulator.tracked import (
     changed,
     check_name,
     child_gone,
-    fixed,
     listing,
     location_of,
     not_busy,
     parent_of,
     require,
+)
+from providers.emulator.version_rules import (
+    check_end_of_life,
+    check_removed,
+    check_sharing,
+    safety_profile,
+    write_security,
 )
 from providers.emulator.version_storage import copy_ahead, shown_storage, write_storage
 
@@ -151,15 +156,15 @@ def _write(
         stored.get("publishingProfile"),
         replace=replace,
     )
-    _check_removed(version, properties, before, profile)
+    check_removed(version, properties, before, profile)
     stored["publishingProfile"] = profile
-    _check_sharing(service, definition, version, properties)
+    check_sharing(service, definition, version, properties)
     shallow = profile.get("replicationMode") == "Shallow"
     write_storage(service, version, definition, properties, new=new, shallow=shallow)
-    stored["safetyProfile"] = _safety(request, properties.object("safetyProfile"), stored.get("safetyProfile"))
+    stored["safetyProfile"] = safety_profile(request, properties.object("safetyProfile"), stored.get("safetyProfile"))
     if not stored["safetyProfile"]:
         del stored["safetyProfile"]
-    _security(properties, stored, new=new)
+    write_security(properties, stored, new=new)
     legs, seconds = plan_legs(service, request, version, before, shallow=shallow)
     return _begin(service, request, version, legs, seconds, new=new)
 
@@ -176,60 +181,6 @@ def _begin(
     version.properties.pop("validationsProfile", None)
     service.store.put(version)
     return written(service, request, _shown(version), operation, new=new, poll_s=_POLL_S)
-
-
-def _check_removed(version: Resource, properties: Fields, before: Mapping[str, Body], profile: Body) -> None:
-    """Source: safetyProfile.allowDeletionOfReplicatedLocations; versions from before it existed allow it."""
-    removed = sorted(before.keys() - {region_of(one) for one in profile["targetRegions"]})
-    allowed = version.properties.get("safetyProfile", {}).get("allowDeletionOfReplicatedLocations", True)
-    if removed and not allowed:
-        raise ArmError(
-            409,
-            "OperationNotAllowed",
-            f"The image version cannot be removed from {', '.join(map(display_name, removed))}: "
-            "safetyProfile.allowDeletionOfReplicatedLocations is false.",
-            properties.path("publishingProfile.targetRegions"),
-        )
-
-
-def _check_sharing(service: Service, definition: Resource, version: Resource, properties: Fields) -> None:
-    """What direct and community sharing ask of versions. Source: Azure's documentation of both."""
-    gallery = require(service, definition.parent)
-    permissions = gallery.properties.get("sharingProfile", {}).get("permissions", "Private")
-    regions = version.properties["publishingProfile"]["targetRegions"]
-    path = "publishingProfile.targetRegions"
-    if permissions == "Private":
-        return
-    if any("encryption" in region for region in regions):
-        raise properties.refuse(path, "A shared gallery cannot hold versions that are encrypted with your own keys.")
-    if version.hidden["region"] != gallery.hidden["region"]:
-        raise ArmError(
-            400,
-            "InvalidParameter",
-            f"The location of a version in a shared gallery must be the gallery's, '{gallery.body['location']}'.",
-            "galleryImageVersion.location",
-        )
-
-
-def _safety(request: ArmRequest, given: Fields, before: Body | None) -> Body:
-    """Source: recordings: from api-version 2024-03-03 on two members are always answered, the third when it was set."""
-    found = dict(before or {})
-    if request.api_version >= "2022-03-03":
-        found.setdefault("reportedForPolicyViolation", False)
-        found.setdefault("allowDeletionOfReplicatedLocations", False)
-    for name in ("allowDeletionOfReplicatedLocations", "blockDeletionBeforeEndOfLife"):
-        flag = given.flag(name)
-        if flag is not None:
-            found[name] = flag
-    return found
-
-
-def _security(properties: Fields, stored: Body, *, new: bool) -> None:
-    profile = dict(properties.object("securityProfile").values)
-    if profile and new:
-        stored["securityProfile"] = profile
-    elif profile:
-        fixed(properties, "securityProfile", stored.get("securityProfile"), profile)
 
 
 def _shown(version: Resource, *, expand: str = "", status: Body | None = None) -> Resource:
@@ -267,22 +218,9 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
         if deleted is None or not bypass:
             return ArmAnswer(204)
         return begin_delete(service, request, deleted, service.durations.version_delete, poll_s=_POLL_S)
-    _check_end_of_life(service, version)
+    check_end_of_life(service, version)
     version.hidden["bypass"] = bypass
     return begin_delete(service, request, version, service.durations.version_delete, poll_s=_POLL_S)
-
-
-def _check_end_of_life(service: Service, version: Resource) -> None:
-    if not version.properties.get("safetyProfile", {}).get("blockDeletionBeforeEndOfLife"):
-        return
-    end = version.properties["publishingProfile"].get("endOfLifeDate")
-    if end is not None and datetime.fromisoformat(end).timestamp() > service.clock.now():
-        raise ArmError(
-            409,
-            "DeleteGalleryImageVersionBlockedBeforeEndOfLife",
-            f"The image version '{version.name}' cannot be deleted before its end of life, {end}: "
-            "safetyProfile.blockDeletionBeforeEndOfLife is true.",
-        )
 
 
 def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: Fields) -> ArmAnswer:
@@ -335,56 +273,19 @@ def finish_deleted(service: Service, _operation: Operation, deleted: Resource) -
     drop_content(service, deleted)
 
 
-_TEXT: Body = {"type": "string"}
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": _TEXT,
-        "tags": {"type": "object", "additionalProperties": _TEXT},
-        "properties": {
-            "type": "object",
-            "properties": {
-                "publishingProfile": {
-                    "type": "object",
-                    "properties": {
-                        "targetRegions": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "properties": {
-                                    "name": _TEXT,
-                                    "regionalReplicaCount": {"type": "integer"},
-                                    "storageAccountType": _TEXT,
-                                    "excludeFromLatest": {"type": "boolean"},
-                                },
-                            },
-                        },
-                        "replicaCount": {"type": "integer"},
-                        "excludeFromLatest": {"type": "boolean"},
-                        "endOfLifeDate": _TEXT,
-                        "replicationMode": {"enum": ["Full", "Shallow"]},
-                        "storageAccountType": _TEXT,
-                    },
-                },
-                "storageProfile": {
-                    "type": "object",
-                    "properties": {
-                        "source": {"type": "object", "properties": {"id": _TEXT, "virtualMachineId": _TEXT}},
-                        "osDiskImage": {"type": "object"},
-                        "dataDiskImages": {"type": "array", "items": {"type": "object"}},
-                    },
-                },
-                "safetyProfile": {"type": "object"},
-                "restore": {"type": "boolean"},
-            },
-        },
-    },
-}
-
 ROUTES = (
-    Route("PUT", PATH, _put, "write version", budget="CreateUpdateGalleryImageVersion", body=_BODY, ahead=copy_ahead),
-    Route("PATCH", PATH, _patch, "patch version", budget="CreateUpdateGalleryImageVersion", body=_BODY),
+    Route(
+        "PUT",
+        PATH,
+        _put,
+        "write version",
+        budget="CreateUpdateGalleryImageVersion",
+        body=written_bodies.VERSION,
+        ahead=copy_ahead,
+    ),
+    Route(
+        "PATCH", PATH, _patch, "patch version", budget="CreateUpdateGalleryImageVersion", body=written_bodies.VERSION
+    ),
     Route("GET", PATH, _get, "read version", budget="GetGalleryImageVersion", query=("$expand",)),
     Route("DELETE", PATH, _delete, "delete version", budget="DeleteGalleryImageVersion", query=("bypasssoftdelete",)),
     Route("GET", f"{DEFINITION_PATH}/versions", _list, "list versions", budget="ListGalleryImageVersionsInGallery"),
