@@ -224,3 +224,10 @@ def test_a_parent_can_be_busy_and_unseen_on_demand(emulated: Emulated) -> None:
     emulated.definition()
     emulated.send("DELETE", f"{GALLERY}/images/ubuntu")
     assert emulated.send("DELETE", GALLERY).status == 202
+
+
+def test_what_is_over_stays_so_when_the_next_request_is_refused(emulated: Emulated) -> None:
+    emulated.put(GALLERY)
+    emulated.send("DELETE", GALLERY)
+    assert emulated.refused("GET", GALLERY).status == 404
+    assert emulated.store.get(f"{COMPUTE}/{GALLERY}") is None
