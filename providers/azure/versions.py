@@ -167,7 +167,22 @@ class VersionRun:
             self._work.lent = True
         else:
             self._work.attempted |= target.trying
-        return self._begun(self._api.put_version(*self._work.unit[:3], body))
+        try:
+            return self._begun(self._api.put_version(*self._work.unit[:3], body))
+        except CallFailed as failed:
+            if failed.status != 409 or failed.busy or not self._has_more_regions_than(found):
+                raise
+            self._work.writes += 1
+            return None
+
+    def _has_more_regions_than(self, found: Seen) -> bool:
+        """Whether somebody has added regions since `found` was looked at, so that a write would take them away.
+
+        A write names all regions, and the service knows no condition for it. What comes between our look and our write
+        is therefore lost wherever regions may be taken away; where they may not, the write is refused, and merged anew.
+        """
+        now = look(self._api, self._work.unit)
+        return now is not None and bool(now.regions.keys() - found.regions.keys())
 
     def _only_failed(self, found: Seen) -> bool:
         """Whether the last write went through and was refused by the copying alone."""

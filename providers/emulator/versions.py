@@ -5,7 +5,9 @@ Source: the Compute Gallery REST specification; recordings of the Azure CLI's ga
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 from providers.emulator import written_bodies
 from providers.emulator.arm import ArmAnswer, ArmError, ArmRequest, Body
@@ -82,7 +84,6 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
         version = _new(service, identity, request, definition, location)
     else:
         not_busy(service, existing)
-        _interfere(service, request, existing)
         version = existing
     return _write(service, request, version, definition, fields, replace=True, new=existing is None)
 
@@ -90,7 +91,6 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
 def _patch(service: Service, request: ArmRequest) -> ArmAnswer:
     version = require(service, version_id(request))
     not_busy(service, version)
-    _interfere(service, request, version)
     definition = require(service, version.parent)
     fields = Fields.of(request.body, "galleryImageVersion")
     return _write(service, request, version, definition, fields, replace=False, new=False)
@@ -114,8 +114,25 @@ def _new(service: Service, identity: str, request: ArmRequest, definition: Resou
     return Resource(identity, VERSION, definition.id, body, {"region": location.name, "regions": {}})
 
 
+@contextlib.contextmanager
+def _interfered(service: Service, request: ArmRequest) -> Iterator[None]:
+    """Somebody else's write comes first, when a fault asks for it, and stays when the request is refused."""
+    with service.store.transaction():
+        service.settle()
+        version = service.store.get(request.path)
+        if version is not None and not service.store.running_operations(version.key):
+            _interfere(service, request, version)
+    yield
+
+
+@contextlib.contextmanager
+def _ahead_of_put(service: Service, request: ArmRequest) -> Iterator[None]:
+    with _interfered(service, request), copy_ahead(service, request):
+        yield
+
+
 def _interfere(service: Service, request: ArmRequest, version: Resource) -> None:
-    """Somebody else's write, when a fault asks for it: the target regions become other ones."""
+    """The target regions become other ones, when a fault asks for it."""
     fault = service.faults.take("edit-regions", request.method, request.path)
     if fault is None:
         return
@@ -128,6 +145,7 @@ def _interfere(service: Service, request: ArmRequest, version: Resource) -> None
         legs[region] = version.hidden["regions"].get(region, {"started": now, "due": now, "fails": ""})
     version.properties["publishingProfile"]["targetRegions"] = found
     version.hidden["regions"] = legs
+    service.store.put(version)
 
 
 def _write(
@@ -281,10 +299,16 @@ ROUTES = (
         "write version",
         budget="CreateUpdateGalleryImageVersion",
         body=written_bodies.VERSION,
-        ahead=copy_ahead,
+        ahead=_ahead_of_put,
     ),
     Route(
-        "PATCH", PATH, _patch, "patch version", budget="CreateUpdateGalleryImageVersion", body=written_bodies.VERSION
+        "PATCH",
+        PATH,
+        _patch,
+        "patch version",
+        budget="CreateUpdateGalleryImageVersion",
+        body=written_bodies.VERSION,
+        ahead=_interfered,
     ),
     Route("GET", PATH, _get, "read version", budget="GetGalleryImageVersion", query=("$expand",)),
     Route("DELETE", PATH, _delete, "delete version", budget="DeleteGalleryImageVersion", query=("bypasssoftdelete",)),
