@@ -53,14 +53,6 @@ _DIRECT = _Way("sharedGalleries", "/SharedGalleries", community=False)
 _COMMUNITY = _Way("communityGalleries", "/CommunityGalleries", community=True)
 
 
-def community_gallery(service: Service, public_name: str) -> Resource | None:
-    """The gallery that the community knows under a public name; None when there is none, or it is not enabled."""
-    for gallery in _shared(service, _COMMUNITY, to_tenant=False):
-        if _COMMUNITY.public_name(gallery).lower() == public_name.lower():
-            return gallery
-    return None
-
-
 def _shared(service: Service, way: _Way, *, to_tenant: bool) -> Iterator[Resource]:
     for gallery in service.store.of_type(GALLERY):
         profile = gallery.properties.get("sharingProfile", {})
