@@ -68,6 +68,7 @@ class VersionRun:
         """What came of one look at the version; None to look again at once. Raises: CallFailed, ProviderError."""
         found = look(self._api, self._work.unit)
         if found is not None and found.mark(self._work.unit) != self._owner:
+            self._clean_up()
             raise self._conflict(found)
         if found is not None and found.in_flight and not (self._work.deletes_unit and found.state != "deleting"):
             self._work.polls += 1
@@ -106,7 +107,12 @@ class VersionRun:
         try:
             return self._begun(self._api.put_version(*self._work.unit[:3], body))
         except CallFailed as failed:
-            if failed.status == 409 and (deleted := self._soft_deleted()):
+            if failed.status != 409 or failed.busy:
+                raise
+            if look(self._api, self._work.unit) is not None:
+                self._work.writes += 1
+                return None  # somebody was faster: the next look tells who
+            if deleted := self._soft_deleted():
                 raise in_the_way(self._work.unit, deleted) from failed
             raise
 
