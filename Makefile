@@ -39,8 +39,9 @@ lint: $(VENV)/ready-to-develop
 	@$(PYTHON_IN_VENV) -m pytest tests/test_architecture.py
 
 docs: $(VENV)/ready-to-develop
+	@.ci/setup azurite
 	@$(PYTHON_IN_VENV) -m manifests.reference > docs/manifest.md
-	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
+	@PATH="$$PATH:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
 
 clean:
 	rm -rf $(VENV) .tools .az build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

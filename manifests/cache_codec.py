@@ -31,7 +31,7 @@ def encode_manifest(manifest: Manifest) -> dict[str, Any]:
     """JSON for everything but the digest and the warnings, which depend on the clock.
 
     A row is a gallery, definition or version with its regions: [names, provider, text, file, line, lifecycle,
-    references, [region, text, lifecycle, ...]], all but the line and the references by number.
+    references, requests, [region, text, lifecycle, ...]], all but the line, references and requests by number.
     """
     words, texts, lifecycles = _Table(), _Table(), _Table()
     lifecycles.number(DEFAULT_LIFECYCLE)
@@ -40,13 +40,16 @@ def encode_manifest(manifest: Manifest) -> dict[str, Any]:
         text = texts.number((resource.canonical, resource.digest))
         lifecycle = lifecycles.number(resource.lifecycle)
         if address.region:
-            rows[-1][7] += (words.number(address.region), text, lifecycle)
+            rows[-1][8] += (words.number(address.region), text, lifecycle)
             continue
         names = [words.number(name) for name in address[:3]]
         references = [str(reference) for reference in resource.references]
         file = words.number(resource.origin.file)
         rows.append(
-            [names, words.number(resource.provider), text, file, resource.origin.line, lifecycle, references, []]
+            [
+                *(names, words.number(resource.provider), text, file, resource.origin.line, lifecycle),
+                *(references, resource.requests, []),
+            ]
         )
     return {
         "words": words.values(),
@@ -84,7 +87,7 @@ def _resources(data: Mapping[str, Any]) -> dict[Address, Resource]:
     lifecycles = [_decode_lifecycle(lifecycle) for lifecycle in data["lifecycles"]]
     lifecycles[0] = DEFAULT_LIFECYCLE
     found: dict[Address, Resource] = {}
-    for names, provider_number, text, file, line, lifecycle, references, regions in data["rows"]:
+    for names, provider_number, text, file, line, lifecycle, references, requests, regions in data["rows"]:
         gallery, definition, version = words[names[0]], words[names[1]], words[names[2]]
         provider, origin = words[provider_number], Origin(words[file], line)
         address = Address(gallery, definition, version)
@@ -97,6 +100,7 @@ def _resources(data: Mapping[str, Any]) -> dict[Address, Resource]:
             origin,
             lifecycles[lifecycle],
             tuple(map(Address.parse, references)) if references else (),
+            tuple(requests),
         )
         for index in range(0, len(regions), 3):
             address = Address(gallery, definition, version, words[regions[index]])

@@ -14,7 +14,7 @@ from manifests.declarations import Declarations, Declared, collect
 from manifests.desired import DesiredRegion, DesiredVersion, RegionSets, desired_version
 from manifests.end_of_life import end_of_life_dates, end_of_life_warnings
 from manifests.faults import Fault
-from manifests.kinds.base import KindModel, canonical
+from manifests.kinds.base import KindModel, canonical, requests
 from manifests.kinds.gallery import Gallery
 from manifests.kinds.image_definition import ImageDefinition
 from manifests.kinds.lifecycle import LifecycleEntry
@@ -54,7 +54,15 @@ def lower(project: Project, documents: Sequence[Document]) -> tuple[Manifest, li
 def manifest_digest(resources: Iterable[Resource], moves: Sequence[Move], removals: Sequence[Removal]) -> str:
     """The digest of everything declared; `resources`, `moves` and `removals` in the order of their addresses."""
     lines = [
-        "\t".join((*resource.address, resource.provider, resource.digest, _lifecycle_text(resource.lifecycle)))
+        "\t".join(
+            (
+                *resource.address,
+                resource.provider,
+                resource.digest,
+                _lifecycle_text(resource.lifecycle),
+                *resource.requests,
+            )
+        )
         for resource in resources
     ]
     lines += [f"moved\t{move.source}\t{move.target}" for move in moves]
@@ -113,7 +121,14 @@ def _container(declared: Declared[KindModel], gallery: Gallery, provider: str) -
         lifecycle = document.lifecycle
     elif isinstance(document, Gallery):
         lifecycle = document.lifecycle
-    return Resource.of(declared.address, provider, attributes, declared.origin, _lifecycle(lifecycle))
+    return Resource.of(
+        declared.address,
+        provider,
+        attributes,
+        declared.origin,
+        _lifecycle(lifecycle),
+        requests=requests(document),
+    )
 
 
 def _version_nodes(
@@ -128,6 +143,7 @@ def _version_nodes(
         declared.origin,
         _own_part(lifecycle),
         _references(version),
+        requests(declared.document),
     )
     gallery, definition, number, _ = declared.address
     for region in sorted(version.regions, key=lambda region: region.name):

@@ -126,7 +126,8 @@ def _default(field: FieldInfo) -> str:
 def _change(rule: Rule | None) -> str:
     if rule is None:
         return ""
-    return f"{_CHANGE[rule.mutability]}{', lasting' if rule.lasting else ''}"
+    unlocked = f", in place beside `{rule.unlocked_by}`" if rule.unlocked_by else ""
+    return f"{_CHANGE[rule.mutability]}{', lasting' if rule.lasting else ''}{unlocked}"
 
 
 def _contract() -> str:

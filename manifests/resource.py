@@ -28,12 +28,14 @@ class Rule:
     """How one attribute may change, declared beside the field: `Annotated[str, Rule(Mutability.IN_PLACE)]`.
 
     `key` names the member by which the entries of a list are told apart: the canonical form is then an object by key.
-    `lasting`: once set it can be changed but not removed. `source` says where the rule comes from.
+    `lasting`: once set it can be changed but not removed. `unlocked_by` names the REQUEST flag beside which it changes
+    in place, though it cannot be removed. `source` says where the rule comes from.
     """
 
     mutability: Mutability = Mutability.IMMUTABLE
     key: str = ""
     lasting: bool = False
+    unlocked_by: str = ""
     source: str = ""
 
 
@@ -84,6 +86,7 @@ class Resource:
     """One declared node. `canonical` is the canonical JSON of its attributes, `digest` that text's digest.
 
     `references` are the versions its sources name, in order; a source of `DEFINITION/latest` names the definition.
+    `requests` are the names of the flags that are sent along with a write and are no attributes, sorted.
     """
 
     address: Address
@@ -93,6 +96,7 @@ class Resource:
     origin: Origin
     lifecycle: Lifecycle = field(default=DEFAULT_LIFECYCLE)
     references: tuple[Address, ...] = ()
+    requests: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -103,10 +107,11 @@ class Resource:
         origin: Origin,
         lifecycle: Lifecycle = DEFAULT_LIFECYCLE,
         references: tuple[Address, ...] = (),
+        requests: tuple[str, ...] = (),
     ) -> Resource:
         """A Resource with its canonical text and digest taken from `attributes`."""
         text = canonical_json(attributes)
-        return cls(address, provider, text, digest(text), origin, lifecycle, references)
+        return cls(address, provider, text, digest(text), origin, lifecycle, references, requests)
 
     @property
     def kind(self) -> Kind:

@@ -90,7 +90,7 @@ class Capabilities:
 
     `regions`: canonical names it offers, None for any. `sources`: the source styles it accepts. `sharing`: the sharing
     permissions it can express. `replication_modes`: of `Full` and `Shallow`. `workers`: how many
-    operations at a time it does best.
+    operations at a time it does best. `patience_s`: how long one of them may take.
     """
 
     regions: frozenset[str] | None
@@ -98,6 +98,7 @@ class Capabilities:
     sharing: frozenset[str] = frozenset({"Private"})
     replication_modes: frozenset[str] = frozenset({"Full"})
     workers: int = 10
+    patience_s: float = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +125,18 @@ class Verb(StrEnum):
 class Step:
     """One node's part of an operation. `planned` is what it must be afterwards (None for a delete), `prior` what it was
     (None for a create). A CREATE that finds our own object, finished or not, makes it what is planned; one that finds
-    another's fails with ObjectConflict. A DELETE of what is gone succeeds; it checks the mark at that moment."""
+    another's fails with ObjectConflict. A DELETE of what is gone succeeds; it checks the mark at that moment.
+
+    `requests` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`). `makes_room`: a
+    DELETE after which the same name is made anew, so that nothing may keep it taken."""
 
     verb: Verb
     address: Address
     planned: Attributes | None = None
     prior: Attributes | None = None
     object_id: str = ""
+    requests: tuple[str, ...] = ()
+    makes_room: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from manifests.address import Address
 from manifests.errors import ReconcilerError
-from providers.protocol import Done, InProgress, Provider
+from providers.protocol import Condition, Done, InProgress, Provider, Scope
 from reconciler.actions import Action
 from reconciler.execution import ApplyContext, Execution, Interrupt
 from reconciler.names import Names
@@ -25,6 +26,7 @@ from state.records import Intent, State
 from state.store import Lease, StateStore, StateWrite
 
 _RENEW_EVERY_S = 15.0
+_FIRST_LOOK_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,15 @@ def settle(
     interrupt: Interrupt,
 ) -> None:
     """Ends what earlier runs left in the journal, as far as the lease reaches: polls operations that go on until each
-    is over, and has their providers remove what interrupted ones left. The intents stay: the next plan reads what came
-    of them.
+    is over, waits for those that were begun and left no handle, and has their providers remove what interrupted ones
+    left. The intents stay: the next plan reads what came of them.
 
     Raises: ProviderError when a provider cannot be asked; StateError.
     """
     intents = [intent for address, intent in state.intents.items() if address.gallery in lease.galleries]
     waiting: dict[str, list[Intent]] = {}
     names: dict[str, list[Address]] = {}
+    begun: dict[str, datetime] = {}
     known = Names.of(state.records.values())
     for intent in intents:
         if intent.provider not in providers:
@@ -94,12 +97,15 @@ def settle(
         if intent.handle:
             waiting.setdefault(intent.handle, []).append(intent)
         names.setdefault(intent.provider, []).append(known.name(intent.address))
+        started = datetime.fromisoformat(intent.started)
+        begun[intent.provider] = max(started, begun.get(intent.provider, started))
     for handle, over in waiting.items():
         reporter.waiting(f"{over[0].unit}: an operation of an earlier run is still in progress")
         if _poll_to_the_end(providers[over[0].provider], handle, store, lease, reporter, interrupt):
             store.write(lease, StateWrite(put_intents=tuple(replace(intent, handle="") for intent in over)))
-    if not interrupt.count:
-        for name, addresses in sorted(names.items()):
+    for name, addresses in sorted(names.items()):
+        _wait_while_busy(providers[name], addresses, begun[name], store, lease, reporter, interrupt)
+        if not interrupt.count:
             providers[name].tidy(sorted(addresses), state.lineage)
 
 
@@ -112,6 +118,31 @@ def _poll_to_the_end(
         _pause(answer.retry_after_s, interrupt, lambda: store.renew(lease))
         answer = provider.poll(answer.handle, reporter.progress)
     return isinstance(answer, Done)
+
+
+def _wait_while_busy(
+    provider: Provider,
+    addresses: list[Address],
+    begun: datetime,
+    store: StateStore,
+    lease: Lease,
+    reporter: Reporter,
+    interrupt: Interrupt,
+) -> None:
+    """A run that is killed right after a call leaves no handle, and still the backend is at it: then only looking tells
+    when it is over. Ends as well when that takes longer than an operation may; the plan then says what is not over."""
+    wanted = Scope(dict.fromkeys(sorted({address.unit for address in addresses}, key=lambda one: one.sort_key)))
+    patience = timedelta(seconds=provider.capabilities().patience_s)
+    pause_s = _FIRST_LOOK_S
+    while not interrupt.count:
+        seen = provider.scan(wanted).observed.values()
+        busy = [one.address for one in seen if one.condition is Condition.BUSY]
+        if not busy or datetime.now(UTC) - begun > patience:
+            return
+        if pause_s == _FIRST_LOOK_S:
+            reporter.waiting(f"{busy[0]}: an operation of an earlier run is still in progress")
+        _pause(pause_s, interrupt, lambda: store.renew(lease))
+        pause_s = min(2 * pause_s, _RENEW_EVERY_S)
 
 
 def _pause(seconds: float, interrupt: Interrupt, each: Callable[[], None]) -> None:

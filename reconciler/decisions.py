@@ -124,7 +124,7 @@ def decide_desired(node: Node, resource: Resource, planned: Planned) -> Resource
         return _change(node, Action.CREATE, Reason.INTERRUPTED, planned=canonical_json(wanted))
     prior: Attributes = json.loads(node.prior)
     kept = _keep_ignored(wanted, prior, resource.lifecycle.ignore_changes)
-    changes = (*attribute_changes(prior, kept, node.address.kind), *node.content)
+    changes = (*attribute_changes(prior, kept, node.address.kind, resource.requests), *node.content)
     action, reason = _desired_and_present(node, resource, changes)
     return _change(node, action, reason, prior=node.prior, planned=canonical_json(kept), changes=changes)
 
@@ -190,6 +190,7 @@ def _change(
         origin=resource.origin if resource else None,
         moved_from=node.moved_from,
         named=node.named if node.named != node.address else None,
+        requests=resource.requests if resource else (),
     )
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from manifests.address import Kind
-from manifests.resource import Mutability
+from manifests.resource import Mutability, Rule
 from manifests.values import Attributes
 from reconciler.actions import AttributeChange
 
 _CHANGEABLE = frozenset({Mutability.IN_PLACE, Mutability.SHARING})
 
 
-def attribute_changes(before: Attributes, after: Attributes, kind: Kind) -> tuple[AttributeChange, ...]:
+def attribute_changes(
+    before: Attributes, after: Attributes, kind: Kind, requests: Collection[str] = ()
+) -> tuple[AttributeChange, ...]:
     """Every attribute that differs, sorted by path; values are those of the innermost attribute that differs.
 
     Both sides must be canonical: keyed lists are objects there, so neither order nor spelling makes a difference.
+    `requests` are the flags that go along with the write: some let attributes change in place.
     """
     if before == after:
         return ()
@@ -33,16 +36,16 @@ def attribute_changes(before: Attributes, after: Attributes, kind: Kind) -> tupl
             found[path] = (_value_at(before, path), _value_at(after, path))
     return tuple(
         AttributeChange(
-            ".".join(path), old, new, _may_change(rule_for(kind, path), old, new), rule_for(kind, path).source
+            ".".join(path), old, new, _may_change(rule_for(kind, path), old, new, requests), rule_for(kind, path).source
         )
         for path, (old, new) in sorted(found.items())
     )
 
 
-def _may_change(rule: Any, before: Any, after: Any) -> bool:
-    if rule.lasting and before is not None and after is None:
+def _may_change(rule: Rule, before: Any, after: Any, requests: Collection[str]) -> bool:
+    if (rule.lasting or rule.unlocked_by) and before is not None and after is None:
         return False
-    return rule.mutability in _CHANGEABLE
+    return rule.mutability in _CHANGEABLE or rule.unlocked_by in requests
 
 
 def _path_to_compare(path: list[Any]) -> tuple[str, ...]:

@@ -25,6 +25,11 @@ class DriftKind(StrEnum):
     UNMANAGED = "unmanaged"  # nobody recorded it
 
 
+class DriftSeverity(StrEnum):
+    CRITICAL = "critical"  # what people rely on is not there, or not what they think it is
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
     """One object that is not as recorded. `changes` go from recorded to observed; `faults` are sentences."""
@@ -34,6 +39,12 @@ class Drift:
     changes: tuple[AttributeChange, ...] = ()
     faults: tuple[str, ...] = ()
     object_id: str = ""
+
+    @property
+    def severity(self) -> DriftSeverity:
+        """A version or a region that is lost stops machines from being made; another description does not."""
+        harmless = self.kind in (DriftKind.CHANGED, DriftKind.UNMANAGED)
+        return DriftSeverity.WARNING if harmless else DriftSeverity.CRITICAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,11 @@ class DriftReport:
     @property
     def found(self) -> bool:
         return bool(self.drifts)
+
+    @property
+    def critical(self) -> int:
+        """How many of the drifts are critical."""
+        return sum(drift.severity is DriftSeverity.CRITICAL for drift in self.drifts)
 
 
 def find_drift(state: State, world: World, manifest: Manifest, today: date) -> DriftReport:

@@ -65,7 +65,8 @@ Answer = tuple[OperationKey, "Future[Done | InProgress]"]
 
 @dataclass(slots=True)
 class _Running:
-    """An operation that was begun: when, its steps without an outcome by name, and its handle once it goes on alone."""
+    """An operation that was begun: when, its steps without an outcome by name, its handle once it goes on alone, and
+    the steps of it that failed."""
 
     planned: PlannedOperation
     since: float
@@ -73,6 +74,7 @@ class _Running:
     handle: Mapping[str, Any] | None = None
     future: Future[Done | InProgress] | None = None
     failed: bool = False
+    failed_steps: list[Step] = field(default_factory=list)
 
 
 class Execution:
@@ -187,6 +189,7 @@ class Execution:
                 intents += self._leave_to_provider(key, running, answer)
             else:
                 del self._running[key]
+                intents += self._without_handle(running)
                 self._release_followers(key, running)
         return over, intents
 
@@ -195,6 +198,7 @@ class Execution:
         change = outcome.change
         if outcome.error is not None:
             self.failed[change.address] = outcome.error
+            running.failed_steps.append(outcome.step)
             running.failed |= _matters(change.address, running)
         elif outcome.step.verb is not Verb.DELETE or change.action is Action.DELETE:
             self.done[change.action] = self.done.get(change.action, 0) + 1
@@ -209,6 +213,12 @@ class Execution:
             self.left.add(key.unit)
             self._skip_followers(key, key.unit)
         return [self._intent(running.planned, step, answer.handle) for step in running.open.values()]
+
+    def _without_handle(self, running: _Running) -> list[Intent]:
+        """The intents of steps that failed once their operation is over: there is nothing left to ask for."""
+        if running.handle is None:
+            return []
+        return [self._intent(running.planned, step) for step in running.failed_steps]
 
     def _release_followers(self, key: OperationKey, running: _Running) -> None:
         if running.failed:

@@ -108,7 +108,13 @@ def _steps(unit: Address, changes: list[ResourceChange]) -> Iterator[tuple[Phase
 
 
 def _delete(change: ResourceChange) -> Step:
-    return Step(Verb.DELETE, change.named or change.address, prior=change.prior_attributes, object_id=change.object_id)
+    return Step(
+        Verb.DELETE,
+        change.named or change.address,
+        prior=change.prior_attributes,
+        object_id=change.object_id,
+        makes_room=change.action is Action.REPLACE,
+    )
 
 
 def _apply(change: ResourceChange, *, whole: bool) -> Step:
@@ -120,7 +126,8 @@ def _apply(change: ResourceChange, *, whole: bool) -> Step:
     else:
         verb = Verb.CREATE
     prior = change.prior_attributes if verb is not Verb.CREATE else None
-    return Step(verb, change.named or change.address, change.planned_attributes, prior, change.object_id)
+    name = change.named or change.address
+    return Step(verb, name, change.planned_attributes, prior, change.object_id, change.requests)
 
 
 def operation_graph(

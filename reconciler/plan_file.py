@@ -25,7 +25,7 @@ from reconciler.errors import BadPlanFile
 from reconciler.latest import LatestChange
 from reconciler.plan import Plan, PlanOptions
 
-FORMAT = 1
+FORMAT = 2
 _REMEDY = "make a new plan with: reconciler plan --out FILE"
 
 
@@ -163,6 +163,7 @@ def _resource_change(data: Mapping[str, Any]) -> ResourceChange:
             ),
             "dependencies": tuple(Address.parse(item) for item in data["dependencies"]),
             "faults": tuple(data["faults"]),
+            "requests": tuple(data["requests"]),
             "origin": Origin(**data["origin"]) if data["origin"] else None,
             "block": Block(**data["block"]) if data["block"] else None,
             "moved_from": Address.parse(data["moved_from"]) if data["moved_from"] else None,

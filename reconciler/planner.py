@@ -204,7 +204,7 @@ def _cascade_replaces(draft: _Draft) -> None:
     if not replaced:
         return
     roots = {change.address: change for change in replaced}
-    for address in list(draft.records):
+    for address in draft.records.keys() | draft.changes.keys():
         root = next((roots[above] for above in containers(address) if above in roots), None)
         present = draft.changes.get(address)
         if root is None or (

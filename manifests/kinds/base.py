@@ -130,6 +130,18 @@ def canonical_values(model: type[Model], values: Mapping[str, Any]) -> dict[str,
     return found
 
 
+def requests(document: Model) -> tuple[str, ...]:
+    """The names of the flags that go along with a write and are set, sorted."""
+    asked = [name for name, value in document.__dict__.items() if value is True and _is_request(type(document), name)]
+    return tuple(sorted(type(document).model_fields[name].alias or name for name in asked))
+
+
+@cache
+def _is_request(model: type[Model], name: str) -> bool:
+    rule = rule_of(model.model_fields[name])
+    return rule is not None and rule.mutability is Mutability.REQUEST
+
+
 @cache
 def _conversions(model: type[Model]) -> tuple[tuple[str, str, Callable[[Any], Any] | None], ...]:
     return tuple((name, alias, _conversion(field)) for name, alias, field in attribute_fields(model))

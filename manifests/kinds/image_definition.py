@@ -174,16 +174,17 @@ class ImageDefinition(KindModel):
     features: Annotated[
         list[Feature] | None,
         AfterValidator(UniqueBy("name")),
-        Rule(key="name", source=CAUTION),
+        Rule(key="name", unlocked_by="allowUpdateImage", source=ARM_API),
         Field(
             description="What the image supports: security type, hibernation, accelerated network, disk controllers."
+            " Changes in place beside allowUpdateImage, with startsAtVersion."
         ),
     ] = None
     allow_update_image: Annotated[
         bool | None,
         Flag(),
         Rule(Mutability.REQUEST, source=ARM_API),
-        Field(description="Sent with a write, to permit a change of features; never compared."),
+        Field(description="Sent with a write, so that features may change in place; never compared."),
     ] = None
     tags: Annotated[
         dict[str, str] | None, Rule(Mutability.IN_PLACE, source=ARM_API), Field(description="Names and values.")

@@ -276,7 +276,7 @@ class ImageVersion(VersionSettings):
         bool | None,
         Flag(),
         Rule(Mutability.REQUEST, source=ARM_API),
-        Field(description="Sent with a write, to bring back a soft-deleted version; never compared."),
+        Field(description="Bring back a soft-deleted version of that name, if there is one; never compared."),
     ] = None
     lifecycle: Annotated[
         LifecycleEntry | None, Field(description="How careful to be with the version and its target regions.")

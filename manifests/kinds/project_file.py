@@ -34,7 +34,7 @@ class ProviderEntry(Model):
 
     model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel)
 
-    type: Annotated[str, Text(), Field(description="Type of backend, such as local.")]
+    type: Annotated[str, Text(), Field(description="Type of backend: local, azure, emulator, or an installed one.")]
 
 
 class ProjectSettings(Model):

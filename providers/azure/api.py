@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from providers.azure.credentials import Credential, Renewing
 from providers.azure.failures import CallFailed
@@ -147,7 +148,7 @@ class Api:
 
     def progress(self, url: str) -> Progress:
         """How the operation behind a URL stands. Raises: CallFailed, `missing` when the service has forgotten it."""
-        if not url.startswith(f"{self._endpoint}/"):
+        if urlsplit(url).netloc != urlsplit(self._endpoint).netloc:
             raise ProviderError(f"an operation is said to be at another service than {self._endpoint}. This is a bug.")
         response = self._send("GET", url)
         body = response.json()

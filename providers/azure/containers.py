@@ -12,12 +12,12 @@ from providers.azure.bodies import definition_body, gallery_body, groups_of, gro
 from providers.azure.failures import CallFailed, explained, from_operation
 from providers.azure.scanning import look
 from providers.azure.seen import FAILED, Seen, applied, seen
+from providers.azure.soft_deleted import END_IT, until
 from providers.azure.work import Work
 from providers.errors import ObjectConflict, ProviderError
 from providers.protocol import Applied, Done, InProgress, OwnerMark, Step, Verb
 
 _MOST_WRITES = 4
-_BUSY_PAUSE_S = 2.0
 _SETTLING_S = 300.0
 """How long the service may take to notice that a child is gone, or a parent is there. Source: reports of 10 to 30 s."""
 
@@ -37,7 +37,8 @@ class ContainerRun:
         if found is not None and found.mark(self._work.unit) != self._mark:
             raise _conflict(found, self._work.unit)
         if found is not None and found.in_flight:
-            return self._work.wait(_BUSY_PAUSE_S if self._work.tries else None)
+            self._work.polls += 1
+            return self._work.wait(None)
         if self._step.verb is Verb.DELETE:
             return self._delete(found)
         return self._write(found)
@@ -65,6 +66,8 @@ class ContainerRun:
         if unit.kind is Kind.GALLERY:
             return self._api.put_gallery(unit.gallery, gallery_body(planned, marks))
         body = definition_body(planned, marks, found.body if found else None)
+        if found is not None and "allowUpdateImage" in self._step.requests:
+            body["properties"]["allowUpdateImage"] = True
         return self._api.put_definition(unit.gallery, unit.definition, body)
 
     def _no_endless_writing(self, found: Seen | None, planned: Attributes) -> None:
@@ -81,7 +84,7 @@ class ContainerRun:
 
     def _begun(self, begun: Begun) -> InProgress | None:
         self._work.writes += 1
-        self._work.tries = 0
+        self._work.tries = self._work.polls = 0
         self._work.url = begun.url
         return self._work.wait(begun.retry_after_s or 0.0) if begun.url else None
 
@@ -134,7 +137,7 @@ class ContainerRun:
             named = f": {', '.join(inside[:5])}" if inside else f" ({failed.message})"
             raise ObjectConflict(
                 f"{self._work.unit} is not empty{named}",
-                "remove what is in it, or wait until its soft-deleted versions are gone, then apply again",
+                f"remove what is in it (the soft-deleted with: {END_IT}) or wait until it is gone, then apply again",
             )
         self._work.tries += 1
         return self._work.wait(failed.retry_after_s)
@@ -149,7 +152,7 @@ class ContainerRun:
         yield from (str(body["id"]) for body in bodies if not seen(Kind.IMAGE_DEFINITION, body).in_flight)
         if unit.definition:
             deleted = self._api.deleted_versions(unit.gallery, unit.definition)
-            yield from (f"{body['name']} (soft-deleted)" for body in deleted)
+            yield from (f"{body['name']} ({until(body)})" for body in deleted)
 
 
 def _conflict(found: Seen, unit: object) -> ObjectConflict:

@@ -5,6 +5,7 @@ CallFailed is how the calls report it; `explained` turns it into the provider's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,6 +81,19 @@ _SOURCE_ROLES: Mapping[str, str] = {
 }
 """What the caller must be allowed to do with each source. Source: Azure's documentation of image versions."""
 
+_NATURE = re.compile(r"\bOS ?(type|state)\b|\bgeneration\b|\bplan\b", re.IGNORECASE)
+_FITTING = (
+    "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source: name "
+    "a source that fits, or declare a definition for this one"
+)
+"""Source: Azure's troubleshooting guide of shared images."""
+
+_SHARE = "galleries/share/action"
+_SHARING_ROLE = (
+    "the identity needs Microsoft.Compute/galleries/share/action on the gallery (for example the role Compute Gallery "
+    "Sharing Admin; Contributor does not have it)"
+)
+
 
 def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> ProviderError:
     """The error to show: `doing` says what was tried, `styles` are the source styles it involved."""
@@ -89,18 +103,20 @@ def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> P
     if failed.status == 401:
         return Unavailable(what, "sign in again: the credential was refused")
     if failed.status == 403:
-        return ProviderError(what, _permission(styles))
+        return ProviderError(what, _SHARING_ROLE if _SHARE in what else _permission(styles))
     if failed.transient:
         return Unavailable(what, "apply again when the service answers")
     if failed.missing and styles:
         return SourceError(what, "check the source's id, and that it still exists")
     if failed.not_empty:
         return ObjectConflict(what, "something in it is not in these manifests: remove that first")
-    return ProviderError(what, _REMEDIES.get(failed.code, _by_target(failed)))
+    return ProviderError(what, _REMEDIES.get(failed.code, _by_message(failed, styles)))
 
 
-def _by_target(failed: CallFailed) -> str:
-    return "correct the manifest" if failed.status == 400 else "see what the service says"
+def _by_message(failed: CallFailed, styles: tuple[str, ...]) -> str:
+    if failed.status != 400:
+        return "see what the service says"
+    return _FITTING if styles and _NATURE.search(failed.message) else "correct the manifest"
 
 
 def _permission(styles: tuple[str, ...]) -> str:

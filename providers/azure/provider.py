@@ -116,6 +116,7 @@ class AzureProvider:
             sharing=frozenset({"Private", "Groups", "Community"}),
             replication_modes=frozenset({"Full", "Shallow"}),
             workers=_WORKERS,
+            patience_s=self._settings.timeout_s,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
@@ -145,16 +146,18 @@ class AzureProvider:
         """Removes uploads that nobody needs any more. Versions that never got a whole copy are left to the plan: it
         makes them anew."""
         for version in sorted({address.unit for address in addresses if address.version}):
-            if not self._needs_its_source(version):
+            if not self._needs_its_source(version, lineage):
                 self._uploads.remove(OwnerMark(lineage, version))
 
-    def _needs_its_source(self, version: Address) -> bool:
-        """Whether a version is there whose content is nothing but its source. Raises: ProviderError."""
+    def _needs_its_source(self, version: Address, lineage: str) -> bool:
+        """Whether a version of ours is still being made, or nothing but its source. Raises: ProviderError."""
         try:
             found = look(self._api, version)
         except CallFailed as failed:
             raise explained(failed, f"{version} cannot be read") from failed
-        return found is not None and found.attributes.get("replicationMode") == "Shallow"
+        if found is None or not found.is_ours(lineage, version):
+            return False
+        return found.in_flight or found.attributes.get("replicationMode") == "Shallow"
 
     @cached_property
     def _running(self) -> Running:

@@ -34,6 +34,10 @@ class Running:
 
     def go_on(self, work: Work, progress: ProgressCallback) -> Done | InProgress:
         """Until the operation is over, or something has to be waited for."""
+        answer = self._moved(work, progress)
+        return self._in_time(work) or answer if isinstance(answer, InProgress) else answer
+
+    def _moved(self, work: Work, progress: ProgressCallback) -> Done | InProgress:
         try:
             for _ in range(_TURNS):
                 answer = self._turn(work, progress)
@@ -62,9 +66,10 @@ class Running:
                 return None
             work.tries = 0
             if not stands.over:
-                return self._in_time(work) or waiting(stands.retry_after_s)
+                work.polls += 1
+                return waiting(stands.retry_after_s)
             work.url, work.failure = "", stands.error
-        return self._in_time(work) or run.turn()
+        return run.turn()
 
     def _in_time(self, work: Work) -> Done | None:
         """The end of an operation that takes too long; the service may still finish it, and the next run looks."""
@@ -81,10 +86,10 @@ class Running:
         """What to do about a call that failed: wait for what passes, give up on what does not."""
         if failed.throttled:
             pause = _BUSY_PAUSE_S if failed.retry_after_s is None else failed.retry_after_s
-            return self._in_time(work) or work.wait(pause)
+            return work.wait(pause)
         if failed.busy:
             work.tries += 1
-            return self._in_time(work) or work.wait(failed.retry_after_s)
+            return work.wait(failed.retry_after_s)
         if failed.parent_missing and time.time() - work.since < _SETTLING_S:
             work.tries += 1
             return work.wait(failed.retry_after_s)

@@ -49,6 +49,9 @@ def target_of(work: Work, found: Seen) -> Target:
     target = Target(attributes, dict(found.regions), set(found.marks.regions))
     for step in work.region_steps:
         _merge(work, found, step, target)
+    if work.restored:
+        for region in found.marks.regions - {step.address.region for step in work.region_steps}:
+            _leave(region, target)
     return target
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from manifests.address import Address
 from manifests.values import Attributes, canonical_json
-from providers.azure.api import Api, Begun
+from providers.azure.api import Api, Begun, Json
 from providers.azure.bodies import marks_for, storage_profile, version_body
 from providers.azure.failures import CallFailed, explained, from_operation
 from providers.azure.marks import from_tags
 from providers.azure.scanning import look
 from providers.azure.seen import Seen, applied
+from providers.azure.soft_deleted import check_restored, in_the_way
 from providers.azure.sources import names_file, styles_of
 from providers.azure.targets import body_of, is_reached, must_allow_first, target_of
 from providers.azure.uploads import Uploads
@@ -21,7 +22,6 @@ from providers.errors import ObjectConflict, ProviderError
 from providers.protocol import Applied, Done, InProgress, OwnerMark, ProgressCallback, Results, Step, Verb
 
 _MOST_WRITES = 12
-_COPYING_PAUSE_S = 10.0
 
 
 class VersionRun:
@@ -68,9 +68,11 @@ class VersionRun:
         """What came of one look at the version; None to look again at once. Raises: CallFailed, ProviderError."""
         found = look(self._api, self._work.unit)
         if found is not None and found.mark(self._work.unit) != self._owner:
+            self._clean_up()
             raise self._conflict(found)
         if found is not None and found.in_flight and not (self._work.deletes_unit and found.state != "deleting"):
-            return self.waiting(_COPYING_PAUSE_S if self._work.tries else None)
+            self._work.polls += 1
+            return self.waiting(None)
         if self._work.deletes_unit:
             return self._delete(found)
         if found is None:
@@ -95,6 +97,8 @@ class VersionRun:
             deletes = {step.address: step.verb is Verb.DELETE for step in self._work.operation.steps}
             return Done({address: Applied() if is_delete else gone for address, is_delete in deletes.items()})
         self._no_endless_writing(None)
+        if "restore" in own.requests and (deleted := self._soft_deleted()):
+            return self._restore(deleted, own.planned)
         regions = {step.address.region: step.planned or {} for step in self._filled_regions()}
         profile = self._storage_profile(own.planned)
         marks = marks_for(self._owner, own.planned, regions, canonical_json(self._computed))
@@ -103,8 +107,13 @@ class VersionRun:
         try:
             return self._begun(self._api.put_version(*self._work.unit[:3], body))
         except CallFailed as failed:
-            if failed.status == 409 and self._purge_deleted():
-                return None
+            if failed.status != 409 or failed.busy:
+                raise
+            if look(self._api, self._work.unit) is not None:
+                self._work.writes += 1
+                return None  # somebody was faster: the next look tells who
+            if deleted := self._soft_deleted():
+                raise in_the_way(self._work.unit, deleted) from failed
             raise
 
     def _storage_profile(self, planned: Attributes) -> dict[str, Any]:
@@ -120,15 +129,21 @@ class VersionRun:
             self._work.disks = self._uploads.named(planned)
         return storage_profile(attributes, vhd=blobs, version_id=self._version_id)
 
-    def _purge_deleted(self) -> bool:
-        """Whether a soft-deleted version of ours stood in the way, and its end has begun."""
+    def _soft_deleted(self) -> Json | None:
+        """The soft-deleted version that keeps the name taken; None when there is none."""
         gallery, definition, version, _ = self._work.unit
-        for body in self._api.deleted_versions(gallery, definition):
-            marks, _ = from_tags(body.get("tags") or {})
-            if body.get("name") == version and marks.owner == self._owner:
-                self._begun(self._api.delete_version(gallery, definition, version, for_good=True))
-                return True
-        return False
+        deleted = self._api.deleted_versions(gallery, definition)
+        return next((body for body in deleted if body.get("name") == version), None)
+
+    def _restore(self, deleted: Json, planned: Attributes) -> InProgress | None:
+        """Brings a soft-deleted version back as it was; what of it may change is changed afterwards."""
+        tags = deleted.get("tags") or {}
+        owner = from_tags(tags)[0].owner
+        if tags and owner != self._owner:
+            raise in_the_way(self._work.unit, deleted, "it is not ours")
+        self._work.restored = True
+        body = {"location": planned["location"], "properties": {"restore": True}}
+        return self._begun(self._api.put_version(*self._work.unit[:3], {**body, "tags": tags} if tags else body))
 
     def _must_start_over(self, found: Seen) -> bool:
         """A version without a single whole copy was never usable: it is made anew, from its source."""
@@ -139,6 +154,8 @@ class VersionRun:
     # Changing it.
 
     def _change(self, found: Seen) -> Done | InProgress | None:
+        if self._work.restored:
+            check_restored(self._work, found)
         computed = found.marks.computed if self._work.disks is None else canonical_json(self._computed)
         target = target_of(self._work, found)
         self._work.removed |= {
@@ -156,7 +173,22 @@ class VersionRun:
             self._work.lent = True
         else:
             self._work.attempted |= target.trying
-        return self._begun(self._api.put_version(*self._work.unit[:3], body))
+        try:
+            return self._begun(self._api.put_version(*self._work.unit[:3], body))
+        except CallFailed as failed:
+            if failed.status != 409 or failed.busy or not self._has_more_regions_than(found):
+                raise
+            self._work.writes += 1
+            return None
+
+    def _has_more_regions_than(self, found: Seen) -> bool:
+        """Whether somebody has added regions since `found` was looked at, so that a write would take them away.
+
+        A write names all regions, and the service knows no condition for it. What comes between our look and our write
+        is therefore lost wherever regions may be taken away; where they may not, the write is refused, and merged anew.
+        """
+        now = look(self._api, self._work.unit)
+        return now is not None and bool(now.regions.keys() - found.regions.keys())
 
     def _only_failed(self, found: Seen) -> bool:
         """Whether the last write went through and was refused by the copying alone."""
@@ -218,7 +250,9 @@ class VersionRun:
                 f"{self._work.unit} has target regions that are not ours: {named}",
                 "remove these regions from the image version by hand if nobody needs them",
             )
-        return self._begun(self._api.delete_version(*self._work.unit[:3]))
+        own = self._work.own
+        makes_room = own is not None and own.makes_room
+        return self._begun(self._api.delete_version(*self._work.unit[:3], for_good=makes_room))
 
     def _clean_up(self, *, force: bool = False) -> None:
         """Removes the uploaded disks: the service has copies of its own, unless the version is Shallow."""
@@ -241,7 +275,7 @@ class VersionRun:
 
     def _begun(self, begun: Begun) -> InProgress | None:
         self._work.writes += 1
-        self._work.tries = 0
+        self._work.tries = self._work.polls = 0
         self._work.failure = None
         self._work.url = begun.url
         return self._work.wait(begun.retry_after_s or 0.0) if begun.url else None

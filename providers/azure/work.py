@@ -21,10 +21,11 @@ class Work:
     """The operation, and how far it is.
 
     `url`: where the service tells how its part stands; empty when nothing is under way. `failure`: how the last part
-    ended, if badly. `tries`: calls in a row that came to nothing. `writes`: how often the object was written.
-    `attempted` and `removed`: the regions that were written, and those that were taken away first, in this operation.
-    `disks`: what was worked out of the sources, and `staged` whether blobs of theirs are to be removed. `lent`: regions
-    may be taken away for the time of this operation only.
+    ended, if badly. `tries`: calls in a row that came to nothing. `polls`: how often this part was not over yet.
+    `writes`: how often the object was written. `attempted` and `removed`: the regions that were written, and those that
+    were taken away first, in this operation. `disks`: what was worked out of the sources, and `staged` whether blobs of
+    theirs are to be removed. `lent`: regions may be taken away for the time of this operation only. `restored`: a
+    soft-deleted version was brought back.
     """
 
     operation: Operation
@@ -32,12 +33,14 @@ class Work:
     url: str = ""
     failure: Mapping[str, Any] | None = None
     tries: int = 0
+    polls: int = 0
     writes: int = 0
     attempted: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     disks: Mapping[str, Any] | None = None
     staged: bool = False
     lent: bool = False
+    restored: bool = False
 
     @property
     def unit(self) -> Address:
@@ -69,12 +72,14 @@ class Work:
             "url": self.url,
             "failure": self.failure,
             "tries": self.tries,
+            "polls": self.polls,
             "writes": self.writes,
             "attempted": sorted(self.attempted),
             "removed": sorted(self.removed),
             "disks": self.disks,
             "staged": self.staged,
             "lent": self.lent,
+            "restored": self.restored,
         }
 
     @classmethod
@@ -88,15 +93,16 @@ class Work:
             computed=handle["computed"],
         )
         work = cls(operation, since=handle["since"], url=handle["url"], failure=handle["failure"])
-        work.tries, work.writes, work.staged = handle["tries"], handle["writes"], handle["staged"]
+        work.tries, work.polls = handle["tries"], handle["polls"]
+        work.writes, work.staged = handle["writes"], handle["staged"]
         work.attempted, work.removed = set(handle["attempted"]), set(handle["removed"])
-        work.disks, work.lent = handle["disks"], handle["lent"]
+        work.disks, work.lent, work.restored = handle["disks"], handle["lent"], handle["restored"]
         return work
 
     def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:
         """To be asked again after a while; without a word from the service, after longer and longer ones."""
         if seconds is None:
-            seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.tries, 10))
+            seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.tries + self.polls, 10))
         return InProgress(self.handle(), seconds, results or {})
 
     def failed(self, error: ProviderError) -> Done:
@@ -106,8 +112,18 @@ class Work:
 
 def _written_step(step: Step) -> dict[str, Any]:
     written: dict[str, Any] = {"verb": step.verb.value, "address": list(step.address)}
-    return written if step.planned is None else {**written, "planned": json.loads(json.dumps(step.planned))}
+    if step.planned is not None:
+        written["planned"] = json.loads(json.dumps(step.planned))
+    if step.requests:
+        written["requests"] = list(step.requests)
+    return {**written, "makes_room": True} if step.makes_room else written
 
 
 def _read_step(written: Mapping[str, Any]) -> Step:
-    return Step(Verb(written["verb"]), Address(*written["address"]), written.get("planned"))
+    return Step(
+        Verb(written["verb"]),
+        Address(*written["address"]),
+        written.get("planned"),
+        requests=tuple(written.get("requests", ())),
+        makes_room=written.get("makes_room", False),
+    )

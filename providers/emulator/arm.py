@@ -95,17 +95,26 @@ def not_found(resource_id: str) -> ArmError:
     return ArmError(404, "ResourceNotFound", message)
 
 
-def page(request: ArmRequest, items: Sequence[Body], size: int) -> Body:
-    """One page of a list and, unless it is the last, the absolute URL of the next.
+def group_not_found(name: str) -> ArmError:
+    """404 for what would be in a resource group that is not there."""
+    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
 
-    Source: Resource Manager common API contract, paging with nextLink and $skiptoken.
+
+def page(request: ArmRequest, items: Sequence[Body], size: int) -> Body:
+    """One page of a list, in the order of the ids, and, unless it is the last, the absolute URL of the next.
+
+    The token of the next page is the last id of this one, so that nothing is missed or seen twice when others write
+    meanwhile. Source: Resource Manager common API contract, paging with nextLink and $skiptoken.
     """
-    token = request.query.get("$skiptoken", "0")
-    if not token.isdecimal():
-        raise ArmError(400, "InvalidParameter", "The $skiptoken is not one that this service gave.", "$skiptoken")
-    start = int(token)
-    body: Body = {"value": list(items[start : start + size])}
-    if start + size < len(items):
+    after = request.query.get("$skiptoken", "")
+    left = sorted((one for one in items if _identity(one) > after), key=_identity)
+    body: Body = {"value": left[:size]}
+    if len(left) > size:
         kept = {name: value for name, value in request.query.items() if name not in ("api-version", "$skiptoken")}
-        body["nextLink"] = request.url(request.path, **kept, **{"$skiptoken": str(start + size)})
+        body["nextLink"] = request.url(request.path, **kept, **{"$skiptoken": _identity(left[size - 1])})
     return body
+
+
+def _identity(one: Body) -> str:
+    """What tells one entry of a list from the others: its id, or how others know what is shared with them."""
+    return str(one.get("id") or one["identifier"]["uniqueId"]).lower()

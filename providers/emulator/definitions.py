@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from providers.emulator.arm import ArmAnswer, ArmError, ArmRequest, Body
+from providers.emulator import written_bodies
+from providers.emulator.arm import ArmAnswer, ArmError, ArmRequest, Body, invalid
 from providers.emulator.features import NEEDS_PRIVATE, definition_features, security_type
 from providers.emulator.galleries import PATH as GALLERY_PATH
 from providers.emulator.locations import Location
@@ -50,6 +51,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 _IDENTIFIER_LENGTHS = {"publisher": 128, "offer": 64, "sku": 64}
 _MUTABLE_TEXTS = ("description", "releaseNoteUri")
 _FIXED_TEXTS = ("eula", "privacyStatementUri")
+_DEFAULTS = {"architecture": "x64"}
+"""What a definition is that was made before there was anything to say of it."""
 
 
 def definition_id(request: ArmRequest) -> str:
@@ -124,6 +127,7 @@ def _write(
     if features:
         definition.properties["features"] = features
     _check_security(definition, gallery, properties)
+    _check_community(definition, gallery, properties)
 
 
 def _write_fixed(service: Service, request: ArmRequest, definition: Resource, properties: Fields, *, new: bool) -> None:
@@ -137,7 +141,7 @@ def _write_fixed(service: Service, request: ArmRequest, definition: Resource, pr
         "architecture": properties.choice("architecture", ("x64", "Arm64")),
         "identifier": _identifier(properties, required=new),
         "purchasePlan": _purchase_plan(properties),
-        **{name: properties.text(name) for name in _FIXED_TEXTS},
+        **{name: properties.text(name) or None for name in _FIXED_TEXTS},
     }
     if new:
         given["hyperVGeneration"] = given["hyperVGeneration"] or ("V2" if modern else "V1")
@@ -145,9 +149,10 @@ def _write_fixed(service: Service, request: ArmRequest, definition: Resource, pr
             given["architecture"] = given["architecture"] or "x64"
         _check_unique(service, definition, given["identifier"])
     for name, value in given.items():
-        found = fixed(properties, name, stored.get(name), value) if not new else value
-        if found is not None:
-            stored[name] = found
+        if not new:
+            fixed(properties, name, stored.get(name, _DEFAULTS.get(name)), value)
+        elif value is not None:
+            stored[name] = value
 
 
 def _identifier(properties: Fields, *, required: bool) -> Body | None:
@@ -246,6 +251,19 @@ def _check_security(definition: Resource, gallery: Resource, properties: Fields)
         raise properties.refuse("features", f"The security type '{kind}' is for private galleries only.")
 
 
+def _check_community(definition: Resource, gallery: Resource, properties: Fields) -> None:
+    """Source: Azure's documentation of community galleries: everything in one region, nothing of the marketplace."""
+    if gallery.properties.get("sharingProfile", {}).get("permissions") != "Community":
+        return
+    if definition.hidden["region"] != gallery.hidden["region"]:
+        raise invalid(
+            "galleryImage.location",
+            f"The location of a definition in a community gallery must be the gallery's, '{gallery.body['location']}'.",
+        )
+    if "purchasePlan" in definition.properties:
+        raise properties.refuse("purchasePlan", "A community gallery cannot hold images of marketplace partners.")
+
+
 def _get(service: Service, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(200, require(service, definition_id(request)).body)
 
@@ -267,44 +285,9 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     return begin_delete(service, request, definition, service.durations.container_delete, poll_s=2)
 
 
-_BOUNDS: Body = {"type": "object", "properties": {"min": {"type": "integer"}, "max": {"type": "integer"}}}
-_BODY: Body = {
-    "type": "object",
-    "required": ["location", "properties"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": {"type": "object", "additionalProperties": {"type": "string"}},
-        "properties": {
-            "type": "object",
-            "required": ["osType", "osState", "identifier"],
-            "properties": {
-                "osType": {"enum": ["Windows", "Linux"]},
-                "osState": {"enum": ["Generalized", "Specialized"]},
-                "hyperVGeneration": {"enum": ["V1", "V2"]},
-                "architecture": {"enum": ["x64", "Arm64"]},
-                "identifier": {
-                    "type": "object",
-                    "properties": {name: {"type": "string"} for name in _IDENTIFIER_LENGTHS},
-                },
-                "recommended": {"type": "object", "properties": {"vCPUs": _BOUNDS, "memory": _BOUNDS}},
-                "features": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {name: {"type": "string"} for name in ("name", "value", "startsAtVersion")},
-                    },
-                },
-                "endOfLifeDate": {"type": "string"},
-                "description": {"type": "string"},
-                "allowUpdateImage": {"type": "boolean"},
-            },
-        },
-    },
-}
-
 ROUTES = (
-    Route("PUT", PATH, _put, "write definition", budget="CreateUpdateGalleryImage", body=_BODY),
-    Route("PATCH", PATH, _patch, "patch definition", budget="CreateUpdateGalleryImage", body=_BODY),
+    Route("PUT", PATH, _put, "write definition", budget="CreateUpdateGalleryImage", body=written_bodies.DEFINITION),
+    Route("PATCH", PATH, _patch, "patch definition", budget="CreateUpdateGalleryImage", body=written_bodies.DEFINITION),
     Route("GET", PATH, _get, "read definition", budget="GetGalleryImage"),
     Route("DELETE", PATH, _delete, "delete definition", budget="DeleteGalleryImage"),
     Route("GET", f"{GALLERY_PATH}/images", _list, "list definitions", budget="ListGalleryImagesInGallery"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from providers.emulator.arm import ArmError, ArmRequest, Body
 from providers.emulator.content_use import drop_content
-from providers.emulator.ids import DISK, SNAPSHOT, type_of
+from providers.emulator.ids import DISK, ENCRYPTION_SET, SNAPSHOT, type_of
 from providers.emulator.origins import Origin, from_blob, from_disk, from_image
 from providers.emulator.plain import TAGS, Plain
 from providers.emulator.reading import Fields, without_nones
@@ -38,7 +38,6 @@ _OS_TYPES = ("Linux", "Windows")
 _GENERATIONS = ("V1", "V2")
 _PLATFORM_KEY, _CUSTOMER_KEY = "EncryptionAtRestWithPlatformKey", "EncryptionAtRestWithCustomerKey"
 _ENCRYPTIONS = (_PLATFORM_KEY, _CUSTOMER_KEY, "EncryptionAtRestWithPlatformAndCustomerKeys")
-_ENCRYPTION_SET = "microsoft.compute/diskencryptionsets"
 _LARGEST_GB = 65_536
 _GIB = 1 << 30
 _FOOTER = 512
@@ -160,7 +159,7 @@ def _take(disk: Resource, fields: Fields) -> None:
 def _encryption(given: Fields) -> Body:
     key_set = given.text("diskEncryptionSetId")
     kind = given.choice("type", _ENCRYPTIONS) or (_CUSTOMER_KEY if key_set else _PLATFORM_KEY)
-    if key_set and type_of(key_set) != _ENCRYPTION_SET:
+    if key_set and type_of(key_set) != ENCRYPTION_SET:
         raise given.refuse("diskEncryptionSetId", f"The value '{key_set}' is not the id of a disk encryption set.")
     if (kind == _PLATFORM_KEY) == bool(key_set):
         raise given.refuse("diskEncryptionSetId", f"The encryption type {kind} and a disk encryption set do not fit.")

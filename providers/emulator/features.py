@@ -31,7 +31,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "IsAcceleratedNetworkSupported": ("True", "False"),
     _DISK_CONTROLLERS: ("SCSI", "SCSI, NVMe", "NVMe, SCSI"),
 }
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 
 def security_type(definition: Resource) -> str:

@@ -9,6 +9,7 @@ import re
 import uuid
 from typing import Any
 
+from providers.emulator import written_bodies
 from providers.emulator.arm import GROUP_COMPUTE, SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body
 from providers.emulator.locations import Location
 from providers.emulator.operations import written
@@ -43,6 +44,7 @@ KIND = Kind(
 PATH = f"{GROUP_COMPUTE}/galleries/{{gallery}}"
 MOST_IN_REGION = 100
 DEFAULT_RETENTION_DAYS = 7
+_LEAST_DAYS = {"retentionPeriodInDays": 1, "gracePeriodInDays": 0}
 PERMISSIONS = ("Private", "Groups", "Community")
 PUBLISHER = ("publisherUri", "publisherContact", "eula", "publicNamePrefix")
 _PREFIX = re.compile(r"[A-Za-z0-9]{5,16}")
@@ -179,15 +181,11 @@ def _soft_delete(request: ArmRequest, policy: Fields, gallery: Resource) -> Body
     """Source: the days can be set from api-version 2026-03-03 on; before that they are 7."""
     if not policy.values:
         return None
-    enabled = policy.flag("isSoftDeleteEnabled")
-    before = gallery.properties.get("softDeletePolicy", {})
-    found = without_nones(isSoftDeleteEnabled=before.get("isSoftDeleteEnabled", False) if enabled is None else enabled)
+    given: Body = {"isSoftDeleteEnabled": policy.flag("isSoftDeleteEnabled")}
     if request.api_version >= "2026-03-03":
-        found |= without_nones(
-            retentionPeriodInDays=policy.whole("retentionPeriodInDays", 1) or before.get("retentionPeriodInDays"),
-            gracePeriodInDays=policy.whole("gracePeriodInDays", 0),
-        )
-    return found
+        given |= {name: policy.whole(name, least) for name, least in _LEAST_DAYS.items()}
+    before = gallery.properties.get("softDeletePolicy", {"isSoftDeleteEnabled": False})
+    return {**before, **without_nones(**given)}
 
 
 def _shown(gallery: Resource, *, groups: bool = False) -> Resource:
@@ -240,43 +238,9 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     return begin_delete(service, request, gallery, service.durations.container_delete, poll_s=2)
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": {"type": "object", "additionalProperties": {"type": "string"}},
-        "identity": {"type": "object", "properties": {"type": {"enum": list(_IDENTITY_TYPES)}}},
-        "properties": {
-            "type": "object",
-            "properties": {
-                "description": {"type": "string"},
-                "sharingProfile": {
-                    "type": "object",
-                    "properties": {
-                        "permissions": {"enum": list(PERMISSIONS)},
-                        "communityGalleryInfo": {
-                            "type": "object",
-                            "properties": {name: {"type": "string"} for name in PUBLISHER},
-                        },
-                    },
-                },
-                "softDeletePolicy": {
-                    "type": "object",
-                    "properties": {
-                        "isSoftDeleteEnabled": {"type": "boolean"},
-                        "retentionPeriodInDays": {"type": "integer"},
-                        "gracePeriodInDays": {"type": "integer"},
-                    },
-                },
-            },
-        },
-    },
-}
-
 ROUTES = (
-    Route("PUT", PATH, _put, "write gallery", budget="CreateUpdateGallery", body=_BODY),
-    Route("PATCH", PATH, _patch, "patch gallery", budget="CreateUpdateGallery", body=_BODY),
+    Route("PUT", PATH, _put, "write gallery", budget="CreateUpdateGallery", body=written_bodies.GALLERY),
+    Route("PATCH", PATH, _patch, "patch gallery", budget="CreateUpdateGallery", body=written_bodies.GALLERY),
     Route("GET", PATH, _get, "read gallery", budget="GetGallery", query=("$select", "$expand")),
     Route("DELETE", PATH, _delete, "delete gallery", budget="DeleteGallery"),
     Route("GET", f"{GROUP_COMPUTE}/galleries", _list_in_group, "list galleries", budget="ListGalleryInResourceGroup"),

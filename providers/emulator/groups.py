@@ -137,12 +137,12 @@ def _result(service: Service, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(202, None, _poll_headers(service, request, request.path))
 
 
-def _finish(service: Service, _operation: Operation, group: Resource) -> None:
+def _finish(service: Service, operation: Operation, group: Resource) -> None:
     """The end of a deletion: the group goes with everything in it, and with what was under way on that."""
     inside = service.store.below(group.id)
     for resource in inside:
         for other in service.store.running_operations(resource.key):
-            other.done = True
+            other.done, other.due = True, operation.end
             other.error = {"code": "OperationPreempted", "message": "The resource group was deleted."}
             service.store.put_operation(other)
         service.store.remove(resource.id)

@@ -14,6 +14,7 @@ DISK = "microsoft.compute/disks"
 SNAPSHOT = "microsoft.compute/snapshots"
 IMAGE = "microsoft.compute/images"
 MACHINE = "microsoft.compute/virtualmachines"
+ENCRYPTION_SET = "microsoft.compute/diskencryptionsets"
 STORAGE_ACCOUNT = "microsoft.storage/storageaccounts"
 
 _ID = re.compile(

@@ -9,6 +9,7 @@ from typing import Any
 from providers.emulator.arm import ArmError, invalid
 from providers.emulator.ids import linked
 from providers.emulator.locations import find
+from providers.emulator.replication import usable_regions
 from providers.emulator.service import Service
 from providers.emulator.store import Resource
 from providers.emulator.tracked import DEFINITION, GALLERY, SUCCEEDED, UPDATING, VERSION
@@ -19,7 +20,7 @@ _SHARED = re.compile(r"/SharedGalleries/([^/]+)/Images/([^/]+)(?:/Versions/([^/]
 
 def own_version(service: Service, text: str, region: str, target: str) -> Resource:
     """The version that the id of a version names, ready in a region. Raises: ArmError."""
-    return _ready(linked(service, text, [VERSION], target), region, target)
+    return _ready(service, linked(service, text, [VERSION], target), region, target)
 
 
 def version_or_latest(service: Service, text: str, region: str, target: str) -> Resource:
@@ -27,7 +28,9 @@ def version_or_latest(service: Service, text: str, region: str, target: str) -> 
     if text.lower().rstrip("/").endswith("/versions/latest"):
         text = text.rstrip("/").rsplit("/", 2)[0]
     found = linked(service, text, [VERSION, DEFINITION], target)
-    return latest(service, found, region, target) if found.type == DEFINITION else _ready(found, region, target)
+    return (
+        latest(service, found, region, target) if found.type == DEFINITION else _ready(service, found, region, target)
+    )
 
 
 def community_version(service: Service, text: str, region: str, target: str) -> Resource:
@@ -54,7 +57,7 @@ def _by_name(service: Service, pattern: re.Pattern[str], text: str, region: str,
     version = service.store.get(f"{definition.id}/versions/{match[3]}") if definition else None
     if version is None:
         raise ArmError(404, "NotFound", f"The image version '{text}' in '{target}' was not found.", target)
-    return _ready(version, region, target)
+    return _ready(service, version, region, target)
 
 
 def _names(gallery: Resource, pattern: re.Pattern[str]) -> list[str]:
@@ -65,18 +68,13 @@ def _names(gallery: Resource, pattern: re.Pattern[str]) -> list[str]:
     return [name.lower() for name in community.get("publicNames", []) if community.get("communityGalleryEnabled")]
 
 
-def _ready(version: Resource, region: str, target: str) -> Resource:
+def _ready(service: Service, version: Resource, region: str, target: str) -> Resource:
     state = version.properties.get("provisioningState")
     if state not in (SUCCEEDED, UPDATING):
         raise invalid(target, f"The image version '{version.id}' cannot be used: its provisioning state is {state}.")
-    if region not in _replicated(version):
+    if region not in usable_regions(version, service.clock.now()):
         raise invalid(target, f"The image version '{version.id}' is not replicated to location '{region}'.")
     return version
-
-
-def _replicated(version: Resource) -> Mapping[str, Any]:
-    regions: Mapping[str, Any] = version.hidden.get("regions", {})
-    return regions
 
 
 def latest(service: Service, definition: Resource, region: str, target: str) -> Resource:
@@ -85,7 +83,8 @@ def latest(service: Service, definition: Resource, region: str, target: str) -> 
     Source: Azure Compute Gallery overview: excludeFromLatest, of the region before that of the version.
     """
     versions = service.store.inside(definition.id, VERSION)
-    fit = [one for one in versions if region in _replicated(one) and not _excluded(one, region)]
+    now = service.clock.now()
+    fit = [one for one in versions if region in usable_regions(one, now) and not _excluded(one, region)]
     fit = [one for one in fit if one.properties.get("provisioningState") in (SUCCEEDED, UPDATING)]
     if not fit:
         raise ArmError(

@@ -10,6 +10,7 @@ from typing import Any
 
 from providers.emulator.arm import ArmError, ArmRequest, Body
 from providers.emulator.definitions import future
+from providers.emulator.ids import ENCRYPTION_SET, type_of
 from providers.emulator.locations import Location, find
 from providers.emulator.reading import Fields, without_nones
 from providers.emulator.service import Service
@@ -50,22 +51,19 @@ def publishing_profile(
     end = profile.moment("endOfLifeDate")
     if end is not None:
         end = future(service, profile, end, stored.get("endOfLifeDate"))
-    mode = fixed(profile, "replicationMode", _mode_before(before), profile.choice("replicationMode", MODES))
+    mode = profile.choice("replicationMode", MODES)
+    if before is not None:
+        fixed(profile, "replicationMode", before.get("replicationMode", MODES[0]), mode)
+    mode = mode or stored.get("replicationMode")
     found |= without_nones(endOfLifeDate=end or stored.get("endOfLifeDate"), replicationMode=mode)
-    if before is not None and "replicationMode" not in before and mode == "Full" and not profile.has("replicationMode"):
-        found.pop("replicationMode")
     found |= _storage(request, profile, before)
-    found["targetRegions"] = _target_regions(profile, found, home, stored.get("targetRegions"))
+    found["targetRegions"] = _target_regions(service, profile, found, home, stored.get("targetRegions"))
     edges = _edge_zones(profile)
     if edges or (not profile.has("targetExtendedLocations") and "targetExtendedLocations" in kept):
         found["targetExtendedLocations"] = edges or kept["targetExtendedLocations"]
     if mode == "Shallow":
         _check_shallow(profile, found, home)
     return found
-
-
-def _mode_before(before: Body | None) -> str | None:
-    return None if before is None else str(before.get("replicationMode", "Full"))
 
 
 def _storage(request: ArmRequest, profile: Fields, before: Body | None) -> Body:
@@ -104,7 +102,9 @@ def _check_kept_storage(profile: Fields, kind: str | None, before: Body) -> None
             )
 
 
-def _target_regions(profile: Fields, found: Body, home: Location, before: list[Body] | None) -> list[Body]:
+def _target_regions(
+    service: Service, profile: Fields, found: Body, home: Location, before: list[Body] | None
+) -> list[Body]:
     if not profile.has("targetRegions"):
         if before is not None:
             return before
@@ -126,7 +126,7 @@ def _target_regions(profile: Fields, found: Body, home: Location, before: list[B
     total = sum(region["regionalReplicaCount"] for region in regions.values())
     if total > MOST_REPLICAS:
         raise profile.refuse("targetRegions", f"{total} replicas are too many: the limit is {MOST_REPLICAS}.")
-    _check_encryption(profile, list(regions.values()))
+    _check_encryption(service, profile, list(regions.values()))
     return list(regions.values())
 
 
@@ -210,21 +210,36 @@ def _disk_encryption(disk: Fields) -> Body:
     security = disk.object("securityProfile")
     profile = without_nones(
         confidentialVMEncryptionType=security.choice("confidentialVMEncryptionType", CONFIDENTIAL),
-        secureVMDiskEncryptionSetId=security.text("secureVMDiskEncryptionSetId"),
+        secureVMDiskEncryptionSetId=_encryption_set(security, "secureVMDiskEncryptionSetId"),
     )
-    key = disk.text("diskEncryptionSetId")
-    if key is not None and "/diskencryptionsets/" not in key.lower():
-        raise disk.refuse("diskEncryptionSetId", f"'{key}' is not the id of a disk encryption set.")
+    key = _encryption_set(disk, "diskEncryptionSetId")
     return without_nones(diskEncryptionSetId=key, securityProfile=profile or None)
 
 
-def _check_encryption(profile: Fields, regions: list[Body]) -> None:
-    """A disk is encrypted with keys of the customer in all regions or in none."""
+def _encryption_set(fields: Fields, name: str) -> str | None:
+    key = fields.text(name) or None
+    if key is not None and type_of(key) != ENCRYPTION_SET:
+        raise fields.refuse(name, f"'{key}' is not the id of a disk encryption set.")
+    return key
+
+
+def _check_encryption(service: Service, profile: Fields, regions: list[Body]) -> None:
+    """A disk is encrypted with keys of the customer in all regions or in none; the keys are of this subscription."""
+    for key in (key for region in regions for key in _keys(region.get("encryption", {}))):
+        if key.split("/")[2].lower() != service.subscription.lower():
+            raise profile.refuse("targetRegions", f"The disk encryption set '{key}' is of another subscription.")
     covered = [_encrypted_disks(region.get("encryption", {})) for region in regions]
     if any(disks != covered[0] for disks in covered):
         raise profile.refuse(
             "targetRegions", "A disk that is encrypted with a disk encryption set in one region must be so in all."
         )
+
+
+def _keys(encryption: Body) -> list[str]:
+    disks = [encryption.get("osDiskImage", {}), *encryption.get("dataDiskImages", ())]
+    keys = [disk.get("diskEncryptionSetId") for disk in disks]
+    keys += [disk.get("securityProfile", {}).get("secureVMDiskEncryptionSetId") for disk in disks]
+    return [key for key in keys if key]
 
 
 def _encrypted_disks(encryption: Body) -> set[str]:

@@ -1,7 +1,7 @@
 """How copies spread: which regions an operation fills, until when, and what can be seen of it meanwhile.
 
 A version keeps a leg for each region in `hidden["regions"]`: when copying began, when it ends (None while it is stuck),
-and why it fails, if it does.
+why it fails, if it does, and whether there was a copy before.
 """
 
 from __future__ import annotations
@@ -42,15 +42,16 @@ def plan_legs(
         seconds = _SHALLOW_S if shallow else durations.home_copy + later * durations.next_region
         fault = service.faults.take("fail-region", request.method, request.path, region)
         why = "The replication of the image version to this region failed: an internal error." if fault else ""
-        legs[region] = {"started": now, "due": now + durations.scaled(seconds), "fails": why}
+        filled = kept is not None and (kept.get("filled", False) or state_of(kept, now) == COMPLETED)
+        legs[region] = {"started": now, "due": now + durations.scaled(seconds), "fails": why, "filled": filled}
         longest = max(longest, seconds)
     return legs, longest
 
 
-def hold(legs: Mapping[str, Body], since: float) -> None:
-    """Lets the legs that an operation began last as long as the operation: for ever, until it is released."""
-    for leg in legs.values():
-        if leg["started"] == since:
+def hold(legs: Mapping[str, Body], before: Mapping[str, Body]) -> None:
+    """Lets the legs that are not those from before last as long as the operation: for ever, until it is released."""
+    for region, leg in legs.items():
+        if leg is not before.get(region):
             leg["due"] = None
 
 
@@ -66,6 +67,12 @@ def state_of(leg: Body, now: float) -> str:
     if leg["due"] is None or leg["due"] > now:
         return REPLICATING
     return FAILED if leg["fails"] else COMPLETED
+
+
+def usable_regions(version: Resource, now: float) -> set[str]:
+    """Where a version can be used: its copy is there, while more of them are being made too."""
+    legs: Mapping[str, Body] = version.hidden["regions"]
+    return {region for region, leg in legs.items() if leg.get("filled") or state_of(leg, now) == COMPLETED}
 
 
 def failed_regions(version: Resource) -> list[str]:

@@ -1,4 +1,4 @@
-"""The service without HTTP: routes a request to its handler, in one transaction, after time has caught up.
+"""The service without HTTP: after time has caught up, routes a request to its handler, in one transaction.
 
 A module of handlers offers `ROUTES`; a route's handler is a function of the service and the request. What ends later is
 an operation: `FINISHERS` names, by resource type, what happens when one is over.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -26,7 +27,8 @@ Finisher = Callable[["Service", Operation, Resource], None]
 class Route:
     """`METHOD path`, its parameters in braces, and who answers. `budget` names the request budget it counts against;
     `query` the query parameters it knows beside api-version; `body` describes the JSON it takes (JSON Schema). `ahead`
-    does what may take long, before the transaction in which everybody else would have to wait for it."""
+    does what may take long before the transaction, in which everybody else would have to wait, and takes it back when
+    the request is refused."""
 
     method: str
     path: str
@@ -35,7 +37,7 @@ class Route:
     budget: str = ""
     query: tuple[str, ...] = ()
     body: Mapping[str, Any] | None = None
-    ahead: Callable[[Service, ArmRequest], None] | None = None
+    ahead: Callable[[Service, ArmRequest], AbstractContextManager[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,12 @@ class Service:
     def handle(self, request: ArmRequest) -> ArmAnswer:
         """The answer to an authenticated request. Raises: ArmError."""
         route, params = self.route(request)
-        if route.ahead is not None:
-            route.ahead(self, request)
-        with self.store.transaction():
-            self.settle()
-            return route.handler(self, request.with_params(params))
+        ahead = route.ahead(self, request) if route.ahead is not None else nullcontext()
+        with ahead:
+            with self.store.transaction():  # of its own: what is over stays so when the request is refused
+                self.settle()
+            with self.store.transaction():
+                return route.handler(self, request.with_params(params))
 
     def route(self, request: ArmRequest) -> tuple[Route, Mapping[str, str]]:
         """Who answers, and the parameters in the path. Raises: ArmError."""
@@ -107,13 +110,14 @@ class Service:
         raise ArmError(404, "InvalidResourceType", f"No resource type answers to the path '{request.path}'.")
 
     def settle(self) -> None:
-        """Ends every operation whose time has come."""
-        for operation in self.store.due_operations(self.clock.now()):
-            resource = self.store.get(operation.key)
-            operation.done = True
-            if resource is not None and (finisher := self.finishers.get(resource.type)):
-                finisher(self, operation, resource)
-            self.store.put_operation(operation)
+        """Ends every operation whose time has come, and those that only begin with the end of another."""
+        while due := self.store.due_operations(self.clock.now()):
+            for operation in due:
+                resource = self.store.get(operation.key)
+                operation.done = True
+                if resource is not None and (finisher := self.finishers.get(resource.type)):
+                    finisher(self, operation, resource)
+                self.store.put_operation(operation)
 
     def start(self, request: ArmRequest, resource: Resource, verb: str, seconds: float, **more: Any) -> Operation:
         """Begins an operation on a resource that ends `seconds` (unscaled) from now, unless a fault makes it stick."""

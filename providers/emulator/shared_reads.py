@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from providers.emulator.arm import SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body, not_found, page
 from providers.emulator.locations import find
-from providers.emulator.replication import COMPLETED, state_of
+from providers.emulator.replication import usable_regions
 from providers.emulator.service import Handler, Route, Service
 from providers.emulator.store import Resource
 from providers.emulator.tracked import DEFINITION, GALLERY, VERSION
@@ -51,14 +51,6 @@ class _Way:
 
 _DIRECT = _Way("sharedGalleries", "/SharedGalleries", community=False)
 _COMMUNITY = _Way("communityGalleries", "/CommunityGalleries", community=True)
-
-
-def community_gallery(service: Service, public_name: str) -> Resource | None:
-    """The gallery that the community knows under a public name; None when there is none, or it is not enabled."""
-    for gallery in _shared(service, _COMMUNITY, to_tenant=False):
-        if _COMMUNITY.public_name(gallery).lower() == public_name.lower():
-            return gallery
-    return None
 
 
 def _shared(service: Service, way: _Way, *, to_tenant: bool) -> Iterator[Resource]:
@@ -107,9 +99,7 @@ def _versions(service: Service, definition: Resource, location: str) -> list[Res
     """The versions that can be used in a location."""
     now = service.clock.now()
     return [
-        version
-        for version in service.store.inside(definition.id, VERSION)
-        if location in version.hidden["regions"] and state_of(version.hidden["regions"][location], now) == COMPLETED
+        version for version in service.store.inside(definition.id, VERSION) if location in usable_regions(version, now)
     ]
 
 

@@ -24,7 +24,7 @@ def _share(service: Service, request: ArmRequest) -> ArmAnswer:
     not_busy(service, gallery)
     fields = Fields.of(request.body, "sharingUpdate")
     action = fields.choice("operationType", _OPERATIONS, required=True)
-    groups = {kind: ids for entry in fields.objects("groups") for kind, ids in [_group(entry)]}
+    groups = _groups(fields)
     permissions = gallery.properties.get("sharingProfile", {}).get("permissions", "Private")
     needed = {"Add": "Groups", "Remove": "Groups", "EnableCommunity": "Community"}.get(str(action))
     if needed and permissions != needed:
@@ -45,9 +45,13 @@ def _share(service: Service, request: ArmRequest) -> ArmAnswer:
     return accepted(service, request, gallery, operation, poll_s=2)
 
 
-def _group(entry: Fields) -> tuple[str, list[str]]:
-    kind = entry.choice("type", tuple(_MOST), required=True)
-    return str(kind), entry.texts("ids")
+def _groups(fields: Fields) -> dict[str, list[str]]:
+    """The ids of each type, also when a type is there more than once."""
+    found: dict[str, list[str]] = {}
+    for entry in fields.objects("groups"):
+        kind = str(entry.choice("type", tuple(_MOST), required=True))
+        found[kind] = found.get(kind, []) + entry.texts("ids")
+    return found
 
 
 def _planned(before: Mapping[str, list[str]], action: str, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -21,8 +21,8 @@ _PATH = f"{GALLERY_PATH}/softDeletedArtifactTypes/{{kind}}/artifacts/{{definitio
 
 def artifact_id(version_id: str) -> str:
     """The id under which a version lies once it is soft-deleted."""
-    gallery, _, rest = version_id.partition("/images/")
-    definition, _, version = rest.partition("/versions/")
+    definition_id, _, version = version_id.rpartition("/versions/")
+    gallery, _, definition = definition_id.rpartition("/images/")
     return f"{gallery}/softDeletedArtifactTypes/Images/artifacts/{definition}/versions/{version}"
 
 
@@ -33,25 +33,26 @@ def soft_delete_policy(service: Service, version: Resource) -> Body | None:
     return policy if policy.get("isSoftDeleteEnabled") else None
 
 
-def keep_artifact(service: Service, version: Resource) -> None:
-    """Puts a deleted version among the soft-deleted ones, until its time is over."""
+def keep_artifact(service: Service, version: Resource, deleted: float) -> None:
+    """Puts a version that was deleted at a moment among the soft-deleted ones, until its time is over."""
     policy = soft_delete_policy(service, version) or {}
-    now = service.clock.now()
-    usable = now + _DAY_S * policy.get("retentionPeriodInDays", DEFAULT_RETENTION_DAYS)
+    usable = deleted + _DAY_S * policy.get("retentionPeriodInDays", DEFAULT_RETENTION_DAYS)
     gone = usable + _DAY_S * policy.get("gracePeriodInDays", 0)
     identity = artifact_id(version.id)
     properties: Body = {"resourceArmId": version.id, "softDeletedArtifactType": "Images"}
-    properties |= {"softDeletedTime": service.stamp(now)}
+    properties |= {"softDeletedTime": service.stamp(deleted)}
     properties |= {"consumptionEndTime": service.stamp(usable), "hardDeletionTargetTime": service.stamp(gone)}
     body: Body = {"id": identity, "name": version.name, "location": version.body["location"]}
     body |= {
         "type": "Microsoft.Compute/galleries/softDeletedArtifactTypes/artifacts/versions",
         "properties": properties,
     }
+    if "tags" in version.body:
+        body["tags"] = version.body["tags"]
     hidden = {**version.hidden, "was": version.body}
     kept = Resource(identity, SOFT_DELETED, identity.rsplit("/versions/", 1)[0], body, hidden)
     service.store.put(kept)
-    service.store.put_operation(Operation(str(uuid.uuid4()), kept.key, "expire", now, gone))
+    service.store.put_operation(Operation(str(uuid.uuid4()), kept.key, "expire", deleted, gone))
 
 
 def restore(service: Service, deleted: Resource) -> Resource:

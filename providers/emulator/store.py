@@ -1,4 +1,4 @@
-"""Everything the service keeps, in one SQLite file: resources, operations, and its own settings.
+"""Everything the service keeps, in one SQLite file: resources and operations.
 
 Every request reads what it needs and writes what it changed in one transaction, so nothing is lost when the process
 is killed, and a second process on the same file sees the same world.
@@ -36,7 +36,6 @@ CREATE TABLE IF NOT EXISTS operations (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS operations_due ON operations (done, due);
 CREATE INDEX IF NOT EXISTS operations_by_key ON operations (key, done);
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
 
@@ -77,6 +76,13 @@ class Operation:
     error: Body | None = None
     more: Body = field(default_factory=dict)
 
+    @property
+    def end(self) -> float:
+        """When it ends. Raises: ValueError while it is stuck."""
+        if self.due is None:
+            raise ValueError(f"the operation '{self.id}' has no end. This is a bug.")
+        return self.due
+
 
 class Store:
     """The file. One transaction at a time: take `transaction()` around everything that belongs together."""
@@ -102,14 +108,6 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
-
-    def setting(self, name: str, default: str) -> str:
-        """A setting; kept as `default` from now on when there was none."""
-        self._db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, default))
-        return str(self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()[0])
-
-    def set_setting(self, name: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
     def get(self, resource_id: str) -> Resource | None:
         rows = self._select("key = ?", resource_id.lower())

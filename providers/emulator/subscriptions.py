@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 
 from providers.emulator.api_versions import GALLERY_VERSIONS
-from providers.emulator.arm import COMPUTE, ArmAnswer, ArmError, ArmRequest, Body
+from providers.emulator.arm import COMPUTE, ArmAnswer, ArmError, ArmRequest, Body, group_not_found
 from providers.emulator.locations import LOCATIONS
 from providers.emulator.service import Route, Service
 from providers.emulator.store import Resource
@@ -62,7 +62,7 @@ def require_group(service: Service, request: ArmRequest) -> Resource:
     name = request.params["rg"]
     group = service.store.get(group_id(service, name))
     if group is None:
-        raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+        raise group_not_found(name)
     if request.method in ("PUT", "PATCH", "POST") and group.properties["provisioningState"] == DELETING:
         raise ArmError(
             409,

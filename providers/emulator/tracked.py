@@ -7,7 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from providers.emulator.arm import COMPUTE, GROUP_PATH, ArmAnswer, ArmError, ArmRequest, Body, not_found, page
+from providers.emulator.arm import (
+    COMPUTE,
+    GROUP_PATH,
+    ArmAnswer,
+    ArmError,
+    ArmRequest,
+    Body,
+    group_not_found,
+    not_found,
+    page,
+)
 from providers.emulator.locations import Location, find
 from providers.emulator.operations import accepted
 from providers.emulator.reading import Fields
@@ -70,12 +80,10 @@ def changed(target: str, before: Any, after: Any) -> ArmError:
 
 
 def fixed(fields: Fields, name: str, before: Any, after: Any) -> Any:
-    """The value of a property that is set once: `after` when it is new, the one before when nothing is said.
+    """The value before of a property that is set when its resource is created and may be left out later.
 
-    Raises: ArmError when it is another.
+    Raises: ArmError when another is asked for, or one where there was none.
     """
-    if before is None:
-        return after
     if after is not None and _folded(after) != _folded(before):
         raise changed(fields.path(name), before, after)
     return before
@@ -92,9 +100,12 @@ def _folded(value: Any) -> Any:
 
 
 def require(service: Service, resource_id: str) -> Resource:
-    """The resource of an id. Raises: ArmError 404."""
+    """The resource of an id. Raises: ArmError 404, for its resource group when that is what is missing."""
     found = service.store.get(resource_id)
     if found is None:
+        group_id = "/".join(resource_id.split("/")[:5])
+        if service.store.get(group_id) is None:
+            raise group_not_found(group_id.rpartition("/")[2])
         raise not_found(resource_id)
     return found
 
@@ -143,7 +154,7 @@ def refuse_parent_delete(service: Service, request: ArmRequest, resource: Resour
         )
 
 
-def child_gone(service: Service, child: Resource) -> None:
+def child_gone(service: Service, child: Resource, since: float) -> None:
     """Notes that the parent still believes in a child for a while.
 
     Source: reports that a parent's deletion fails for 10 to 30 seconds after its child is gone.
@@ -151,7 +162,7 @@ def child_gone(service: Service, child: Resource) -> None:
     parent = service.store.get(child.parent)
     lag = service.durations.scaled(service.durations.parent_lag)
     if parent is not None and lag > 0:
-        parent.hidden["busyUntil"] = service.clock.now() + lag
+        parent.hidden["busyUntil"] = since + lag
         service.store.put(parent)
 
 
@@ -161,7 +172,7 @@ def begin_delete(service: Service, request: ArmRequest, resource: Resource, seco
     for operation in running:
         if operation.verb == "delete":
             return accepted(service, request, resource, operation, poll_s=poll_s)
-        operation.done = True
+        operation.done, operation.due = True, service.clock.now()
         operation.error = {"code": "OperationPreempted", "message": "The resource is being deleted."}
         service.store.put_operation(operation)
     resource.properties["provisioningState"] = DELETING
@@ -174,7 +185,7 @@ def finish_container(service: Service, operation: Operation, resource: Resource)
     """The end of an operation on a gallery or a definition."""
     if operation.verb == "delete":
         service.store.remove(resource.id)
-        child_gone(service, resource)
+        child_gone(service, resource, operation.end)
         return
     resource.properties["provisioningState"] = SUCCEEDED
     service.store.put(resource)

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator
 
 from providers.emulator.arm import ArmError, ArmRequest, Body, invalid
+from providers.emulator.content_use import used_content
 from providers.emulator.reading import Fields
 from providers.emulator.service import Service
 from providers.emulator.sources import ResolvedSource, SourceDisk, resolve
@@ -19,17 +20,29 @@ from providers.emulator.vhds import vhd_size_gb
 _STICKY = ("source", "osDiskImage", "dataDiskImages")
 
 
-def copy_ahead(service: Service, request: ArmRequest) -> None:
-    """Copies the blobs that a new version is made from. Whether they can be used is found out with the rest."""
-    with contextlib.suppress(ArmError):  # found out later, in its place among the other refusals
+@contextlib.contextmanager
+def copy_ahead(service: Service, request: ArmRequest) -> Iterator[None]:
+    """Copies the blobs that a new version is made from; they go again when it is refused after all."""
+    kept: list[str] = []
+    with contextlib.suppress(ArmError):  # told in its place among the other refusals, when the sources are followed
         for uri in _blobs_in(Fields.of(request.body, "galleryImageVersion")):
             vhd_size_gb(service, uri, "galleryImageVersion")
-            service.blobs.keep(uri)
+            kept.append(service.blobs.keep(uri))
+    try:
+        yield
+    except ArmError:
+        with service.store.transaction():
+            for name in set(kept) - used_content(service.store):
+                service.blobs.remove(name)
+        raise
 
 
 def _blobs_in(version: Fields) -> Iterator[str]:
     """Raises: ArmError when the body has not the form that it needs."""
-    profile = version.object("properties").object("storageProfile")
+    properties = version.object("properties")
+    if str(properties.object("publishingProfile").get("replicationMode")).lower() == "shallow":
+        return
+    profile = properties.object("storageProfile")
     for disk in (profile.object("osDiskImage"), *profile.objects("dataDiskImages")):
         if uri := disk.object("source").text("uri"):
             yield uri

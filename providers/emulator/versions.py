@@ -5,10 +5,11 @@ Source: the Compute Gallery REST specification; recordings of the Azure CLI's ga
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator
 
+from providers.emulator import written_bodies
 from providers.emulator.arm import ArmAnswer, ArmError, ArmRequest, Body
 from providers.emulator.content_use import drop_content
 from providers.emulator.definitions import PATH as DEFINITION_PATH
@@ -41,16 +42,22 @@ from providers.emulator.tracked import (
     changed,
     check_name,
     child_gone,
-    fixed,
     listing,
     location_of,
     not_busy,
     parent_of,
     require,
 )
+from providers.emulator.version_rules import (
+    check_end_of_life,
+    check_removed,
+    check_sharing,
+    safety_profile,
+    write_security,
+)
 from providers.emulator.version_storage import copy_ahead, shown_storage, write_storage
 
-_NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}")
+_NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
 KIND = Kind(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
 PATH = f"{DEFINITION_PATH}/versions/{{version}}"
 MOST_IN_REGION = 10_000
@@ -77,7 +84,6 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
         version = _new(service, identity, request, definition, location)
     else:
         not_busy(service, existing)
-        _interfere(service, request, existing)
         version = existing
     return _write(service, request, version, definition, fields, replace=True, new=existing is None)
 
@@ -85,7 +91,6 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
 def _patch(service: Service, request: ArmRequest) -> ArmAnswer:
     version = require(service, version_id(request))
     not_busy(service, version)
-    _interfere(service, request, version)
     definition = require(service, version.parent)
     fields = Fields.of(request.body, "galleryImageVersion")
     return _write(service, request, version, definition, fields, replace=False, new=False)
@@ -109,8 +114,25 @@ def _new(service: Service, identity: str, request: ArmRequest, definition: Resou
     return Resource(identity, VERSION, definition.id, body, {"region": location.name, "regions": {}})
 
 
+@contextlib.contextmanager
+def _interfered(service: Service, request: ArmRequest) -> Iterator[None]:
+    """Somebody else's write comes first, when a fault asks for it, and stays when the request is refused."""
+    with service.store.transaction():
+        service.settle()
+        version = service.store.get(request.path)
+        if version is not None and not service.store.running_operations(version.key):
+            _interfere(service, request, version)
+    yield
+
+
+@contextlib.contextmanager
+def _ahead_of_put(service: Service, request: ArmRequest) -> Iterator[None]:
+    with _interfered(service, request), copy_ahead(service, request):
+        yield
+
+
 def _interfere(service: Service, request: ArmRequest, version: Resource) -> None:
-    """Somebody else's write, when a fault asks for it: the target regions become other ones."""
+    """The target regions become other ones, when a fault asks for it."""
     fault = service.faults.take("edit-regions", request.method, request.path)
     if fault is None:
         return
@@ -123,6 +145,7 @@ def _interfere(service: Service, request: ArmRequest, version: Resource) -> None
         legs[region] = version.hidden["regions"].get(region, {"started": now, "due": now, "fails": ""})
     version.properties["publishingProfile"]["targetRegions"] = found
     version.hidden["regions"] = legs
+    service.store.put(version)
 
 
 def _write(
@@ -151,15 +174,15 @@ def _write(
         stored.get("publishingProfile"),
         replace=replace,
     )
-    _check_removed(version, properties, before, profile)
+    check_removed(version, properties, before, profile)
     stored["publishingProfile"] = profile
-    _check_sharing(service, definition, version, properties)
+    check_sharing(service, definition, version, properties)
     shallow = profile.get("replicationMode") == "Shallow"
     write_storage(service, version, definition, properties, new=new, shallow=shallow)
-    stored["safetyProfile"] = _safety(request, properties.object("safetyProfile"), stored.get("safetyProfile"))
+    stored["safetyProfile"] = safety_profile(request, properties.object("safetyProfile"), stored.get("safetyProfile"))
     if not stored["safetyProfile"]:
         del stored["safetyProfile"]
-    _security(properties, stored)
+    write_security(properties, stored, new=new)
     legs, seconds = plan_legs(service, request, version, before, shallow=shallow)
     return _begin(service, request, version, legs, seconds, new=new)
 
@@ -170,67 +193,12 @@ def _begin(
     settle = service.durations.version_settle
     operation = service.start(request, version, "create" if new else "update", seconds + settle)
     if operation.due is None:
-        hold(legs, operation.started)
+        hold(legs, version.hidden["regions"])
     version.hidden["regions"] = legs
     version.properties["provisioningState"] = CREATING if new else UPDATING
     version.properties.pop("validationsProfile", None)
     service.store.put(version)
     return written(service, request, _shown(version), operation, new=new, poll_s=_POLL_S)
-
-
-def _check_removed(version: Resource, properties: Fields, before: Mapping[str, Body], profile: Body) -> None:
-    """Source: safetyProfile.allowDeletionOfReplicatedLocations; versions from before it existed allow it."""
-    removed = sorted(before.keys() - {region_of(one) for one in profile["targetRegions"]})
-    allowed = version.properties.get("safetyProfile", {}).get("allowDeletionOfReplicatedLocations", True)
-    if removed and not allowed:
-        raise ArmError(
-            409,
-            "OperationNotAllowed",
-            f"The image version cannot be removed from {', '.join(map(display_name, removed))}: "
-            "safetyProfile.allowDeletionOfReplicatedLocations is false.",
-            properties.path("publishingProfile.targetRegions"),
-        )
-
-
-def _check_sharing(service: Service, definition: Resource, version: Resource, properties: Fields) -> None:
-    """What direct and community sharing ask of versions. Source: Azure's documentation of both."""
-    gallery = require(service, definition.parent)
-    permissions = gallery.properties.get("sharingProfile", {}).get("permissions", "Private")
-    regions = version.properties["publishingProfile"]["targetRegions"]
-    path = "publishingProfile.targetRegions"
-    if permissions == "Private":
-        return
-    if any("encryption" in region for region in regions):
-        raise properties.refuse(path, "A shared gallery cannot hold versions that are encrypted with your own keys.")
-    if version.hidden["region"] != gallery.hidden["region"]:
-        raise ArmError(
-            400,
-            "InvalidParameter",
-            f"The location of a version in a shared gallery must be the gallery's, '{gallery.body['location']}'.",
-            "galleryImageVersion.location",
-        )
-    if permissions == "Community" and {region_of(one) for one in regions} != {gallery.hidden["region"]}:
-        raise properties.refuse(path, "A community gallery holds versions in its own region only.")
-
-
-def _safety(request: ArmRequest, given: Fields, before: Body | None) -> Body:
-    """Source: recordings: from api-version 2024-03-03 on two members are always answered, the third when it was set."""
-    found = dict(before or {})
-    if request.api_version >= "2022-03-03":
-        found.setdefault("reportedForPolicyViolation", False)
-        found.setdefault("allowDeletionOfReplicatedLocations", False)
-    for name in ("allowDeletionOfReplicatedLocations", "blockDeletionBeforeEndOfLife"):
-        flag = given.flag(name)
-        if flag is not None:
-            found[name] = flag
-    return found
-
-
-def _security(properties: Fields, stored: Body) -> None:
-    profile = properties.object("securityProfile")
-    if profile.values:
-        before = stored.get("securityProfile")
-        stored["securityProfile"] = fixed(properties, "securityProfile", before, dict(profile.values))
 
 
 def _shown(version: Resource, *, expand: str = "", status: Body | None = None) -> Resource:
@@ -268,29 +236,16 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
         if deleted is None or not bypass:
             return ArmAnswer(204)
         return begin_delete(service, request, deleted, service.durations.version_delete, poll_s=_POLL_S)
-    _check_end_of_life(service, version)
+    check_end_of_life(service, version)
     version.hidden["bypass"] = bypass
     return begin_delete(service, request, version, service.durations.version_delete, poll_s=_POLL_S)
-
-
-def _check_end_of_life(service: Service, version: Resource) -> None:
-    if not version.properties.get("safetyProfile", {}).get("blockDeletionBeforeEndOfLife"):
-        return
-    end = version.properties["publishingProfile"].get("endOfLifeDate")
-    if end is None or datetime.fromisoformat(end).timestamp() > service.clock.now():
-        raise ArmError(
-            409,
-            "DeleteGalleryImageVersionBlockedBeforeEndOfLife",
-            f"The image version '{version.name}' cannot be deleted before its end of life, {end}: "
-            "safetyProfile.blockDeletionBeforeEndOfLife is true.",
-        )
 
 
 def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: Fields) -> ArmAnswer:
     """A PUT of a soft-deleted version: one that asks to restore it, or brings no source, brings it back."""
     properties = fields.object("properties")
-    wants = properties.flag("restore")
-    if deleted.properties.get("provisioningState") == DELETING or (wants is None and properties.has("storageProfile")):
+    new_source = properties.has("storageProfile") and not properties.flag("restore")
+    if deleted.properties.get("provisioningState") == DELETING or new_source:
         raise ArmError(
             409,
             "Conflict",
@@ -313,10 +268,10 @@ def finish(service: Service, operation: Operation, version: Resource) -> None:
     if operation.verb == "delete":
         service.store.remove(version.id)
         if soft_delete_policy(service, version) and not version.hidden.get("bypass"):
-            keep_artifact(service, version)
+            keep_artifact(service, version, operation.end)
         else:
             drop_content(service, version)
-        child_gone(service, version)
+        child_gone(service, version, operation.end)
         return
     release(version.hidden["regions"], operation)
     failed = failed_regions(version)
@@ -336,56 +291,25 @@ def finish_deleted(service: Service, _operation: Operation, deleted: Resource) -
     drop_content(service, deleted)
 
 
-_TEXT: Body = {"type": "string"}
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": _TEXT,
-        "tags": {"type": "object", "additionalProperties": _TEXT},
-        "properties": {
-            "type": "object",
-            "properties": {
-                "publishingProfile": {
-                    "type": "object",
-                    "properties": {
-                        "targetRegions": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "properties": {
-                                    "name": _TEXT,
-                                    "regionalReplicaCount": {"type": "integer"},
-                                    "storageAccountType": _TEXT,
-                                    "excludeFromLatest": {"type": "boolean"},
-                                },
-                            },
-                        },
-                        "replicaCount": {"type": "integer"},
-                        "excludeFromLatest": {"type": "boolean"},
-                        "endOfLifeDate": _TEXT,
-                        "replicationMode": {"enum": ["Full", "Shallow"]},
-                        "storageAccountType": _TEXT,
-                    },
-                },
-                "storageProfile": {
-                    "type": "object",
-                    "properties": {
-                        "source": {"type": "object", "properties": {"id": _TEXT, "virtualMachineId": _TEXT}},
-                        "osDiskImage": {"type": "object"},
-                        "dataDiskImages": {"type": "array", "items": {"type": "object"}},
-                    },
-                },
-                "safetyProfile": {"type": "object"},
-                "restore": {"type": "boolean"},
-            },
-        },
-    },
-}
-
 ROUTES = (
-    Route("PUT", PATH, _put, "write version", budget="CreateUpdateGalleryImageVersion", body=_BODY, ahead=copy_ahead),
-    Route("PATCH", PATH, _patch, "patch version", budget="CreateUpdateGalleryImageVersion", body=_BODY),
+    Route(
+        "PUT",
+        PATH,
+        _put,
+        "write version",
+        budget="CreateUpdateGalleryImageVersion",
+        body=written_bodies.VERSION,
+        ahead=_ahead_of_put,
+    ),
+    Route(
+        "PATCH",
+        PATH,
+        _patch,
+        "patch version",
+        budget="CreateUpdateGalleryImageVersion",
+        body=written_bodies.VERSION,
+        ahead=_interfered,
+    ),
     Route("GET", PATH, _get, "read version", budget="GetGalleryImageVersion", query=("$expand",)),
     Route("DELETE", PATH, _delete, "delete version", budget="DeleteGalleryImageVersion", query=("bypasssoftdelete",)),
     Route("GET", f"{DEFINITION_PATH}/versions", _list, "list versions", budget="ListGalleryImageVersionsInGallery"),

@@ -70,7 +70,8 @@ def _cells(drift: Drift) -> Iterator[Cell]:
 
 def _counts(report: DriftReport, *, unmanaged: bool) -> Iterator[str]:
     if report.drifts:
-        yield f"{len(report.drifts):,} drifted"
+        critical = f" ({report.critical:,} critical)" if report.critical else ""
+        yield f"{len(report.drifts):,} drifted{critical}"
     yield f"{report.checked - len(report.drifts) - len(report.ignored):,} as recorded"
     if report.unreachable:
         yield f"{len(report.unreachable):,} unknown"

@@ -72,6 +72,7 @@ def drift_event(report: DriftReport, environment: str) -> Event:
         "lineage": report.lineage,
         "serial": report.serial,
         "found": report.found,
+        "critical": report.critical,
         "checked": report.checked,
         "drifts": [_drift(drift) for drift in report.drifts],
         "ignored": [_drift(drift) for drift in report.ignored],
@@ -124,6 +125,7 @@ def _drift(drift: Drift) -> Event:
     return {
         "address": str(drift.address),
         "kind": drift.kind.value,
+        "severity": drift.severity.value,
         "object_id": drift.object_id,
         "faults": list(drift.faults),
         "changes": [{"path": item.path, "before": item.before, "after": item.after} for item in drift.changes],

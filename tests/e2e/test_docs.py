@@ -3,6 +3,7 @@ link leads somewhere."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from support.console import Block, blocks, run, same, scratch_project, steps
 
 from manifests.loading.load import load_manifest
 from manifests.project import load_project
+from providers.emulator.faults import read_faults
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -62,6 +64,14 @@ def test_manifests_load(path: Path, tmp_path: Path) -> None:
         (folder / "manifests" / "shown.yaml").write_text("" if is_project else block.text)
         project = load_project(folder)
         assert is_project or load_manifest(project).resources, f"{path.name}:{block.line}: declares nothing"
+
+
+@documents
+def test_faults_are_understood(path: Path) -> None:
+    """A json block that is a list holds faults for the emulator."""
+    for block in of_language(path, "json"):
+        content = json.loads(block.text)
+        assert not isinstance(content, list) or read_faults(content)
 
 
 @documents

@@ -23,6 +23,7 @@ from providers.emulator.publishing import region_of
 from providers.emulator.replication import COMPLETED, state_of
 from providers.emulator.server import EmulatorSettings, start
 from providers.emulator.store import Resource
+from providers.emulator.timing import Durations
 from providers.emulator.tracked import DEFINITION, GALLERY, VERSION
 from providers.image_files.sources import FileSources
 from providers.protocol import OwnerMark, Provider
@@ -79,6 +80,10 @@ class AzureWorld:
         with self.emulator.service.store.transaction():
             self.emulator.service.settle()
         return answer or {}
+
+    def set_time_scale(self, scale: float) -> None:
+        """How long operations take from now on, as a part of what they take on the real service."""
+        self.emulator.service.durations = Durations(scale=scale)
 
     # Sources.
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from providers.emulator.admin import set_faults
 from providers.emulator.arm import ArmAnswer, ArmError, ArmRequest, Body
 from providers.emulator.assembly import create_service
 from providers.emulator.disk_content import DiskContents
+from providers.emulator.faults import Fault
 from providers.emulator.service import Service
 from providers.emulator.store import Store
 from providers.emulator.timing import Durations, ManualClock
@@ -38,7 +41,7 @@ class Emulated:
         self, method: str, path: str, body: Any = None, *, api_version: str = "2026-03-03", **query: str
     ) -> ArmAnswer:
         full = path if path.startswith("/") else f"{COMPUTE}/{path}"
-        names = {f"${name}" if name in ("expand", "filter") else name: value for name, value in query.items()}
+        names = {f"${name}" if name in ("expand", "filter", "select") else name: one for name, one in query.items()}
         return self.service.handle(ArmRequest(method, full, {"api-version": api_version, **names}, body))
 
     def put(self, path: str, properties: Mapping[str, Any] | None = None, **more: Any) -> ArmAnswer:
@@ -61,6 +64,15 @@ class Emulated:
 
     def put_refused(self, path: str, properties: Mapping[str, Any] | None = None, **more: Any) -> ArmError:
         return self.refused("PUT", path, {"location": "eastus", "properties": properties or {}, **more})
+
+    def status(self, answer: ArmAnswer) -> Body:
+        """How the operation stands that an answer began."""
+        path = urlsplit(answer.headers["Azure-AsyncOperation"]).path
+        return self.get(path)
+
+    def faults(self, *faults: Fault) -> None:
+        """These faults from now on, and no others."""
+        set_faults(self.service, faults)
 
     def group(self) -> None:
         self.send("PUT", GROUP, {"location": "eastus"})
@@ -117,9 +129,9 @@ def version_properties(profile: Mapping[str, Any], **publishing: Any) -> Body:
 
 
 @contextmanager
-def emulated_service(folder: Path) -> Iterator[Emulated]:
+def emulated_service(folder: Path, *, scale: float = 0) -> Iterator[Emulated]:
     """A service with a resource group, for as long as this lasts."""
-    emulated = Emulated(folder)
+    emulated = Emulated(folder, scale=scale)
     try:
         emulated.group()
         yield emulated

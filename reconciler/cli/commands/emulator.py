@@ -46,10 +46,11 @@ def emulator(
     ] = "",
     budgets: Annotated[bool, typer.Option("--budgets", help="Refuse requests beyond Azure's budgets.")] = False,
 ) -> int:
-    """Run an emulator of Azure's Compute Gallery API, until interrupted.
+    """Run an emulator of Azure's Compute Gallery API.
 
-    Its clients are this tool, the Python SDK and the az command; it prints what they need to be told. Blobs on this
-    machine can be sources of images, and those of the storage account in AZURE_STORAGE_CONNECTION_STRING.
+    It runs until it is interrupted. Its clients are this tool, the Python SDK and the az command; it prints what they
+    need to be told. Blobs on this machine can be sources of images, and those of the storage account in
+    AZURE_STORAGE_CONNECTION_STRING.
 
     Exit codes: 0 it was ended, 1 an error.
     """

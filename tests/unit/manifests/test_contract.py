@@ -113,3 +113,8 @@ def test_fields_without_a_rule_are_not_about_the_object():
         *((Kind.IMAGE_VERSION, name) for name in ("kind", "image", "name", "lifecycle")),
         (Kind.TARGET_REGION, "name"),
     }
+
+
+def test_only_features_are_unlocked_by_a_request():
+    unlocked = [(line.kind, line.path, line.rule.unlocked_by) for line in mutability_table() if line.rule.unlocked_by]
+    assert unlocked == [(Kind.IMAGE_DEFINITION, "features", "allowUpdateImage")]

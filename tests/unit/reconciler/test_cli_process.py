@@ -17,7 +17,8 @@ from reconciler.cli.interrupts import Signals
 from reconciler.cli.session import colors_wanted
 from reconciler.execution import Interrupt
 
-HEAVY = {"pydantic", "yaml", "networkx", "deepdiff", "rich"}
+BACKENDS = {"azure", "cryptography", "jwt", "msal", "starlette", "trustme", "uvicorn"}
+HEAVY = {"pydantic", "yaml", "networkx", "deepdiff", "rich"} | BACKENDS
 IMPORTED = """
 import sys
 from reconciler.cli.app import run
@@ -55,6 +56,12 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["plan"], ["plan", "--detailed-exitcode"], ["plan", "--json"]])
 def test_a_plan_with_nothing_to_do_imports_nothing_heavy(applied: Path, words: list[str]) -> None:
     assert imported(applied, *words) & HEAVY == set()
+
+
+@pytest.mark.parametrize("words", [["plan"], ["apply", "--auto-approve"], ["validate"], ["schema"]])
+def test_only_who_uses_a_backend_loads_its_libraries(tmp_path: Path, words: list[str]) -> None:
+    assert run(["init", str(tmp_path / "project")]) == 0
+    assert imported(tmp_path / "project", *words) & BACKENDS == set()
 
 
 def test_drift_that_finds_nothing_imports_nothing_heavy(applied: Path) -> None:

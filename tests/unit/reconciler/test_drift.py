@@ -10,7 +10,7 @@ from support.worlds import LINEAGE, inputs_of
 
 from manifests.address import Address
 from providers.protocol import Observed
-from reconciler.drift import DriftKind, DriftReport, find_drift
+from reconciler.drift import DriftKind, DriftReport, DriftSeverity, find_drift
 from reconciler.refresh import World
 
 GALLERY, VERSION, REGION = "corp", "corp/ubuntu/1.0.0", "corp/ubuntu/1.0.0@eastus"
@@ -35,6 +35,16 @@ def test_nothing_changed() -> None:
 
 def test_missing() -> None:
     assert kinds(drift({GALLERY: {}}, {})) == [(GALLERY, DriftKind.MISSING)]
+
+
+def test_a_region_that_is_lost_is_critical_and_another_description_is_not() -> None:
+    recorded = {GALLERY: {"description": "a"}, VERSION: {}, REGION: {}}
+    report = drift(recorded, {GALLERY: {"description": "b"}, VERSION: {}})
+    assert [(str(item.address), item.severity) for item in report.drifts] == [
+        (GALLERY, DriftSeverity.WARNING),
+        (REGION, DriftSeverity.CRITICAL),
+    ]
+    assert report.critical == 1
 
 
 def test_changed_attributes_are_named_from_recorded_to_observed() -> None:

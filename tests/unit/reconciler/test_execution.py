@@ -11,12 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.worlds import inputs_of
+from support.worlds import CAPABILITIES, NOW, inputs_of
 
 from manifests.address import Address
 from manifests.values import canonical_json
 from providers.errors import ContractViolation, ProviderError
-from providers.protocol import Applied, Done, InProgress, Operation, ProgressCallback, Step, Verb
+from providers.protocol import (
+    Applied,
+    Capabilities,
+    Condition,
+    Done,
+    InProgress,
+    Observed,
+    Operation,
+    ProgressCallback,
+    Scan,
+    Scope,
+    Step,
+    Verb,
+)
 from reconciler.actions import Action
 from reconciler.apply import ApplyResult, apply_plan, settle
 from reconciler.execution import ApplyContext, Interrupt
@@ -40,11 +53,13 @@ def applied(step: Step) -> Applied:
 
 @dataclass
 class ScriptedProvider:
-    """Does what `script` says for an address, and else succeeds; `polls` is how often an operation is in progress."""
+    """Does what `script` says for an address, and else succeeds; `polls` is how often an operation is in progress, and
+    `busy` how many looks find everything still being worked on."""
 
     script: dict[str, Callable[[Step], Applied | ProviderError]] = field(default_factory=dict)
     raises: dict[str, Exception] = field(default_factory=dict)
     polls: int = 0
+    busy: int = 0
     begun: list[str] = field(default_factory=list)
     polled: int = 0
     on_begin: Callable[[Operation], None] = lambda operation: None
@@ -63,6 +78,14 @@ class ScriptedProvider:
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
         self.polled += 1
         return self._answer(handle["unit"], handle["left"] - 1)
+
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
+        condition = Condition.BUSY if self.busy else Condition.READY
+        self.busy -= self.busy > 0
+        return Scan({one: Observed(one, f"id:{one}", None, "f", "{}", condition) for one in scope.wanted})
 
     def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
         self.tidied = [str(address) for address in addresses]
@@ -102,7 +125,8 @@ def lease(store: StateStore) -> Lease:
 
 def run(store: StateStore, lease: Lease, provider: ScriptedProvider, **options: Any) -> ApplyResult:
     inputs = inputs_of(options.pop("desired", WORLD), options.pop("recorded", {}), {})
-    context = ApplyContext(store, lease, {"default": provider}, inputs.state.records, "run-1", "now", **options)  # type: ignore[dict-item]
+    started = options.pop("started", NOW.isoformat())
+    context = ApplyContext(store, lease, {"default": provider}, inputs.state.records, "run-1", started, **options)  # type: ignore[dict-item]
     return apply_plan(make_plan(inputs), context)
 
 
@@ -203,6 +227,32 @@ def test_handles_are_in_the_journal_and_a_later_run_settles_them(store: StateSto
     assert store.read().intents[Address("corp")].handle == ""
     assert provider.polled == 2
     assert provider.tidied == ["corp"]
+
+
+def test_what_was_begun_without_a_handle_is_waited_for_before_it_is_tidied(store: StateStore, lease: Lease) -> None:
+    class Watching(ScriptedProvider):
+        def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+            assert not self.busy
+            super().tidy(addresses, lineage)
+
+    provider = Watching(busy=2, raises={"corp": ProviderError("cut off")})
+    run(store, lease, provider, desired={"corp": {}})
+    settle(store.read(), {"default": provider}, store, lease, Reporter(), Interrupt())  # type: ignore[dict-item]
+    assert provider.tidied == ["corp"]
+
+
+def test_what_takes_longer_than_an_operation_may_is_not_waited_for(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(busy=2, raises={"corp": ProviderError("cut off")})
+    run(store, lease, provider, desired={"corp": {}}, started="2020-01-01T00:00:00+00:00")
+    settle(store.read(), {"default": provider}, store, lease, Reporter(), Interrupt())  # type: ignore[dict-item]
+    assert provider.busy == 1
+
+
+def test_a_step_that_failed_leaves_its_intent_and_nothing_to_ask_for(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(polls=2, script={WEST: lambda step: ProviderError("no room")})
+    assert not run(store, lease, provider).complete
+    ((address, intent),) = store.read().intents.items()
+    assert (str(address), intent.handle) == (WEST, "")
 
 
 def test_first_interrupt_finishes_what_runs_and_starts_nothing(store: StateStore, lease: Lease) -> None:

@@ -138,7 +138,7 @@ REPORT = DriftReport(
 )
 
 DRIFT_COUNTS = (
-    " 4 drifted · 15 as recorded · 1 unknown · 1 ignored by lifecycle.ignoreDrift"
+    " 4 drifted (3 critical) · 15 as recorded · 1 unknown · 1 ignored by lifecycle.ignoreDrift"
     " · 1 unmanaged object (--unmanaged lists them)"
 )
 
@@ -171,7 +171,9 @@ def test_unmanaged_objects_are_listed_on_request() -> None:
 def test_drift_for_programs() -> None:
     event = json.loads(json.dumps(drift_event(REPORT, "default")))
     assert event["type"] == "drift"
-    assert event["found"] is True
+    assert (event["found"], event["critical"]) == (True, 3)
+    assert [drift["severity"] for drift in event["drifts"]] == ["warning", "critical", "critical", "critical"]
+    assert [drift["severity"] for drift in event["unmanaged"]] == ["warning"]
     assert [drift["kind"] for drift in event["drifts"]] == ["changed", "damaged", "missing", "foreign"]
     assert event["unreachable"] == [{"address": "far", "why": "it does not answer"}]
 

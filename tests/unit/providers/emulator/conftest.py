@@ -14,3 +14,10 @@ def emulated(tmp_path: Path) -> Iterator[Emulated]:
     """A service with an empty resource group."""
     with emulated_service(tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+def paced(tmp_path: Path) -> Iterator[Emulated]:
+    """A service with an empty resource group, in which everything takes its time."""
+    with emulated_service(tmp_path, scale=1) as found:
+        yield found

@@ -1,0 +1,109 @@
+"""Who we are: which credential an endpoint gets, and why there is no token."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import azure.identity
+import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+
+from providers.azure.credentials import Renewing, credential
+from providers.azure.settings import read_settings
+from providers.errors import ProviderError, Unavailable
+from providers.registry import ProviderConfig
+
+SUBSCRIPTION = "12345678-1234-1234-1234-123456789abc"
+AZURE = "https://management.azure.com"
+EMULATOR = "https://localhost:8443"
+
+
+class Inner:
+    """A credential that gives tokens for `lifetime_s`, or raises `error`."""
+
+    def __init__(self, lifetime_s: float = 3600, error: Exception | None = None) -> None:
+        self.lifetime_s, self.error, self.asked = lifetime_s, error, 0
+
+    def get_token(self, *scopes: str, **more: Any) -> AccessToken:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return AccessToken(f"token {self.asked}", int(time.time() + self.lifetime_s))
+
+
+def used(kind: str, **settings: str) -> Any:
+    config = ProviderConfig("default", kind, {"subscription": SUBSCRIPTION, "resourceGroup": "rg", **settings}, Path())
+    read = read_settings(config)
+    return credential(read, read.ca)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "authority"),
+    [
+        (AZURE, "login.microsoftonline.com"),
+        (f"{AZURE}/", "login.microsoftonline.com"),
+        ("https://management.usgovcloudapi.net", "login.microsoftonline.us"),
+        ("https://management.chinacloudapi.cn", "login.chinacloudapi.cn"),
+    ],
+)
+def test_each_cloud_of_azure_has_its_own_sign_in(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, authority: str
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", lambda authority: asked.append(authority))
+    used("azure", endpoint=endpoint)
+    assert asked == [authority]
+
+
+@pytest.mark.parametrize("kind", ["azure", "emulator"])
+def test_another_endpoint_gives_out_its_own_tokens(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.setenv(name, SUBSCRIPTION)
+    assert isinstance(used(kind, endpoint=EMULATOR), azure.identity.ClientSecretCredential)
+    monkeypatch.delenv("AZURE_CLIENT_SECRET")
+    with pytest.raises(ProviderError, match="AZURE_CLIENT_SECRET not set"):
+        used(kind, endpoint=EMULATOR)
+
+
+def test_a_token_is_kept_until_shortly_before_its_end_or_until_it_is_to_be_forgotten() -> None:
+    inner = Inner()
+    renewing = Renewing(inner, AZURE)
+    assert [renewing.get_token("s").token for _ in range(3)] == ["token 1"] * 3
+    renewing.forget()
+    assert renewing.get_token("s").token == "token 2"
+    short = Renewing(Inner(lifetime_s=60), AZURE)
+    assert [short.get_token("s").token for _ in range(2)] == ["token 1", "token 2"]
+
+
+def why(error: Exception, endpoint: str) -> tuple[str, str]:
+    """Message and remedy when there is no token."""
+    with pytest.raises(Unavailable) as caught:
+        Renewing(Inner(error=error), endpoint).get_token("s")
+    return caught.value.message, caught.value.remedy
+
+
+def wrapped(text: str) -> Exception:
+    """As azure-identity reports what its transport raised: by its text, the cause in the context only."""
+    error = ClientAuthenticationError(f"Authentication failed: {text}")
+    error.__context__ = ServiceRequestError(text)
+    return error
+
+
+def test_who_does_not_answer_is_told_apart_from_who_refuses() -> None:
+    message, remedy = why(wrapped("Connection refused"), EMULATOR)
+    assert message == "the emulator does not answer: Connection refused"
+    assert "start it" in remedy
+    message, remedy = why(wrapped("Name or service not known"), AZURE)
+    assert message == "the sign-in of login.microsoftonline.com does not answer: Name or service not known"
+    message, remedy = why(wrapped("[SSL: CERTIFICATE_VERIFY_FAILED] no issuer"), EMULATOR)
+    assert f"who answers for {EMULATOR} is not known" in message
+    assert "`ca`" in remedy
+
+
+def test_a_refusal_is_told_in_its_first_line_without_numbers_for_support() -> None:
+    message, remedy = why(ClientAuthenticationError("Bad secret. Trace ID: 1 Correlation ID: 2\nmore"), AZURE)
+    assert message == "no access token could be had: Bad secret."
+    assert "az login" in remedy
