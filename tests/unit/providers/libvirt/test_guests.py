@@ -1,0 +1,133 @@
+"""Machines as libvirt is told of them, held against libvirt's own schema, and as it describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+import pytest
+
+from manifests.address import Address
+from providers.errors import Unsupported
+from providers.libvirt.domains import disks_of, parse
+from providers.libvirt.guests import Guest, Nature, mark_of
+from providers.libvirt.library import prepare
+from providers.protocol import OwnerMark
+
+MARK = OwnerMark("lineage", Address("corp", "web", "1.0.0", "eastus"))
+V2: dict[str, Any] = {"osType": "Linux", "hyperVGeneration": "V2", "architecture": "x64"}
+TRUSTED = {**V2, "features": {"SecurityType": {"value": "TrustedLaunch"}}}
+
+
+def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> Guest:
+    return Guest(
+        name="try-1",
+        uuid="6f0d1b0e-6e0a-4d8c-9f4b-0d8b7c1a2b3c",
+        mark=MARK,
+        nature=Nature.of(definition),
+        cpus=2,
+        memory_mib=1024,
+        disks=[(f"/pool/{number}.qcow2", "ReadOnly" if number == 0 else "") for number in range(disks)],
+        seed="/pool/seed.iso",
+        console="/pool/console.log",
+        network=network,
+    )
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [V2, TRUSTED, {**V2, "hyperVGeneration": "V1"}, {**V2, "architecture": "Arm64"}, {**V2, "osType": "Windows"}],
+    ids=["efi", "secure", "bios", "arm", "windows"],
+)
+@pytest.mark.parametrize("accelerated", [True, False])
+def test_libvirts_schema_knows_all_of_it(definition: dict[str, Any], accelerated: bool) -> None:
+    text = guest(definition, network="default").description(accelerated=accelerated)
+    assert fits_the_schema(text)
+    assert not fits_the_schema(text.replace("<vcpu>", "<cpus>").replace("</vcpu>", "</cpus>"))
+
+
+def fits_the_schema(text: str) -> bool:
+    """libvirt's own word, of a driver that runs nothing: what it says after that is about itself."""
+    prepare()
+    connection = libvirt.open("test:///default")
+    try:
+        connection.defineXMLFlags(text, libvirt.VIR_DOMAIN_DEFINE_VALIDATE).undefine()
+    except libvirt.libvirtError as error:
+        return bool(error.get_error_code() != libvirt.VIR_ERR_XML_INVALID_SCHEMA)
+    finally:
+        connection.close()
+    return True
+
+
+def test_a_machine_says_whose_it_is() -> None:
+    assert mark_of(guest(V2).description(accelerated=True)) == (MARK, "eastus")
+    assert mark_of("<domain><metadata/></domain>") == (None, "")
+    damaged = guest(V2).description(accelerated=True).replace("corp/web/1.0.0@eastus", "//")
+    assert mark_of(damaged) == (None, "")
+
+
+def test_firmware_follows_the_generation() -> None:
+    def secure(definition: dict[str, Any]) -> list[str | None]:
+        root = parse(guest(definition).description(accelerated=True))
+        return [feature.get("enabled") for feature in root.iterfind("./os/firmware/feature")]
+
+    assert secure({**V2, "hyperVGeneration": "V1"}) == []
+    assert secure(V2) == ["no", "no"]
+    assert secure(TRUSTED) == ["yes", "yes"]
+    with pytest.raises(Unsupported, match="confidential"):
+        Nature.of({**V2, "features": {"SecurityType": {"value": "ConfidentialVM"}}})
+
+
+def test_disks_are_found_again_as_they_were_given() -> None:
+    """30 disks: the letters go on after z; the seed's disc is none of them."""
+    found = disks_of(guest(V2, disks=30).description(accelerated=False))
+    assert [disk.source for disk in found] == [f"/pool/{number}.qcow2" for number in range(30)]
+    assert [found[number].target for number in (0, 25, 26, 29)] == ["vda", "vdz", "vdaa", "vdad"]
+    assert (found[0].caching, found[1].caching) == ("ReadOnly", "ReadWrite")
+
+
+DISKS = """<domain><devices>
+<disk type='file' device='disk'><source file='/a'/><target dev='vda'/></disk>
+<disk type='file' device='disk'><driver type='qcow2' cache='{cache}'/><source file='/b'/><target dev='vdb'/>
+  <boot order='2'/></disk>
+<disk type='file' device='cdrom'><source file='/c'/><target dev='sda'/><boot order='1'/></disk>
+<disk type='file' device='disk'><source file='/d'/><target dev='vdd'/><readonly/></disk>
+</devices></domain>"""
+
+
+@pytest.mark.parametrize(
+    ("cache", "caching"),
+    [
+        ("none", "None"),
+        ("directsync", "None"),
+        ("writethrough", "ReadOnly"),
+        ("writeback", "ReadWrite"),
+        ("unsafe", "ReadWrite"),
+        ("default", "ReadWrite"),
+    ],
+)
+def test_the_disk_that_is_booted_is_the_first(cache: str, caching: str) -> None:
+    """Discs and what is only read are no disks of an image."""
+    found = disks_of(DISKS.format(cache=cache))
+    assert [(disk.target, disk.format) for disk in found] == [("vdb", "qcow2"), ("vda", "raw")]
+    assert found[0].caching == caching
+
+
+@pytest.mark.parametrize(
+    ("disk", "why"),
+    [
+        (
+            "<disk type='network' device='disk'><source protocol='rbd' name='a/b'/><target dev='vda'/></disk>",
+            "'network'",
+        ),
+        ("<disk type='block' device='lun'><source dev='/dev/sg0'/><target dev='sda'/></disk>", "passed through"),
+        ("<disk type='file'><source file='/a'/><target dev='vda'/><shareable/></disk>", "shared"),
+        (
+            "<disk type='file'><source file='/a'><encryption format='luks'/></source><target dev='a'/></disk>",
+            "encrypted",
+        ),
+    ],
+)
+def test_disks_that_cannot_be_captured_say_why(disk: str, why: str) -> None:
+    (found,) = disks_of(f"<domain><devices>{disk}</devices></domain>")
+    assert why in found.fault
