@@ -22,7 +22,9 @@ from providers.libvirt.descriptions import Copy, stamp
 from providers.libvirt.pools import Pool
 from providers.libvirt.progress import Meter
 from providers.libvirt.reading import digest_of_volume
+from providers.libvirt.resting import watched
 from providers.libvirt.sources import VolumeDisk
+from providers.libvirt.usage import require_resting
 from providers.libvirt.volumes import Volume
 
 Advance = Callable[[int], None]
@@ -72,6 +74,7 @@ def from_volume(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, meter
     """
     if disk.snapshot or disk.pool.connection is not pool.connection:
         return _from_download(disk, pool, name, disk_format, meter)
+    require_resting(disk.pool.connection, disk.volume)
     sha256 = streams.sha256_of(disk.pool, disk.volume.name, meter.part(1, 3, disk.volume.size))
     pool.clone(name, disk.pool, disk.volume.name, disk_format)
     _require_same(disk)
@@ -88,11 +91,12 @@ def replicate(source: Pool, copy: Copy, pool: Pool, name: str, meter: Meter) -> 
 
     Raises: SourceError when what arrived is not what was recorded; ProviderError.
     """
+    size = present(source, copy.volume).size
     if source.connection is pool.connection:
-        pool.clone(name, source, copy.volume)
+        with pool.connection.asking("cloning") as handle, watched(handle, pool, name, meter.so_far(size)):
+            pool.clone(name, source, copy.volume)
         meter.reach(1, 1)
         return
-    size = present(source, copy.volume).size
     pool.create(name, size, "raw")
     streams.transfer(source, copy.volume, pool, name, meter.part(1, 2, size))
     found = digest_of_volume(pool, present(pool, name), copy.capacity, copy.format, meter.part(2, 2, copy.capacity))
@@ -121,6 +125,7 @@ def _from_download(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, me
             f"{disk.label} is an overlay, which only its own host can resolve",
             "make a region on that host the version's home, or flatten it there: virsh vol-clone",
         )
+    require_resting(disk.pool.connection, disk.volume)
     with _downloaded(disk, meter) as (fd, sha256):
         path = f"/dev/fd/{fd}"
         size = os.fstat(fd).st_size

@@ -139,9 +139,11 @@ class RegionMaker:
         near = [site for site in standing if site.pool.connection is source]
         if isinstance(disk, MachineDisk):
             if standing and not near:
+                regions = self._hosts.regions
+                there = ", ".join(one for one in regions if self._hosts.connection(one) is source)
                 error = Unsupported(
                     f"the machine '{disk.machine}' is on {source.name}, and no target region of the version is",
-                    f"add the region {disk.region} to targetRegions: a machine is captured into its own host's pool",
+                    f"add one of its own to targetRegions ({there}): a machine is captured on its host",
                 )
                 for site in standing:
                     site.error = error

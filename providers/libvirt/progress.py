@@ -51,6 +51,10 @@ class Meter:
 
         return advance
 
+    def so_far(self, length: int) -> Callable[[int], None]:
+        """What is to be told how many of `length` bytes there are now; the last of them are for `reach` to tell."""
+        return lambda now: self._tally.reach(self._start + self._size * min(now, length - 1) // max(1, length))
+
     def within(self, number: int, parts: int) -> Meter:
         """The `number`th of `parts` parts, as a meter of its own."""
         return Meter(self._tally, self._start + self._size * (number - 1) // parts, self._size // parts)

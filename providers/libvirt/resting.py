@@ -40,7 +40,7 @@ def copy(
     sizes = [volume_sizes(volume)[1] for volume in volumes]
     total, done = sum(sizes), 0
     for volume, (_, name), size in zip(volumes, disks, sizes, strict=True):
-        with _watched(handle, pool, name, _from(progress, done, size, total)):
+        with watched(handle, pool, name, _from(progress, done, size, total)):
             _copy_volume(handle, pool, volume, name, form)
         done += size
         progress(done, total)
@@ -119,7 +119,7 @@ def _stamp(volume: libvirt.virStorageVol) -> str:
 
 
 @contextmanager
-def _watched(handle: libvirt.virConnect, pool: Pool, name: str, tell: Callable[[int], None]) -> Iterator[None]:
+def watched(handle: libvirt.virConnect, pool: Pool, name: str, tell: Callable[[int], None]) -> Iterator[None]:
     """Tells how long a volume is that is being made; libvirt itself only answers when it is done."""
     over = threading.Event()
 

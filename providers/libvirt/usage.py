@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from providers.errors import ObjectConflict
+from providers.errors import ObjectConflict, SourceError
 from providers.libvirt.domains import parse
 from providers.libvirt.failures import is_missing_pool, is_missing_volume
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from providers.libvirt.volumes import Volume
 
 _INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
+_ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
 _LONGEST_CHAIN = 200  # as many images as QEMU opens for a chain
 
 
@@ -41,6 +42,18 @@ def require_unused(hosts: Hosts, pool: Pool, volumes: Collection[Volume], why: s
         f"{why}: the volume '{paths[path]}' in the pool '{pool.name}' is used by {user}",
         "remove that machine or volume first, or leave this version where it is",
     )
+
+
+def require_resting(connection: Connection, volume: Volume) -> None:
+    """Raises: SourceError when a machine that is not off has the volume: what is copied of it would be of no moment."""
+    with connection.asking(f"looking for machines that use the volume '{volume.name}'") as handle:
+        for domain in handle.listAllDomains(_ACTIVE):
+            if volume.path in _chains(handle, _descriptions(domain)):
+                name = domain.name()
+                raise SourceError(
+                    f"the volume '{volume.name}' is in use by the machine '{name}', which is on",
+                    f"shut it down (virsh shutdown {name}), or give `vm: {name}` as the source",
+                )
 
 
 def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str], besides: str) -> Iterator[tuple[str, str]]:

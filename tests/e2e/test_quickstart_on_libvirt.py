@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,3 +90,23 @@ def test_a_lost_copy_is_found_and_made_again(project: Project) -> None:
     assert code == 0, out + err
     assert len(project.world.copies(region)) == 1
     assert project.run("plan", "--detailed-exitcode")[0] == 0
+
+
+def test_a_killed_run_is_taken_up_by_the_next(project: Project) -> None:
+    """Killed as soon as a volume is there: the journal knows all names, and nothing stays that it does not explain."""
+    command = [sys.executable, "-m", "reconciler", "apply", "--auto-approve"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=project.folder, env=environment, stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 60
+        while not any("-os-" in name for name in project.world.objects()):
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        process.kill()
+    code, out, err = project.run("apply", "--auto-approve")
+    assert code == 0, out + err
+    assert project.run("plan", "--detailed-exitcode")[0] == 0
+    assert not [name for name in project.world.objects() if "making" in name]
+    assert len([name for name in project.world.objects() if "-os-" in name]) == 12
+    code, out, err = project.run("drift", "--deep")
+    assert code == 0, out + err

@@ -209,6 +209,43 @@ def test_an_internal_snapshot_is_a_source(world: LibvirtWorld, provider: Provide
     assert world.copies(EAST) == [CONTENT]
 
 
+def test_the_volume_of_a_machine_that_is_on_is_no_source(world: LibvirtWorld, provider: Provider) -> None:
+    a_volume(world, "golden", CONTENT, "qcow2")
+    machine = a_machine(world, "golden")
+    host = world.hosts["eastus"]
+    host.virsh("start", machine, "--paused")
+    try:
+        results = publish(provider, version({"disk": f"{world.pools['eastus']}/golden"}), {EAST: 1})
+        error = failed(results, EAST)
+        assert isinstance(error, SourceError)
+        assert machine in error.message
+    finally:
+        host.virsh("destroy", machine)
+        host.virsh("undefine", machine)
+    assert world.volumes(EAST) == []
+
+
+def test_a_machine_is_published_where_its_host_is_and_elsewhere(world: LibvirtWorld, provider: Provider) -> None:
+    a_volume(world, "golden", LARGE, "qcow2", "northeurope")
+    machine = a_machine(world, "golden", "northeurope")
+    attributes = version({"vm": machine})
+    facts = provider.source_facts(attributes["source"])
+    assert facts.virtual_size == len(LARGE)
+    try:
+        results = publish(provider, attributes, {WEST: 1, NORTH: 2})
+        assert world.copies(NORTH) == [LARGE, LARGE]
+        assert world.copies(WEST) == [LARGE]
+        recorded = disks(results)["os"]
+        assert recorded["source"] == facts.identity == provider.source_identity(attributes["source"])
+        assert recorded["contentSha256"] == hashlib.sha256(LARGE).hexdigest()
+        remove(provider, attributes, WEST, NORTH)
+        error = failed(publish(provider, attributes, {WEST: 1}), WEST)
+        assert isinstance(error, Unsupported)
+        assert "northeurope" in error.remedy
+    finally:
+        world.hosts["northeurope"].virsh("undefine", machine)
+
+
 # Shallow.
 
 
