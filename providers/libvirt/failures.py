@@ -13,11 +13,16 @@ _REFUSED = frozenset({libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLE
 _DENIED = frozenset({libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FULL_IN_WORDS = ("No space left on device", "Disk quota exceeded")
+_TAKEN_IN_WORDS = ("already exists", "already in use.")
 _BUSY_IN_WORDS = ("asynchronous jobs running", "is still in use", "is still being allocated")
 
 
 def is_missing_volume(error: libvirt.libvirtError) -> bool:
-    return bool(error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL)
+    """Whether libvirt knows no such volume, or its file is gone."""
+    if error.get_error_domain() == libvirt.VIR_FROM_RPC:
+        return False
+    gone = error.get_error_code() == libvirt.VIR_ERR_SYSTEM_ERROR and error.get_int1() == errno.ENOENT
+    return bool(gone or error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL)
 
 
 def is_missing_pool(error: libvirt.libvirtError) -> bool:
@@ -61,8 +66,8 @@ def _is_stopped(error: libvirt.libvirtError) -> bool:
 
 
 def _is_in_the_way(error: libvirt.libvirtError) -> bool:
-    """Whether a file that libvirt had not listed yet has the name of a volume to be made."""
-    return error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID and str(error).endswith("already exists")
+    """Whether the name of a volume to be made is that of another, or of a file that libvirt had not listed yet."""
+    return str(error).endswith(_TAKEN_IN_WORDS)
 
 
 def _is_full(error: libvirt.libvirtError) -> bool:

@@ -23,6 +23,7 @@ class Hosts:
         self._connections: dict[str, Connection] = {}
         self._pools: dict[str, Pool] = {}
         self._lock = threading.Lock()
+        self._defining = {region: threading.Lock() for region in settings.hosts}
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ class Hosts:
         """
         host, connection = self._settings.host(region), self.connection(region)
         with connection.asking(f"looking for the pool '{host.pool}' of region {region}") as handle:
-            found = _found(handle, host) or self._defined(handle, host)
+            found = self._found_or_defined(handle, host)
             if not found.isActive():
                 raise _stopped(host)
         with self._lock:
@@ -58,16 +59,20 @@ class Hosts:
         for connection in connections:
             connection.close()
 
-    def _defined(self, handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool:
-        """The pool, made and started where that is wanted; it starts with its host from then on."""
-        if not self._settings.define_pools:
+    def _found_or_defined(self, handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool:
+        """The pool; where that is wanted it is made and started if it is missing, and starts with its host from then
+        on."""
+        if self._settings.define_pools:
+            with self._defining[host.region]:  # nobody finds it before it is started
+                return _found(handle, host) or _define(handle, host)
+        found = _found(handle, host)
+        if found is None:
             raise Unavailable(
                 f"{host.name}: the pool '{host.pool}' of region {host.region} is not defined there",
                 f"define it: virsh -c '{host.uri}' pool-define-as '{host.pool}' dir --target DIRECTORY, then "
                 "pool-start and pool-autostart; or set `definePools: true`, and the region's `path`",
             )
-        with self._lock:  # two threads that miss the same pool define it once
-            return _found(handle, host) or _define(handle, host)
+        return found
 
 
 def _found(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool | None:

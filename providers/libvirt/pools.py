@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -22,8 +21,6 @@ class Pool:
 
     def __init__(self, region: str, connection: Connection, name: str) -> None:
         self.region, self.name, self.connection = region, name, connection
-        self._lock = threading.Lock()
-        self._known: tuple[libvirt.virConnect, libvirt.virStoragePool] | None = None
 
     def __str__(self) -> str:
         return f"pool '{self.name}' of {self.connection.name}"
@@ -64,7 +61,7 @@ class Pool:
             return _described(found) if found is not None else None
 
     def available(self) -> int:
-        """How many bytes the pool has left. Sparse and growing volumes of others may need them as well."""
+        """How many bytes the pool had left when its directory was last looked at, those reserved for root included."""
         with self._asking("asking for its free space") as pool:
             return int(pool.info()[3])
 
@@ -141,25 +138,21 @@ class Pool:
 
     @contextmanager
     def asking_volume(self, name: str, doing: str) -> Iterator[libvirt.virStorageVol]:
-        """libvirt's handle of a volume, for calls whose failures are raised as the provider's errors."""
+        """libvirt's handle of a volume, for calls whose failures are raised as the provider's errors. Only for this
+        thread."""
         with self._asking(f"{doing} the volume '{name}'") as pool:
             yield pool.storageVolLookupByName(name)
 
     @contextmanager
-    def _asking(self, doing: str) -> Iterator[libvirt.virStoragePool]:
-        with self.connection.asking(f"pool '{self.name}': {doing}") as handle:
-            yield self._found(handle)
+    def asking_volume_apart(self, name: str, doing: str) -> Iterator[tuple[libvirt.virStorageVol, libvirt.virConnect]]:
+        """As `asking_volume`, with the connection: on one that nobody else uses, so that another thread may."""
+        with self.connection.line_apart(f"pool '{self.name}': {doing} the volume '{name}'") as line:
+            yield line.pool(self.name).storageVolLookupByName(name), line.handle
 
-    def _found(self, handle: libvirt.virConnect) -> libvirt.virStoragePool:
-        """libvirt's handle of the pool; it belongs to one connection and is no good on the next."""
-        with self._lock:
-            known = self._known
-        if known is not None and known[0] is handle:
-            return known[1]
-        found = handle.storagePoolLookupByName(self.name)
-        with self._lock:
-            self._known = (handle, found)
-        return found
+    @contextmanager
+    def _asking(self, doing: str) -> Iterator[libvirt.virStoragePool]:
+        with self.connection.line(f"pool '{self.name}': {doing}") as line:
+            yield line.pool(self.name)
 
 
 def taken_in_part(pool: Pool, name: str) -> ProviderError:

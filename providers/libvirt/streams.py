@@ -119,8 +119,7 @@ def transfer(source: Pool, source_name: str, target: Pool, name: str, advance: A
 @contextmanager
 def uploading(pool: Pool, name: str) -> Iterator[Sink]:
     """A sink that fills an empty raw volume; the host has taken everything when the block ends. Raises: as upload."""
-    with pool.asking_volume(name, "writing") as volume:
-        handle = volume.connect()
+    with pool.asking_volume_apart(name, "writing") as (volume, handle):
         stream = handle.newStream(0)
         volume.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
 

@@ -1,49 +1,15 @@
-"""Regions on the hosts of the test run, in pools that only one test uses."""
+"""What the tests of this folder share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 
 import pytest
 from support.libvirt_daemons import LibvirtHost
-
-from providers.libvirt.hosts import Hosts
-from providers.libvirt.pools import Pool
-from providers.libvirt.settings import Host, Settings
-
-_numbers = count(1)
-
-
-@dataclass(frozen=True)
-class Region:
-    """One region: its host, its pool, and the pool's directory as this process sees it."""
-
-    name: str
-    host: LibvirtHost
-    pool: Pool
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Regions:
-    """`east` and `north` are two pools of one host, `west` is on the other."""
-
-    hosts: Hosts
-    east: Region
-    north: Region
-    west: Region
+from support.libvirt_regions import Regions, regions_on
 
 
 @pytest.fixture
 def regions(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Regions]:
-    first, second = libvirt_hosts
-    number = next(_numbers)
-    placed = {"east": first, "north": first, "west": second}
-    folders = {region: host.define_pool(f"{region}{number}") for region, host in placed.items()}
-    settings = Settings("main", {name: Host(name, host.uri, f"{name}{number}") for name, host in placed.items()})
-    hosts = Hosts(settings)
-    yield Regions(hosts, *(Region(name, placed[name], hosts.pool(name), folders[name]) for name in placed))
-    hosts.close()
+    with regions_on(libvirt_hosts) as regions:
+        yield regions

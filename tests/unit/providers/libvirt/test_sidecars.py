@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.libvirt_daemons import LibvirtHost
-from unit.providers.libvirt.conftest import Regions
+from support.libvirt_regions import Regions
 
 from manifests.address import Address
 from providers.errors import ProviderError, Unsupported

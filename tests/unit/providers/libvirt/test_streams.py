@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.libvirt_daemons import LibvirtHost
-from unit.providers.libvirt.conftest import Regions
+from support.libvirt_regions import Regions
 
 from providers.errors import ProviderError, SourceError, Unavailable
 from providers.image_files.extents import Extent
@@ -129,7 +129,7 @@ def small(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[tuple[Hosts, Path]
 def test_a_full_pool_is_told_however_little_is_missing(small: tuple[Hosts, Path], too_much: int) -> None:
     hosts, folder = small
     pool = hosts.pool("eastus")
-    size = pool.available() + too_much
+    size = 4 * MIB + too_much
     pool.create("image", size, "raw")
     left = os.urandom(size)
     pieces = (left[start : start + streams.PIECE] for start in range(0, size, streams.PIECE))

@@ -1,0 +1,50 @@
+"""Regions on the hosts of the test run, in pools that only one test uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from support.libvirt_daemons import LibvirtHost
+
+from providers.libvirt.hosts import Hosts
+from providers.libvirt.pools import Pool
+from providers.libvirt.settings import Host, Settings
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One region: its host, its pool, and the pool's directory as this process sees it."""
+
+    name: str
+    host: LibvirtHost
+    pool: Pool
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Regions:
+    """`east` and `north` are two pools of one host, `west` is on the other."""
+
+    hosts: Hosts
+    east: Region
+    north: Region
+    west: Region
+
+
+@contextmanager
+def regions_on(daemons: tuple[LibvirtHost, ...]) -> Iterator[Regions]:
+    """New pools on the first two of `daemons`."""
+    first, second = daemons
+    number = next(_numbers)
+    placed = {"east": first, "north": first, "west": second}
+    folders = {region: host.define_pool(f"{region}{number}") for region, host in placed.items()}
+    settings = Settings("main", {name: Host(name, host.uri, f"{name}{number}") for name, host in placed.items()})
+    hosts = Hosts(settings)
+    yield Regions(hosts, *(Region(name, placed[name], hosts.pool(name), folders[name]) for name in placed))
+    hosts.close()
