@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ class Estate:
         self.pool = f"images-{uuid.uuid4().hex[:8]}"
         self.work = f"work-{uuid.uuid4().hex[:8]}"
         self.places = {"eastus": self.first.define_pool(self.pool), "westus": self.second.define_pool(self.pool)}
-        self.first.define_pool(self.work)
+        self.workshop = self.first.define_pool(self.work)
         self._capture = capture
         self._machines: list[TinyMachine] = []
         regions = {name: {"uri": host.uri, "pool": self.pool} for name, host in zip(self.places, hosts, strict=True)}
@@ -109,6 +110,10 @@ class Estate:
                     host.virsh("undefine", name)
             host.virsh("pool-destroy", self.pool)
             host.virsh("pool-undefine", self.pool)
+        self.first.virsh("pool-destroy", self.work)
+        self.first.virsh("pool-undefine", self.work)
+        for folder in (*self.places.values(), self.workshop):
+            shutil.rmtree(folder)
 
 
 @pytest.fixture

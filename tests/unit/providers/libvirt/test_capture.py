@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from support.agent_guest import AgentMachine, needs_recovery, start_agent_machine
 from support.libvirt_daemons import LibvirtHost
-from support.tiny_guest import TinyMachine, boot_volume, data_volume, overlay, sectors
+from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, overlay, sectors
 
 from providers.errors import ObjectConflict, SourceError
 from providers.libvirt import capture
@@ -34,10 +40,17 @@ class Lab:
         self._machines.append(machine.name)
         return machine
 
+    def agent_machine(self, *, reachable: bool) -> AgentMachine:
+        name = f"agent-{uuid.uuid4().hex[:8]}"
+        self._machines.append(name)
+        return start_agent_machine(self.host, self.name, name, reachable=reachable)
+
     def boot_disk(self, message: str, name: str = "boot.raw") -> str:
         return boot_volume(self.host, self.name, name, message)
 
-    def capture(self, machine: TinyMachine, generalized: bool, targets: dict[str, str], form: str = "qcow2") -> bool:
+    def capture(
+        self, machine: TinyMachine | AgentMachine, generalized: bool, targets: dict[str, str], form: str = "qcow2"
+    ) -> bool:
         told: list[tuple[int, int]] = []
         done = capture.capture(
             self.hosts, REGION, machine.name, generalized, targets, self.pool, form, lambda *two: told.append(two)
@@ -54,6 +67,7 @@ class Lab:
         self.hosts.close()
         self.host.virsh("pool-destroy", self.name)
         self.host.virsh("pool-undefine", self.name)
+        shutil.rmtree(self.folder)
 
 
 @pytest.fixture
@@ -197,8 +211,8 @@ def test_names_that_are_taken_are_not_touched(lab: Lab) -> None:
     assert sectors(lab.host, lab.name, "c-os").startswith(b"somebody's")
 
 
-def test_what_a_capture_left_behind_is_discarded_and_its_job_ended(lab: Lab) -> None:
-    """The process ended in the middle: the job goes on in the machine's QEMU, and nobody else's is touched."""
+def test_what_a_capture_left_behind_is_discarded(lab: Lab) -> None:
+    """What is its caller's to remove stays: only the caller knows whether somebody uses it by now."""
     machine = lab.machine({"vda": lab.boot_disk("on"), "vdb": data_volume(lab.host, lab.name, "d", b"d1")})
     machine.start()
     machine.await_text("on")
@@ -206,3 +220,42 @@ def test_what_a_capture_left_behind_is_discarded_and_its_job_ended(lab: Lab) -> 
     lab.pool.create(".reconciler~capture~c-data", 4 << 20, "qcow2")
     capture.discard(lab.hosts, REGION, machine.name, ["c-os", "c-data"], lab.pool)
     assert sorted(lab.pool.volumes(refresh=True)) == ["boot.raw", "c-os", "d"]
+
+
+def test_a_job_that_goes_on_is_ended_and_nothing_is_left_of_its_capture(lab: Lab) -> None:
+    """Somebody else clears up after a capture whose process is believed dead: the job ends, the machine goes on."""
+    large = data_volume(lab.host, lab.name, "d", os.urandom(1 << 20) * 700, size_mib=700)
+    machine = lab.machine({"vda": lab.boot_disk("on"), "vdb": large})
+    machine.start()
+    machine.await_text("on")
+    targets = {"os": "c-os", "data-0": "c-data"}
+    with ThreadPoolExecutor(1) as threads:
+        captured = threads.submit(
+            capture.capture, lab.hosts, REGION, machine.name, False, targets, lab.pool, "qcow2", lambda *_: None
+        )
+        deadline = time.monotonic() + 20
+        while "Backup" not in lab.host.virsh("domjobinfo", machine.name):
+            assert time.monotonic() < deadline
+        with pytest.raises(SourceError, match="is busy"):
+            capture.facts(lab.hosts, REGION, machine.name, False)
+        capture.discard(lab.hosts, REGION, machine.name, ["somebody-elses"], lab.pool)
+        assert not captured.done()
+        capture.discard(lab.hosts, REGION, machine.name, targets.values(), lab.pool)
+        with pytest.raises(SourceError, match="could not be copied"):
+            captured.result()
+    assert sorted(lab.pool.volumes(refresh=True)) == ["boot.raw", "d"]
+    assert machine.name in lab.host.virsh("list", "--name", "--state-running")
+
+
+@pytest.mark.parametrize("agent", [True, False])
+def test_file_systems_are_at_rest_where_an_agent_answers(lab: Lab, agent: bool, tmp_path: Path) -> None:
+    """The machine writes all the time. A copy that was taken while its file system was frozen says that it is clean;
+    any other, that its journal has to be played back, as after a power cut. The machine itself goes on either way."""
+    machine = lab.agent_machine(reachable=agent)
+    at_rest = lab.capture(machine, False, {"os": "c-os"}, "raw")
+    assert at_rest == agent
+    copy = tmp_path / "copy"
+    copy.write_bytes(sectors(lab.host, lab.name, "c-os"))
+    assert needs_recovery(copy) != agent
+    counted = machine.count
+    await_text(machine.console, f"count {counted + 3}")

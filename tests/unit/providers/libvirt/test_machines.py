@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -61,6 +62,7 @@ class Lab:
         self.hosts.close()
         self.host.virsh("pool-destroy", self.pool_name)
         self.host.virsh("pool-undefine", self.pool_name)
+        shutil.rmtree(self.folder)
 
 
 @pytest.fixture
