@@ -8,7 +8,7 @@ one request, and still each region has an outcome of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -225,9 +225,10 @@ class Provider(Reader, Protocol):
         """How an operation that was left in progress stands."""
         ...
 
-    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
         """Removes what operations of this lineage, interrupted before they were done, left at these addresses: never a
-        complete object, and nothing of anybody else's. Called under a lease, before the world is looked at.
+        complete object, and nothing of anybody else's. Called under a lease, before the world is looked at. Of what is
+        still `declared`, and so is made next, what can be gone on with may stay.
 
         Raises: ProviderError.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -79,10 +79,12 @@ def settle(
     lease: Lease,
     reporter: Reporter,
     interrupt: Interrupt,
+    declared: Collection[Address] = (),
 ) -> None:
     """Ends what earlier runs left in the journal, as far as the lease reaches: polls operations that go on until each
     is over, waits for those that were begun and left no handle, and has their providers remove what interrupted ones
-    left. The intents stay: the next plan reads what came of them.
+    left, but for what can be gone on with because it is still `declared`. The intents stay: the next plan reads what
+    came of them.
 
     Raises: ProviderError when a provider cannot be asked; StateError.
     """
@@ -106,7 +108,7 @@ def settle(
     for name, addresses in sorted(names.items()):
         _wait_while_busy(providers[name], addresses, begun[name], store, lease, reporter, interrupt)
         if not interrupt.count:
-            providers[name].tidy(sorted(addresses), state.lineage)
+            providers[name].tidy(sorted(addresses), state.lineage, {known.name(address) for address in declared})
 
 
 def _poll_to_the_end(

@@ -324,7 +324,8 @@ class Engine(AbstractContextManager["Engine"]):
         from reconciler.apply import settle
 
         with self._lease(frozenset(address.gallery for address in state.intents)) as lease:
-            settle(self.store.read(), self.providers, self.store, lease, self.reporter, interrupt)
+            declared = self.manifest.resources.keys()
+            settle(self.store.read(), self.providers, self.store, lease, self.reporter, interrupt, declared)
 
     def drift(self, *, deep: bool = False) -> DriftReport:
         """What is not as recorded. Reads only, and never waits for a lease."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
@@ -142,20 +142,22 @@ class AzureProvider:
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
         return self._running.go_on(Work.of(handle), progress)
 
-    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
-        """Removes uploads that nobody needs any more. Versions that never got a whole copy are left to the plan: it
-        makes them anew."""
+    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
+        """Removes uploads that nobody needs any more; one that was cut off is gone on with when its version is still
+        declared. Versions that never got a whole copy are left to the plan: it makes them anew."""
         for version in sorted({address.unit for address in addresses if address.version}):
-            if not self._needs_its_source(version, lineage):
+            if not self._needs_its_source(version, lineage, still_wanted=version in declared):
                 self._uploads.remove(OwnerMark(lineage, version))
 
-    def _needs_its_source(self, version: Address, lineage: str) -> bool:
-        """Whether a version of ours is still being made, or nothing but its source. Raises: ProviderError."""
+    def _needs_its_source(self, version: Address, lineage: str, *, still_wanted: bool) -> bool:
+        """Whether a version of ours is still to be made, or nothing but its source. Raises: ProviderError."""
         try:
             found = look(self._api, version)
         except CallFailed as failed:
             raise explained(failed, f"{version} cannot be read") from failed
-        if found is None or not found.is_ours(lineage, version):
+        if found is None:
+            return still_wanted
+        if not found.is_ours(lineage, version):
             return False
         return found.in_flight or found.attributes.get("replicationMode") == "Shallow"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 from manifests.address import Address
@@ -62,7 +62,7 @@ class LocalProvider:
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> NoReturn:  # noqa: ARG002 - the protocol's
         raise ProviderError(f"the local provider left nothing in progress: {dict(handle)}. This is a bug.")
 
-    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
         from providers.local.documents import Documents
         from providers.local.replicas import Replicas
 

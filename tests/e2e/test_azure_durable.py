@@ -217,3 +217,13 @@ def test_what_sticks_is_given_up_and_goes_on_once_it_is_released(project: CloudP
     project.settle()
     assert len(project.world.copies(EAST)) == 1
     assert not [one for one in project.world.objects() if one.startswith("staging")]
+
+
+def test_an_upload_that_was_cut_off_stays_for_a_version_that_is_still_declared(project: CloudProject) -> None:
+    world = project.world
+    world.leave_unfinished(EAST, LINEAGE)
+    provider = world.provider()
+    provider.tidy([EAST, VERSION], LINEAGE, {VERSION, EAST})
+    assert any(name.startswith("staging") for name in world.objects())
+    provider.tidy([EAST, VERSION], LINEAGE)
+    assert world.objects() == []

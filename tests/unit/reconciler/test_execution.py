@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ class ScriptedProvider:
         self.busy -= self.busy > 0
         return Scan({one: Observed(one, f"id:{one}", None, "f", "{}", condition) for one in scope.wanted})
 
-    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
         self.tidied = [str(address) for address in addresses]
 
     def _answer(self, unit: str, left: int) -> Done | InProgress:
@@ -231,7 +231,7 @@ def test_handles_are_in_the_journal_and_a_later_run_settles_them(store: StateSto
 
 def test_what_was_begun_without_a_handle_is_waited_for_before_it_is_tidied(store: StateStore, lease: Lease) -> None:
     class Watching(ScriptedProvider):
-        def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+        def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
             assert not self.busy
             super().tidy(addresses, lineage)
 
