@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -116,7 +116,7 @@ class LibvirtProvider:
 
         return Done(OperationRun(self._ground, Work.of(handle), progress).results())
 
-    def tidy(self, addresses: Sequence[Address], lineage: str) -> None:
+    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
         from providers.libvirt.documents import Documents
         from providers.libvirt.regions import Regions
 
