@@ -69,7 +69,7 @@ def _copy_volume(handle: libvirt.virConnect, pool: Pool, source: libvirt.virStor
 def volume_of(handle: libvirt.virConnect, domain: libvirt.virDomain, disk: DomainDisk) -> libvirt.virStorageVol:
     """The volume that a disk is. What a raw disk begins with was written by the machine, and must not be believed.
 
-    Source: the security notice LSN-2010-0001 of libvirt, on probing raw disks for other formats.
+    Source: CVE-2010-2237 and CVE-2010-2238, which were libvirt probing disks that a machine could write.
     """
     import libvirt
 
