@@ -93,7 +93,7 @@ def replicate(source: Pool, copy: Copy, pool: Pool, name: str, meter: Meter) -> 
     """
     size = present(source, copy.volume).size
     if source.connection is pool.connection:
-        with pool.connection.asking("cloning") as handle, watched(handle, pool, name, meter.so_far(size)):
+        with watched(pool, name, meter.so_far(size)):
             pool.clone(name, source, copy.volume)
         meter.reach(1, 1)
         return

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from providers.errors import SourceError
+from providers.errors import ProviderError, SourceError
 from providers.libvirt import domains
 from providers.libvirt.answers import volume_sizes
 from providers.libvirt.domains import DomainDisk
@@ -40,7 +40,7 @@ def copy(
     sizes = [volume_sizes(volume)[1] for volume in volumes]
     total, done = sum(sizes), 0
     for volume, (_, name), size in zip(volumes, disks, sizes, strict=True):
-        with watched(handle, pool, name, _from(progress, done, size, total)):
+        with watched(pool, name, _from(progress, done, size, total)):
             _copy_volume(handle, pool, volume, name, form)
         done += size
         progress(done, total)
@@ -119,19 +119,18 @@ def _stamp(volume: libvirt.virStorageVol) -> str:
 
 
 @contextmanager
-def watched(handle: libvirt.virConnect, pool: Pool, name: str, tell: Callable[[int], None]) -> Iterator[None]:
+def watched(pool: Pool, name: str, tell: Callable[[int], None]) -> Iterator[None]:
     """Tells how long a volume is that is being made; libvirt itself only answers when it is done."""
     over = threading.Event()
 
     def watch() -> None:
-        import libvirt
-
         while not over.wait(_LOOK_EVERY_S):
             try:
-                made = handle.storagePoolLookupByName(pool.name).storageVolLookupByName(name)
-                tell(volume_sizes(made)[1])
-            except libvirt.libvirtError:
-                continue  # not there yet, or the host is gone, which the copy itself will tell
+                made = pool.volume(name)  # on a connection of this thread's own
+            except ProviderError:  # the host is gone, which the copy itself will tell
+                continue
+            if made is not None:
+                tell(made.allocation)
 
     thread = threading.Thread(target=watch, name=f"progress of {name}", daemon=True)
     thread.start()
