@@ -5,41 +5,15 @@ set -euo pipefail
 examples=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export PYTHONPATH="$examples/../..${PYTHONPATH:+:$PYTHONPATH}"
 
-heading() {
-    printf '\n== %s\n\n' "$*"
-}
-
-surprise() {
-    printf '\ndemo: %s\ndemo: this should not happen; look around in %s\n' "$*" "$folder" >&2
-    exit 1
-}
-
-# expect CODE COMMAND...: shows the command, runs it, and stops unless it ends with that exit code.
-expect() {
-    local expected=$1 code=0
-    shift
-    printf '$ %s\n' "$*"
-    "$@" || code=$?
-    [ "$code" = "$expected" ] || surprise "'$*' ended with exit code $code instead of $expected"
-}
-
-boot_image() {
-    local file=$1
-    shift
-    python -m manifests.examples.boot_image "images/$file" --message "hello from ${file%.*}" "$@"
-}
+. "$examples/demo-steps.sh"
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/reconciler-demo.XXXXXX")
 cp -r "$examples/quickstart/." "$folder"
+kept=$folder
 cd "$folder"
 printf 'The quickstart is played in %s\n' "$folder"
 
-heading "Three small disk images that boot"
-mkdir images
-boot_image web-1.0.0.img
-boot_image web-1.1.0.img
-boot_image worker-1.0.0.vhd --format vhd
-ls -s images
+three_images
 
 heading "What is there to do?"
 expect 2 reconciler plan --detailed-exitcode

@@ -19,8 +19,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.libvirt_ssh import hosts_by_ssh
 
 import manifests.examples
 from manifests.examples.boot_image import write_boot_image
@@ -31,6 +34,7 @@ ANYTHING = "..."
 TIMEOUT_S = 120
 _VOLATILE = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00)?"), "WHEN"),
+    (re.compile(r"(?<=-)\d{4}-\d\d-\d\d\b"), "DAY"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7,64}\b"), "ID"),
     (re.compile(r"\b\d+(\.\d+)? ?m?s\b"), "TIME"),
@@ -87,9 +91,19 @@ def scratch_project(folder: Path) -> Path:
     return project
 
 
-def run(commands: Sequence[str], project: Path) -> list[tuple[int, str]]:
+@contextmanager
+def search_path(document: str) -> Iterator[str]:
+    """PATH for the commands of a document. Those that speak of hosts, host1 and host2, find them by ssh."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    if any("qemu+ssh://" in block.text for block in blocks(document) if block.language == "console"):
+        with hosts_by_ssh() as binaries:
+            yield f"{binaries}:{path}"
+    else:
+        yield path
+
+
+def run(commands: Sequence[str], project: Path, path: str) -> list[tuple[int, str]]:
     """Exit code and output, both streams as one, of each of the command lines, run one after another in `project`."""
-    binaries = Path(sys.executable).parent
     ended = f"ended-{secrets.token_hex(8)}"
     told = [f"{command}\nprintf '\\n%s %s\\n' {ended} $?\n" for command in commands]
     answer = subprocess.run(
@@ -102,7 +116,7 @@ def run(commands: Sequence[str], project: Path) -> list[tuple[int, str]]:
         timeout=TIMEOUT_S,
         check=False,
         env={
-            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PATH": path,
             "HOME": str(project.parent),
             "COLUMNS": "120",
             "LC_ALL": "C.UTF-8",
@@ -126,14 +140,14 @@ def steady(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def rewritten(document: str, project: Path) -> str:
+def rewritten(document: str, project: Path, path: str) -> str:
     """The document with the output of its commands as it is now, as much before and after a `...` as is shown now."""
 
     def renew(match: re.Match[str]) -> str:
         if match[1] != "console":
             return match[0]
         shown = steps(Block("console", match[2], 0))
-        answers = run([step.command for step in shown], project)
+        answers = run([step.command for step in shown], project, path)
         lines = [line for step, (_, real) in zip(shown, answers, strict=True) for line in _renewed(step, real)]
         return "\n".join(["```console", *lines, "```"])
 
@@ -156,8 +170,10 @@ def _shortened(real: list[str], shown: list[str]) -> list[str]:
 def main(names: list[str]) -> None:
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(name)
-            path.write_text(rewritten(path.read_text(), scratch_project(Path(folder))))
+            file = Path(name)
+            document = file.read_text()
+            with search_path(document) as path:
+                file.write_text(rewritten(document, scratch_project(Path(folder)), path))
 
 
 if __name__ == "__main__":
