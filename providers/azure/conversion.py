@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from providers.errors import ProviderError, SourceError
-from providers.image_files.copying import digest_extent
+from providers.disk_formats import SECTOR
+from providers.image_files.qemu_img import convert
 from providers.image_files.sources import SourceDisk
 
-NEEDS_CONVERSION = {"vhd-dynamic": "vpc", "vhdx": "vhdx", "qcow2": "qcow2", "vmdk": "vmdk"}
-"""Format -> the name of QEMU's driver for it."""
-
-_PROGRAM = "qemu-img"
+NEEDS_CONVERSION = frozenset({"vhd-dynamic", "vhdx", "qcow2", "vmdk"})
+"""The formats that cannot be read as they lie."""
 
 
 @contextmanager
@@ -29,51 +24,7 @@ def converted(fd: int, disk: SourceDisk) -> Iterator[tuple[int, str]]:
 
     Raises: ProviderError when qemu-img is not installed or has no space; SourceError when it cannot read the image.
     """
-    if shutil.which(_PROGRAM) is None:
-        raise ProviderError(
-            f"{disk.extent.label} is a {disk.format.name} image, and qemu-img, which converts it, is not installed",
-            "install it (Debian and Ubuntu: apt-get install qemu-utils), or give a raw image or a fixed VHD",
-        )
     with tempfile.TemporaryFile(prefix="reconciler-") as file:
-        os.ftruncate(file.fileno(), -(-disk.format.virtual_size // 512) * 512)
-        process = _start(fd, file.fileno(), disk)
-        try:
-            sha256 = digest_extent(disk.extent)
-            _, said = process.communicate()
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
-        if process.returncode != 0:
-            raise _failure(disk, said.decode("utf-8", "replace"))
+        os.ftruncate(file.fileno(), -(-disk.format.virtual_size // SECTOR) * SECTOR)
+        sha256 = convert(fd, file.fileno(), disk, "raw", "-n", "--target-is-zero")
         yield file.fileno(), sha256
-
-
-def _start(source: int, target: int, disk: SourceDisk) -> subprocess.Popen[bytes]:
-    """Both files are named by their descriptors, so that what is converted is what was recognised."""
-    stretch = {"driver": "raw", "offset": disk.extent.offset, "size": disk.extent.size}
-    image = {
-        "driver": NEEDS_CONVERSION[disk.format.name],
-        "file": {**stretch, "file": {"driver": "file", "filename": f"/dev/fd/{source}"}},
-    }
-    if image["driver"] == "vpc":
-        image["force_size_calc"] = "current_size"  # what the footer says, as Azure and Hyper-V read it
-    names = [f"json:{json.dumps(image)}", f"/dev/fd/{target}"]
-    return subprocess.Popen(
-        [_PROGRAM, "convert", "-q", "-n", "--target-is-zero", "-O", "raw", *names],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        pass_fds=(source, target),
-    )
-
-
-def _failure(disk: SourceDisk, said: str) -> ProviderError:
-    why = " ".join(said.split()) or "it did not say why"
-    if "No space left" in why:
-        folder = tempfile.gettempdir()
-        return ProviderError(
-            f"{disk.extent.label} cannot be converted: '{folder}' is full",
-            f"make room for {disk.format.virtual_size} bytes there, or name another folder in TMPDIR",
-        )
-    return SourceError(f"{disk.extent.label} cannot be converted: {why}", "check it with: qemu-img check IMAGE")

@@ -238,3 +238,13 @@ def test_a_disk_of_no_size_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SourceError, match="no size at all"), opened_disk(disk_in(image)):
         pytest.fail("it was opened")
+
+
+def test_an_image_whose_file_is_not_of_whole_sectors_is_converted(tmp_path: Path) -> None:
+    image = tmp_path / "zeros.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
+    assert image.stat().st_size % 512
+
+    with opened_disk(disk_in(image)) as content:
+        assert content.size == MIB
+        assert not any(bytes(block.data).strip(b"\0") for block in content.blocks())

@@ -1,0 +1,89 @@
+"""Converts images with qemu-img, from one open file into another, while their digest is worked out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from typing import Any
+
+from providers.disk_formats import SECTOR
+from providers.errors import ProviderError, SourceError
+from providers.image_files.copying import digest_extent
+from providers.image_files.sources import SourceDisk
+
+_DRIVERS = {
+    "raw": "raw",
+    "vhd-fixed": "raw",  # the footer is after the sectors
+    "vhd-dynamic": "vpc",
+    "vhdx": "vhdx",
+    "qcow2": "qcow2",
+    "vmdk": "vmdk",
+}
+"""Format -> the name of QEMU's driver for it."""
+
+_PROGRAM = "qemu-img"
+
+
+def convert(source: int, target: int, disk: SourceDisk, target_format: str, *options: str) -> str:
+    """Fills the file open as `target` with the disk, whose image is open as `source`; the sha256 of the image.
+
+    Raises: ProviderError when qemu-img is not installed or has no space; SourceError when it cannot read the image.
+    """
+    if shutil.which(_PROGRAM) is None:
+        raise ProviderError(
+            f"{disk.extent.label} is a {disk.format.name} image, and qemu-img, which converts it, is not installed",
+            "install it (Debian and Ubuntu: apt-get install qemu-utils)",
+        )
+    process = _start(source, target, disk, ["-O", target_format, *options])
+    try:
+        sha256 = digest_extent(disk.extent)
+        _, said = process.communicate()
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    if process.returncode != 0:
+        raise _failure(disk, said.decode("utf-8", "replace"))
+    return sha256
+
+
+def _start(source: int, target: int, disk: SourceDisk, options: list[str]) -> subprocess.Popen[bytes]:
+    """Both files are named by their descriptors, so that what is converted is what was recognised."""
+    names = [f"json:{json.dumps(_image(source, disk))}", f"/dev/fd/{target}"]
+    return subprocess.Popen(
+        [_PROGRAM, "convert", "-q", *options, *names],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        pass_fds=(source, target),
+    )
+
+
+def _image(source: int, disk: SourceDisk) -> dict[str, Any]:
+    """The image as QEMU's block layer names it: a whole file, or a stretch of one, of whole sectors."""
+    driver = _DRIVERS[disk.format.name]
+    size = disk.format.virtual_size if driver == "raw" else disk.extent.size
+    file: dict[str, Any] = {"driver": "file", "filename": f"/dev/fd/{source}"}
+    if driver == "raw" or size != os.fstat(source).st_size:
+        whole = -(-size // SECTOR) * SECTOR  # in an archive what follows is padding
+        file = {"driver": "raw", "offset": disk.extent.offset, "size": whole, "file": file}
+    if driver == "raw":
+        return file
+    image = {"driver": driver, "file": file}
+    if driver == "vpc":
+        image["force_size_calc"] = "current_size"  # what the footer says, as Azure and Hyper-V read it
+    return image
+
+
+def _failure(disk: SourceDisk, said: str) -> ProviderError:
+    why = " ".join(said.split()) or "it did not say why"
+    if "No space left" in why:
+        folder = tempfile.gettempdir()
+        return ProviderError(
+            f"{disk.extent.label} cannot be converted: '{folder}' is full",
+            f"make room for {disk.format.virtual_size} bytes there, or name another folder in TMPDIR",
+        )
+    return SourceError(f"{disk.extent.label} cannot be converted: {why}", "check it with: qemu-img check IMAGE")
