@@ -247,4 +247,4 @@ def test_an_image_whose_file_is_not_of_whole_sectors_is_converted(tmp_path: Path
 
     with opened_disk(disk_in(image)) as content:
         assert content.size == MIB
-        assert not any(bytes(block.data).strip(b"\0") for block in content.blocks())
+        assert not any((block.content or b"").strip(b"\0") for block in content.blocks())
