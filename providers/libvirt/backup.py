@@ -60,7 +60,11 @@ def abandon(domain: libvirt.virDomain, paths: Collection[str]) -> None:
         raise
     files = {target.get("file") for target in job.iterfind("./disks/disk/target")}
     if not files.isdisjoint(paths):
-        domain.abortJob()
+        try:
+            domain.abortJob()
+        except libvirt.libvirtError as error:  # it has just ended by itself, or by somebody else's hand
+            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
+                raise
         while domain.isActive() and job_of(domain)["type"]:
             time.sleep(_FIRST_LOOK_S)
 
