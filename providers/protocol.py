@@ -89,14 +89,16 @@ class Capabilities:
     """What a backend can do; the plan refuses the rest.
 
     `regions`: canonical names it offers, None for any. `sources`: the source styles it accepts. `sharing`: the sharing
-    permissions it can express. `replication_modes`: of `Full` and `Shallow`. `workers`: how many
-    operations at a time it does best. `patience_s`: how long one of them may take.
+    permissions it can express. `replication_modes`: of `Full` and `Shallow`. `encryption`: whether it encrypts copies
+    with keys of one's own. `workers`: how many operations at a time it does best. `patience_s`: how long one of them
+    may take.
     """
 
     regions: frozenset[str] | None
     sources: frozenset[str]
     sharing: frozenset[str] = frozenset({"Private"})
     replication_modes: frozenset[str] = frozenset({"Full"})
+    encryption: bool = False
     workers: int = 10
     patience_s: float = 6 * 3600.0
 

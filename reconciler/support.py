@@ -34,6 +34,12 @@ def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[
         permissions = planned.get("sharing", {}).get("permissions", "Private")
         if permissions not in capabilities.sharing:
             yield _unsupported_value(change, "sharing.permissions", permissions, capabilities.sharing)
+    if "encryption" in planned and not capabilities.encryption:
+        yield _fault(
+            change,
+            f"provider '{change.provider}' does not encrypt copies",
+            "leave out `encryption`, or keep the copies on disks that are encrypted as a whole",
+        )
     if change.kind is Kind.IMAGE_VERSION:
         mode = planned.get("replicationMode", "Full")
         if mode not in capabilities.replication_modes:

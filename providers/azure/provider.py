@@ -115,6 +115,7 @@ class AzureProvider:
             sources=STYLES if self._settings.storage is not None else STYLES - {"file"},
             sharing=frozenset({"Private", "Groups", "Community"}),
             replication_modes=frozenset({"Full", "Shallow"}),
+            encryption=True,
             workers=_WORKERS,
             patience_s=self._settings.timeout_s,
         )

@@ -155,6 +155,14 @@ def test_latest_falls_back_when_a_version_goes() -> None:
     assert plan.latest == (LatestChange(Address("corp", "ubuntu"), "eastus", "2.0.0", "1.0.0"),)
 
 
+def test_encryption_is_refused_where_the_backend_does_not_encrypt() -> None:
+    keys = {"osDiskImage": {"diskEncryptionSetId": "/subscriptions/s/diskEncryptionSets/keys"}}
+    plan = make_plan(inputs_of({V1: {}, f"{V1}@eastus": {"encryption": keys}}, {}, {}))
+    (fault,) = plan.errors
+    assert str(fault.address) == f"{V1}@eastus"
+    assert "does not encrypt" in fault.summary
+
+
 def test_backend_that_lacks_a_region_is_refused_with_the_nearest() -> None:
     plan = make_plan(inputs_of({V1: {}, f"{V1}@eastuss": {}}, {}, {}))
     (fault,) = plan.errors
