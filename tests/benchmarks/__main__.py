@@ -8,11 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import copying, engines, start, workload
+from benchmarks import copying, engines, hosts, start, workload
 from benchmarks.measuring import CommandFailed, progress
 from benchmarks.report import Results, as_text
 
-PARTS = ("engines", "growth", "copying", "start")
+PARTS = ("engines", "growth", "copying", "cloning", "start")
 SMALL_SIZES = (100, 1000)
 GROWTH_SIZES = (1000, 3000, 10_000)
 LARGEST_SIZE = 100_000
@@ -67,6 +67,8 @@ def measure(folder: Path, options: argparse.Namespace) -> Results:
     if "copying" in parts:
         rounds = options.rounds or copying.ROUNDS
         results.copying = list(copying.measure_copying(folder, options.copy_mib, rounds))
+    if "cloning" in parts:
+        results.cloning = list(hosts.measure_cloning(folder, options.copy_mib, options.rounds or hosts.ROUNDS))
     return results
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.copying import CopyCosts
 from benchmarks.engines import EngineCosts
+from benchmarks.hosts import COMMANDS, TINY, CloneCosts
 from benchmarks.measuring import Cost
 from benchmarks.start import StartCosts
 
@@ -29,6 +30,7 @@ class Results:
     reconciler: dict[int, EngineCosts] = field(default_factory=dict)
     terraform: dict[int, EngineCosts] = field(default_factory=dict)
     copying: list[CopyCosts] = field(default_factory=list)
+    cloning: list[CloneCosts] = field(default_factory=list)
     start: StartCosts | None = None
 
     def as_data(self) -> dict[str, Any]:
@@ -50,6 +52,8 @@ def as_text(results: Results) -> str:
         parts.append(_growth(exponents, list(results.reconciler)))
     if results.copying:
         parts.append(_copying(results.copying))
+    if results.cloning:
+        parts.append(_cloning(results.cloning))
     if results.start:
         parts.append(_start(results.start))
     return "\n\n".join(parts)
@@ -125,6 +129,31 @@ def _copying(copies: Iterable[CopyCosts]) -> str:
     ]
     head = ("image", "regions", "reconciler apply", "cp and sync", "ratio", "sha256sum", "file system shares blocks")
     return table("Copying images", head, rows)
+
+
+def _cloning(clones: Sequence[CloneCosts]) -> str:
+    tiny = {clone.place: clone for clone in clones if clone.image == TINY}
+    rows = [
+        (
+            f"{clone.size_mib:,} MiB {clone.image}",
+            clone.place,
+            seconds(clone.reconciler),
+            seconds(clone.virsh),
+            f"{clone.reconciler.seconds / clone.virsh.seconds:.2f}",
+            _beyond(clone, tiny[clone.place]),
+            COMMANDS[clone.place],
+        )
+        for clone in clones
+    ]
+    head = ("volume", "to", "reconciler apply", "virsh", "ratio", "beyond the tiny one", "commands of virsh")
+    return table("Copying volumes", head, rows)
+
+
+def _beyond(clone: CloneCosts, tiny: CloneCosts) -> str:
+    """The ratio of what the bytes alone took; `-` where that is nothing."""
+    ours = clone.reconciler.seconds - tiny.reconciler.seconds
+    theirs = clone.virsh.seconds - tiny.virsh.seconds
+    return f"{ours / theirs:.2f}" if theirs > 0 and ours > 0 else "-"
 
 
 def _start(start: StartCosts) -> str:

@@ -45,6 +45,17 @@ def test_measures_copying_and_start_up(tmp_path: Path) -> None:
     assert "reconciler --help" in answer.stdout
 
 
+def test_measures_cloning_beside_virsh(tmp_path: Path) -> None:
+    answer = bench(tmp_path, "--only", "cloning", "--copy-mib", "4", "--rounds", "1", "--json")
+    assert answer.returncode == 0, answer.stderr
+    measured = json.loads(answer.stdout)["cloning"]
+    assert [(clone["image"], clone["place"]) for clone in measured] == [
+        (image, place) for image in ("tiny", "dense", "sparse") for place in ("another pool", "another host")
+    ]
+    assert all(clone[who]["seconds"] > 0 for clone in measured for who in ("reconciler", "virsh"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_refuses_a_size_that_is_not_whole_galleries(tmp_path: Path) -> None:
     answer = bench(tmp_path, "--size", "150")
     assert answer.returncode == 2
