@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from manifests.address import Address
+from providers import handles
 from providers.errors import ProviderError
 from providers.protocol import Done, InProgress, Operation, Results, Step, Verb
 
@@ -61,13 +61,8 @@ class Work:
 
     def handle(self) -> dict[str, Any]:
         """JSON-shaped, without secrets."""
-        operation = self.operation
         return {
-            "unit": list(self.unit),
-            "lineage": operation.lineage,
-            "steps": [_written_step(step) for step in operation.steps],
-            "version": operation.version,
-            "computed": dict(operation.computed),
+            "operation": handles.written(self.operation),
             "since": self.since,
             "url": self.url,
             "failure": self.failure,
@@ -85,13 +80,7 @@ class Work:
     @classmethod
     def of(cls, handle: Mapping[str, Any]) -> Work:
         """The work that a handle stands for."""
-        operation = Operation(
-            unit=Address(*handle["unit"]),
-            lineage=handle["lineage"],
-            steps=tuple(map(_read_step, handle["steps"])),
-            version=handle["version"],
-            computed=handle["computed"],
-        )
+        operation = handles.read(handle["operation"])
         work = cls(operation, since=handle["since"], url=handle["url"], failure=handle["failure"])
         work.tries, work.polls = handle["tries"], handle["polls"]
         work.writes, work.staged = handle["writes"], handle["staged"]
@@ -108,22 +97,3 @@ class Work:
     def failed(self, error: ProviderError) -> Done:
         """The end of all steps with one error."""
         return Done({step.address: error for step in self.operation.steps})
-
-
-def _written_step(step: Step) -> dict[str, Any]:
-    written: dict[str, Any] = {"verb": step.verb.value, "address": list(step.address)}
-    if step.planned is not None:
-        written["planned"] = json.loads(json.dumps(step.planned))
-    if step.requests:
-        written["requests"] = list(step.requests)
-    return {**written, "makes_room": True} if step.makes_room else written
-
-
-def _read_step(written: Mapping[str, Any]) -> Step:
-    return Step(
-        Verb(written["verb"]),
-        Address(*written["address"]),
-        written.get("planned"),
-        requests=tuple(written.get("requests", ())),
-        makes_room=written.get("makes_room", False),
-    )
