@@ -9,10 +9,12 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.cut_line import cut_line
 from support.libvirt_daemons import POOLS, LibvirtHost
 from support.libvirt_galleries import (
     CONTENT,
@@ -392,3 +394,43 @@ def test_a_host_that_dies_in_the_middle_is_settled_later(
     again = Step(Verb.CREATE, WEST, region())
     applied(run(provider, again, version=attributes, computed={"disks": disks(results)}), WEST)
     assert world.copies(WEST) == world.copies(EAST)
+
+
+def test_a_stream_that_is_cut_in_the_middle_leaves_nothing_that_counts(
+    tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]
+) -> None:
+    """Both daemons live on; only the line to one of them is cut, once."""
+    server = libvirt_hosts[1].uri.partition("socket=")[2]
+    with TemporaryDirectory(prefix="line-") as short, cut_line(Path(short) / "line", server) as line:
+
+        class CutWest(LibvirtWorld):
+            @property
+            def settings(self) -> dict[str, Any]:
+                settings = super().settings
+                settings["regions"]["westus"]["uri"] = f"qemu:///system?socket={line.path}"
+                return settings
+
+        world = CutWest(tmp_path, libvirt_hosts)
+        provider = world.provider()
+        attributes = version(world.image("large.raw", os.urandom(24 << 20)))
+        cuts = 0
+
+        def cut(address: Address, done: int, total: int) -> None:
+            nonlocal cuts
+            if address == WEST and 0 < done < total and not cuts:
+                cuts += 1
+                line.cut()
+
+        steps = [Step(Verb.CREATE, one, region()) for one in (EAST, WEST)]
+        results = run(provider, Step(Verb.CREATE, VERSION, attributes), *steps, version=attributes, progress=cut)
+        assert cuts
+        assert isinstance(failed(results, WEST), Unavailable)
+        applied(results, EAST)
+        seen = provider.read(WEST)
+        assert seen is None or seen.condition is not Condition.READY
+        provider.tidy([VERSION, EAST, WEST], LINEAGE)
+        assert not [name for name in world.objects() if name.startswith("westus/")]
+        again = Step(Verb.CREATE, WEST, region())
+        applied(run(provider, again, version=attributes, computed={"disks": disks(results)}), WEST)
+        assert world.copies(WEST) == world.copies(EAST)
+        world.close()
