@@ -67,9 +67,21 @@ def test_a_command_that_fails_is_not_measured(tmp_path: Path) -> None:
         run([sys.executable, "-c", "print('broken'); raise SystemExit(3)"], tmp_path)
 
 
+MEASURE_ANOTHER = """
+import pathlib, sys
+from benchmarks.measuring import run
+print(run([sys.executable, "-c", "x = b'1' * (512 << 20)"], pathlib.Path(sys.argv[1])).peak_mib)
+"""
+
+
 def test_the_peak_is_that_of_the_process(tmp_path: Path) -> None:
-    cost = run([sys.executable, "-c", "x = b'1' * (512 << 20)"], tmp_path)
-    assert 512 <= cost.peak_mib < 640
+    """Measured from a small process, as the benchmarks are: what the measuring one holds counts as well."""
+    command = [sys.executable, "-c", MEASURE_ANOTHER, tmp_path]
+    tests = str(Path(__file__).parents[1])
+    answer = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": tests}, capture_output=True, text=True, check=True
+    )
+    assert 512 <= float(answer.stdout) < 640
 
 
 def costs(seconds: float) -> EngineCosts:
