@@ -1,4 +1,4 @@
-"""The sha256 of what a machine sees on a disk: the same for every copy, however its format lays out the sectors.
+"""What a machine sees on a disk: the same for every copy, however its format lays out the sectors.
 
 A qcow2 volume is read in the order of its sectors, by its own tables; clusters that are not there are zeros and cost
 no transfer. Only what pools hold is read here: qcow2 without backing file, compression or encryption, and raw.
@@ -7,7 +7,6 @@ Source: docs/interop/qcow2.rst of QEMU.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import sys
 from array import array
@@ -15,50 +14,35 @@ from collections.abc import Callable, Iterator
 
 from providers.disk_formats import ReadAt
 from providers.errors import SourceError
+from providers.libvirt.pieces import Hole, Piece
 
-_LARGEST_READ = 8 << 20
-_ZEROS = memoryview(bytes(1 << 20))
 _OFFSET = 0x00FFFFFFFFFFFE00
 _COMPRESSED = 1 << 62
 _READS_AS_ZEROS = 1
 _DAMAGED_BITS = 0b111110
 """Features that change what a reader must do: damaged, external data file, another compression, extended tables."""
 
+ReadOn = Callable[[int, int], Iterator[bytes]]
+"""Reads (position, length) in parts; less at the end of the file."""
 Run = tuple[int | None, int]
 """Where a stretch of sectors is in the file, None for zeros, and its length."""
 
 
-def content_digest(
-    read: ReadAt, disk_format: str, size: int, label: str, advance: Callable[[int], None] | None = None
-) -> str:
-    """The sha256, in hexadecimal, of the `size` bytes that a machine sees on the image that `read` reads. `advance` is
-    told the bytes of the disk gone through.
+def content(read: ReadAt, read_on: ReadOn, disk_format: str, size: int, label: str) -> Iterator[Piece]:
+    """The `size` bytes that a machine sees on an image, whose tables are read by `read` and its sectors by `read_on`.
 
     Sectors after the end of the file are zeros: QEMU may leave the last ones unwritten, and where they are missing for
-    another reason the digest will tell. Raises: SourceError when a table is damaged, or of a kind we never make.
+    another reason their digest will tell. Raises: SourceError when a table is damaged, or of a kind we never make.
     """
-    hasher = hashlib.sha256()
     runs = _qcow2_runs(read, size, label) if disk_format == "qcow2" else iter([(0, size)])
     for position, length in runs:
-        for start in range(0, length, _LARGEST_READ):
-            many = min(_LARGEST_READ, length - start)
-            if position is None:
-                _add_zeros(hasher, many)
-            else:
-                _add_data(hasher, read(position + start, many), many)
-            if advance:
-                advance(many)
-    return hasher.hexdigest()
-
-
-def _add_data(hasher: hashlib._Hash, content: bytes, length: int) -> None:
-    hasher.update(content)
-    _add_zeros(hasher, length - len(content))
-
-
-def _add_zeros(hasher: hashlib._Hash, length: int) -> None:
-    for start in range(0, length, len(_ZEROS)):
-        hasher.update(_ZEROS[: min(len(_ZEROS), length - start)])
+        missing = length
+        if position is not None:
+            for part in read_on(position, length):
+                missing -= len(part)
+                yield part
+        if missing:
+            yield Hole(missing)
 
 
 def _qcow2_runs(read: ReadAt, size: int, label: str) -> Iterator[Run]:

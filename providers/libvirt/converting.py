@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from providers.disk_formats import SECTOR
 from providers.errors import SourceError
-from providers.image_files.extents import opened
+from providers.image_files.extents import PIECE, opened
 from providers.image_files.qemu_img import convert
 from providers.image_files.sources import SourceDisk
-from providers.libvirt.content import content_digest
+from providers.libvirt.content import content
+from providers.libvirt.pieces import digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,19 @@ def converted(disk: SourceDisk, pool_format: str, snapshot: str = "") -> Iterato
 def _described(fd: int, disk: SourceDisk, pool_format: str, sha256: str) -> Converted:
     """Raises: SourceError when what was written cannot be read again, or has not the sectors of a plain image."""
     size, virtual_size = os.fstat(fd).st_size, -(-disk.format.virtual_size // SECTOR) * SECTOR
-    content = content_digest(
-        lambda position, length: os.pread(fd, length, position), pool_format, virtual_size, disk.extent.label
-    )
-    if disk.format.name == "raw" and content != sha256:
-        raise SourceError(f"{disk.extent.label} was not converted faithfully", "check the disk of the folder in TMPDIR")
-    return Converted(fd, size, virtual_size, pool_format, sha256, content)
+    label = disk.extent.label
+    seen = digest_of(content(partial(_read, fd), partial(_read_on, fd), pool_format, virtual_size, label))
+    if disk.format.name == "raw" and seen != sha256:
+        raise SourceError(f"{label} was not converted faithfully", "check the disk of the folder in TMPDIR")
+    return Converted(fd, size, virtual_size, pool_format, sha256, seen)
+
+
+def _read(fd: int, position: int, length: int) -> bytes:
+    return os.pread(fd, length, position)
+
+
+def _read_on(fd: int, position: int, length: int) -> Iterator[bytes]:
+    end = position + length
+    while position < end and (part := os.pread(fd, min(PIECE, end - position), position)):
+        yield part
+        position += len(part)

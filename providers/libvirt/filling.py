@@ -19,6 +19,7 @@ from providers.image_files.sources import SourceDisk
 from providers.libvirt import streams
 from providers.libvirt.converting import Converted, converted
 from providers.libvirt.descriptions import Copy, stamp
+from providers.libvirt.pieces import Digest, Hole, Piece, length_of
 from providers.libvirt.pools import Pool
 from providers.libvirt.progress import Meter
 from providers.libvirt.reading import digest_of_volume
@@ -140,24 +141,21 @@ def _from_download(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, me
 @contextmanager
 def _downloaded(disk: VolumeDisk, meter: Meter) -> Iterator[tuple[int, str]]:
     """A volume in a file without a name, with its holes, and its sha256."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    hashed = streams.hashing(digest)
+    digest = Digest()
     with tempfile.TemporaryFile(prefix="reconciler-") as file:
         position = 0
 
-        def keep(piece: streams.Piece) -> None:
+        def keep(piece: Piece) -> None:
             nonlocal position
-            hashed(piece)
-            if not isinstance(piece, streams.Hole):
+            digest.add(piece)
+            if not isinstance(piece, Hole):
                 os.pwrite(file.fileno(), piece, position)
-            position += streams.length_of(piece)
+            position += length_of(piece)
 
         size = streams.download(disk.pool, disk.volume.name, keep, meter.part(1, 2, disk.volume.size))
         os.ftruncate(file.fileno(), size)
         _require_same(disk)
-        yield file.fileno(), digest.hexdigest()
+        yield file.fileno(), str(digest)
 
 
 def _require_same(disk: VolumeDisk) -> None:

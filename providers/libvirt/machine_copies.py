@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from providers.libvirt import capture, streams
+from providers.libvirt import capture
 from providers.libvirt.filling import Filled, present
 from providers.libvirt.reading import digest_of_volume
 from providers.libvirt.sites import Site
@@ -20,7 +20,7 @@ def capture_all(
 ) -> dict[str, tuple[str, Filled]]:
     """Captures a machine into the first volumes of a site: disk -> (volume, what is in it).
 
-    A machine has no file to take a digest of: the recorded one is that of the first copy's. Raises: as capture.capture.
+    Raises: as capture.capture.
     """
     first = disks[0]
     targets = {disk.disk: site.names[disk.disk][0] for disk in disks}
@@ -38,15 +38,16 @@ def capture_all(
 
 
 def _filled(disk: capture.CapturedDisk, site: Site, name: str, disk_format: str) -> Filled:
+    """The facts are those of the sectors that the machine saw: it has no file that others could compare with."""
     volume = present(site.pool, name)
     content = digest_of_volume(
         site.pool, volume, volume.capacity, disk_format, site.meter(name).part(2, 2, volume.capacity)
     )
     facts = {
-        "sha256": streams.sha256_of(site.pool, name),
-        "size": volume.size,
+        "sha256": content,
+        "size": volume.capacity,
         "virtualSize": volume.capacity,
-        "format": disk_format,
+        "format": "raw",
         "hostCaching": disk.caching,
         "source": disk.identity,
         "contentSha256": content,

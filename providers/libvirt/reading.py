@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from providers.disk_formats import ReadAt
 from providers.errors import SourceError
-from providers.libvirt.content import content_digest
+from providers.libvirt.content import content
+from providers.libvirt.pieces import Advance, digest_of
 
 if TYPE_CHECKING:
+    from providers.libvirt.content import ReadOn
     from providers.libvirt.pools import Pool
     from providers.libvirt.volumes import Volume
 
 
 def reader(pool: Pool, volume: Volume) -> ReadAt:
     """Reads (position, length) of a volume's file; short at its end. Raises, when called: Unavailable."""
-    import libvirt
+    read_on = _read_on(pool, volume)
+    return lambda position, length: b"".join(read_on(position, length))
 
-    def read(position: int, length: int) -> bytes:
+
+def _read_on(pool: Pool, volume: Volume) -> ReadOn:
+    def read_on(position: int, length: int) -> Iterator[bytes]:
+        from providers.libvirt import streams
+
         length = min(length, volume.size - position)
-        if length <= 0:
-            return b""
-        with pool.asking_volume(volume.name, "reading") as found:
-            stream = found.connect().newStream(0)
-            found.download(stream, position, length, 0)
-            parts = list(iter(lambda: stream.recv(libvirt.virStorageVol.streamBufSize), b""))
-            stream.finish()
-        return b"".join(parts)
+        if length > 0:
+            yield from streams.stretch(pool, volume.name, position, length)
 
-    return read
+    return read_on
 
 
-def digest_of_volume(
-    pool: Pool, volume: Volume, size: int, disk_format: str, advance: Callable[[int], None] | None = None
-) -> str:
+def digest_of_volume(pool: Pool, volume: Volume, size: int, disk_format: str, advance: Advance | None = None) -> str:
     """The sha256 of what a machine sees on a volume that holds a disk of `size` bytes in that format. `advance` is told
     the bytes of the disk gone through.
 
@@ -47,4 +46,4 @@ def digest_of_volume(
         if volume.size != size:
             raise SourceError(f"{label} has {volume.size} bytes of {size}", "plan again: it is made anew")
         return streams.sha256_of(pool, volume.name, advance)
-    return content_digest(reader(pool, volume), disk_format, size, label, advance)
+    return digest_of(content(reader(pool, volume), _read_on(pool, volume), disk_format, size, label), advance)

@@ -1,49 +1,30 @@
 """Content of volumes on its way: out of a volume, into one, and from host to host through this process, with holes kept
 and no file in between.
 
-What moves are the bytes of the volume's file, in order, as pieces: bytes, or a Hole. A stream that is cut, or that ends
-too early, is Unavailable: what it brought is worthless.
+What moves are the bytes of the volume's file, in order. A stream that is cut, or that ends too early, is Unavailable:
+what it brought is worthless.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 import libvirt
 
 from providers.errors import Unavailable
 from providers.image_files.extents import Extent, changed, opened, pieces
 from providers.libvirt.failures import explained
+from providers.libvirt.pieces import Advance, Digest, Hole, Piece, Sink, behind, length_of
 from providers.libvirt.pools import Pool, taken_in_part
 
 PIECE: int = libvirt.virStorageVol.streamBufSize
 """The most that one message of libvirt's protocol carries."""
 
 _AT_A_HOLE = -3
-_PIECES_AHEAD = 16
-_ZEROS = bytes(1 << 20)
 _NO_DATA = bytes(PIECE)
-Advance = Callable[[int], None]
-"""Told the bytes gone through since the last call, holes included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """A stretch of zeros that nobody stored."""
-
-    length: int
-
-
-Piece = bytes | Hole
-Sink = Callable[[Piece], None]
-"""Takes the pieces of one content, in order."""
 
 
 @dataclass(slots=True)
@@ -59,10 +40,6 @@ class _Tail:
         if not isinstance(piece, Hole) and piece != (_NO_DATA if len(piece) == PIECE else bytes(len(piece))):
             self.content, self.start = piece, self.end
         self.end += length_of(piece)
-
-
-class Hasher(Protocol):
-    def update(self, data: bytes, /) -> None: ...
 
 
 def download(pool: Pool, name: str, sink: Sink, advance: Advance | None = None) -> int:
@@ -87,33 +64,37 @@ def download(pool: Pool, name: str, sink: Sink, advance: Advance | None = None) 
 
 def sha256_of(pool: Pool, name: str, advance: Advance | None = None) -> str:
     """The sha256, in hexadecimal, of all bytes of a volume's file. Raises: Unavailable."""
-    digest = hashlib.sha256()
-    with _behind(hashing(digest)) as sink:
+    digest = Digest()
+    with behind(digest.add) as sink:
         download(pool, name, sink, advance)
-    return digest.hexdigest()
+    return str(digest)
 
 
-def upload(pool: Pool, name: str, source: Iterable[Piece], advance: Advance | None = None) -> str:
-    """Fills an empty raw volume with the pieces of `source`, and returns their sha256 in hexadecimal.
+def stretch(pool: Pool, name: str, position: int, length: int) -> Iterator[bytes]:
+    """The bytes of a part of a volume's file, which has at least as many. Raises: Unavailable."""
+    with pool.asking_volume(name, "reading") as volume:
+        stream = volume.connect().newStream(0)
+        volume.download(stream, position, length, 0)
+        with _ended(stream):
+            yield from iter(lambda: stream.recv(PIECE), b"")
+
+
+def upload(pool: Pool, name: str, source: Iterable[Piece], advance: Advance | None = None) -> None:
+    """Fills an empty raw volume with the pieces of `source`.
 
     Raises: Unavailable; ProviderError when the pool is full; what `source` raises.
     """
-    digest = hashlib.sha256()
-    with uploading(pool, name) as into, _behind(hashing(digest), into) as sink:
+    with uploading(pool, name) as into, behind(into) as sink:
         for piece in source:
             sink(piece)
             if advance:
                 advance(length_of(piece))
-    return digest.hexdigest()
 
 
-def transfer(source: Pool, source_name: str, target: Pool, name: str, advance: Advance | None = None) -> str:
-    """Fills an empty raw volume with the content of another, on whatever host, and returns the sha256 of what went
-    through, in hexadecimal. Raises: as download and upload."""
-    digest = hashlib.sha256()
-    with uploading(target, name) as into, _behind(hashing(digest), into) as sink:
+def transfer(source: Pool, source_name: str, target: Pool, name: str, advance: Advance | None = None) -> None:
+    """Fills an empty raw volume with the content of another, on whatever host. Raises: as download and upload."""
+    with uploading(target, name) as into, behind(into) as sink:
         download(source, source_name, sink, advance)
-    return digest.hexdigest()
 
 
 @contextmanager
@@ -155,23 +136,6 @@ def pieces_of(extent: Extent) -> Iterator[Piece]:
             yield content
 
 
-def length_of(piece: Piece) -> int:
-    return piece.length if isinstance(piece, Hole) else len(piece)
-
-
-def hashing(digest: Hasher) -> Sink:
-    """A sink that a digest is made of: a hole counts as the zeros that it is."""
-
-    def update(piece: Piece) -> None:
-        if isinstance(piece, Hole):
-            for start in range(0, piece.length, len(_ZEROS)):
-                digest.update(_ZEROS[: piece.length - start])
-        else:
-            digest.update(piece)
-
-    return update
-
-
 def _received(stream: libvirt.virStream) -> Iterator[Piece]:
     while True:
         got = stream.recvFlags(PIECE, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
@@ -193,25 +157,3 @@ def _ended(stream: libvirt.virStream) -> Iterator[None]:
             stream.abort()
         raise
     stream.finish()
-
-
-@contextmanager
-def _behind(*sinks: Sink) -> Iterator[Sink]:
-    """A sink that gives each piece to `sinks` in another thread, while the next one is fetched; all have them when the
-    block ends. Raises: what a sink raises, some pieces later."""
-
-    def give_all(piece: Piece) -> None:
-        for sink in sinks:
-            sink(piece)
-
-    given: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="stream") as thread:
-
-        def give(piece: Piece) -> None:
-            if len(given) >= _PIECES_AHEAD:
-                given.popleft().result()
-            given.append(thread.submit(give_all, piece))
-
-        yield give
-        for future in given:
-            future.result()
