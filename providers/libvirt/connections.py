@@ -51,6 +51,7 @@ class Connection:
         self._keep_alive = keep_alive
         self._idle: list[Line] = []
         self._lock = threading.Lock()
+        self._crossing = threading.Lock()
         self._of_thread = threading.local()
         self._failure: Unavailable | None = None
         self._asked_again_at = 0.0
@@ -91,6 +92,16 @@ class Connection:
         finally:
             with self._lock:
                 self._idle.append(line)
+
+    @contextmanager
+    def crossing(self) -> Iterator[None]:
+        """For making a volume of one pool from another pool's: one such call at a time.
+
+        libvirt locks both pools, the new volume's first. Two calls in opposite directions wait for each other for ever,
+        and with them everybody who asks for a pool, until the daemon is killed (seen with 9.0).
+        """
+        with self._crossing:
+            yield
 
     def close(self) -> None:
         """Lets go of the connections that nobody uses; the next use would make new ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 import libvirt
 
@@ -14,6 +15,8 @@ _DENIED = frozenset({libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DE
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FULL_IN_WORDS = ("No space left on device", "Disk quota exceeded")
 _TAKEN_IN_WORDS = ("already exists", "already in use.")
+_STOPPED_NETWORK = re.compile(r"network '.*' is not active$")
+_BROKEN_STREAM = ("stream had unexpected termination", "stream had I/O failure")
 _BUSY_IN_WORDS = ("asynchronous jobs running", "is still in use", "is still being allocated")
 
 
@@ -42,10 +45,12 @@ def is_busy(error: libvirt.libvirtError) -> bool:
 def explained(error: libvirt.libvirtError, doing: str, host: str, *, lost: bool = False) -> ProviderError:
     """The error to show: `doing` says what was tried on `host`; `lost`: the connection is gone."""
     code, what = error.get_error_code(), f"{host}: {doing}: {error}"
-    if lost or code in _LOST or error.get_error_domain() == libvirt.VIR_FROM_RPC:
-        return Unavailable(what, f"see that {host} is up and its libvirtd runs, then try again")
-    if code in _REFUSED:
-        return Unavailable(what, f"see that this user may use libvirt on {host} (is it in the group libvirt there?)")
+    if _is_broken_stream(error) and not lost:
+        return ProviderError(what, f"free some space in that pool if it is full, or see the log of libvirtd on {host}")
+    if lost or code in _LOST or code in _REFUSED or error.get_error_domain() == libvirt.VIR_FROM_RPC:
+        return _not_heard(error, what, host)
+    if _is_about_network(error) or _has_no_firmware(error):
+        return _no_machine(error, what, host)
     if is_missing_pool(error) or _is_stopped(error):
         return Unavailable(what, "define and start the pool on that host: virsh pool-define-as, virsh pool-start")
     if _is_full(error):
@@ -61,6 +66,27 @@ def explained(error: libvirt.libvirtError, doing: str, host: str, *, lost: bool 
     return ProviderError(what, f"see what the log of libvirtd on {host} says")
 
 
+def _not_heard(error: libvirt.libvirtError, what: str, host: str) -> Unavailable:
+    """The error to show when the host does not answer, or not to this user."""
+    if error.get_error_code() in _REFUSED:
+        return Unavailable(what, f"see that this user may use libvirt on {host} (is it in the group libvirt there?)")
+    return Unavailable(what, f"see that {host} is up and its libvirtd runs, then try again")
+
+
+def _no_machine(error: libvirt.libvirtError, what: str, host: str) -> ProviderError:
+    """The error to show for a machine that its host cannot have as it is described."""
+    if _is_about_network(error):
+        return ProviderError(what, "see which networks there are, and start one: virsh net-list --all, virsh net-start")
+    return Unsupported(
+        what, f"install UEFI firmware on {host} (Debian: ovmf, qemu-efi-aarch64), or declare hyperVGeneration: V1"
+    )
+
+
+def _is_about_network(error: libvirt.libvirtError) -> bool:
+    """Whether the network of a machine is not there, or not active."""
+    return error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK or bool(_STOPPED_NETWORK.search(str(error)))
+
+
 def _is_stopped(error: libvirt.libvirtError) -> bool:
     return error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID and str(error).endswith("is not active")
 
@@ -68,6 +94,17 @@ def _is_stopped(error: libvirt.libvirtError) -> bool:
 def _is_in_the_way(error: libvirt.libvirtError) -> bool:
     """Whether the name of a volume to be made is that of another, or of a file that libvirt had not listed yet."""
     return str(error).endswith(_TAKEN_IN_WORDS)
+
+
+def _has_no_firmware(error: libvirt.libvirtError) -> bool:
+    """Whether a machine starts by UEFI and its host cannot. libvirt has no code for it, and two texts: 9.0 writes `any
+    firmware to satisfy 'efi'`, later ones `'efi' firmware that is compatible`."""
+    return "Unable to find" in str(error) and "firmware" in str(error)
+
+
+def _is_broken_stream(error: libvirt.libvirtError) -> bool:
+    """Whether the host stopped reading or writing what it streams. It may notice that before it hears why."""
+    return str(error).endswith(_BROKEN_STREAM)
 
 
 def _is_full(error: libvirt.libvirtError) -> bool:

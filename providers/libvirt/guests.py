@@ -79,7 +79,7 @@ class Guest:
         for number, (path, caching) in enumerate(self.disks):
             _disk(devices, number, path, caching, self.nature)
         if self.seed:
-            _disc(devices, self.seed, len(self.disks) if self.nature.windows else 0, self.nature)
+            _disc(devices, self.seed, len(self.disks), self.nature)
         if self.network:
             interface = SubElement(devices, "interface", type="network")
             SubElement(interface, "source", network=self.network)
@@ -124,25 +124,30 @@ def _firmware(domain: Element, nature: Nature) -> None:
 
 
 def _disk(devices: Element, number: int, path: str, caching: str, nature: Nature) -> None:
-    """Windows brings no driver for virtio, every Linux does."""
     disk = SubElement(devices, "disk", type="file", device="disk")
     driver = SubElement(disk, "driver", name="qemu", type="qcow2", discard="unmap")
     if caching:
         driver.set("cache", CACHE_OF_CACHING[caching])
     SubElement(disk, "source", file=path)
-    bus, prefix = ("sata", "sd") if nature.windows else ("virtio", "vd")
-    SubElement(disk, "target", dev=f"{prefix}{_letters(number)}", bus=bus)
+    _attach(disk, number, nature)
     if number == 0:
         SubElement(disk, "boot", order="1")
 
 
 def _disc(devices: Element, path: str, number: int, nature: Nature) -> None:
-    disc = SubElement(devices, "disk", type="file", device="cdrom")
+    """The seed, where the disks are: kernels made for virtual machines know no other way (Debian's has no SATA), and
+    virtio has no optical drives."""
+    disc = SubElement(devices, "disk", type="file", device="cdrom" if nature.windows else "disk")
     SubElement(disc, "driver", name="qemu", type="raw")
     SubElement(disc, "source", file=path)
-    bus = "sata" if nature.architecture == "x86_64" else "scsi"
-    SubElement(disc, "target", dev=f"sd{_letters(number)}", bus=bus)
+    _attach(disc, number, nature)
     SubElement(disc, "readonly")
+
+
+def _attach(disk: Element, number: int, nature: Nature) -> None:
+    """Windows brings no driver for virtio, every Linux does."""
+    bus, prefix = ("sata", "sd") if nature.windows else ("virtio", "vd")
+    SubElement(disk, "target", dev=f"{prefix}{_letters(number)}", bus=bus)
 
 
 def _letters(number: int) -> str:

@@ -6,7 +6,7 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from providers.errors import ProviderError
+from providers.errors import ProviderError, Unsupported
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -25,6 +25,15 @@ def require_library(provider: str) -> None:
             f"provider '{provider}': the backend 'libvirt' needs the Python bindings of libvirt, which are missing",
             "install them with: pip install 'reconciler[libvirt]' (they are compiled, which takes the Debian packages "
             "gcc, libvirt-dev, pkg-config and python3-dev)",
+        )
+
+
+def require_disc_maker() -> None:
+    """Raises: Unsupported, with what to install, when the library that writes discs is not there."""
+    if find_spec("pycdlib") is None:
+        raise Unsupported(
+            "a machine of a generalized image is told who it is by a disc, and the library that writes it is missing",
+            "install it with: pip install 'reconciler[libvirt]'",
         )
 
 

@@ -19,6 +19,7 @@ from providers.libvirt import domains
 from providers.libvirt.accelerators import can_accelerate, capacity_of
 from providers.libvirt.descriptions import Copy
 from providers.libvirt.guests import Guest, Nature, mark_of
+from providers.libvirt.library import require_disc_maker
 from providers.libvirt.removal import undefine
 from providers.libvirt.seed import Seed, disc
 from providers.libvirt.shelf import Shelf
@@ -65,17 +66,19 @@ class MachineRoom:
             raise Unsupported(
                 f"'{order.name}' is not a name for a machine", "letters, digits, '.', '_' and '-', up to 63"
             )
-        seed = _seed(order)
+        identity = str(uuid4())
+        seed = _seed(order, identity)
         region = order.image.region
         pool = self._hosts.pool(region)
         with pool.connection.asking(f"making the machine '{order.name}'") as handle:
             if domains.find(handle, order.name) is not None:
                 raise ObjectConflict(f"{pool.connection.name} has a machine '{order.name}' already", "choose another")
+            _require_free(pool, order.name)
             _check_capacity(handle, order, pool.connection.name)
             copies = dict(self._chosen(order, pool))
             nature = Nature.of(order.definition)
             accelerated = can_accelerate(handle, nature.architecture)
-            guest = _guest(order, nature, copies, with_seed=seed is not None)
+            guest = _guest(order, identity, nature, copies, with_seed=seed is not None)
             domain = handle.defineXML(guest.description(accelerated=accelerated))
             try:
                 _make_disks(pool, order.name, copies, seed)
@@ -157,17 +160,31 @@ def _disk_order(disk: str) -> tuple[int, int]:
     return (0, 0) if disk == _OS_DISK else (1, int(disk.removeprefix("data-")))
 
 
-def _seed(order: MachineOrder) -> Seed | None:
-    """What tells the machine who it is; a specialized image knows. Raises: Unsupported."""
+def _seed(order: MachineOrder, identity: str) -> Seed | None:
+    """What tells the machine who it is; a specialized image knows. Raises: Unsupported.
+
+    `identity` is no other machine's, of the same name neither: an image may have been captured from that one.
+    """
     told = [name for name in ("user", "ssh_keys", "host_name") if getattr(order, name)]
     if order.definition.get("osState") != "Specialized":
-        return Seed(f"{order.lineage}-{order.name}", order.host_name or order.name, order.user, order.ssh_keys)
+        require_disc_maker()
+        return Seed(identity, order.host_name or order.name, order.user, order.ssh_keys)
     if told:
         raise Unsupported(
             f"{order.image.unit.parent} is specialized: its machines have the users and the name that it was made with",
             "leave out --user, --ssh-key and --hostname",
         )
     return None
+
+
+def _require_free(pool: Pool, name: str) -> None:
+    """Raises: ObjectConflict when volumes are there that would be taken for the machine's, and removed with it."""
+    taken = [volume for volume in pool.volumes(refresh=True) if volume.startswith(_prefix(name))]
+    if taken:
+        raise ObjectConflict(
+            f"{pool} has volumes already that a machine '{name}' would have: {', '.join(sorted(taken))}",
+            "choose another name, or remove them if nobody needs them",
+        )
 
 
 def _check_capacity(handle: libvirt.virConnect, order: MachineOrder, host: str) -> None:
@@ -180,11 +197,13 @@ def _check_capacity(handle: libvirt.virConnect, order: MachineOrder, host: str) 
         raise Unsupported(f"{host} has {memory_mib} MiB of memory, not {order.memory_mib}", "ask for less: --memory")
 
 
-def _guest(order: MachineOrder, nature: Nature, copies: Mapping[str, Below], *, with_seed: bool) -> Guest:
+def _guest(
+    order: MachineOrder, identity: str, nature: Nature, copies: Mapping[str, Below], *, with_seed: bool
+) -> Guest:
     folder = copies[_OS_DISK].path.rpartition("/")[0]
     return Guest(
         name=order.name,
-        uuid=str(uuid4()),
+        uuid=identity,
         mark=OwnerMark(order.lineage, order.image),
         nature=nature,
         cpus=order.cpus,

@@ -102,7 +102,8 @@ class Pool:
             raise ProviderError(f"{source} and {self} are not of one host. This is a bug.")
         with source.asking_volume(source_name, "cloning") as original, self._asking(f"making '{name}'") as pool:
             described = volume_of(original.XMLDesc(0))
-            pool.createXMLFrom(volume_xml(name, described.capacity, disk_format or described.format), original, 0)
+            with self.connection.crossing():
+                pool.createXMLFrom(volume_xml(name, described.capacity, disk_format or described.format), original, 0)
 
     def read(self, name: str, most: int = _LARGEST_IN_MEMORY, start: int = 0) -> bytes | None:
         """A volume's content from `start`, `most` bytes or all there are; None when there is none of that name."""

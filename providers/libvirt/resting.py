@@ -63,7 +63,9 @@ def convert(handle: libvirt.virConnect, pool: Pool, source: str, target: str, fo
 
 def _copy_volume(handle: libvirt.virConnect, pool: Pool, source: libvirt.virStorageVol, target: str, form: str) -> None:
     description = volume_xml(target, volume_sizes(source)[0], form)
-    handle.storagePoolLookupByName(pool.name).createXMLFrom(description, source, 0)
+    into = handle.storagePoolLookupByName(pool.name)
+    with pool.connection.crossing():
+        into.createXMLFrom(description, source, 0)
 
 
 def volume_of(handle: libvirt.virConnect, domain: libvirt.virDomain, disk: DomainDisk) -> libvirt.virStorageVol:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.agent_guest import AgentMachine, needs_recovery, start_agent_machine
 from support.libvirt_daemons import LibvirtHost
+from support.libvirt_regions import Regions
 from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, overlay, sectors
 
 from providers.errors import ObjectConflict, SourceError
@@ -275,3 +276,21 @@ def test_file_systems_are_at_rest_where_an_agent_answers(lab: Lab, agent: bool, 
     assert needs_recovery(copy) != agent
     counted = machine.count
     await_text(machine.console, f"count {counted + 3}")
+
+
+def test_a_disk_in_another_pool_is_copied_when_no_other_copy_crosses_pools(regions: Regions) -> None:
+    """libvirt stops for good when volumes are copied between two pools in both directions at once."""
+    east, north = regions.east, regions.north
+    data_volume(east.host, east.pool.name, "data.raw", b"here")
+    machine = TinyMachine(east.host, f"vm-{east.pool.name}", east.pool.name, {"vda": "data.raw"})
+    machine.define()
+    wanted = (regions.hosts, "east", machine.name, True, {"os": "copy"}, north.pool, "qcow2", lambda *_: None)
+    with ThreadPoolExecutor(1) as pool:
+        with east.pool.connection.crossing():
+            copying = pool.submit(capture.capture, *wanted)
+            with pytest.raises(TimeoutError):
+                copying.result(1)
+            assert "copy" not in os.listdir(north.folder)
+        copying.result(20)
+    assert "copy" in north.pool.names()
+    east.host.virsh("undefine", machine.name)

@@ -140,6 +140,30 @@ def test_a_clone_has_the_content_and_its_holes(regions: Regions, disk_format: st
     assert (tmp_path / "back").read_bytes() == raw.read_bytes()
 
 
+def test_clones_may_go_in_both_directions_between_two_pools(regions: Regions) -> None:
+    """libvirt stops for good when two such calls meet."""
+    east, north = regions.east, regions.north
+    for region in (east, north):
+        region.pool.write("image", os.urandom(1000))
+
+    def clone_many(source: Region, target: Region, who: int) -> None:
+        for number in range(20):
+            target.pool.clone(f"copy{who}-{number}", source.pool, "image")
+
+    ways = [(east, north, number) for number in range(3)] + [(north, east, number) for number in range(3)]
+    threads = [threading.Thread(target=clone_many, args=way, daemon=True) for way in ways]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    for thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in threads):
+        east.host.kill()  # nothing else ends the calls
+        east.host.restart()
+        pytest.fail("libvirtd stood still")
+    assert len(east.pool.names()) == len(north.pool.names()) == 61
+
+
 def test_a_clone_stays_on_its_host(regions: Regions) -> None:
     regions.east.pool.write("image", b"x")
     with pytest.raises(ProviderError, match="not of one host"):
