@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.engines import reconciler
-from benchmarks.measuring import MIB, Cost, middle, progress, run
+from benchmarks.measuring import MIB, Cost, middle, middles, progress, run
 from benchmarks.workload import REGIONS
 
 ROUNDS = 3
@@ -50,8 +50,11 @@ def measure_copying(folder: Path, size_mib: int, rounds: int = ROUNDS) -> Iterat
         digest = middle(rounds, lambda: run(["sha256sum", "disk.img"], project))  # noqa: B023
         for regions in (1, len(REGIONS)):
             progress(f"copying: {image}, {regions} region{'s' * (regions > 1)}")
-            ours = middle(rounds, lambda: _apply(project, REGIONS[:regions]))  # noqa: B023
-            theirs = middle(rounds, lambda: _cp(project, REGIONS[:regions]))  # noqa: B023
+            ours, theirs = middles(
+                rounds,
+                lambda: _apply(project, REGIONS[:regions]),  # noqa: B023
+                lambda: _cp(project, REGIONS[:regions]),  # noqa: B023
+            )
             yield CopyCosts(image, size_mib, regions, ours, theirs, digest, shared)
         shutil.rmtree(project)
 

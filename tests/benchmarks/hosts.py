@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.copying import DATA_SHARE, HEADROOM_MIB, write_image
 from benchmarks.engines import reconciler
-from benchmarks.measuring import MIB, Cost, middle, progress, run
+from benchmarks.measuring import MIB, Cost, middles, progress, run
 from support.libvirt_daemons import LibvirtHost, running_daemons
 
 ROUNDS = 3
@@ -30,8 +30,23 @@ PLACES = {POOL: "northeurope", HOST: "westus"}
 COMMANDS = {POOL: "vol-clone", HOST: "vol-download, vol-upload"}
 TINY = "tiny"
 """The image whose copy costs what any does: starting programs, connecting, planning, recording."""
-_COPIES = 5
-"""Image, its conversion, its first copy, a download, and one more."""
+_LARGER = 4
+"""How many times the usual size the large image has: beside it, what any copy costs does not count."""
+_FILES_AT_ONCE = {POOL: 3, HOST: 4}
+"""Image, first copy, and its conversion or one more copy; to another host also what was downloaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image to be copied; every `every`th MiB holds data."""
+
+    name: str
+    mib: int
+    every: int
+    places: tuple[str, ...] = (POOL, HOST)
+
+    def room_mib(self) -> int:
+        return max(_FILES_AT_ONCE[place] for place in self.places) * self.mib + HEADROOM_MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +61,49 @@ class CloneCosts:
 
 
 def measure_cloning(folder: Path, size_mib: int, rounds: int = ROUNDS) -> Iterator[CloneCosts]:
-    """A tiny volume, a dense and a sparse one of `size_mib`, to another pool of their host and to another host."""
-    missing = _missing(folder, size_mib)
+    """A tiny volume, a dense and a sparse one of `size_mib`, to another pool of their host and to another host; and a
+    larger dense one to another pool."""
+    missing = _missing()
     if missing:
         progress(f"cloning left out: {missing}")
         return
+    images = (
+        Image(TINY, 1, 1),
+        Image("dense", size_mib, 1),
+        Image("sparse", size_mib, DATA_SHARE),
+        Image("dense", _LARGER * size_mib, 1, (POOL,)),
+    )
     with _short(folder) as short, running_daemons(short / "hosts") as hosts:
         regions = {
             HOME: _region(hosts[0], "images"),
             PLACES[POOL]: _region(hosts[0], "more"),
             PLACES[HOST]: _region(hosts[1], "images"),
         }
-        for image, mib, every in ((TINY, 1, 1), ("dense", size_mib, 1), ("sparse", size_mib, DATA_SHARE)):
-            project = folder / f"cloning-{image}"
-            project.mkdir()
-            write_image(project / "disk.img", mib, every)
-            _write_project(project, regions)
-            _apply(project)
-            for place, region in PLACES.items():
-                progress(f"cloning: {image}, to {place}")
-                ours = middle(rounds, lambda: _add_region(project, region))  # noqa: B023
-                theirs = middle(rounds, lambda: _by_virsh(place, hosts, project))  # noqa: B023
-                yield CloneCosts(image, mib, place, ours, theirs)
-            run([reconciler(), "destroy", "--auto-approve"], project)
-            shutil.rmtree(project)
+        for image in images:
+            if shutil.disk_usage(folder).free < image.room_mib() * MIB:
+                progress(f"cloning of {image.mib:,} MiB left out: {folder} has less than {image.room_mib():,} MiB free")
+                continue
+            yield from _measured(folder, image, hosts, regions, rounds)
+
+
+def _measured(
+    folder: Path, image: Image, hosts: tuple[LibvirtHost, ...], regions: dict[str, dict[str, str]], rounds: int
+) -> Iterator[CloneCosts]:
+    project = folder / f"cloning-{image.name}"
+    project.mkdir()
+    write_image(project / "disk.img", image.mib, image.every)
+    _write_project(project, regions)
+    _apply(project)
+    for place in image.places:
+        progress(f"cloning: {image.mib:,} MiB {image.name}, to {place}")
+        ours, theirs = middles(
+            rounds,
+            lambda: _add_region(project, PLACES[place]),  # noqa: B023
+            lambda: _by_virsh(place, hosts, project),  # noqa: B023
+        )
+        yield CloneCosts(image.name, image.mib, place, ours, theirs)
+    run([reconciler(), "destroy", "--auto-approve"], project)
+    shutil.rmtree(project)
 
 
 @contextmanager
@@ -81,15 +115,12 @@ def _short(folder: Path) -> Iterator[Path]:
         yield short
 
 
-def _missing(folder: Path, size_mib: int) -> str:
+def _missing() -> str:
     """What is not there that this takes; empty when all is."""
     if os.geteuid() != 0:
         return "hosts of one's own take root"
     if find_spec("libvirt") is None or shutil.which("libvirtd") is None or shutil.which("virsh") is None:
         return "libvirtd, virsh or the extra 'libvirt' is not installed"
-    needed = _COPIES * size_mib + HEADROOM_MIB
-    if shutil.disk_usage(folder).free < needed * MIB:
-        return f"{folder} has less than {needed:,} MiB free"
     return ""
 
 

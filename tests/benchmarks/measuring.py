@@ -69,5 +69,14 @@ def run(
 
 def middle(rounds: int, measure: Callable[[], Cost]) -> Cost:
     """The medians, time and memory each for itself, of several measurements."""
-    costs = [measure() for _ in range(rounds)]
+    return _medians([measure() for _ in range(rounds)])
+
+
+def middles(rounds: int, ours: Callable[[], Cost], theirs: Callable[[], Cost]) -> tuple[Cost, Cost]:
+    """The medians of two ways, measured in turns: what else the machine does meets both alike."""
+    pairs = [(ours(), theirs()) for _ in range(rounds)]
+    return _medians([pair[0] for pair in pairs]), _medians([pair[1] for pair in pairs])
+
+
+def _medians(costs: Sequence[Cost]) -> Cost:
     return Cost(median(cost.seconds for cost in costs), median(cost.peak_mib for cost in costs))

@@ -49,8 +49,10 @@ def test_measures_cloning_beside_virsh(tmp_path: Path) -> None:
     answer = bench(tmp_path, "--only", "cloning", "--copy-mib", "4", "--rounds", "1", "--json")
     assert answer.returncode == 0, answer.stderr
     measured = json.loads(answer.stdout)["cloning"]
-    assert [(clone["image"], clone["place"]) for clone in measured] == [
-        (image, place) for image in ("tiny", "dense", "sparse") for place in ("another pool", "another host")
+    both = [("tiny", 1), ("dense", 4), ("sparse", 4)]
+    assert [(clone["image"], clone["size_mib"], clone["place"]) for clone in measured] == [
+        *((*image, place) for image in both for place in ("another pool", "another host")),
+        ("dense", 16, "another pool"),
     ]
     assert all(clone[who]["seconds"] > 0 for clone in measured for who in ("reconciler", "virsh"))
     assert list(tmp_path.iterdir()) == []
