@@ -1,33 +1,23 @@
-"""A machine with Linux, QEMU's guest agent and a file system that it writes to all the time; ready in a few seconds.
-
-Kernel and agent are those of this machine's Debian packages; everything is in an initial RAM disk.
-"""
+"""A machine with Linux, QEMU's guest agent and a file system that it writes to all the time; ready in a few seconds."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.guest_linux import write_linux
 from support.libvirt_daemons import POOLS
 from support.tiny_guest import await_text
 
 if TYPE_CHECKING:
     from support.libvirt_daemons import LibvirtHost
 
-_MODULES = ("virtio_pci", "virtio_blk", "virtio_console")
 _PATIENCE_S = 30.0
-_INIT = """\
-#!/bin/busybox sh
-/bin/busybox --install -s /bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs dev /dev
-for module in $(cat /modules); do insmod "$module"; done
+_SCRIPT = """\
 mount /dev/vda /disk
 qemu-ga --method virtio-serial --path /dev/vport*p1 --statedir /run --pidfile /run/agent.pid &
 count=0
@@ -76,9 +66,7 @@ def start_agent_machine(host: LibvirtHost, pool: str, name: str, *, reachable: b
     machine = AgentMachine(host, name, f"{name}.raw")
     folder = host.folder / "var" / name
     folder.mkdir()
-    kernel = _kernel()
-    shutil.copy(kernel, folder / "kernel")
-    _write_ram_disk(folder / "initrd", kernel.name.removeprefix("vmlinuz-"))
+    write_linux(folder, _SCRIPT, ["qemu-ga"])
     disk = host.folder / "var" / "images" / pool / machine.volume
     with disk.open("wb") as file:
         file.truncate(32 << 20)
@@ -108,58 +96,3 @@ def needs_recovery(path: Path) -> bool:
     """Whether an ext4 file system was in use when it was copied, by its own word."""
     shown = subprocess.run(["dumpe2fs", "-h", path], capture_output=True, text=True, check=True)
     return "needs_recovery" in shown.stdout
-
-
-def _kernel() -> Path:
-    """The newest kernel made for virtual machines."""
-    return max(Path("/boot").glob("vmlinuz-*-cloud-amd64"), key=lambda path: path.stat().st_mtime)
-
-
-def _write_ram_disk(path: Path, release: str) -> None:
-    root = path.with_suffix(".root")
-    for name in ("bin", "proc", "sys", "dev", "disk", "run"):
-        (root / name).mkdir(parents=True)
-    for program in ("busybox", "qemu-ga"):
-        found = shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")
-        assert found, f"{program} is not installed"
-        shutil.copy(found, root / "bin" / program)
-        for library in _libraries(found):
-            target = root / library.relative_to("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(library, target)
-    modules = _modules(Path("/lib/modules") / release)
-    for module in modules:
-        shutil.copy(module, root / module.name)
-    (root / "modules").write_text("".join(f"/{module.name}\n" for module in modules))
-    (root / "init").write_text(_INIT)
-    (root / "init").chmod(0o755)
-    packed = subprocess.run(
-        ["sh", "-c", "find . | cpio -o -H newc --quiet"], cwd=root, stdout=subprocess.PIPE, check=True
-    )
-    path.write_bytes(packed.stdout)
-    shutil.rmtree(root)
-
-
-def _libraries(program: str) -> list[Path]:
-    """What a program is linked with, by the names it is looked for; nothing for a static one."""
-    shown = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
-    return [Path(found) for found in re.findall(r"(/\S+) \(0x", shown.stdout)]
-
-
-def _modules(folder: Path) -> list[Path]:
-    """The modules, those first that others need."""
-    needs = {}
-    for line in (folder / "modules.dep").read_text().splitlines():
-        name, _, others = line.partition(":")
-        needs[Path(name).stem] = (name, others.split())
-    found: dict[str, None] = {}
-
-    def add(name: str) -> None:
-        path, others = needs[name]
-        for other in others:
-            add(Path(other).stem)
-        found[path] = None
-
-    for module in _MODULES:
-        add(module)
-    return [folder / path for path in found]

@@ -63,12 +63,23 @@ def create(
         raise typer.BadParameter(
             f"--image takes GALLERY/DEFINITION/VERSION or GALLERY/DEFINITION/latest, not '{image}'"
         )
-    keys = tuple(line for path in ssh_key or () for line in path.read_text("utf-8").splitlines() if line.strip())
+    keys = tuple(key for path in ssh_key or () for key in _keys_in(path))
     wish = machines.Wish(name, address, options.parsed_region(region), cpus, memory, user, keys, hostname, network)
     with session.engine() as engine:
         machine = machines.create(engine, wish)
     session.output.lines(created_lines(machine))
     return Exit.DONE
+
+
+def _keys_in(path: Path) -> list[str]:
+    """The lines of a file of public keys. Raises: typer.BadParameter when it is no text; OSError."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"--ssh-key takes a public key such as ~/.ssh/id_ed25519.pub, and {path} is no text"
+        ) from error
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def delete(context: typer.Context, name: Name, region: Region) -> int:

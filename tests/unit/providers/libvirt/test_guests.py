@@ -16,6 +16,7 @@ from providers.protocol import OwnerMark
 
 MARK = OwnerMark("lineage", Address("corp", "web", "1.0.0", "eastus"))
 V2: dict[str, Any] = {"osType": "Linux", "hyperVGeneration": "V2", "architecture": "x64"}
+WINDOWS = {**V2, "osType": "Windows"}
 TRUSTED = {**V2, "features": {"SecurityType": {"value": "TrustedLaunch"}}}
 
 
@@ -36,7 +37,7 @@ def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> Gues
 
 @pytest.mark.parametrize(
     "definition",
-    [V2, TRUSTED, {**V2, "hyperVGeneration": "V1"}, {**V2, "architecture": "Arm64"}, {**V2, "osType": "Windows"}],
+    [V2, TRUSTED, {**V2, "hyperVGeneration": "V1"}, {**V2, "architecture": "Arm64"}, WINDOWS],
     ids=["efi", "secure", "bios", "arm", "windows"],
 )
 @pytest.mark.parametrize("accelerated", [True, False])
@@ -84,6 +85,21 @@ def test_disks_are_found_again_as_they_were_given() -> None:
     assert [disk.source for disk in found] == [f"/pool/{number}.qcow2" for number in range(30)]
     assert [found[number].target for number in (0, 25, 26, 29)] == ["vda", "vdz", "vdaa", "vdad"]
     assert (found[0].caching, found[1].caching) == ("ReadOnly", "ReadWrite")
+
+
+@pytest.mark.parametrize(
+    ("definition", "device", "bus"),
+    [(V2, "disk", "virtio"), ({**V2, "architecture": "Arm64"}, "disk", "virtio"), (WINDOWS, "cdrom", "sata")],
+    ids=["linux", "arm", "windows"],
+)
+def test_the_seed_is_where_the_disks_are(definition: dict[str, Any], device: str, bus: str) -> None:
+    """The system that boots from the disk has that driver, and may have no other."""
+    disks = parse(guest(definition).description(accelerated=True)).findall("./devices/disk")
+    (seed,) = (disk for disk in disks if disk.find("source[@file='/pool/seed.iso']") is not None)
+    assert (seed.get("device"), seed.find("readonly") is not None) == (device, True)
+    targets = [disk.find("target") for disk in disks]
+    assert {target.get("bus") for target in targets if target is not None} == {bus}
+    assert len({target.get("dev") for target in targets if target is not None}) == 3
 
 
 DISKS = """<domain><devices>

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from support.guest_linux import restart_with_linux
 from support.libvirt_daemons import LibvirtHost
+from support.seeds import read_seed
 from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
 
 from manifests.address import Address
-from providers.errors import ObjectConflict, ProviderError, Unsupported
+from providers.errors import ObjectConflict, ProviderError, Unavailable, Unsupported
 from providers.libvirt.descriptions import Copy
 from providers.libvirt.hosts import Hosts
 from providers.libvirt.machines import MachineRoom
@@ -22,6 +26,11 @@ from providers.libvirt.settings import Host, Settings
 from providers.protocol import Machine, MachineOrder
 
 IMAGE = Address("corp", "web", "1.0.0", "eastus")
+READ_SEED = """\
+until seed=$(blkid -t LABEL=cidata -o device); do sleep 0.1; done
+mount -o ro -t iso9660 "$seed" /disk && cat /disk/meta-data /disk/user-data && echo the seed was read
+poweroff -f
+"""
 LINUX: Mapping[str, Any] = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1"}
 
 
@@ -121,13 +130,70 @@ def test_nothing_is_left_of_a_machine_that_does_not_start(lab: Lab) -> None:
     assert lab.room.all("eastus") == []
 
 
+def test_volumes_that_somebody_has_under_its_names_stay(lab: Lab) -> None:
+    strange = lab.folder / "machine~mine~os.qcow2"
+    strange.write_bytes(b"theirs")
+    with pytest.raises(ObjectConflict, match="machine~mine~os"):
+        lab.create(name="mine")
+    assert strange.read_bytes() == b"theirs"
+    assert "mine" not in lab.host.virsh("list", "--all", "--name").split()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_network_that_is_missing_or_stopped_is_told(lab: Lab, known: bool) -> None:
+    if known:
+        description = lab.folder.parent / "lonely.xml"
+        description.write_text("<network><name>lonely</name><bridge name='lonely0'/></network>")
+        lab.host.virsh("net-define", str(description))
+    try:
+        with pytest.raises(ProviderError, match="lonely") as caught:
+            lab.create(network="lonely")
+        assert not isinstance(caught.value, Unavailable)
+        assert "virsh net-start" in caught.value.remedy
+    finally:
+        if known:
+            lab.host.virsh("net-undefine", "lonely")
+
+
+def test_the_library_that_writes_discs_may_be_missing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycdlib", None)
+    with pytest.raises(Unsupported, match="library that writes it is missing") as caught:
+        lab.create()
+    assert "reconciler[libvirt]" in caught.value.remedy
+    assert sorted(lab.pool.volumes(refresh=True)) == lab.images
+    lab.create(definition={**LINUX, "osState": "Specialized"})
+
+
 def test_a_specialized_image_takes_no_identity(lab: Lab) -> None:
     specialized = {**LINUX, "osState": "Specialized"}
     with pytest.raises(Unsupported, match="is specialized"):
         lab.create(definition=specialized, user="ada")
     machine = lab.create(definition=specialized)
-    assert "cdrom" not in lab.description(machine)
+    assert "seed.iso" not in lab.description(machine)
     assert f"machine~{machine.name}~seed.iso" not in lab.pool.volumes(refresh=True)
+
+
+def test_what_starts_an_image_can_read_the_seed(lab: Lab) -> None:
+    """A kernel with the driver of the image's disks and no other, as those made for virtual machines nearly are."""
+    machine = lab.create(user="ada", host_name="lovelace", memory_mib=256)
+    restart_with_linux(lab.host, machine.name, READ_SEED, ["blkid"])
+    console = lab.folder / f"machine~{machine.name}~console.log"
+    await_text(console, "the seed was read")
+    said = console.read_text("utf-8", errors="replace")
+    assert '"local-hostname": "lovelace"' in said
+    assert '"name": "ada"' in said
+
+
+def test_a_machine_made_again_is_another(lab: Lab) -> None:
+    """Its image may have been captured from the first of that name: what that one was told has to count no more."""
+    told = []
+    for _ in range(2):
+        machine = lab.create(name="again", user="ada")
+        seed = read_seed((lab.folder / "machine~again~seed.iso").read_bytes(), "meta-data")
+        told.append(json.loads(seed)["instance-id"])
+        assert told[-1] == lab.host.virsh("domuuid", machine.name).strip()
+        lab.room.delete("again", "eastus", "lineage")
+    assert told[0] != told[1]
 
 
 def test_machines_spread_over_the_replicas(lab: Lab) -> None:

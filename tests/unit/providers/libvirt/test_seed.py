@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 from pathlib import Path
 
-import pycdlib
 import pytest
+from support.seeds import read_seed
 
 from providers.errors import Unsupported
 from providers.libvirt.seed import Seed, disc
@@ -16,21 +15,10 @@ from providers.libvirt.seed import Seed, disc
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home"
 
 
-def read(content: bytes, name: str) -> str:
-    """A file of the disc by its name in Rock Ridge, which Linux shows."""
-    image, found = pycdlib.PyCdlib(), io.BytesIO()
-    image.open_fp(io.BytesIO(content))
-    try:
-        image.get_file_from_iso_fp(found, rr_path=f"/{name}")
-    finally:
-        image.close()
-    return found.getvalue().decode()
-
-
 def test_the_disc_says_who_and_whom_it_lets_in(tmp_path: Path) -> None:
     content = disc(Seed("instance-1", "web1", "ada", (KEY,)))
-    assert json.loads(read(content, "meta-data")) == {"instance-id": "instance-1", "local-hostname": "web1"}
-    first, rest = read(content, "user-data").split("\n", 1)
+    assert json.loads(read_seed(content, "meta-data")) == {"instance-id": "instance-1", "local-hostname": "web1"}
+    first, rest = read_seed(content, "user-data").split("\n", 1)
     assert first == "#cloud-config"
     (user,) = json.loads(rest)["users"]
     assert (user["name"], user["ssh_authorized_keys"], user["lock_passwd"]) == ("ada", [KEY], True)
@@ -41,7 +29,7 @@ def test_the_disc_says_who_and_whom_it_lets_in(tmp_path: Path) -> None:
 
 
 def test_without_a_user_the_image_says_who_there_is() -> None:
-    document = json.loads(read(disc(Seed("i", "web1", "", (KEY,))), "user-data").split("\n", 1)[1])
+    document = json.loads(read_seed(disc(Seed("i", "web1", "", (KEY,))), "user-data").split("\n", 1)[1])
     assert "users" not in document
     assert document["ssh_authorized_keys"] == [KEY]
 
