@@ -10,7 +10,7 @@ from manifests.address import Address
 from manifests.values import Attributes
 from providers.azure.sources import Sources
 from providers.errors import Unsupported
-from providers.image_files.sources import combined_digest
+from providers.image_files.sources import add_archive_digest
 from providers.protocol import OwnerMark
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class Uploads:
                 "format": blob.format,
                 "source": blob.identity,
             }
-        if len(disks) > 1 and len({disk.extent.path for disk in disks}) == 1:
-            facts[OS_DISK]["sourceSha256"] = combined_digest([facts[disk.disk]["sha256"] for disk in disks])
+        add_archive_digest(disks, facts)
         return Staged(blobs, facts)
 
     def named(self, planned: Attributes) -> Mapping[str, Any]:

@@ -108,6 +108,13 @@ def combined_digest(digests: list[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
+def add_archive_digest(disks: Sequence[object], facts: Mapping[str, dict[str, Any]]) -> None:
+    """Adds the digest that stands for an archive to the facts of its OS disk, where `disks` are all of one archive."""
+    files = [disk for disk in disks if isinstance(disk, SourceDisk) and disk.extent.path]
+    if 1 < len(files) == len(disks) and len({disk.extent.path for disk in files}) == 1:
+        facts[OS_DISK]["sourceSha256"] = combined_digest([facts[disk.disk]["sha256"] for disk in files])
+
+
 def version_disks(
     version: Attributes, disks: Callable[[Mapping[str, Any], str | None], list[SourceDisk]]
 ) -> list[SourceDisk]:

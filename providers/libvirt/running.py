@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from manifests.address import Address
 from manifests.values import Attributes
 from providers.errors import ProviderError, SourceError
-from providers.image_files.sources import SourceDisk, combined_digest
+from providers.image_files.sources import add_archive_digest
 from providers.libvirt.documents import Documents
 from providers.libvirt.making import RegionMaker
 from providers.libvirt.names import choose
@@ -18,13 +18,12 @@ from providers.libvirt.regions import Regions
 from providers.libvirt.shallow import ShallowMaker, volumes_of
 from providers.libvirt.sources import Disk, MachineDisk, MissingDisk, Sources, virtual_size
 from providers.libvirt.work import Names, Work
-from providers.protocol import Applied, Operation, ProgressCallback, Step, Verb
+from providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
+from providers.steps import COPYING, Copied, do_steps, own_step
 
 if TYPE_CHECKING:
     from providers.libvirt.hosts import Hosts
     from providers.libvirt.settings import Settings
-
-_COPYING = (Verb.CREATE, Verb.REPLACE)
 
 
 class Ground:
@@ -65,7 +64,7 @@ def plan_names(ground: Ground, operation: Operation, today: Callable[[], date]) 
     for step in operation.steps:
         if not step.address.region or step.planned is None:
             continue
-        if step.verb in _COPYING:
+        if step.verb in COPYING:
             try:
                 disks = disks if disks is not None else ground.disks(operation)
             except ProviderError:  # whoever makes the regions will be told the same
@@ -115,99 +114,63 @@ class OperationRun:
         self._progress = progress
         self._documents = Documents(ground.hosts, work.operation.lineage)
         self._regions = Regions(ground.hosts, work.operation.lineage, progress)
-        self._results: dict[Address, Applied | ProviderError] = {}
         self._captured: list[MachineDisk] = []
 
-    def results(self) -> dict[Address, Applied | ProviderError]:
-        steps = self._operation.steps
-        copying = [step for step in steps if step.address.region and step.verb in _COPYING]
-        own = next((step for step in steps if not step.address.region and step.verb is not Verb.DELETE), None)
-        disks = self._copy(copying, own) if copying else None
-        if own is not None:
-            self._write_own(own, copying, disks)
-            self._remove_source(own)
-        for step in steps:
-            if step not in copying and step is not own:
-                self._attempt(step)
-        return self._results
+    def results(self) -> Results:
+        return do_steps(self._operation, self._copy, self._write_own, self._change)
 
-    def _write_own(self, own: Step, copying: Sequence[Step], disks: Mapping[str, Any] | None) -> None:
-        """The unit's description. A version none of whose regions could be made is not made either."""
-        failures = [self._results[step.address] for step in copying]
-        errors = [failure for failure in failures if isinstance(failure, ProviderError)]
-        if own.verb is Verb.CREATE and errors and len(errors) == len(copying):
-            self._results[own.address] = errors[0]
-            return
-        try:
-            self._results[own.address] = self._documents.apply(own, {"disks": disks} if disks else None)
-        except ProviderError as error:
-            self._results[own.address] = error
+    def _write_own(self, own: Step, computed: Mapping[str, Any] | None) -> Applied:
+        written = self._documents.apply(own, computed)
+        self._remove_source(own)
+        return written
 
     def _remove_source(self, own: Step) -> None:
         """Removes the machine that a new generalized version was captured from, where settings say so. The version is
-        complete whatever comes of that; its own step tells what does not."""
-        ground, complete = self._ground, all(isinstance(result, Applied) for result in self._results.values())
+        complete whatever comes of that. Raises: ProviderError."""
+        ground = self._ground
         wanted = ground.settings.remove_source and ground.is_generalized(own.address)
-        if not (wanted and complete and self._captured and own.verb is Verb.CREATE):
+        if not (wanted and self._captured and own.verb is Verb.CREATE):
             return
         from providers.libvirt.removal import remove_machine
 
         machine = self._captured[0]
-        try:
-            remove_machine(ground.hosts, machine.region, machine.machine, machine.identity)
-        except ProviderError as error:
-            self._results[own.address] = error
+        remove_machine(ground.hosts, machine.region, machine.machine, machine.identity)
 
-    def _attempt(self, step: Step) -> None:
-        if step.verb is Verb.DELETE and self._child_failed(step):
-            return
-        try:
-            if not step.address.region:
-                self._results[step.address] = self._documents.apply(step)
-            elif step.verb is Verb.DELETE:
-                self._results[step.address] = self._regions.delete(step)
-            else:
-                names = self._work.names.get(step.address, {})
-                self._results[step.address] = self._regions.update(step, names, self._recorded_sizes())
-        except ProviderError as error:
-            self._results[step.address] = error
+    def _change(self, step: Step) -> Applied:
+        if not step.address.region:
+            return self._documents.apply(step)
+        if step.verb is Verb.DELETE:
+            return self._regions.delete(step)
+        return self._regions.update(step, self._work.names.get(step.address, {}), self._recorded_sizes())
 
     def _recorded_sizes(self) -> dict[str, int]:
         known = self._operation.computed.get("disks", {})
         return {disk: int(facts["virtualSize"]) for disk, facts in known.items()}
 
-    def _child_failed(self, step: Step) -> bool:
-        """A version stays as long as one of its regions could not be deleted."""
-        if step.address.region:
-            return False
-        for address, result in self._results.items():
-            if isinstance(result, ProviderError):
-                why = f"{address} in it could not be deleted: {result.message}"
-                self._results[step.address] = ProviderError(why, result.remedy)
-                return True
-        return False
-
-    def _copy(self, steps: Sequence[Step], own: Step | None) -> Mapping[str, Any] | None:
-        """Makes the regions of `steps`; what is to be recorded of the disks, None when there is nothing new."""
+    def _copy(self, steps: Sequence[Step]) -> Copied:
+        """Makes the regions of `steps`."""
         operation, names = self._operation, self._work.names
         known: Mapping[str, Any] = operation.computed.get("disks", {})
         try:
-            if own is not None:
+            if (own := own_step(operation)) is not None:
                 self._documents.require_free(own)
             disks = self._ground.disks(operation)
             _require_names(steps, disks, names)
-            self._captured = [disk for disk in disks if isinstance(disk, MachineDisk)]
         except ProviderError as error:
-            self._results |= {step.address: error for step in steps}
-            return None
+            return {step.address: error for step in steps}, None
         sizes = {disk.disk: virtual_size(disk) for disk in disks}
         if _is_shallow(operation):
             maker = ShallowMaker(self._ground.hosts, self._ground.settings.format, operation.lineage, self._progress)
             results, facts = maker.make(steps, disks, names, sizes)
         else:
             results, facts = self._maker().make(steps, disks, known, names, sizes)
-        self._results |= results
-        return _recorded(disks, facts, known) if facts else None
+        if all(isinstance(result, Applied) for result in results.values()):
+            self._captured = [disk for disk in disks if isinstance(disk, MachineDisk)]
+        if facts.keys() != sizes.keys():  # then no region was made
+            return results, None
+        recorded = {name: {**known.get(name, {}), **found} for name, found in facts.items()}
+        add_archive_digest(disks, recorded)
+        return results, recorded
 
     def _maker(self) -> RegionMaker:
         ground, operation = self._ground, self._operation
@@ -215,18 +178,6 @@ class OperationRun:
         return RegionMaker(
             ground.hosts, ground.settings, ground.published, operation.lineage, self._progress, generalized=generalized
         )
-
-
-def _recorded(
-    disks: Sequence[Disk], facts: Mapping[str, Mapping[str, Any]], known: Mapping[str, Any]
-) -> dict[str, Mapping[str, Any]]:
-    """What is recorded of the disks; of an archive also the digest that stands for all of it."""
-    recorded: dict[str, Mapping[str, Any]] = {disk: {**known.get(disk, {}), **found} for disk, found in facts.items()}
-    paths = {disk.extent.path for disk in disks if isinstance(disk, SourceDisk)}
-    if len(disks) > 1 and len(paths) == 1 and all(isinstance(disk, SourceDisk) for disk in disks):
-        digests = [str(found["sha256"]) for found in facts.values()]
-        recorded["os"] = {**recorded["os"], "sourceSha256": combined_digest(digests)}
-    return recorded
 
 
 def _require_names(steps: Sequence[Step], disks: Sequence[Disk], names: Names) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from manifests.address import Address
@@ -31,7 +32,7 @@ class Documents:
         self._places = places
         self._lineage = lineage
 
-    def apply(self, step: Step, computed: dict[str, Any] | None = None) -> Applied:
+    def apply(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
         """Does a step. `computed` replaces what the description says was worked out; None leaves it.
 
         Raises: ProviderError, ObjectConflict among them.
@@ -46,7 +47,7 @@ class Documents:
         attributes = step.planned if step.planned is not None else step.prior
         return str((attributes or {}).get("location", ""))
 
-    def _write(self, step: Step, computed: dict[str, Any] | None) -> Applied:
+    def _write(self, step: Step, computed: Mapping[str, Any] | None) -> Applied:
         address, region = step.address, self._home(step)
         planned: Attributes = step.planned or {}
         path, folders = self._places.regions.ready_path(region), layout.folder(address)
@@ -57,7 +58,7 @@ class Documents:
             present = self._ours(folder, name, address)
             if present is None and step.verb is Verb.UPDATE:
                 raise ProviderError(f"{address} is not there any more", "plan again: it will be made anew")
-            worked_out = computed if computed is not None else dict(present.computed) if present else {}
+            worked_out = computed if computed is not None else present.computed if present else {}
             description = Description(OwnerMark(self._lineage, address), planned, worked_out)
             status = write_description(folder, name, description, self._lineage)
         return Applied(

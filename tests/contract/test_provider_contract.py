@@ -297,6 +297,23 @@ def test_a_region_added_after_the_source_changed_is_copied_from_a_region(
     assert provider_world.copies(WEST) == [CONTENT]
 
 
+def test_what_is_recorded_of_disks_stays_when_their_sources_are_gone(
+    provider_world: ProviderWorld, provider: Provider, source: Attributes
+) -> None:
+    data = provider_world.image("data.raw", CONTENT[::-1])
+    before = version_attributes(source, dataDisks={"0": {"source": data}})
+    for address, attributes in ((GALLERY, GALLERY_ATTRIBUTES), (DEFINITION, DEFINITION_ATTRIBUTES)):
+        applied(run(provider, Step(Verb.CREATE, address, attributes)), address)
+    east, west = (Step(Verb.CREATE, region, region_attributes()) for region in (EAST, WEST))
+    computed = disks_of(run(provider, Step(Verb.CREATE, VERSION, before), east, version=before))
+    for one in (source, data):
+        provider_world.remove_image(one)
+    after = {**before, "excludeFromLatest": True}
+    results = run(provider, Step(Verb.UPDATE, VERSION, after, before), west, version=after, computed=computed)
+    assert provider_world.copies(WEST) == [CONTENT]
+    assert disks_of(results) == computed
+
+
 @pytest.mark.parametrize("change", ["changed", "gone"])
 def test_without_the_recorded_content_anywhere_nothing_is_published(
     provider_world: ProviderWorld, provider: Provider, source: Attributes, change: str

@@ -36,7 +36,9 @@ from support.libvirt_world import LibvirtWorld
 
 from manifests.address import Address
 from providers.errors import ObjectConflict, SourceError, Unavailable, Unsupported
+from providers.libvirt.provider import create_provider
 from providers.protocol import Applied, Condition, InProgress, Operation, Provider, Scope, Step, Verb
+from providers.registry import ProviderConfig
 
 LARGE = bytes(range(256)) * (16 << 10) + bytes(20 << 20) + b"\1" * (1 << 20)
 
@@ -68,14 +70,14 @@ def a_volume(world: LibvirtWorld, name: str, content: bytes, disk_format: str = 
     return path
 
 
-def a_machine(world: LibvirtWorld, volume: str, place: str = "eastus") -> str:
+def a_machine(world: LibvirtWorld, volume: str, place: str = "eastus", pool: str = "") -> str:
     """A machine with a disk, shut off; its name."""
     name = f"machine-{uuid4().hex[:8]}"
     description = world.folder / f"{name}.xml"
     description.write_text(
         f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><os><type arch='x86_64'>hvm</type></os>"
         f"<devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
-        f"<source file='{POOLS}/{world.pools[place]}/{volume}'/><target dev='vda' bus='virtio'/></disk>"
+        f"<source file='{POOLS}/{pool or world.pools[place]}/{volume}'/><target dev='vda' bus='virtio'/></disk>"
         "</devices></domain>"
     )
     world.hosts[place].virsh("define", str(description))
@@ -87,6 +89,12 @@ def an_overlay(world: LibvirtWorld, name: str, below: str, size: int = 1 << 20, 
         *("vol-create-as", world.pools[place], name, f"{size}B", "--format", "qcow2"),
         *("--backing-vol", below, "--backing-vol-format", "qcow2"),
     )
+
+
+def by_hand(world: LibvirtWorld, path: str, below: Path) -> None:
+    """An overlay on a volume of eastus, made without libvirt; `path` is its host's."""
+    lies_on = f"{POOLS}/{world.pools['eastus']}/{below.name}"
+    world.hosts["eastus"].run("qemu-img", "create", "-q", "-f", "qcow2", "-b", lies_on, "-F", "qcow2", path)
 
 
 # Names.
@@ -112,6 +120,20 @@ def test_the_names_of_the_handle_are_those_of_the_volumes(world: LibvirtWorld, p
     assert len(names) == 2
     assert re.fullmatch(r"westus/corp-ubuntu-1\.0\.3-datadisk-0-\d{4}-\d\d-\d\d", names[0])
     assert re.fullmatch(r"westus/corp-ubuntu-1\.0\.3-os-\d{4}-\d\d-\d\d", names[1])
+
+
+def test_what_is_recorded_of_disks_stays_when_one_of_them_is_lost(world: LibvirtWorld, provider: Provider) -> None:
+    sources = [world.image("ubuntu.raw", CONTENT), world.image("data.raw", CONTENT[::-1])]
+    before = version(sources[0], dataDisks={"0": {"source": sources[1]}})
+    known = disks(publish(provider, before, {EAST: 1}))
+    for source in sources:
+        world.remove_image(source)
+    next(world.folders["eastus"].glob("corp-ubuntu-1.0.3-datadisk-0-*")).unlink()
+    after = {**before, "excludeFromLatest": True}
+    steps = Step(Verb.UPDATE, VERSION, after, before), Step(Verb.CREATE, WEST, region())
+    results = run(provider, *steps, version=after, computed={"disks": known})
+    assert "no region holds a whole copy of disk data-0" in failed(results, WEST).message
+    assert disks(results) == known
 
 
 # Use.
@@ -163,6 +185,45 @@ def test_an_overlay_that_no_machine_has_yet_keeps_what_it_lies_on(
     error = failed(remove(provider, attributes, EAST), EAST)
     assert "the volume 'overlay', which lies on it" in error.message
     assert world.copies(EAST) == [CONTENT]
+
+
+def test_an_overlay_in_another_pool_keeps_what_it_lies_on(
+    world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
+) -> None:
+    publish(provider, attributes, {EAST: 1})
+    by_hand(world, f"{POOLS}/{world.pools['northeurope']}/overlay", world.volumes(EAST)[0])
+    world.hosts["northeurope"].virsh("pool-refresh", world.pools["northeurope"])
+    error = failed(remove(provider, attributes, EAST), EAST)
+    assert "the volume 'overlay', which lies on it" in error.message
+    assert world.copies(EAST) == [CONTENT]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_machine_that_is_off_may_have_overlays_that_no_pool_knows(
+    world: LibvirtWorld, provider: Provider, attributes: dict[str, Any], seen: bool
+) -> None:
+    """In a pool that was not looked at since, and in no pool at all."""
+    publish(provider, attributes, {EAST: 1})
+    (used,) = world.volumes(EAST)
+    host, folder = world.hosts["eastus"], f"made-{uuid4().hex[:8]}"
+    if seen:
+        host.define_pool(folder)
+    host.run("mkdir", "-p", f"{POOLS}/{folder}")
+    by_hand(world, f"{POOLS}/{folder}/overlay", used)
+    machine = a_machine(world, "overlay", pool=folder)
+    try:
+        error = failed(remove(provider, attributes, EAST), EAST)
+        assert isinstance(error, ObjectConflict)
+        assert f"the machine '{machine}'" in error.message
+        assert (used.name in error.message) is seen
+        assert ("pool-create-as" in error.remedy) is not seen
+        assert world.copies(EAST) == [CONTENT]
+    finally:
+        host.virsh("undefine", machine)
+        if seen:
+            host.virsh("pool-destroy", folder)
+            host.virsh("pool-undefine", folder)
+    assert all(isinstance(result, Applied) for result in remove(provider, attributes, EAST).values())
 
 
 # Sources on the hosts.
@@ -274,6 +335,20 @@ def test_a_shallow_version_lies_on_its_source(world: LibvirtWorld, provider: Pro
 # What the world does to it.
 
 
+def test_a_region_that_the_settings_no_longer_name_is_not_taken_to_be_absent(
+    provider: Provider, world: LibvirtWorld, attributes: dict[str, Any]
+) -> None:
+    publish(provider, attributes, {EAST: 1, WEST: 1})
+    regions = {name: place for name, place in world.settings["regions"].items() if name != "westus"}
+    later = create_provider(ProviderConfig("default", "libvirt", {"regions": regions}, world.folder))
+    scan = later.scan(Scope({EAST: None, WEST: None}))
+    assert scan.observed.keys() == {EAST}
+    assert "westus is not among the provider's `regions` any more" in scan.unreachable[WEST]
+    with pytest.raises(Unavailable, match="westus"):
+        later.read(WEST)
+    later.close()
+
+
 def test_a_stopped_pool_is_unreachable_with_its_remedy(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
 ) -> None:
@@ -283,7 +358,7 @@ def test_a_stopped_pool_is_unreachable_with_its_remedy(
     try:
         scan = provider.scan(Scope(dict.fromkeys((EAST, WEST, VERSION))))
         assert scan.unreachable.keys() == {WEST}
-        assert pool in scan.unreachable[WEST]
+        assert scan.unreachable[WEST].endswith(f"pool-start '{pool}'")
         assert scan.observed.keys() == {EAST, VERSION}
         with pytest.raises(Unavailable, match="not active"):
             provider.read(WEST)
