@@ -11,7 +11,7 @@ from providers.azure.api import Api, Begun, Json
 from providers.azure.bodies import definition_body, gallery_body, groups_of, groups_of_body, marks_for
 from providers.azure.failures import CallFailed, explained, from_operation
 from providers.azure.scanning import look
-from providers.azure.seen import FAILED, Seen, applied, seen
+from providers.azure.seen import FAILED, Seen, applied, conflict, seen
 from providers.azure.soft_deleted import END_IT, until
 from providers.azure.work import Work
 from providers.errors import ObjectConflict, ProviderError
@@ -35,7 +35,7 @@ class ContainerRun:
         """What came of one look at the object; None to look again at once. Raises: CallFailed, ProviderError."""
         found = look(self._api, self._work.unit)
         if found is not None and found.mark(self._work.unit) != self._mark:
-            raise _conflict(found, self._work.unit)
+            raise conflict(found, self._work.unit)
         if found is not None and found.in_flight:
             self._work.polls += 1
             return self._work.wait(None)
@@ -153,12 +153,6 @@ class ContainerRun:
         if unit.definition:
             deleted = self._api.deleted_versions(unit.gallery, unit.definition)
             yield from (f"{body['name']} ({until(body)})" for body in deleted)
-
-
-def _conflict(found: Seen, unit: object) -> ObjectConflict:
-    owner = found.marks.owner
-    whose = f"belongs to {owner.address} of state {owner.lineage}" if owner else "bears no owner mark"
-    return ObjectConflict(f"{unit} exists and {whose} ({found.id})", "rename it, or remove it if nobody needs it")
 
 
 def _group_changes(

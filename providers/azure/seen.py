@@ -17,6 +17,8 @@ from providers.azure.bodies import (
     version_attributes,
 )
 from providers.azure.marks import Marks, from_tags
+from providers.errors import ObjectConflict
+from providers.owners import whose
 from providers.protocol import Applied, Condition, Observed, OwnerMark
 
 Json = Mapping[str, Any]
@@ -145,6 +147,12 @@ def observed(found: Seen, address: Address, *, recorded: bool = False) -> Observ
         faults=faults,
         computed=found.marks.computed,
     )
+
+
+def conflict(found: Seen, unit: Address) -> ObjectConflict:
+    """What stands where `unit` should be is not ours."""
+    said = f"{unit} exists and {whose(found.marks.owner)} ({found.id})"
+    return ObjectConflict(said, "rename it, or remove it if nobody needs it")
 
 
 def applied(found: Seen, address: Address) -> Applied:

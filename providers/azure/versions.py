@@ -12,7 +12,7 @@ from providers.azure.bodies import marks_for, storage_profile, version_body
 from providers.azure.failures import CallFailed, explained, from_operation
 from providers.azure.marks import from_tags
 from providers.azure.scanning import look
-from providers.azure.seen import Seen, applied
+from providers.azure.seen import Seen, applied, conflict
 from providers.azure.soft_deleted import check_restored, in_the_way
 from providers.azure.sources import names_file, styles_of
 from providers.azure.targets import body_of, is_reached, must_allow_first, target_of
@@ -69,7 +69,7 @@ class VersionRun:
         found = look(self._api, self._work.unit)
         if found is not None and found.mark(self._work.unit) != self._owner:
             self._clean_up()
-            raise self._conflict(found)
+            raise conflict(found, self._work.unit)
         if found is not None and found.in_flight and not (self._work.deletes_unit and found.state != "deleting"):
             self._work.polls += 1
             return self.waiting(None)
@@ -80,11 +80,6 @@ class VersionRun:
         if self._must_start_over(found):
             return self._begun(self._api.delete_version(*self._work.unit[:3], for_good=True))
         return self._change(found)
-
-    def _conflict(self, found: Seen) -> ObjectConflict:
-        owner = found.marks.owner
-        whose = f"belongs to {owner.address} of state {owner.lineage}" if owner else "bears no owner mark"
-        return ObjectConflict(f"{self._work.unit} exists and {whose} ({found.id})", "rename it, or remove it by hand")
 
     # Making it.
 

@@ -8,20 +8,11 @@ from manifests.address import Address
 from providers.errors import ObjectConflict
 from providers.libvirt.descriptions import Making
 from providers.libvirt.shelf import Broken, Found, Shelf
+from providers.owners import require_mark
 from providers.protocol import OwnerMark
 
 if TYPE_CHECKING:
     from providers.libvirt.pools import Pool
-
-
-def require_mark(mark: OwnerMark | None, ours: OwnerMark) -> None:
-    """Raises: ObjectConflict unless the mark is ours."""
-    if mark == ours:
-        return
-    whose = f"belongs to {mark.address} of state {mark.lineage}" if mark else "bears no owner mark"
-    raise ObjectConflict(
-        f"{ours.address} is there already and {whose}", "rename the resource, or move that object away"
-    )
 
 
 def our_document(shelf: Shelf, ours: OwnerMark) -> Found | None:

@@ -22,6 +22,7 @@ from providers.local.objects import (
     write_description,
 )
 from providers.local.places import Places
+from providers.owners import require_mark
 from providers.protocol import Applied, OwnerMark, Step, Verb
 
 
@@ -133,13 +134,3 @@ def mark_of_broken(places: Places, region: Address) -> OwnerMark | None:
         if description.mark is not None and description.mark.address == version:
             return OwnerMark(description.mark.lineage, region)
     return None
-
-
-def require_mark(mark: OwnerMark | None, ours: OwnerMark) -> None:
-    """Raises: ObjectConflict unless the mark is ours."""
-    if mark == ours:
-        return
-    whose = f"belongs to {mark.address} of state {mark.lineage}" if mark else "bears no owner mark"
-    raise ObjectConflict(
-        f"{ours.address} is there already and {whose}", "rename the resource, or move that object away"
-    )

@@ -7,7 +7,7 @@ import os
 from manifests.address import Address
 from providers.errors import ObjectConflict
 from providers.local import layout
-from providers.local.documents import mark_of_broken, require_mark
+from providers.local.documents import mark_of_broken
 from providers.local.objects import (
     Description,
     Unreadable,
@@ -16,6 +16,7 @@ from providers.local.objects import (
     remove_folder,
 )
 from providers.local.places import Places
+from providers.owners import require_mark
 from providers.protocol import OwnerMark
 
 

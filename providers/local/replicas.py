@@ -13,7 +13,6 @@ from providers.errors import ObjectConflict, ProviderError, SourceError
 from providers.image_files.copying import Sink, copy_extent
 from providers.image_files.extents import Extent
 from providers.local import layout
-from providers.local.documents import require_mark
 from providers.local.making import applied, create_copy
 from providers.local.objects import (
     Description,
@@ -27,6 +26,7 @@ from providers.local.objects import (
 )
 from providers.local.ownership import Ownership, is_there
 from providers.local.places import Places
+from providers.owners import require_mark
 from providers.protocol import Applied, ProgressCallback, Step
 
 
