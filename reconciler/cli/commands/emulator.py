@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from manifests.errors import ReconcilerError
-from reconciler.cli.session import Exit, session_of
+from reconciler.cli.session import Exit, Session, session_of
 
 if TYPE_CHECKING:
     from providers.emulator.server import RunningEmulator
@@ -18,33 +19,40 @@ _LOOPBACK = "127.0.0.1"
 _STORAGE = "AZURE_STORAGE_CONNECTION_STRING"
 
 
+Port = Annotated[int, typer.Option("--port", metavar="N", help="0: any free one.", min=0, max=65535)]
+Host = Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")]
+Data = Annotated[
+    str, typer.Option("--data", metavar="DIR", help="Where it keeps everything; made if it does not exist.")
+]
+TimeScale = Annotated[
+    float,
+    typer.Option(
+        "--time-scale",
+        metavar="X",
+        help="How long operations take: 1 as on Azure, 0 until they are first asked for.",
+        min=0,
+    ),
+]
+ReadyFile = Annotated[
+    str, typer.Option("--ready-file", metavar="FILE", help="Written once it answers: JSON for scripts.")
+]
+Faults = Annotated[str, typer.Option("--faults", metavar="FILE", help="Misbehaviour to begin with: a JSON list.")]
+Budgets = Annotated[bool, typer.Option("--budgets", help="Refuse requests beyond Azure's budgets.")]
+
+
 def register(app: typer.Typer) -> None:
     app.command("emulator")(emulator)
 
 
 def emulator(
     context: typer.Context,
-    port: Annotated[int, typer.Option("--port", metavar="N", help="0: any free one.", min=0, max=65535)] = 0,
-    host: Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")] = _LOOPBACK,
-    data: Annotated[
-        str, typer.Option("--data", metavar="DIR", help="Where it keeps everything; made if it does not exist.")
-    ] = ".emulator",
-    time_scale: Annotated[
-        float,
-        typer.Option(
-            "--time-scale",
-            metavar="X",
-            help="How long operations take: 1 as on Azure, 0 until they are first asked for.",
-            min=0,
-        ),
-    ] = 1.0,
-    ready_file: Annotated[
-        str, typer.Option("--ready-file", metavar="FILE", help="Written once it answers: JSON for scripts.")
-    ] = "",
-    faults: Annotated[
-        str, typer.Option("--faults", metavar="FILE", help="Misbehaviour to begin with: a JSON list.")
-    ] = "",
-    budgets: Annotated[bool, typer.Option("--budgets", help="Refuse requests beyond Azure's budgets.")] = False,
+    port: Port = 0,
+    host: Host = _LOOPBACK,
+    data: Data = ".emulator",
+    time_scale: TimeScale = 1.0,
+    ready_file: ReadyFile = "",
+    faults: Faults = "",
+    budgets: Budgets = False,
 ) -> int:
     """Run an emulator of Azure's Compute Gallery API.
 
@@ -54,15 +62,8 @@ def emulator(
 
     Exit codes: 0 it was ended, 1 an error.
     """
-    from reconciler.views.emulator_text import emulator_lines
-
-    session = session_of(context)
-    try:
-        from providers.emulator.server import EmulatorSettings, serve
-    except ImportError as cause:
-        raise ReconcilerError(
-            f"the emulator needs a library that is not installed: {cause.name}", "pip install 'reconciler[emulator]'"
-        ) from cause
+    _require_libraries()
+    from providers.emulator.server import EmulatorSettings, serve
 
     settings = EmulatorSettings(
         Path(data),
@@ -73,9 +74,21 @@ def emulator(
         budgets=budgets,
         storage=os.environ.get(_STORAGE, ""),
     )
-
-    def announce(running: RunningEmulator) -> None:
-        session.output.lines(emulator_lines(running, host))
-
-    serve(settings, Path(ready_file) if ready_file else None, announce)
+    serve(settings, Path(ready_file) if ready_file else None, partial(_announce, session_of(context), host))
     return Exit.DONE
+
+
+def _require_libraries() -> None:
+    """Raises: ReconcilerError when the emulator was not installed with what it needs."""
+    try:
+        import providers.emulator.server  # noqa: F401
+    except ImportError as cause:
+        raise ReconcilerError(
+            f"the emulator needs a library that is not installed: {cause.name}", "pip install 'reconciler[emulator]'"
+        ) from cause
+
+
+def _announce(session: Session, host: str, running: RunningEmulator) -> None:
+    from reconciler.views.emulator_text import emulator_lines
+
+    session.output.lines(emulator_lines(running, host))
