@@ -49,11 +49,17 @@ class Estate:
                 else:
                     self.unreachable[region] = found
 
-    def view(self, region: str) -> View | None:
-        """None for a region that the settings do not know: nothing can be there. Raises: Unavailable."""
+    def view(self, region: str) -> View:
+        """What a region's pool holds. Raises: Unavailable, also for a region that the settings do not name any more:
+        its volumes may be on their host as before."""
         if region in self.unreachable:
             raise self.unreachable[region]
-        return self.views.get(region)
+        if region not in self.views:
+            raise Unavailable(
+                f"region {region} is not among the provider's `regions` any more, and its volumes may still be there: "
+                "name it again until they are deleted, or have them forgotten (kind: Removed, destroy: false)"
+            )
+        return self.views[region]
 
 
 def _view(hosts: Hosts, region: str) -> View | Unavailable:
@@ -61,5 +67,5 @@ def _view(hosts: Hosts, region: str) -> View | Unavailable:
         pool = hosts.pool(region)
         volumes = pool.volumes(refresh=True)
     except Unavailable as error:
-        return error
+        return Unavailable("; ".join(part for part in (error.message, error.remedy) if part))
     return View(region, pool, volumes, sidecars.listed(volumes))

@@ -19,7 +19,12 @@ Look = Callable[[Estate, Address], Observed | None]
 def unmanaged(estate: Estate, wanted: Mapping[Address, object], look: Look) -> list[Observed]:
     """Sorted by address. A volume that is nobody's has its gallery's, or its target region's, address; other volumes of
     a pool are no business of ours and are left out."""
-    described = {address for view in estate.views.values() for address, note in view.sidecars if not note}
+    described = {
+        address
+        for view in estate.views.values()
+        for address, note in view.sidecars
+        if not note and address.region in ("", view.region)  # else written when the pool was another region's
+    }
     found = [one for address in described - wanted.keys() if (one := look(estate, address)) is not None]
     galleries = {address.gallery for address in chain(described, wanted)}
     for view in estate.views.values():

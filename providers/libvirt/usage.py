@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from providers.errors import ObjectConflict, SourceError
 from providers.libvirt.domains import parse
-from providers.libvirt.failures import is_missing_pool, is_missing_volume
+from providers.libvirt.failures import is_busy, is_missing_pool, is_missing_volume
 
 if TYPE_CHECKING:
     import libvirt
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
+_ACTIVE_POOLS = 2  # VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
 _LONGEST_CHAIN = 200  # as many images as QEMU opens for a chain
 
 
@@ -48,7 +49,7 @@ def require_resting(connection: Connection, volume: Volume) -> None:
     """Raises: SourceError when a machine that is not off has the volume: what is copied of it would be of no moment."""
     with connection.asking(f"looking for machines that use the volume '{volume.name}'") as handle:
         for domain in handle.listAllDomains(_ACTIVE):
-            if volume.path in _chains(handle, _descriptions(domain)):
+            if volume.path in _chains(handle, domain):
                 name = domain.name()
                 raise SourceError(
                     f"the volume '{volume.name}' is in use by the machine '{name}', which is on",
@@ -59,9 +60,7 @@ def require_resting(connection: Connection, volume: Volume) -> None:
 def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str], besides: str) -> Iterator[tuple[str, str]]:
     """(path, who uses it) of everything that keeps one of the paths from being deleted."""
     yield from _machines(pool.connection, paths, besides)
-    for volume in pool.volumes().values():
-        if volume.backing_path in paths and volume.path not in paths:
-            yield volume.backing_path, f"the volume '{volume.name}', which lies on it"
+    yield from _overlays(pool.connection, paths)
     source = _shared_source(pool.connection, pool.name)
     if not source:
         return
@@ -73,12 +72,23 @@ def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str], besides: str) -> 
                 yield from ((there[path], user) for path, user in _machines(connection, there))
 
 
+def _overlays(connection: Connection, paths: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(path, the volume that lies on it) in all active pools of a host."""
+    with connection.asking("looking for volumes that lie on a volume") as handle:
+        for pool in handle.listAllStoragePools(_ACTIVE_POOLS):
+            for volume in pool.listAllVolumes():
+                description = _description_of(volume)
+                below = description.findtext("./backingStore/path") or ""
+                if below in paths and description.findtext("./target/path") not in paths:
+                    yield below, f"the volume '{description.findtext('./name')}', which lies on it"
+
+
 def _machines(connection: Connection, paths: Collection[str], besides: str = "") -> Iterator[tuple[str, str]]:
     with connection.asking("looking for machines that use a volume") as handle:
         for domain in handle.listAllDomains(0):
             if besides and domain.name() == besides:
                 continue
-            for path in _chains(handle, _descriptions(domain)):
+            for path in _chains(handle, domain):
                 if path in paths:
                     yield path, f"the machine '{domain.name()}' on {connection.name}"
 
@@ -96,12 +106,20 @@ def _descriptions(domain: libvirt.virDomain) -> Iterator[str]:
             raise
 
 
-def _chains(handle: libvirt.virConnect, descriptions: Iterator[str]) -> Iterator[str]:
-    """The paths of all disks and of everything below them."""
-    for description in descriptions:
+def _chains(handle: libvirt.virConnect, domain: libvirt.virDomain) -> Iterator[str]:
+    """The paths of all disks and of everything below them. Raises: ObjectConflict when it cannot be told what is below
+    one. Of a machine that is on, its host tells all that it has open."""
+    seen: set[str] = set()
+    for description in _descriptions(domain):
         for disk in parse(description).iterfind("./devices/disk"):
+            driver = disk.find("driver")
+            form = driver.get("type", "raw") if driver is not None else "raw"
             for source in disk.iter("source"):
-                yield from _chain(handle, _path(handle, source))
+                path = _path(handle, source)
+                if path and path not in seen:
+                    for one in _chain(handle, domain, path, "raw" if domain.isActive() else form):
+                        seen.add(one)
+                        yield one
 
 
 def _path(handle: libvirt.virConnect, source: ElementTree.Element) -> str:
@@ -119,21 +137,75 @@ def _path(handle: libvirt.virConnect, source: ElementTree.Element) -> str:
         raise
 
 
-def _chain(handle: libvirt.virConnect, path: str) -> Iterator[str]:
-    """The path, and those below it as far as they are volumes of a pool of that host."""
-    import libvirt
-
+def _chain(handle: libvirt.virConnect, domain: libvirt.virDomain, path: str, form: str) -> Iterator[str]:
+    """The path, opened as `form`, and those below it."""
     for _ in range(_LONGEST_CHAIN):
         if not path:
             return
         yield path
+        volume = _volume_at(handle, path)
+        if volume is None:
+            if form != "raw" and _active_pool_over(handle, path) is None:
+                raise ObjectConflict(
+                    f"it cannot be told which volumes the machine '{domain.name()}' uses: its '{path}' is in no active "
+                    "pool of its host, and may lie on one",
+                    "define a pool on its folder there: virsh pool-create-as NAME dir --target FOLDER",
+                )
+            return
+        description = _description_of(volume)
+        path = description.findtext("./backingStore/path") or ""
+        below = description.find("./backingStore/format")
+        form = below.get("type", "raw") if below is not None else "raw"
+
+
+def _volume_at(handle: libvirt.virConnect, path: str) -> libvirt.virStorageVol | None:
+    """The volume at a path. A pool is looked through anew where it does not know a file: it may be younger than the
+    last look."""
+    import libvirt
+
+    for again in (True, False):
         try:
-            description = handle.storageVolLookupByPath(path).XMLDesc(0)
+            return handle.storageVolLookupByPath(path)
         except libvirt.libvirtError as error:
-            if is_missing_volume(error) or is_missing_pool(error):
-                return
+            if not is_missing_volume(error) and not is_missing_pool(error):
+                raise
+        pool = _active_pool_over(handle, path) if again else None
+        if pool is None:
+            return None
+        _refresh(pool)
+    return None
+
+
+def _active_pool_over(handle: libvirt.virConnect, path: str) -> libvirt.virStoragePool | None:
+    """The pool of the folder that a path is in."""
+    folder = path.rpartition("/")[0]
+    for pool in handle.listAllStoragePools(_ACTIVE_POOLS):
+        if (parse(pool.XMLDesc(0)).findtext("./target/path") or "").rstrip("/") == folder:
+            return pool
+    return None
+
+
+def _refresh(pool: libvirt.virStoragePool) -> None:
+    """A pool that is at work for somebody stays as it was seen last."""
+    import libvirt
+
+    try:
+        pool.refresh(0)
+    except libvirt.libvirtError as error:
+        if not is_busy(error):
             raise
-        path = parse(description).findtext("./backingStore/path") or ""
+
+
+def _description_of(volume: libvirt.virStorageVol) -> ElementTree.Element:
+    """What the host says of a volume; nothing of one that went away meanwhile."""
+    import libvirt
+
+    try:
+        return parse(volume.XMLDesc(0))
+    except libvirt.libvirtError as error:
+        if not is_missing_volume(error):
+            raise
+        return parse("<volume/>")
 
 
 def _shared_source(connection: Connection, pool: str) -> str:
