@@ -18,7 +18,7 @@ from manifests.address import Address
 from manifests.values import canonical_json, digest
 from providers.errors import ProviderError
 from providers.protocol import Reader, Scope
-from reconciler.sources import disk_sources
+from reconciler.sources import disk_sources, identity_of
 from state.records import Record, State
 from state.store import StateStore
 
@@ -59,7 +59,7 @@ def source_identities(state: State, readers: Mapping[str, Reader]) -> Iterator[t
                 name = f"{record.provider} {canonical_json(source)}"
                 if name not in seen and record.provider in readers:
                     seen.add(name)
-                    yield record.provider, source, readers[record.provider].source_identity(source)
+                    yield record.provider, source, identity_of(readers[record.provider], source)
 
 
 def _own_sources(record: Record) -> Iterable[Mapping[str, Any]]:

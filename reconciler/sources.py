@@ -14,7 +14,7 @@ from manifests.address import Address, Kind, version_number
 from manifests.manifest import Manifest
 from manifests.resource import Resource
 from manifests.values import Attributes
-from providers.errors import ProviderError
+from providers.errors import ProviderError, Unavailable
 from providers.protocol import Reader, SourceFacts
 from reconciler.actions import AttributeChange
 from state.records import Record
@@ -102,18 +102,28 @@ def _compare(
     address: Address,
     progress: Callable[[Address, int, int], None] | None,
 ) -> SourceCheck:
-    """A source that is gone counts as the same: what was published from it stays published."""
-    identity = reader.source_identity(source)
-    if identity in ("", known.get("source")):
+    """A source that is gone, or cannot be asked for now, counts as the same: what was published from it stays
+    published."""
+    if identity_of(reader, source) in ("", known.get("source")):
         return SourceCheck(SourceStatus.SAME)
     report = (lambda done, total: progress(address, done, total)) if progress else None
     try:
         digest = reader.source_digest(source, report)
+    except Unavailable:
+        return SourceCheck(SourceStatus.SAME)
     except ProviderError as error:
         return SourceCheck(SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
     if digest == known.get("sourceSha256", known.get("sha256")):
         return SourceCheck(SourceStatus.SAME)
     return SourceCheck(SourceStatus.CHANGED, sha256=digest)
+
+
+def identity_of(reader: Reader, source: Mapping[str, Any]) -> str:
+    """What tells the content of a source from another; empty when it is missing, or cannot be asked for now."""
+    try:
+        return reader.source_identity(source)
+    except Unavailable:
+        return ""
 
 
 def planned_sources(

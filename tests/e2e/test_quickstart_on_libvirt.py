@@ -92,6 +92,25 @@ def test_a_lost_copy_is_found_and_made_again(project: Project) -> None:
     assert project.run("plan", "--detailed-exitcode")[0] == 0
 
 
+def test_a_host_that_is_down_may_have_the_source_of_a_published_version(project: Project) -> None:
+    """The name of the volume says nothing of its host, so that each is asked for it."""
+    host, pool = project.world.hosts["eastus"], project.world.pools["northeurope"]
+    host.virsh("vol-create-as", pool, "original", "4MiB")
+    manifest = project.folder / "manifests" / "web-1.2.0.yaml"
+    manifest.write_text(f"kind: ImageVersion\nimage: corp/web\nname: 1.2.0\nsource: {{disk: {pool}/original}}\n")
+    assert project.run("apply", "--auto-approve")[0] == 0
+    far = project.world.hosts["westus"]
+    far.kill()
+    try:
+        code, out, _ = project.run("plan")
+        assert code == 3
+        assert "@westus" in out
+        assert "4 unknown" in out
+    finally:
+        far.restart()
+    assert project.run("plan", "--detailed-exitcode")[0] == 0
+
+
 def test_a_killed_run_is_taken_up_by_the_next(project: Project) -> None:
     """Killed as soon as a volume is there: the journal knows all names, and nothing stays that it does not explain."""
     command = [sys.executable, "-m", "reconciler", "apply", "--auto-approve"]
