@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from reconciler.drift import Drift, DriftKind, DriftReport
 from reconciler.views.heading import Heading, heading_line
 from reconciler.views.lines import BLANK, Cell, Line, Row, line, paragraph, table
+from reconciler.views.plan_rows import unknown_rows
 from reconciler.views.units import plural, transition
 
 _SHOWN = {
@@ -24,7 +24,7 @@ def drift_lines(report: DriftReport, heading: Heading, width: int, *, unmanaged:
     """All that was found, and one line of counts. `unmanaged`: list what nobody manages, too."""
     yield heading_line(heading)
     yield BLANK
-    rows = [*_unknown_rows(report), *(row for kind in _SHOWN for row in _rows(report.drifts, kind))]
+    rows = [*unknown_rows(report.unreachable), *(row for kind in _SHOWN for row in _rows(report.drifts, kind))]
     if unmanaged:
         rows += [Row("·", "unmanaged", str(one.address), [Cell(one.object_id)], "dim") for one in report.unmanaged]
     if rows:
@@ -34,15 +34,6 @@ def drift_lines(report: DriftReport, heading: Heading, width: int, *, unmanaged:
     if report.drifts:
         yield BLANK
         yield from paragraph(_remedy(report.drifts), width, 1)
-
-
-def _unknown_rows(report: DriftReport) -> Iterator[Row]:
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for address, why in report.unreachable:
-        reasons[why].append(str(address))
-    for why, addresses in reasons.items():
-        others = f" and {len(addresses) - 1:,} more" if len(addresses) > 1 else ""
-        yield Row("?", "unknown", addresses[0] + others, [Cell(why)], "danger")
 
 
 def _rows(drifts: Sequence[Drift], kind: DriftKind) -> Iterator[Row]:

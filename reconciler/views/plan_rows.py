@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from manifests.address import Kind
+from manifests.address import Address, Kind
 from reconciler.actions import Action, AttributeChange, Block, Reason, ResourceChange
 from reconciler.plan import Plan
 from reconciler.views.entries import Entry, contents, copies_gone, costs, entries_of
@@ -44,7 +44,7 @@ _WHY = {
 def plan_rows(plan: Plan, *, verbose: bool = False) -> list[Row]:
     """The rows of a plan: what cannot be told, what is blocked, then by action from the dangerous to the harmless."""
     entries = entries_of(plan.changes)
-    rows = [*_unknown_rows(plan), *_plan_block_rows(plan)]
+    rows = [*unknown_rows(plan.unreachable), *_plan_block_rows(plan)]
     blocked = [_blocked_row(entry.change, block) for entry in entries if (block := entry.change.block)]
     rows += _at_most(blocked, "blocked changes", verbose=verbose)
     for action in _SHOWN:
@@ -63,10 +63,10 @@ def _at_most(rows: Sequence[Row], what: str, *, verbose: bool) -> list[Row]:
     return [*rows[:MOST_ROWS], Row(" ", "", "", [Cell(f"… and {more:,} more {what} (-v shows all)", style="dim")])]
 
 
-def _unknown_rows(plan: Plan) -> Iterator[Row]:
+def unknown_rows(unreachable: Iterable[tuple[Address, str]]) -> Iterator[Row]:
     """A row for each reason why something cannot be told."""
     reasons: dict[str, list[str]] = defaultdict(list)
-    for address, why in plan.unreachable:
+    for address, why in unreachable:
         reasons[why].append(str(address))
     for why, addresses in reasons.items():
         others = f" and {len(addresses) - 1:,} more" if len(addresses) > 1 else ""
