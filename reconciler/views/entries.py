@@ -46,10 +46,11 @@ def entries_of(changes: Iterable[ResourceChange]) -> list[Entry]:
 
 
 def _root(change: ResourceChange, changes: Mapping[Address, ResourceChange]) -> Address | None:
-    """The outermost container that has the same done to it; of creations only a region follows its version."""
-    if change.block:
+    """The outermost container that has the same done to it; of creations only a region follows its version. An update
+    says what becomes what, and follows from none."""
+    if change.block or change.action is Action.UPDATE:
         return None
-    if change.action in (Action.UPDATE, Action.CREATE) and not change.address.region:
+    if change.action is Action.CREATE and not change.address.region:
         return None
     above = containers(change.address) if change.action is not Action.CREATE else (change.address.unit,)
     return next(
