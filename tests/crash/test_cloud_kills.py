@@ -6,16 +6,15 @@ service beside it. Afterwards a plain apply must converge to what an undisturbed
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.azurite import RunningAzurite
 from support.cloud_estates import CloudEstate, cloud_estate, make_images
+from support.killing import Killer, killed_at
 
 STRIDE, SLOW_STRIDE = 5, 11
 """A killed run and its repair take two to three seconds, slow ones three times as long: too much for every point. Odd
@@ -36,32 +35,6 @@ SERVICE_CALLS = (
 BLOB_CALLS = ("create_page_blob", "upload_page", "set_blob_metadata", "delete_blob")
 
 
-class Killer:
-    """Kills the process at point number `at`, there being one before and one after each call that is wrapped."""
-
-    def __init__(self, at: int) -> None:
-        self._at = at
-        self._count = 0
-
-    def wrap(self, owner: type, *names: str) -> None:
-        for name in names:
-            setattr(owner, name, self._counted(getattr(owner, name)))
-
-    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            self._point()
-            result = call(*args, **kwargs)
-            self._point()
-            return result
-
-        return counted
-
-    def _point(self) -> None:
-        self._count += 1
-        if self._count == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def install(killer: Killer) -> None:
     """Puts the killer around everything that has an effect outside of the process."""
     from azure.storage.blob import BlobClient
@@ -74,22 +47,6 @@ def install(killer: Killer) -> None:
     killer.wrap(AzureProvider, *PROVIDER_CALLS)
     killer.wrap(Api, *SERVICE_CALLS)
     killer.wrap(BlobClient, *BLOB_CALLS)
-
-
-def run_killed(estate: CloudEstate, at: int) -> bool:
-    """Applies in a child process that dies at its point; whether it came that far."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            install(Killer(at))
-            outcome = estate.apply(allow_deletes=99)
-            status = 0 if outcome.result is not None and outcome.result.complete else 1
-        finally:
-            os._exit(status)
-    ended = os.waitpid(pid, 0)[1]
-    assert os.WIFSIGNALED(ended) or os.WEXITSTATUS(ended) == 0, (at, ended)
-    return os.WIFSIGNALED(ended)
 
 
 @dataclass(frozen=True)
@@ -146,7 +103,7 @@ def scenario(
     return Scenario(request.param, wanted)
 
 
-def killed_at(
+def estates_killed(
     folder: Path, azurite: RunningAzurite, images: Path, scenario: Scenario, points: range, slow: float
 ) -> Iterator[CloudEstate]:
     """An estate after a run that was killed, for each point that such a run has."""
@@ -154,7 +111,7 @@ def killed_at(
         with cloud_estate(folder / str(at), azurite, images) as estate:
             scenario.prepare(estate)
             estate.world.set_time_scale(slow)
-            if not run_killed(estate, at):
+            if not killed_at(at, install, partial(estate.apply, allow_deletes=99)):
                 return
             yield estate
 
@@ -171,7 +128,7 @@ def test_killed_anywhere_the_next_run_converges(
     tmp_path: Path, azurite: RunningAzurite, images: Path, scenario: Scenario
 ) -> None:
     settled = 0
-    for estate in killed_at(tmp_path, azurite, images, scenario, range(1, 10_000, STRIDE), 0):
+    for estate in estates_killed(tmp_path, azurite, images, scenario, range(1, 10_000, STRIDE), 0):
         check_settled(estate, scenario.wanted)
         settled += 1
     assert settled > 5
@@ -181,7 +138,7 @@ def test_killed_while_the_service_is_at_it_the_next_run_waits_and_converges(
     tmp_path: Path, azurite: RunningAzurite, images: Path, scenario: Scenario
 ) -> None:
     settled, handles = 0, 0
-    for estate in killed_at(tmp_path, azurite, images, scenario, range(3, 10_000, SLOW_STRIDE), SLOW):
+    for estate in estates_killed(tmp_path, azurite, images, scenario, range(3, 10_000, SLOW_STRIDE), SLOW):
         with estate.engine() as engine:
             handles += any(intent.handle for intent in engine.state().intents.values())
         check_settled(estate, scenario.wanted)

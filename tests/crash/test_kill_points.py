@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.estates import Document, Estate, definition, gallery, version
+from support.killing import Killer, killed_at
 
 from manifests.examples.boot_image import write_boot_image
 
@@ -54,51 +55,18 @@ def second_documents() -> list[Document]:
     ]
 
 
-class Killer:
-    """Counts what it wraps and kills the process at the call number `at`; before it is made, and after it."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self.count = 0
-
-    def wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            self._point()
-            result = call(*args, **kwargs)
-            self._point()
-            return result
-
-        return counted
-
-    def _point(self) -> None:
-        self.count += 1
-        if self.count == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def install(killer: Killer, *, files: bool) -> None:
-    """Puts the killer around state writes and provider calls, or around the file system's calls."""
-    if files:
-        for name in FILE_SYSTEM_CALLS:
-            setattr(os, name, killer.wrap(getattr(os, name)))
-        return
+def around_calls(killer: Killer) -> None:
+    """Before and after provider calls and state writes."""
     from providers.local.provider import LocalProvider
     from state.sql_store.store import SqlStore
 
-    SqlStore.write = killer.wrap(SqlStore.write)  # type: ignore[method-assign]
-    LocalProvider.begin = killer.wrap(LocalProvider.begin)  # type: ignore[method-assign]
+    killer.wrap(SqlStore, "write")
+    killer.wrap(LocalProvider, "begin")
 
 
-def run_killed(estate: Estate, at: int, *, files: bool, options: dict[str, Any]) -> bool:
-    """Applies in a child process that dies at its point; whether it came that far."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            install(Killer(at), files=files)
-            estate.apply(**options)
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+def around_files(killer: Killer) -> None:
+    """Before and after what is done to the file system."""
+    killer.wrap(os, *FILE_SYSTEM_CALLS)
 
 
 def disks_and_names(estate: Estate) -> dict[str, str]:
@@ -129,19 +97,24 @@ def copies_of(template: Path, folder: Path) -> Iterator[Estate]:
         yield Estate(folder)
 
 
-@pytest.mark.parametrize("files", [False, True], ids=["calls and writes", "file system"])
+@pytest.mark.parametrize(
+    ("install", "stride", "least"),
+    [(around_calls, 1, 10), (around_files, 3, 30)],
+    ids=["calls and writes", "file system"],
+)
 @pytest.mark.parametrize("scenario", ["create", "change", "destroy"])
-def test_killed_anywhere_the_next_run_converges(tmp_path: Path, scenario: str, files: bool) -> None:
+def test_killed_anywhere_the_next_run_converges(
+    tmp_path: Path, scenario: str, install: Callable[[Killer], None], stride: int, least: int
+) -> None:
     _, options = prepared(tmp_path / "template", scenario)
     fresh = copies_of(tmp_path / "template", tmp_path / "estate")
     undisturbed = next(fresh)
     undisturbed.apply(**options)
     wanted, records = disks_and_names(undisturbed), recorded(undisturbed)
-    stride = 3 if files else 1
     points = 0
     for at in range(1, 10_000, stride):
         estate = next(fresh)
-        if not run_killed(estate, at, files=files, options=options):
+        if not killed_at(at, install, partial(estate.apply, **options)):
             break
         points += 1
         outcome = estate.apply(**options)
@@ -149,7 +122,7 @@ def test_killed_anywhere_the_next_run_converges(tmp_path: Path, scenario: str, f
         assert disks_and_names(estate) == wanted, at
         assert recorded(estate) == records, at
         assert estate.plan(**options).changes == (), at
-    assert points > (10 if not files else 30)
+    assert points > least
 
 
 def recorded(estate: Estate) -> set[str]:
