@@ -21,7 +21,7 @@ from providers.emulator.tracked import Kind, fixed
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
 _NAME_SAYS = "letters, digits, '.', '_' and '-', 1 to 80 of them, beginning with a letter or digit."
-_SKUS = {
+SKUS = {
     DISK: (
         "Standard_LRS",
         "Premium_LRS",
@@ -86,7 +86,7 @@ def _make(service: Service, _request: ArmRequest, disk: Resource, fields: Fields
     incremental = properties.flag("incremental")
     if disk.type == SNAPSHOT:
         disk.properties["incremental"] = bool(incremental)
-    sku = fields.object("sku").choice("name", _SKUS[disk.type]) or "Standard_LRS"
+    sku = fields.object("sku").choice("name", SKUS[disk.type]) or "Standard_LRS"
     new_disk(service, disk, origin, option=option, size_gb=size_gb, sku=sku)
 
 
@@ -174,7 +174,7 @@ def _change(_service: Service, disk: Resource, fields: Fields, _replaced: bool) 
     if size_gb := properties.whole("diskSizeGB", 1, _LARGEST_GB):
         _resize(disk, properties, size_gb)
     _take(disk, fields)
-    if sku := fields.object("sku").choice("name", _SKUS[disk.type]):
+    if sku := fields.object("sku").choice("name", SKUS[disk.type]):
         disk.body["sku"]["name"] = sku
 
 
@@ -208,7 +208,7 @@ _BODY: Body = {
     "properties": {
         "location": {"type": "string"},
         "tags": TAGS,
-        "sku": {"type": "object", "properties": {"name": {"enum": list(_SKUS[DISK])}}},
+        "sku": {"type": "object", "properties": {"name": {"enum": list(SKUS[DISK])}}},
         "properties": {
             "type": "object",
             "properties": {

@@ -12,7 +12,7 @@ from typing import Any
 
 from providers.emulator.arm import COMPUTE, ArmError, Body
 from providers.emulator.content_use import drop_content
-from providers.emulator.disks import new_disk
+from providers.emulator.disks import SKUS, new_disk
 from providers.emulator.ids import DISK, linked, same_region
 from providers.emulator.natures import of_disk
 from providers.emulator.origins import LINUX_GB, Origin, from_disk, from_image
@@ -24,15 +24,6 @@ from providers.emulator.tracked import SUCCEEDED
 _CACHING = ("None", "ReadOnly", "ReadWrite")
 _OPTIONS = ("FromImage", "Attach", "Empty", "Copy")
 _DELETE_OPTIONS = ("Delete", "Detach")
-_SKUS = (
-    "Standard_LRS",
-    "Premium_LRS",
-    "StandardSSD_LRS",
-    "UltraSSD_LRS",
-    "Premium_ZRS",
-    "StandardSSD_ZRS",
-    "PremiumV2_LRS",
-)
 _OS_TYPES = ("Linux", "Windows")
 
 
@@ -136,7 +127,7 @@ def _made(service: Service, machine: Resource, given: Fields, origin: Origin, na
     if size_gb < origin.size_gb:
         raise given.refuse("diskSizeGB", f"The size of {size_gb} GB is less than the image's {origin.size_gb} GB.")
     managed = given.object("managedDisk")
-    sku = managed.choice("storageAccountType", _SKUS) or "Standard_LRS"
+    sku = managed.choice("storageAccountType", SKUS[DISK]) or "Standard_LRS"
     identity = f"{machine.id.rsplit('/', 2)[0]}/disks/{name}"
     if service.store.get(identity) is not None:
         raise ArmError(409, "Conflict", f"The disk '{identity}' exists already.", given.path("name"))
