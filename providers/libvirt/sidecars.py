@@ -28,6 +28,8 @@ _BEGINNING = ".reconciler~"
 _NAME = re.compile(r"\.reconciler~(?P<parts>[^~/]+(?:~[^~/]*){0,4})\.(?P<serial>\d{6,})\.json", re.DOTALL)
 _LOOKS = 5
 """How often a sidecar is looked for that others replace while it is read."""
+_LONGEST = 255
+"""Bytes in the name of a file. Source: NAME_MAX of Linux's file systems."""
 
 
 class Unreadable(ValueError):
@@ -101,12 +103,17 @@ def read(pool: Pool, address: Address, note: str = "") -> tuple[Sidecar, Any] | 
 def write(pool: Pool, address: Address, value: Any, note: str = "") -> Sidecar:
     """Makes `value`, JSON-shaped, what the sidecar of this address says, and returns the new one.
 
-    Raises: Unsupported when the address cannot be in a name; ProviderError: then what counted before still counts.
+    Raises: Unsupported when the address cannot be in a name, or is too long for one; ProviderError: then what counted before still counts.
     """
     present = listed(pool.names()).get((address, note), ())
     sidecar = Sidecar(address, note, present[0].serial + 1 if present else 1)
     if Sidecar.parse(sidecar.volume) != sidecar:
         raise Unsupported(f"'{address}' cannot be part of a volume's name", "choose names without '~' and '/'")
+    if len(sidecar.volume.encode()) > _LONGEST:
+        raise Unsupported(
+            f"'{address}' is too long: a file beside its volumes has it in its name, and {_LONGEST} bytes are the most",
+            "choose shorter names for the gallery, the definition or the region",
+        )
     try:
         pool.write(sidecar.volume, _content(value))
     except ObjectConflict:  # somebody else's, of the same moment

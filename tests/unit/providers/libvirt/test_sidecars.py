@@ -50,6 +50,14 @@ def test_names_say_what_they_are_of() -> None:
     assert not sidecars.is_ours("corp-ubuntu-1.0.3-os-2026-03-09")
 
 
+def test_an_address_that_is_too_long_for_a_file_is_told(regions: Regions) -> None:
+    long = Address("g" * 80, "d" * 80, "1.0.3", "r" * 80)
+    with pytest.raises(Unsupported, match="is too long") as refused:
+        sidecars.write(regions.east.pool, long, {})
+    assert "shorter names" in refused.value.remedy
+    assert volumes(regions.east.pool) == []
+
+
 def test_a_value_is_written_replaced_and_removed(regions: Regions) -> None:
     pool = regions.east.pool
     assert value_of(pool) is None
