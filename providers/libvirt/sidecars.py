@@ -103,7 +103,8 @@ def read(pool: Pool, address: Address, note: str = "") -> tuple[Sidecar, Any] | 
 def write(pool: Pool, address: Address, value: Any, note: str = "") -> Sidecar:
     """Makes `value`, JSON-shaped, what the sidecar of this address says, and returns the new one.
 
-    Raises: Unsupported when the address cannot be in a name, or is too long for one; ProviderError: then what counted before still counts.
+    Raises: Unsupported when the address cannot be in a name, or is too long for one; ProviderError: then what counted
+    before still counts.
     """
     present = listed(pool.names()).get((address, note), ())
     sidecar = Sidecar(address, note, present[0].serial + 1 if present else 1)
