@@ -48,7 +48,11 @@ class Seed:
 
     def user_data(self) -> str:
         """The `#cloud-config` document; JSON, which is YAML."""
-        document: dict[str, object] = {"preserve_hostname": False, "hostname": self.host_name}
+        document: dict[str, object] = {
+            "preserve_hostname": False,
+            "hostname": self.host_name,
+            "manage_etc_hosts": "localhost",  # one line of it: sudo looks the machine's own name up
+        }
         if self.user:
             document["users"] = [
                 {

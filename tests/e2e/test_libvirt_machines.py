@@ -188,7 +188,7 @@ def test_a_specialized_machine_is_captured_as_it_runs_and_its_copy_boots(estate:
     assert "corp/db is specialized" in estate.err
     estate.done("vm", "create", "twin", "--image", "corp/db/1.0.0", "--region", "westus")
     await_text(estate.places["westus"] / "machine~twin~console.log", "still here")
-    assert "cdrom" not in estate.second.virsh("dumpxml", "twin")
+    assert "seed.iso" not in estate.second.virsh("dumpxml", "twin")
 
 
 def test_a_generalized_machine_that_runs_is_refused_with_the_remedy(estate: Estate) -> None:
@@ -253,6 +253,14 @@ def test_a_damaged_copy_starts_no_machine(estate: Estate) -> None:
     assert copy in " ".join(estate.err.split())
     estate.done("apply", "--auto-approve")
     estate.done("vm", "create", "yes", "--image", "corp/web/latest", "--region", "eastus")
+
+
+def test_a_key_that_is_no_text_is_refused(estate: Estate) -> None:
+    picture = estate.folder / "key.png"
+    picture.write_bytes(b"\x89PNG\xff")
+    words = ("vm", "create", "no", "--image", "corp/web/latest", "--region", "eastus", "--ssh-key", str(picture))
+    assert estate(*words) == 1
+    assert "key.png is no text" in " ".join(estate.err.split())
 
 
 def test_a_host_that_is_down_is_told(estate: Estate) -> None:
