@@ -8,21 +8,29 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from support.operations import (
+    CONTENT,
+    DEFINITION,
+    EAST,
+    GALLERY,
+    LINEAGE,
+    NORTH,
+    VERSION,
+    WEST,
+    Attributes,
+    Results,
+    applied,
+    failed,
+    run,
+)
 from support.provider_worlds import ProviderWorld
 
 from manifests.address import Address
 from manifests.values import canonical_json
-from providers.errors import ObjectConflict, ProviderError, SourceError, Unsupported
-from providers.protocol import Applied, Condition, Done, Operation, OwnerMark, Provider, Scope, Step, Verb
+from providers.errors import ObjectConflict, SourceError, Unsupported
+from providers.protocol import Applied, Condition, OwnerMark, Provider, Scope, Step, Verb
 
-LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
 OTHER = "77777777-aaaa-bbbb-cccc-000000000002"
-GALLERY = Address("corp")
-DEFINITION = Address("corp", "ubuntu")
-VERSION = Address("corp", "ubuntu", "1.0.3")
-EAST, WEST, NORTH = (VERSION._replace(region=name) for name in ("eastus", "westus", "northeurope"))
-CONTENT = b"first sector".ljust(512, b"\0") + bytes(range(256)) * 6
-
 GALLERY_ATTRIBUTES = {"location": "eastus", "sharing": {"permissions": "Private"}}
 DEFINITION_ATTRIBUTES = {
     "location": "eastus",
@@ -33,13 +41,6 @@ DEFINITION_ATTRIBUTES = {
     "identifier": {"publisher": "Contoso", "offer": "Ubuntu", "sku": "24.10"},
 }
 
-Attributes = Mapping[str, Any]
-Results = Mapping[Address, Applied | ProviderError]
-
-
-def unheard(address: Address, done: int, total: int) -> None:
-    """Progress that nobody listens to."""
-
 
 def version_attributes(source: Attributes, **changes: Any) -> dict[str, Any]:
     given = {"location": "eastus", "source": source, "replicaCount": 1, "excludeFromLatest": False}
@@ -48,34 +49,6 @@ def version_attributes(source: Attributes, **changes: Any) -> dict[str, Any]:
 
 def region_attributes(replicas: int = 1, *, excluded: bool = False) -> dict[str, Any]:
     return {"replicas": replicas, "excludeFromLatest": excluded}
-
-
-def run(
-    provider: Provider,
-    *steps: Step,
-    version: Attributes | None = None,
-    computed: Attributes | None = None,
-    lineage: str = LINEAGE,
-    progress: Any = unheard,
-) -> Results:
-    """The results of one operation, waited for."""
-    unit = steps[0].address.unit
-    answer = provider.begin(Operation(unit, lineage, steps, version, computed or {}), progress)
-    while not isinstance(answer, Done):
-        answer = provider.poll(json.loads(json.dumps(answer.handle)), progress)
-    return answer.results
-
-
-def applied(results: Results, address: Address) -> Applied:
-    result = results[address]
-    assert isinstance(result, Applied), result
-    return result
-
-
-def failed(results: Results, address: Address) -> ProviderError:
-    result = results[address]
-    assert isinstance(result, ProviderError), result
-    return result
 
 
 def create_steps(source: Attributes, regions: Mapping[Address, int]) -> tuple[Step, ...]:
@@ -136,6 +109,7 @@ def test_the_identity_of_a_source_is_the_one_recorded(provider: Provider, source
     identity = provider.source_identity(source)
     assert identity == provider.source_facts(source).identity == disks_of(results)["disks"]["os"]["source"]
     assert provider.source_identity({"file": "images/none.raw"}) == ""
+    assert provider.source_facts(source, DEFINITION_ATTRIBUTES) == provider.source_facts(source)
 
 
 def test_a_changed_source_has_another_identity(

@@ -8,23 +8,9 @@ from typing import Any
 
 import pytest
 from support.libvirt_daemons import LibvirtHost
-from support.libvirt_galleries import (
-    CONTENT,
-    DEFINITION,
-    EAST,
-    GALLERY,
-    LINEAGE,
-    VERSION,
-    WEST,
-    applied,
-    disks,
-    publish,
-    region,
-    remove,
-    run,
-    version,
-)
+from support.libvirt_galleries import disks, publish, region, remove, version
 from support.libvirt_world import LibvirtWorld
+from support.operations import CONTENT, DEFINITION, EAST, GALLERY, LINEAGE, VERSION, WEST, applied, run
 
 from providers.libvirt import streams
 from providers.libvirt.pools import Pool

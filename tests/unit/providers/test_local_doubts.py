@@ -4,64 +4,21 @@ that a description can be read, that a directory is no link."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.local_galleries import REGION, provider_at, provider_with_image, publish, run, version
+from support.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results, applied
 
 from manifests.address import Address
 from providers.errors import ObjectConflict, ProviderError, Unavailable
-from providers.local.provider import create_provider
-from providers.protocol import Applied, Condition, Done, Operation, OwnerMark, Provider, Scope, Step, Verb
-from providers.registry import ProviderConfig
-
-LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
-GALLERY, VERSION = Address("corp"), Address("corp", "ubuntu", "1.0.3")
-EAST, WEST = VERSION._replace(region="eastus"), VERSION._replace(region="westus")
-REGION = {"replicas": 1, "excludeFromLatest": False}
-CONTENT = bytes(range(256)) * 8
-
-
-Results = Mapping[Address, Applied | ProviderError]
-
-
-def at(project: Path, **settings: Any) -> Provider:
-    return create_provider(ProviderConfig("d", "local", settings or {"root": "regions"}, project))
+from providers.protocol import Applied, Condition, Operation, OwnerMark, Provider, Scope, Step, Verb
 
 
 @pytest.fixture
 def provider(tmp_path: Path) -> Provider:
-    (tmp_path / "image.raw").write_bytes(CONTENT)
-    return at(tmp_path)
-
-
-def version(**more: Any) -> dict[str, Any]:
-    return {"location": "eastus", "source": {"file": "image.raw"}, "replicationMode": "Full", **more}
-
-
-def run(provider: Provider, *steps: Step, attributes: Any = None, computed: Any = None) -> Results:
-    unit = steps[0].address.unit
-    own = (attributes or version()) if unit.version else None
-    answer = provider.begin(Operation(unit, LINEAGE, steps, own, computed or {}), lambda *_: None)
-    assert isinstance(answer, Done)
-    return answer.results
-
-
-def publish(provider: Provider, *regions: Address, **more: Any) -> Results:
-    attributes = version(**more)
-    return run(
-        provider,
-        Step(Verb.CREATE, VERSION, attributes),
-        *(Step(Verb.CREATE, one, REGION) for one in regions),
-        attributes=attributes,
-    )
-
-
-def applied(results: Results, address: Address) -> Applied:
-    result = results[address]
-    assert isinstance(result, Applied), result
-    return result
+    return provider_with_image(tmp_path)
 
 
 def computed(results: Results) -> Any:
@@ -77,7 +34,7 @@ def test_unmanaged_objects_are_sorted_by_address(provider: Provider, tmp_path: P
 
 
 def test_reading_in_a_region_that_is_not_mounted_is_doubt(tmp_path: Path) -> None:
-    provider = at(tmp_path, regions={"eastus": "east", "westus": "west"})
+    provider = provider_at(tmp_path, regions={"eastus": "east", "westus": "west"})
     for address in (EAST, VERSION, GALLERY):
         with pytest.raises(Unavailable):
             provider.read(address)
@@ -85,7 +42,7 @@ def test_reading_in_a_region_that_is_not_mounted_is_doubt(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("address", [EAST, VERSION, GALLERY], ids=str)
 def test_deleting_in_a_region_that_is_not_mounted_does_not_succeed(tmp_path: Path, address: Address) -> None:
-    provider = at(tmp_path, regions={"eastus": "east"})
+    provider = provider_at(tmp_path, regions={"eastus": "east"})
     prior = REGION if address.region else version()
     result = run(provider, Step(Verb.DELETE, address, prior=prior))[address]
     assert isinstance(result, Unavailable)

@@ -4,55 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.local_galleries import REGION, provider_at, provider_with_image, publish, run, version
 from support.mounts import btrfs, read_only, tmpfs
+from support.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results
 
 from manifests.address import Address
 from providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable, Unsupported
-from providers.local.provider import create_provider
 from providers.protocol import Applied, Condition, Done, Operation, Provider, Scope, Step, Verb
-from providers.registry import ProviderConfig
-
-LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
-GALLERY = Address("corp")
-VERSION = Address("corp", "ubuntu", "1.0.3")
-EAST, WEST = VERSION._replace(region="eastus"), VERSION._replace(region="westus")
-CONTENT = bytes(range(256)) * 8
-REGION = {"replicas": 1, "excludeFromLatest": False}
-
-Results = Mapping[Address, Applied | ProviderError]
-
-
-def provider_at(project: Path, **settings: Any) -> Provider:
-    return create_provider(ProviderConfig("default", "local", settings or {"root": "regions"}, project))
 
 
 @pytest.fixture
 def provider(tmp_path: Path) -> Provider:
-    (tmp_path / "image.raw").write_bytes(CONTENT)
-    return provider_at(tmp_path)
-
-
-def version(**more: Any) -> dict[str, Any]:
-    return {"location": "eastus", "source": {"file": "image.raw"}, "replicationMode": "Full", **more}
-
-
-def run(provider: Provider, *steps: Step, attributes: Mapping[str, Any] | None = None, computed: Any = None) -> Results:
-    unit = steps[0].address.unit
-    own = (attributes or version()) if unit.version else None
-    answer = provider.begin(Operation(unit, LINEAGE, steps, own, computed or {}), lambda *_: None)
-    assert isinstance(answer, Done)
-    return answer.results
-
-
-def publish(provider: Provider, *regions: Address, **more: Any) -> Results:
-    attributes = version(**more)
-    steps = [Step(Verb.CREATE, region, REGION) for region in regions]
-    return run(provider, Step(Verb.CREATE, VERSION, attributes), *steps, attributes=attributes)
+    return provider_with_image(tmp_path)
 
 
 def made(results: Results, *addresses: Address) -> None:

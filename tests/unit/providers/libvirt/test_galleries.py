@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,48 +15,15 @@ from uuid import uuid4
 import pytest
 from support.cut_line import cut_line
 from support.libvirt_daemons import POOLS, LibvirtHost
-from support.libvirt_galleries import (
-    CONTENT,
-    EAST,
-    LINEAGE,
-    NORTH,
-    VERSION,
-    WEST,
-    applied,
-    disks,
-    failed,
-    publish,
-    region,
-    remove,
-    run,
-    version,
-)
+from support.libvirt_galleries import disks, publish, region, remove, version
 from support.libvirt_world import LibvirtWorld
+from support.operations import CONTENT, EAST, LINEAGE, NORTH, VERSION, WEST, applied, failed, run
 
 from manifests.address import Address
 from providers.errors import ObjectConflict, SourceError, Unavailable, Unsupported
-from providers.libvirt.provider import create_provider
 from providers.protocol import Applied, Condition, InProgress, Operation, Provider, Scope, Step, Verb
-from providers.registry import ProviderConfig
 
 LARGE = bytes(range(256)) * (16 << 10) + bytes(20 << 20) + b"\1" * (1 << 20)
-
-
-@pytest.fixture
-def world(tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[LibvirtWorld]:
-    world = LibvirtWorld(tmp_path, libvirt_hosts)
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def provider(world: LibvirtWorld) -> Provider:
-    return world.provider()
-
-
-@pytest.fixture
-def attributes(world: LibvirtWorld) -> dict[str, Any]:
-    return version(world.image("ubuntu.raw", CONTENT))
 
 
 def a_volume(world: LibvirtWorld, name: str, content: bytes, disk_format: str = "raw", place: str = "eastus") -> Path:
@@ -333,20 +299,6 @@ def test_a_shallow_version_lies_on_its_source(world: LibvirtWorld, provider: Pro
 
 
 # What the world does to it.
-
-
-def test_a_region_that_the_settings_no_longer_name_is_not_taken_to_be_absent(
-    provider: Provider, world: LibvirtWorld, attributes: dict[str, Any]
-) -> None:
-    publish(provider, attributes, {EAST: 1, WEST: 1})
-    regions = {name: place for name, place in world.settings["regions"].items() if name != "westus"}
-    later = create_provider(ProviderConfig("default", "libvirt", {"regions": regions}, world.folder))
-    scan = later.scan(Scope({EAST: None, WEST: None}))
-    assert scan.observed.keys() == {EAST}
-    assert "westus is not among the provider's `regions` any more" in scan.unreachable[WEST]
-    with pytest.raises(Unavailable, match="westus"):
-        later.read(WEST)
-    later.close()
 
 
 def test_a_stopped_pool_is_unreachable_with_its_remedy(

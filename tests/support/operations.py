@@ -1,0 +1,48 @@
+"""One version that operations are done on, and how an operation is run to its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from manifests.address import Address
+from providers.errors import ProviderError
+from providers.protocol import Applied, Done, Operation, ProgressCallback, Provider, Step
+
+LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
+GALLERY = Address("corp")
+DEFINITION = Address("corp", "ubuntu")
+VERSION = Address("corp", "ubuntu", "1.0.3")
+EAST, WEST, NORTH = (VERSION._replace(region=name) for name in ("eastus", "westus", "northeurope"))
+CONTENT = b"first sector".ljust(512, b"\0") + bytes(range(256)) * 6
+
+Attributes = Mapping[str, Any]
+Results = Mapping[Address, Applied | ProviderError]
+
+
+def run(
+    provider: Provider,
+    *steps: Step,
+    version: Attributes | None = None,
+    computed: Attributes | None = None,
+    lineage: str = LINEAGE,
+    progress: ProgressCallback = lambda *_: None,
+) -> Results:
+    """The results of one operation. Every handle goes through JSON, as it does in a journal."""
+    answer = provider.begin(Operation(steps[0].address.unit, lineage, steps, version, computed or {}), progress)
+    while not isinstance(answer, Done):
+        answer = provider.poll(json.loads(json.dumps(answer.handle)), progress)
+    return answer.results
+
+
+def applied(results: Results, address: Address) -> Applied:
+    result = results[address]
+    assert isinstance(result, Applied), result
+    return result
+
+
+def failed(results: Results, address: Address) -> ProviderError:
+    result = results[address]
+    assert isinstance(result, ProviderError), result
+    return result
