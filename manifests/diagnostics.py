@@ -28,7 +28,10 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """What is wrong (`summary`), why and what to do (`detail`), where, and the offending line as it was written."""
+    """What is wrong (`summary`), why and what to do (`detail`), where, and the offending line as it was written.
+
+    `path` says where it is in the document that begins at `position`, as long as nobody has looked that up.
+    """
 
     severity: Severity
     summary: str
@@ -36,6 +39,7 @@ class Diagnostic:
     address: Address | None = None
     position: Position | None = None
     line: str = ""
+    path: tuple[str | int, ...] = ()
 
     def __str__(self) -> str:
         where = [str(part) for part in (self.position, self.address) if part]

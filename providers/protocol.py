@@ -207,8 +207,12 @@ class Reader(Protocol):
         """The `identity` that source_facts would give, without reading content; empty when the source is missing."""
         ...
 
-    def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:
-        """What a `source` of a manifest is. Raises: SourceError, Unsupported, Unavailable."""
+    def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
+        """What a `source` of a manifest is. `definition` are the attributes of the image definition, where it is the
+        whole image or the OS disk of a new version: whether it can be that, as it is now, belongs to the answer.
+
+        Raises: SourceError when it is missing, is no disk image or does not fit; Unsupported; Unavailable.
+        """
         ...
 
     def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:

@@ -25,7 +25,7 @@ from reconciler.errors import BadPlanFile
 from reconciler.latest import LatestChange
 from reconciler.plan import Plan, PlanOptions
 
-FORMAT = 2
+FORMAT = 3
 _REMEDY = "make a new plan with: reconciler plan --out FILE"
 
 
@@ -175,7 +175,13 @@ def _resource_change(data: Mapping[str, Any]) -> ResourceChange:
 def _diagnostic(data: Mapping[str, Any]) -> Diagnostic:
     address = Address.parse(data["address"]) if data["address"] else None
     return Diagnostic(
-        Severity(data["severity"]), data["summary"], data["detail"], address, _position(data["position"]), data["line"]
+        severity=Severity(data["severity"]),
+        summary=data["summary"],
+        detail=data["detail"],
+        address=address,
+        position=_position(data["position"]),
+        line=data["line"],
+        path=tuple(data["path"]),
     )
 
 

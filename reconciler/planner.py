@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from manifests.address import Address, Kind
-from manifests.diagnostics import Diagnostic, Position, error
+from manifests.diagnostics import Diagnostic
 from manifests.manifest import Manifest, Removal
 from manifests.resource import Resource
 from manifests.values import Attributes, canonical_json
@@ -27,7 +27,6 @@ from reconciler.selection import asked_for, selected
 from reconciler.sources import (
     SourceChecks,
     content_changes,
-    disk_sources,
     latest_version,
     planned_sources,
     version_references,
@@ -274,19 +273,7 @@ def _find_faults(draft: _Draft) -> None:
             draft.errors += support.unsupported(change, capabilities)
         draft.errors += support.unusable_sources(change, inputs.sources.get(change.address, {}))
         draft.errors += support.past_end_of_life(change, inputs.now)
-        if change.kind is Kind.IMAGE_VERSION:
-            draft.errors += _unpinned(change)
-
-
-def _unpinned(change: ResourceChange) -> Iterator[Diagnostic]:
-    for disk, source in disk_sources(change.planned_attributes):
-        if str(source.get("version", "")).endswith("/latest"):
-            yield error(
-                f"no version of {str(source['version']).rpartition('/')[0]} can be the source of disk {disk}",
-                "declare a version that is not excluded from latest, or name one by its number",
-                address=change.address,
-                position=Position(change.origin.file, change.origin.line) if change.origin else None,
-            )
+        draft.errors += support.unpinned(change)
 
 
 def _guard(draft: _Draft) -> None:

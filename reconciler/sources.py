@@ -64,7 +64,8 @@ def check_sources(
     for address, resource in manifest.resources.items():
         if not address.version or address.region or resource.provider not in readers:
             continue
-        found = dict(_check_version(resource, records.get(address), readers[resource.provider], progress))
+        definition = manifest.resources.get(address._replace(version=""))
+        found = dict(_check_version(resource, definition, records.get(address), readers[resource.provider], progress))
         if found:
             checks[address] = found
     return checks
@@ -72,6 +73,7 @@ def check_sources(
 
 def _check_version(
     resource: Resource,
+    definition: Resource | None,
     record: Record | None,
     reader: Reader,
     progress: Callable[[Address, int, int], None] | None,
@@ -81,16 +83,18 @@ def _check_version(
         if "version" in source:
             continue
         if record is None or disk not in known:
-            yield disk, _look(reader, source)
+            yield disk, _look(reader, source, definition if disk == OS_DISK else None)
         else:
             check = _compare(reader, source, known[disk], resource.address, progress)
             if check.status is not SourceStatus.SAME:
                 yield disk, check
 
 
-def _look(reader: Reader, source: Mapping[str, Any]) -> SourceCheck:
+def _look(reader: Reader, source: Mapping[str, Any], definition: Resource | None) -> SourceCheck:
+    """`definition` is that of the version whose OS disk this is."""
     try:
-        return SourceCheck(SourceStatus.NEW, reader.source_facts(source))
+        facts = reader.source_facts(source, definition.attributes if definition else None)
+        return SourceCheck(SourceStatus.NEW, facts)
     except ProviderError as error:
         return SourceCheck(SourceStatus.UNUSABLE, problem=error.message, remedy=error.remedy)
 

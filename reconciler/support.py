@@ -4,64 +4,90 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from manifests.address import Address, Kind
 from manifests.diagnostics import Diagnostic, Position, error
 from providers.protocol import Capabilities
 from reconciler.actions import Action, ResourceChange
-from reconciler.sources import SourceCheck, SourceStatus, disk_sources
+from reconciler.sources import OS_DISK, SourceCheck, SourceStatus, disk_sources
 
 
-def _fault(change: ResourceChange, summary: str, detail: str) -> Diagnostic:
+def _fault(change: ResourceChange, path: tuple[str, ...], summary: str, detail: str) -> Diagnostic:
+    """What is wrong at `path` of the document that declares what changes."""
     position = Position(change.origin.file, change.origin.line) if change.origin else None
-    return error(summary, detail, address=change.address, position=position)
+    return replace(error(summary, detail, address=change.address, position=position), path=path)
+
+
+def _place(disk: str) -> tuple[str, ...]:
+    """Where a version's document has the source of a disk."""
+    return ("source",) if disk == OS_DISK else ("dataDisks",)
 
 
 def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[Diagnostic]:
     """What the backend cannot do of what is planned."""
     planned = change.planned_attributes
     regions = capabilities.regions
-    for region in filter(None, (planned.get("location"), change.address.region)):
-        if regions is not None and region not in regions:
+    named = {"location": planned.get("location"), "targetRegions": change.address.region}
+    for name, region in named.items():
+        if region and regions is not None and region not in regions:
             nearest = difflib.get_close_matches(region, regions, n=1)
             hint = f"did you mean '{nearest[0]}'? " if nearest else ""
             offered = ", ".join(sorted(regions))
-            yield _fault(
-                change, f"provider '{change.provider}' has no region '{region}'", f"{hint}it offers: {offered}"
-            )
+            summary = f"provider '{change.provider}' has no region '{region}'"
+            yield _fault(change, (name,), summary, f"{hint}it offers: {offered}")
     if change.kind is Kind.GALLERY:
         permissions = planned.get("sharing", {}).get("permissions", "Private")
         if permissions not in capabilities.sharing:
-            yield _unsupported_value(change, "sharing.permissions", permissions, capabilities.sharing)
+            what = f"sharing.permissions {permissions}"
+            yield _unsupported_value(change, ("sharing", "permissions"), what, capabilities.sharing)
     if "encryption" in planned and not capabilities.encryption:
         yield _fault(
             change,
+            ("targetRegions",),
             f"provider '{change.provider}' does not encrypt copies",
             "leave out `encryption`, or keep the copies on disks that are encrypted as a whole",
         )
     if change.kind is Kind.IMAGE_VERSION:
         mode = planned.get("replicationMode", "Full")
         if mode not in capabilities.replication_modes:
-            yield _unsupported_value(change, "replicationMode", mode, capabilities.replication_modes)
+            what = f"replicationMode {mode}"
+            yield _unsupported_value(change, ("replicationMode",), what, capabilities.replication_modes)
         for disk, source in disk_sources(planned):
             style = next(iter(source))
             if style not in capabilities.sources:
-                yield _unsupported_value(change, f"a source '{style}' (disk {disk})", "", capabilities.sources)
+                what = f"a source '{style}' (disk {disk})"
+                yield _unsupported_value(change, _place(disk), what, capabilities.sources)
 
 
-def _unsupported_value(change: ResourceChange, what: str, value: str, supported: frozenset[str]) -> Diagnostic:
-    named = f"{what} {value}".strip()
-    return _fault(
-        change, f"provider '{change.provider}' does not support {named}", f"it supports: {', '.join(sorted(supported))}"
-    )
+def _unsupported_value(
+    change: ResourceChange, path: tuple[str, ...], what: str, supported: frozenset[str]
+) -> Diagnostic:
+    summary = f"provider '{change.provider}' does not support {what}"
+    return _fault(change, path, summary, f"it supports: {', '.join(sorted(supported))}")
 
 
 def unusable_sources(change: ResourceChange, checks: Mapping[str, SourceCheck]) -> Iterator[Diagnostic]:
     """Sources that are needed and missing, or not disk images."""
     for disk, check in sorted(checks.items()):
         if check.status is SourceStatus.UNUSABLE:
-            yield _fault(change, f"the source of disk {disk} cannot be used: {check.problem}", check.remedy)
+            summary = f"the source of disk {disk} cannot be used: {check.problem}"
+            yield _fault(change, _place(disk), summary, check.remedy)
+
+
+def unpinned(change: ResourceChange) -> Iterator[Diagnostic]:
+    """Sources that are the latest of what has no version that could be it."""
+    if change.kind is not Kind.IMAGE_VERSION:
+        return
+    for disk, source in disk_sources(change.planned_attributes):
+        if str(source.get("version", "")).endswith("/latest"):
+            yield _fault(
+                change,
+                _place(disk),
+                f"no version of {str(source['version']).rpartition('/')[0]} can be the source of disk {disk}",
+                "declare a version that is not excluded from latest, or name one by its number",
+            )
 
 
 def past_end_of_life(change: ResourceChange, now: datetime) -> Iterator[Diagnostic]:
@@ -73,7 +99,8 @@ def past_end_of_life(change: ResourceChange, now: datetime) -> Iterator[Diagnost
         c.path == "endOfLifeDate" for c in change.changes
     )
     if newly_set:
-        yield _fault(change, f"endOfLifeDate {end} has passed already", "set a date in the future, or leave it out")
+        summary = f"endOfLifeDate {end} has passed already"
+        yield _fault(change, ("endOfLifeDate",), summary, "set a date in the future, or leave it out")
 
 
 def names_nothing(option: str, pattern: str, known: Iterable[Address]) -> Diagnostic:

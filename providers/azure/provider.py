@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from manifests.address import Address
 from manifests.regions import canonical_region
+from manifests.values import Attributes
 from providers.azure.api import Api
 from providers.azure.credentials import Credential, credential, scope
 from providers.azure.failures import CallFailed, explained
@@ -129,7 +130,7 @@ class AzureProvider:
     def source_identity(self, source: Mapping[str, Any]) -> str:
         return self._sources.identity(source)
 
-    def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:
+    def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:  # noqa: ARG002 - the protocol's
         if "file" in source:
             self._find_azurite()
         return self._sources.facts(source)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from manifests.address import Address
+from manifests.values import Attributes
 from providers.libvirt.library import require_library
 from providers.libvirt.settings import Settings, read_settings
 from providers.protocol import (
@@ -93,8 +94,8 @@ class LibvirtProvider:
     def source_identity(self, source: Mapping[str, Any]) -> str:
         return self._ground.sources.identity(source)
 
-    def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:
-        return self._ground.sources.facts(source)
+    def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
+        return self._ground.sources.facts(source, definition)
 
     def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
         return self._ground.sources.digest(source, progress)

@@ -16,7 +16,7 @@ from providers.libvirt.names import choose
 from providers.libvirt.published import Published
 from providers.libvirt.regions import Regions
 from providers.libvirt.shallow import ShallowMaker, volumes_of
-from providers.libvirt.sources import Disk, MachineDisk, MissingDisk, Sources, virtual_size
+from providers.libvirt.sources import Disk, MachineDisk, MissingDisk, Sources, is_generalized, virtual_size
 from providers.libvirt.work import Names, Work
 from providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
 from providers.steps import COPYING, Copied, do_steps, own_step
@@ -53,7 +53,7 @@ class Ground:
     def is_generalized(self, version: Address) -> bool:
         """Whether a version's definition says that its machines are; they are where nobody can say."""
         found = self.published.document(version._replace(version="", region=""))
-        return found is None or found.attributes.get("osState") != "Specialized"
+        return found is None or is_generalized(found.attributes)
 
 
 def plan_names(ground: Ground, operation: Operation, today: Callable[[], date]) -> Work:

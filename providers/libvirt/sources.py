@@ -88,9 +88,9 @@ class Sources:
             return next((disk.identity for disk in self._volumes(source, None)), "")
         return str(source.get("version", ""))
 
-    def facts(self, source: Mapping[str, Any]) -> SourceFacts:
+    def facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
         """As `Reader.source_facts`; sizes are those of all disks of an archive or a machine."""
-        disks = self.of(source, None)
+        disks = self.of(source, None, generalized=definition is not None and is_generalized(definition))
         files = [disk for disk in disks if isinstance(disk, SourceDisk)]
         if files:
             return facts_of(files)
@@ -253,6 +253,11 @@ class Sources:
         volume = pool.volume(name)
         if volume is not None:
             yield pool, volume
+
+
+def is_generalized(definition: Attributes) -> bool:
+    """Whether a definition says that its machines are; they are where it does not say."""
+    return definition.get("osState") != "Specialized"
 
 
 def _size(disk: FoundDisk) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 from manifests.address import Address
+from manifests.values import Attributes
 from providers.errors import ProviderError
 from providers.local import layout, scanning
 from providers.local.places import Places
@@ -46,7 +47,11 @@ class LocalProvider:
     def source_identity(self, source: Mapping[str, Any]) -> str:
         return self._sources.identity(source)
 
-    def source_facts(self, source: Mapping[str, Any]) -> SourceFacts:
+    def source_facts(
+        self,
+        source: Mapping[str, Any],
+        definition: Attributes | None = None,  # noqa: ARG002 - the protocol's
+    ) -> SourceFacts:
         return self._sources.facts(source)
 
     def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:

@@ -16,6 +16,7 @@ import pytest
 from support.console import scratch_project
 from support.libvirt_daemons import LibvirtHost
 from support.libvirt_world import LibvirtWorld
+from support.tiny_guest import TinyMachine, boot_volume
 
 from manifests.address import Address
 
@@ -109,6 +110,35 @@ def test_a_host_that_is_down_may_have_the_source_of_a_published_version(project:
     finally:
         far.restart()
     assert project.run("plan", "--detailed-exitcode")[0] == 0
+
+
+def test_a_machine_in_the_wrong_state_is_told_while_planning(project: Project) -> None:
+    """The definition says which state is the wrong one: what is specialized is captured as it runs."""
+    host, pool = project.world.hosts["eastus"], project.world.pools["eastus"]
+    machine = TinyMachine(host, "builder", pool, {"vda": boot_volume(host, pool, "builder.raw", "alive")})
+    machine.define()
+    machine.start()
+    manifest = project.folder / "manifests" / "web-1.2.0.yaml"
+    manifest.write_text("kind: ImageVersion\nimage: corp/web\nname: 1.2.0\nsource: {vm: eastus/builder}\n")
+    try:
+        code, out, _ = project.run("plan")
+        assert code == 1, out
+        assert "the source of disk os cannot be used: the machine 'builder' is running" in out
+        assert "manifests/web-1.2.0.yaml:4:1 corp/web/1.2.0 | source: {vm: eastus/builder}" in out
+        assert "virsh shutdown builder, then virt-sysprep -d builder, and leave it off" in out
+        definition = project.folder / "manifests" / "web.yaml"
+        before = definition.read_text()
+        definition.write_text(before.replace("osState: Generalized", "osState: Specialized"))
+        assert project.run("plan")[0] == 0
+        definition.write_text(before)
+        machine.stop()
+        code, out, _ = project.run("plan")
+        assert code == 0, out
+        assert "create corp/web/1.2.0" in out
+    finally:
+        if "builder" in host.virsh("list", "--name"):
+            machine.stop()
+        host.virsh("undefine", "builder")
 
 
 def test_a_killed_run_is_taken_up_by_the_next(project: Project) -> None:
