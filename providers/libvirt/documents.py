@@ -78,7 +78,8 @@ class Documents:
         return our_document(shelf, OwnerMark(self._lineage, address))
 
     def _shelf(self, step: Step) -> Shelf:
-        return Shelf(self._hosts.pool(_home(step)))
+        home = _home(step)
+        return Shelf(self._hosts.pool_to_fill(home) if step.verb is Verb.CREATE else self._hosts.pool(home))
 
 
 def _home(step: Step) -> str:

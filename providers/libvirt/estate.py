@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from manifests.address import Address
 from providers.errors import Unavailable
 from providers.libvirt import sidecars
+from providers.libvirt.hosts import NotMade
 from providers.libvirt.shelf import Shelf
 from providers.libvirt.sidecars import Sidecar
 
@@ -34,11 +35,13 @@ class View:
 
 
 class Estate:
-    """The views of the regions that were asked for. `unreachable`: region -> why it has none."""
+    """The views of the regions that were asked for. `unreachable`: region -> why it has none; `unmade`: the same for
+    those whose pool is made by the first operation that fills it, and where nothing is until then."""
 
     def __init__(self, hosts: Hosts, regions: Iterable[str]) -> None:
         self.views: dict[str, View] = {}
         self.unreachable: dict[str, Unavailable] = {}
+        self.unmade: dict[str, NotMade] = {}
         wanted = sorted(regions)
         if not wanted:
             return
@@ -46,26 +49,43 @@ class Estate:
             for region, found in zip(wanted, pool.map(lambda region: _view(hosts, region), wanted), strict=True):
                 if isinstance(found, View):
                     self.views[region] = found
+                elif isinstance(found, NotMade):
+                    self.unmade[region] = found
                 else:
                     self.unreachable[region] = found
 
-    def view(self, region: str) -> View:
-        """What a region's pool holds. Raises: Unavailable, also for a region that the settings do not name any more:
-        its volumes may be on their host as before."""
+    def require_all(self) -> None:
+        """Raises: Unavailable when a region cannot be asked."""
+        for why in self.unreachable.values():
+            raise why
+
+    def require_home(self, region: str, *, recorded: bool) -> None:
+        """Raises: Unavailable when what is not found in a region may be there nonetheless: it cannot be asked, the
+        settings do not name it any more, or something was `recorded` in a pool that is not defined any more."""
         if region in self.unreachable:
             raise self.unreachable[region]
-        if region not in self.views:
+        if region in self.unmade and recorded:
+            raise _lost(self.unmade[region])
+        if region not in self.views and region not in self.unmade:
             raise Unavailable(
                 f"region {region} is not among the provider's `regions` any more, and its volumes may still be there: "
                 "name it again until they are deleted, or have them forgotten (kind: Removed, destroy: false)"
             )
-        return self.views[region]
 
 
 def _view(hosts: Hosts, region: str) -> View | Unavailable:
     try:
         pool = hosts.pool(region)
         volumes = pool.volumes(refresh=True)
+    except NotMade as error:
+        return error
     except Unavailable as error:
         return Unavailable("; ".join(part for part in (error.message, error.remedy) if part))
     return View(region, pool, volumes, sidecars.listed(volumes))
+
+
+def _lost(why: NotMade) -> Unavailable:
+    return Unavailable(
+        f"{why.message}, and was once: define it again as it was; if all that it held is lost, have that forgotten "
+        "(reconciler state forget), and apply makes the pool and its volumes anew"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 
 import libvirt
 
@@ -12,6 +13,10 @@ from providers.libvirt.failures import explained, is_missing_pool
 from providers.libvirt.pools import Pool
 from providers.libvirt.settings import Host, Settings
 from providers.libvirt.volumes import pool_xml
+
+
+class NotMade(Unavailable):
+    """A region's pool is not defined yet: the first operation that fills it makes it."""
 
 
 class Hosts:
@@ -38,18 +43,17 @@ class Hosts:
             return self._connections.setdefault(host.uri, Connection(host.uri, host.name, self._keep_alive))
 
     def pool(self, region: str) -> Pool:
-        """A region's pool, which was there and active a moment ago.
+        """A region's pool, which was there and active a moment ago. Nothing is changed on the host.
 
         Raises: ProviderError when there is no such region; Unavailable, naming host and pool, when the host does not
-        answer or the pool is not there or not active.
+        answer or the pool is not there or not active: NotMade where `pool_to_fill` would make it.
         """
-        host, connection = self._settings.host(region), self.connection(region)
-        with connection.asking(f"looking for the pool '{host.pool}' of region {region}") as handle:
-            found = self._found_or_defined(handle, host)
-            if not found.isActive():
-                raise _stopped(host)
-        with self._lock:
-            return self._pools.setdefault(region, Pool(region, connection, host.pool))
+        return self._pool(region, make=False)
+
+    def pool_to_fill(self, region: str) -> Pool:
+        """As `pool`, for who is going to make something in it: where that is wanted, one that is missing is made and
+        started, and starts with its host from then on. Raises: as `pool`; ProviderError when it cannot be made."""
+        return self._pool(region, make=self._settings.define_pools)
 
     def close(self) -> None:
         """Lets go of all connections."""
@@ -59,20 +63,30 @@ class Hosts:
         for connection in connections:
             connection.close()
 
-    def _found_or_defined(self, handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool:
-        """The pool; where that is wanted it is made and started if it is missing, and starts with its host from then
-        on."""
+    def _pool(self, region: str, *, make: bool) -> Pool:
+        host, connection = self._settings.host(region), self.connection(region)
+        with connection.asking(f"looking for the pool '{host.pool}' of region {region}") as handle:
+            # Nobody finds one before it is started.
+            with self._defining[region] if self._settings.define_pools else nullcontext():
+                found = _found(handle, host)
+                if found is None and make:
+                    found = _define(handle, host)
+            if found is None:
+                raise self._missing(host)
+            if not found.isActive():
+                raise _stopped(host)
+        with self._lock:
+            return self._pools.setdefault(region, Pool(region, connection, host.pool))
+
+    def _missing(self, host: Host) -> Unavailable:
+        what = f"{host.name}: the pool '{host.pool}' of region {host.region} is not defined there"
         if self._settings.define_pools:
-            with self._defining[host.region]:  # nobody finds it before it is started
-                return _found(handle, host) or _define(handle, host)
-        found = _found(handle, host)
-        if found is None:
-            raise Unavailable(
-                f"{host.name}: the pool '{host.pool}' of region {host.region} is not defined there",
-                f"define it: virsh -c '{host.uri}' pool-define-as '{host.pool}' dir --target DIRECTORY, then "
-                "pool-start and pool-autostart; or set `definePools: true`, and the region's `path`",
-            )
-        return found
+            return NotMade(what, "apply what is declared in that region: it is made then")
+        return Unavailable(
+            what,
+            f"define it: virsh -c '{host.uri}' pool-define-as '{host.pool}' dir --target DIRECTORY, then "
+            "pool-start and pool-autostart; or set `definePools: true`, and the region's `path`",
+        )
 
 
 def _found(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool | None:

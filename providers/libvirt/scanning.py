@@ -56,14 +56,15 @@ def _sure(
     deep: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Observed | None:
-    """One object as it is, or None when it is certainly absent. Raises: Unavailable when a region where it may be
-    cannot be asked."""
+    """One object as it is, or None when it is certainly absent. Raises: Unavailable when it may be where nobody can
+    look."""
     found = look(estate, address, fingerprint, deep=deep, progress=progress)
-    if found is None and not address.region:
-        home = layout.region_in(fingerprint)
-        doubts = {region: why for region, why in estate.unreachable.items() if not home or region == home}
-        for why in doubts.values():
-            raise why
+    if found is None:
+        home = address.region or layout.region_in(fingerprint)
+        if home:
+            estate.require_home(home, recorded=bool(fingerprint))
+        else:
+            estate.require_all()
     return found
 
 
@@ -96,10 +97,10 @@ def look(
     deep: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Observed | None:
-    """One object as it is; None when no region that can be asked has it. Raises: Unavailable for a target region that
-    cannot be asked."""
+    """One object as it is; None when no region that can be asked has it. Raises: Unavailable when its host went away
+    meanwhile."""
     if address.region:
-        view = estate.view(address.region)
+        view = estate.views.get(address.region)
         return _region(view, address, fingerprint, deep=deep, progress=progress) if view else None
     for view in estate.views.values():
         if (address, "") in view.sidecars:

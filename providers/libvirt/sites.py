@@ -103,7 +103,7 @@ def open_site(
 ) -> Site:
     """A region, once what an interrupted run left of it is gone. Raises: ObjectConflict when something there is not
     ours; ProviderError."""
-    pool = hosts.pool(mark.address.region)
+    pool = hosts.pool_to_fill(mark.address.region)
     pool.refresh()
     found, making = our_region(pool, mark)
     if making is not None:

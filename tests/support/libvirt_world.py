@@ -51,8 +51,10 @@ class LibvirtWorld:
         regions = {region: {"uri": host.uri, "pool": self.pools[region]} for region, host in self.hosts.items()}
         return {"regions": regions, "format": self._format}
 
-    def provider(self) -> Provider:
-        self._providers.append(create_provider(ProviderConfig("default", "libvirt", self.settings, self.folder)))
+    def provider(self, settings: Mapping[str, Any] | None = None) -> Provider:
+        """One with these settings, or those of this world."""
+        config = ProviderConfig("default", "libvirt", settings or self.settings, self.folder)
+        self._providers.append(create_provider(config))
         return self._providers[-1]
 
     # Sources.

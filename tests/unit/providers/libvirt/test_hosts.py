@@ -15,7 +15,7 @@ from support.libvirt_regions import Regions
 
 from providers.errors import ProviderError, Unavailable
 from providers.libvirt.connections import Connection, KeepAlive
-from providers.libvirt.hosts import Hosts
+from providers.libvirt.hosts import Hosts, NotMade
 from providers.libvirt.settings import Host, Settings
 
 
@@ -161,7 +161,10 @@ def test_a_pool_is_defined_where_that_is_wanted(host: LibvirtHost) -> None:
     target = Host("eastus", host.uri, "of our own & <new>", f"{POOLS}/of our own & <new>")
     hosts = hosts_of(target, define_pools=True)
     made: list[str] = []
-    threads = [threading.Thread(target=lambda: made.append(hosts.pool("eastus").name)) for _ in range(8)]
+    with pytest.raises(NotMade, match="pool 'of our own & <new>' of region eastus is not defined"):
+        hosts.pool("eastus")
+    assert target.pool not in host.virsh("pool-list", "--all", "--name").splitlines()
+    threads = [threading.Thread(target=lambda: made.append(hosts.pool_to_fill("eastus").name)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -178,7 +181,7 @@ def test_a_pool_is_defined_where_that_is_wanted(host: LibvirtHost) -> None:
 def test_a_pool_that_cannot_be_made_leaves_nothing(host: LibvirtHost) -> None:
     hosts = hosts_of(Host("eastus", host.uri, "impossible", "/dev/null/images"), define_pools=True)
     with pytest.raises(ProviderError, match="making the pool 'impossible'"):
-        hosts.pool("eastus")
+        hosts.pool_to_fill("eastus")
     assert "impossible" not in host.virsh("pool-list", "--all", "--name").split()
     hosts.close()
 
@@ -188,7 +191,7 @@ def test_a_stopped_pool_stays_stopped_also_where_pools_are_defined(regions: Regi
     east.host.virsh("pool-destroy", east.pool.name)
     hosts = hosts_of(Host("eastus", east.host.uri, east.pool.name, "/elsewhere"), define_pools=True)
     with pytest.raises(Unavailable, match="is not active"):
-        hosts.pool("eastus")
+        hosts.pool_to_fill("eastus")
     hosts.close()
 
 

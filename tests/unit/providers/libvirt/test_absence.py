@@ -1,0 +1,121 @@
+"""What is not found is absent only where it cannot be anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from support.libvirt_daemons import POOLS
+from support.libvirt_galleries import publish
+from support.libvirt_world import LibvirtWorld
+from support.operations import DEFINITION, EAST, GALLERY, VERSION, WEST, applied, run
+
+from manifests.address import Address
+from providers.errors import Unavailable
+from providers.protocol import Provider, Scope, Step, Verb
+
+EVERYTHING = (GALLERY, DEFINITION, VERSION, EAST, WEST)
+
+
+def recorded(provider: Provider) -> dict[Address, str | None]:
+    """What a state would know of everything there is."""
+    return {address: one.fingerprint for address in EVERYTHING if (one := provider.read(address)) is not None}
+
+
+# Regions that left the settings.
+
+
+@pytest.fixture
+def without_west(world: LibvirtWorld) -> Provider:
+    regions = {name: place for name, place in world.settings["regions"].items() if name != "westus"}
+    return world.provider({"regions": regions})
+
+
+def test_a_region_that_the_settings_no_longer_name_is_not_taken_to_be_absent(
+    provider: Provider, without_west: Provider, attributes: dict[str, Any]
+) -> None:
+    publish(provider, attributes, {EAST: 1, WEST: 1})
+    scan = without_west.scan(Scope({EAST: None, WEST: None}))
+    assert scan.observed.keys() == {EAST}
+    assert "westus is not among the provider's `regions` any more" in scan.unreachable[WEST]
+    with pytest.raises(Unavailable, match="westus"):
+        without_west.read(WEST)
+
+
+def test_what_was_recorded_in_a_home_that_the_settings_no_longer_name_is_unknown(
+    provider: Provider, without_west: Provider
+) -> None:
+    made = run(provider, Step(Verb.CREATE, GALLERY, {"location": "westus"}))
+    scan = without_west.scan(Scope({GALLERY: applied(made, GALLERY).fingerprint, Address("other"): None}))
+    assert scan.unreachable.keys() == {GALLERY}
+    assert "westus is not among the provider's `regions` any more" in scan.unreachable[GALLERY]
+    assert not scan.observed
+
+
+# Pools that are made.
+
+
+@pytest.fixture
+def new_pool(world: LibvirtWorld) -> Iterator[str]:
+    """The name of a pool for westus that is not defined yet."""
+    name = f"new-{uuid4().hex[:8]}"
+    yield name
+    host = world.hosts["westus"]
+    if name in host.virsh("pool-list", "--name").split():
+        host.virsh("pool-destroy", name)
+        host.virsh("pool-undefine", name)
+
+
+@pytest.fixture
+def makes_west(world: LibvirtWorld, new_pool: str) -> Provider:
+    """A provider that may make the pools of its regions, of which only that of westus is missing."""
+    settings = world.settings
+    for place in settings["regions"].values():
+        place["path"] = f"{POOLS}/{place['pool']}"
+    settings["regions"]["westus"] |= {"pool": new_pool, "path": f"{POOLS}/{new_pool}"}
+    return world.provider({**settings, "definePools": "true"})
+
+
+def test_looking_makes_no_pool(
+    world: LibvirtWorld, makes_west: Provider, new_pool: str, attributes: dict[str, Any]
+) -> None:
+    scan = makes_west.scan(Scope(dict.fromkeys(EVERYTHING), unmanaged=True, deep=True))
+    assert not scan.observed
+    assert not scan.unreachable
+    assert [makes_west.read(address) for address in EVERYTHING] == [None] * len(EVERYTHING)
+    makes_west.source_facts(attributes["source"])
+    makes_west.tidy(EVERYTHING, "lineage")
+    assert new_pool not in world.hosts["westus"].virsh("pool-list", "--all", "--name").split()
+
+
+@pytest.mark.parametrize("first", [WEST, GALLERY])
+def test_the_first_operation_in_a_region_makes_its_pool(
+    world: LibvirtWorld, makes_west: Provider, new_pool: str, attributes: dict[str, Any], first: Address
+) -> None:
+    if first == GALLERY:
+        applied(run(makes_west, Step(Verb.CREATE, GALLERY, {"location": "westus"})), GALLERY)
+    else:
+        applied(publish(makes_west, attributes, {EAST: 1, WEST: 1}), WEST)
+    assert new_pool in world.hosts["westus"].virsh("pool-list", "--autostart", "--name").split()
+    seen = makes_west.read(first)
+    assert seen is not None
+    assert seen.object_id.startswith(f"westus/{new_pool}/")
+
+
+def test_what_was_recorded_in_a_pool_that_is_lost_is_unknown(
+    world: LibvirtWorld, makes_west: Provider, new_pool: str, attributes: dict[str, Any]
+) -> None:
+    publish(makes_west, attributes, {EAST: 1, WEST: 1})
+    known = recorded(makes_west)
+    assert known.keys() == set(EVERYTHING)
+    host = world.hosts["westus"]
+    host.virsh("pool-destroy", new_pool)
+    host.virsh("pool-undefine", new_pool)
+    scan = makes_west.scan(Scope(known))
+    assert scan.matching == set(EVERYTHING) - {WEST}
+    assert scan.unreachable.keys() == {WEST}
+    assert f"the pool '{new_pool}' of region westus is not defined there, and was once" in scan.unreachable[WEST]
+    assert "state forget" in scan.unreachable[WEST]
+    assert new_pool not in host.virsh("pool-list", "--all", "--name").split()
