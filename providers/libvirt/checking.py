@@ -49,7 +49,7 @@ def checked(
         address=address,
         object_id=object_id,
         mark=description.mark,
-        fingerprint=layout.fingerprint(view.region, stamps),
+        fingerprint=layout.fingerprint(view.pool.place, stamps),
         canonical=canonical_json(description.attributes),
         condition=Condition.DAMAGED if faults else Condition.READY,
         faults=tuple(faults),

@@ -55,7 +55,7 @@ class Documents:
         region = _home(step)
         return Applied(
             object_id=layout.object_id(region, shelf.pool.name, address),
-            fingerprint=layout.fingerprint(region, [entry]),
+            fingerprint=layout.fingerprint(shelf.pool.place, [entry]),
             canonical=canonical_json(planned),
             computed=canonical_json(worked_out),
         )

@@ -59,13 +59,20 @@ class Estate:
         for why in self.unreachable.values():
             raise why
 
-    def require_home(self, region: str, *, recorded: bool) -> None:
+    def is_for_want_of_a_region(self, error: Unavailable) -> bool:
+        """Whether it was raised because a region could not be asked from the beginning, not because one went away."""
+        return any(error is why for why in self.unreachable.values())
+
+    def require_home(self, region: str, pool: str) -> None:
         """Raises: Unavailable when what is not found in a region may be there nonetheless: it cannot be asked, the
-        settings do not name it any more, or something was `recorded` in a pool that is not defined any more."""
+        settings do not name it any more, or it is another pool now than the one with the UUID `pool`, where it was
+        recorded; empty when nothing was."""
         if region in self.unreachable:
             raise self.unreachable[region]
-        if region in self.unmade and recorded:
+        if region in self.unmade and pool:
             raise _lost(self.unmade[region])
+        if region in self.views and pool and self.views[region].pool.place.pool != pool:
+            raise _moved(self.views[region].pool)
         if region not in self.views and region not in self.unmade:
             raise Unavailable(
                 f"region {region} is not among the provider's `regions` any more, and its volumes may still be there: "
@@ -88,4 +95,13 @@ def _lost(why: NotMade) -> Unavailable:
     return Unavailable(
         f"{why.message}, and was once: define it again as it was; if all that it held is lost, have that forgotten "
         "(reconciler state forget), and apply makes the pool and its volumes anew"
+    )
+
+
+def _moved(pool: Pool) -> Unavailable:
+    return Unavailable(
+        f"region {pool.region} is another pool now, the {pool}, than the one where this was recorded and may still be: "
+        "put the region's `uri` and `pool` back, or bring all volumes of that pool, with the descriptions "
+        "(.reconciler~*), into this one; if they are lost, have them forgotten (reconciler state forget), and apply "
+        "makes them anew"
     )

@@ -10,6 +10,7 @@ import libvirt
 from providers.errors import Unavailable
 from providers.libvirt.connections import Connection, KeepAlive
 from providers.libvirt.failures import explained, is_missing_pool
+from providers.libvirt.layout import Place
 from providers.libvirt.pools import Pool
 from providers.libvirt.settings import Host, Settings
 from providers.libvirt.volumes import pool_xml
@@ -75,8 +76,11 @@ class Hosts:
                 raise self._missing(host)
             if not found.isActive():
                 raise _stopped(host)
+            place = Place(region, found.UUIDString())
         with self._lock:
-            return self._pools.setdefault(region, Pool(region, connection, host.pool))
+            if region not in self._pools or self._pools[region].place != place:
+                self._pools[region] = Pool(region, connection, host.pool, place)
+            return self._pools[region]
 
     def _missing(self, host: Host) -> Unavailable:
         what = f"{host.name}: the pool '{host.pool}' of region {host.region} is not defined there"

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from manifests.address import Address
+
+
+class Place(NamedTuple):
+    """Where an object is: a region, and the UUID of the pool that the region was at that time; empty for none.
+
+    By its UUID libvirt knows a pool however its host is called or reached, and it changes with whoever defines another
+    pool under the same name.
+    """
+
+    region: str
+    pool: str
+
+
+NOWHERE = Place("", "")
 
 
 def object_id(region: str, pool: str, address: Address) -> str:
@@ -18,15 +33,16 @@ def volume_id(region: str, pool: str, volume: str) -> str:
     return f"{region}/{pool}/{volume}"
 
 
-def fingerprint(region: str, entries: Iterable[tuple[str, str]]) -> str:
+def fingerprint(place: Place, entries: Iterable[tuple[str, str]]) -> str:
     """The text of an object's volumes and their stamps, its description first; it says by itself where to look. A name
     with '/' is the path of a volume that a Shallow region refers to."""
-    return "|".join((region, *(f"{name} {mark}" for name, mark in entries)))
+    return "|".join((" ".join(place), *(f"{name} {mark}" for name, mark in entries)))
 
 
-def region_in(text: str) -> str:
-    """The region a fingerprint speaks of."""
-    return text.partition("|")[0]
+def place_in(text: str) -> Place:
+    """The place a fingerprint speaks of; NOWHERE for an empty one."""
+    region, _, pool = text.partition("|")[0].partition(" ")
+    return Place(region, pool)
 
 
 def stamps_in(text: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import libvirt
 from providers.errors import ProviderError
 from providers.libvirt.connections import Connection
 from providers.libvirt.failures import is_busy, is_missing_volume
+from providers.libvirt.layout import NOWHERE, Place
 from providers.libvirt.volumes import Volume, volume_of, volume_xml
 
 _LARGEST_IN_MEMORY = 8 << 20
@@ -17,10 +18,10 @@ _LARGEST_IN_MEMORY = 8 << 20
 
 class Pool:
     """The pool `name` of a region's host. Every call raises Unavailable when the host does not answer or the pool is
-    stopped, and may be made from any thread."""
+    stopped, and may be made from any thread. `place` tells it from others that have its name, or had it before."""
 
-    def __init__(self, region: str, connection: Connection, name: str) -> None:
-        self.region, self.name, self.connection = region, name, connection
+    def __init__(self, region: str, connection: Connection, name: str, place: Place = NOWHERE) -> None:
+        self.region, self.name, self.connection, self.place = region, name, connection, place
 
     def __str__(self) -> str:
         return f"pool '{self.name}' of {self.connection.name}"

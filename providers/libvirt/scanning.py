@@ -27,6 +27,7 @@ def scan(hosts: Hosts, scope: Scope, progress: ProgressCallback | None) -> Scan:
     observed: dict[Address, Observed] = {}
     matching: list[Address] = []
     unreachable: dict[Address, str] = {}
+    perhaps_in: dict[Address, frozenset[str]] = {}
     for address, fingerprint in scope.wanted.items():
         if fingerprint and not scope.deep and _still(estate, address, fingerprint):
             matching.append(address)
@@ -35,11 +36,13 @@ def scan(hosts: Hosts, scope: Scope, progress: ProgressCallback | None) -> Scan:
             found = _sure(estate, address, fingerprint or "", deep=scope.deep, progress=progress)
         except Unavailable as error:
             unreachable[address] = error.message
+            if not address.region and not fingerprint and estate.is_for_want_of_a_region(error):
+                perhaps_in[address] = frozenset(estate.unreachable)
             continue
         if found is not None:
             observed[address] = found
     strange = unmanaged(estate, scope.wanted, look) if scope.unmanaged else ()
-    return Scan(observed, frozenset(matching), unreachable, tuple(strange))
+    return Scan(observed, frozenset(matching), unreachable, tuple(strange), perhaps_in)
 
 
 def read(hosts: Hosts, address: Address) -> Observed | None:
@@ -60,9 +63,10 @@ def _sure(
     look."""
     found = look(estate, address, fingerprint, deep=deep, progress=progress)
     if found is None:
-        home = address.region or layout.region_in(fingerprint)
-        if home:
-            estate.require_home(home, recorded=bool(fingerprint))
+        recorded = layout.place_in(fingerprint)
+        region = address.region or recorded.region
+        if region:
+            estate.require_home(region, recorded.pool)
         else:
             estate.require_all()
     return found
@@ -70,8 +74,9 @@ def _sure(
 
 def _still(estate: Estate, address: Address, fingerprint: str) -> bool:
     """Whether every volume that a fingerprint names has the stamp it had, and no newer description is there."""
-    view = estate.views.get(layout.region_in(fingerprint))
-    if view is None:
+    place = layout.place_in(fingerprint)
+    view = estate.views.get(place.region)
+    if view is None or view.pool.place != place:
         return False
     entries = layout.stamps_in(fingerprint)
     described = view.sidecars.get((address, ""), ())
@@ -123,7 +128,7 @@ def _document(view: View, address: Address) -> Observed | None:
         address=address,
         object_id=object_id,
         mark=description.mark,
-        fingerprint=layout.fingerprint(view.region, [found.entry]),
+        fingerprint=layout.fingerprint(view.pool.place, [found.entry]),
         canonical=canonical_json(description.attributes),
         computed=canonical_json(description.computed),
     )

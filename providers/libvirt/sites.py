@@ -137,7 +137,7 @@ def applied(
 ) -> Applied:
     return Applied(
         object_id=layout.object_id(address.region, pool.name, address),
-        fingerprint=layout.fingerprint(address.region, stamps),
+        fingerprint=layout.fingerprint(pool.place, stamps),
         canonical=canonical_json(planned),
         computed=canonical_json(computed),
     )

@@ -14,7 +14,7 @@ from support.operations import DEFINITION, EAST, GALLERY, VERSION, WEST, applied
 
 from manifests.address import Address
 from providers.errors import Unavailable
-from providers.protocol import Provider, Scope, Step, Verb
+from providers.protocol import Condition, Provider, Scope, Step, Verb
 
 EVERYTHING = (GALLERY, DEFINITION, VERSION, EAST, WEST)
 
@@ -119,3 +119,51 @@ def test_what_was_recorded_in_a_pool_that_is_lost_is_unknown(
     assert f"the pool '{new_pool}' of region westus is not defined there, and was once" in scan.unreachable[WEST]
     assert "state forget" in scan.unreachable[WEST]
     assert new_pool not in host.virsh("pool-list", "--all", "--name").split()
+
+
+# Pools that are others than they were.
+
+
+def test_what_was_recorded_in_the_pool_that_a_region_was_is_unknown(
+    world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
+) -> None:
+    publish(provider, attributes, {EAST: 1, WEST: 1})
+    settings = world.settings
+    settings["regions"]["eastus"] = settings["regions"].pop("northeurope")
+    scan = world.provider(settings).scan(Scope(recorded(provider)))
+    assert scan.matching == {WEST}
+    assert scan.unreachable.keys() == {GALLERY, DEFINITION, VERSION, EAST}
+    for why in scan.unreachable.values():
+        assert f"region eastus is another pool now, the pool '{world.pools['northeurope']}' of" in why
+        assert "put the region's `uri` and `pool` back" in why
+        assert "state forget" in why
+
+
+def test_a_host_may_be_reached_another_way(world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]) -> None:
+    publish(provider, attributes, {EAST: 1, WEST: 1})
+    settings = world.settings
+    for place in settings["regions"].values():
+        place["uri"] = place["uri"].replace("qemu:", "qemu+unix:")
+    assert world.provider(settings).scan(Scope(recorded(provider))).matching == set(EVERYTHING)
+
+
+def test_a_pool_that_was_defined_anew_is_believed_for_what_it_holds(
+    world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
+) -> None:
+    publish(provider, attributes, {EAST: 1, WEST: 1})
+    known = recorded(provider)
+    host, pool = world.hosts["westus"], world.pools["westus"]
+    host.virsh("pool-destroy", pool)
+    host.virsh("pool-undefine", pool)
+    host.define_pool(pool)
+    later = world.provider()
+    scan = later.scan(Scope(known))
+    assert scan.observed.keys() == {WEST}
+    assert scan.observed[WEST].condition is Condition.READY
+    assert later.scan(Scope({WEST: scan.observed[WEST].fingerprint})).matching == {WEST}
+    for path in world.folders["westus"].iterdir():
+        path.unlink()
+    assert later.scan(Scope(known)).unreachable.keys() == {WEST}
+    gone = later.scan(Scope({WEST: scan.observed[WEST].fingerprint}))
+    assert not gone.observed
+    assert not gone.unreachable
