@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
 _ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
 _ACTIVE_POOLS = 2  # VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+_DIRECTORIES = 64  # VIR_CONNECT_LIST_STORAGE_POOLS_DIR
 _LONGEST_CHAIN = 200  # as many images as QEMU opens for a chain
 
 
@@ -73,8 +74,14 @@ def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str], besides: str) -> 
 
 
 def _overlays(connection: Connection, paths: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """(path, the volume that lies on it) in all active pools of a host."""
+    """(path, the volume that lies on it) in all active pools of a host. Directories are looked through anew, as what
+    was made there by hand is not known yet; kinds that libvirt mounts are not: it unmounts one if that fails.
+
+    A refresh costs 19 ms for 1,000 volumes, and their descriptions 160 ms (libvirt 9.0, on one machine).
+    """
     with connection.asking("looking for volumes that lie on a volume") as handle:
+        for pool in handle.listAllStoragePools(_ACTIVE_POOLS | _DIRECTORIES):
+            _refresh(pool)
         for pool in handle.listAllStoragePools(_ACTIVE_POOLS):
             for volume in pool.listAllVolumes():
                 description = _description_of(volume)
@@ -186,14 +193,22 @@ def _active_pool_over(handle: libvirt.virConnect, path: str) -> libvirt.virStora
 
 
 def _refresh(pool: libvirt.virStoragePool) -> None:
-    """A pool that is at work for somebody stays as it was seen last."""
+    """A pool that is at work for somebody stays as it was seen last, and one that went away has nothing. Raises:
+    ObjectConflict when it cannot be looked through; then libvirt stops it."""
     import libvirt
 
     try:
         pool.refresh(0)
     except libvirt.libvirtError as error:
-        if not is_busy(error):
+        if is_busy(error) or is_missing_pool(error):
+            return
+        if pool.isActive():
             raise
+        raise ObjectConflict(
+            f"it cannot be told which volumes lie on others: the pool '{pool.name()}' cannot be looked through, and "
+            f"its host has stopped it: {error}",
+            f"repair it and start it again (virsh pool-start '{pool.name()}'), or leave it stopped, and apply again",
+        ) from error
 
 
 def _description_of(volume: libvirt.virStorageVol) -> ElementTree.Element:

@@ -153,15 +153,32 @@ def test_an_overlay_that_no_machine_has_yet_keeps_what_it_lies_on(
     assert world.copies(EAST) == [CONTENT]
 
 
+@pytest.mark.parametrize("known", [True, False])
 def test_an_overlay_in_another_pool_keeps_what_it_lies_on(
-    world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
+    world: LibvirtWorld, provider: Provider, attributes: dict[str, Any], known: bool
 ) -> None:
+    """Also where libvirt did not look since it was made."""
     publish(provider, attributes, {EAST: 1})
     by_hand(world, f"{POOLS}/{world.pools['northeurope']}/overlay", world.volumes(EAST)[0])
-    world.hosts["northeurope"].virsh("pool-refresh", world.pools["northeurope"])
+    if known:
+        world.hosts["northeurope"].virsh("pool-refresh", world.pools["northeurope"])
     error = failed(remove(provider, attributes, EAST), EAST)
     assert "the volume 'overlay', which lies on it" in error.message
     assert world.copies(EAST) == [CONTENT]
+
+
+def test_nothing_is_deleted_while_a_pool_of_its_host_cannot_be_looked_through(
+    world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
+) -> None:
+    publish(provider, attributes, {EAST: 1})
+    host, name = world.hosts["eastus"], f"broken-{uuid4().hex[:8]}"
+    host.define_pool(name).rmdir()
+    error = failed(remove(provider, attributes, EAST), EAST)
+    assert isinstance(error, ObjectConflict)
+    assert f"the pool '{name}' cannot be looked through" in error.message
+    assert world.copies(EAST) == [CONTENT]
+    assert all(isinstance(result, Applied) for result in remove(provider, attributes, EAST).values())
+    host.virsh("pool-undefine", name)
 
 
 @pytest.mark.parametrize("seen", [True, False])
