@@ -76,12 +76,17 @@ class Scope:
 @dataclass(frozen=True, slots=True)
 class Scan:
     """The answer to a Scope: an address wanted is in `observed`, in `matching`, below an address or at a region in
-    `unreachable` (address -> why), or else certainly absent. `unmanaged` is sorted by address."""
+    `unreachable` (address -> why), or else certainly absent. `unmanaged` is sorted by address.
+
+    `perhaps_in`: of a gallery, definition or version that is unreachable, and certainly in no region that answered, the
+    regions that it may be in.
+    """
 
     observed: Mapping[Address, Observed] = field(default_factory=dict)
     matching: frozenset[Address] = frozenset()
     unreachable: Mapping[Address, str] = field(default_factory=dict)
     unmanaged: tuple[Observed, ...] = ()
+    perhaps_in: Mapping[Address, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

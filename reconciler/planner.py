@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from reconciler.names import Names, containers, renamed, within
 from reconciler.plan import Plan, PlanOptions
 from reconciler.refresh import World
 from reconciler.safety import SafetyContext, blast_radius, first_block
-from reconciler.selection import asked_for, selected
+from reconciler.selection import asked_for, selected, without_excluded
 from reconciler.sources import (
     SourceChecks,
     content_changes,
@@ -89,7 +90,11 @@ def make_plan(inputs: PlanInputs) -> Plan:
     Raises: ReferenceCycle when declared versions are built from each other.
     """
     records, moved = _moved_records(inputs)
-    draft = _Draft(inputs, records, moved, Names.of(records.values()))
+    names = Names.of(records.values())
+    if inputs.options.excludes and inputs.world.perhaps_in:
+        world = without_excluded(inputs.world, _never_made(inputs, records, names), inputs.options.excludes)
+        inputs = replace(inputs, world=world)
+    draft = _Draft(inputs, records, moved, names)
     _decide_nodes(draft)
     _cascade_replaces(draft)
     _select(draft)
@@ -98,6 +103,20 @@ def make_plan(inputs: PlanInputs) -> Plan:
     _guard(draft)
     _weigh(draft)
     return _finished(draft)
+
+
+def _never_made(
+    inputs: PlanInputs, records: Mapping[Address, Record], names: Names
+) -> Mapping[Address, tuple[Address, str]]:
+    """Name -> address and home region of what is declared and was never recorded, nor begun in another region."""
+    found: dict[Address, tuple[Address, str]] = {}
+    for address, resource in inputs.manifest.resources.items():
+        if address.region or address in records or inputs.options.destroy:
+            continue
+        home, intent = str(resource.attributes["location"]), inputs.state.intents.get(address)
+        if intent is None or json.loads(intent.canonical).get("location") == home:
+            found[names.name(address)] = (address, home)
+    return found
 
 
 def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mapping[Address, Address]]:
@@ -238,7 +257,7 @@ def _select(draft: _Draft) -> None:
     options = draft.inputs.options
     if not (options.targets or options.excludes):
         return
-    wanted = selected(draft.changes, options.targets, options.excludes)
+    wanted = selected(draft.changes, draft.unreachable.keys(), options.targets, options.excludes)
     draft.changes = {address: change for address, change in draft.changes.items() if address in wanted}
     draft.errors = [
         fault for fault in draft.errors if fault.address and asked_for(fault.address, options.targets, options.excludes)

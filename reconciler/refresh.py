@@ -16,12 +16,13 @@ from state.records import State
 @dataclass(frozen=True, slots=True)
 class World:
     """The observed world, by the names of objects. A name asked about is in `observed`, in `matching` (still as
-    recorded), covered by `unreachable`, or absent."""
+    recorded), covered by `unreachable`, or absent. `perhaps_in` as in Scan."""
 
     observed: Mapping[Address, Observed] = field(default_factory=dict)
     matching: frozenset[Address] = frozenset()
     unreachable: Mapping[Address, str] = field(default_factory=dict)
     unmanaged: tuple[Observed, ...] = ()
+    perhaps_in: Mapping[Address, frozenset[str]] = field(default_factory=dict)
 
     def why_unknown(self, address: Address) -> str | None:
         """Why nothing is known about an address: it, or something that contains it, could not be asked about."""
@@ -52,6 +53,7 @@ def observe(
     matching: frozenset[Address] = frozenset()
     unreachable: dict[Address, str] = {}
     strangers: list[Observed] = []
+    perhaps_in: dict[Address, frozenset[str]] = {}
     for name, wanted in sorted(_wanted(manifest, state).items()):
         reader = readers.get(name)
         if reader is None:
@@ -66,9 +68,9 @@ def observe(
         matching |= scan.matching
         unreachable |= scan.unreachable
         strangers += scan.unmanaged
-    return World(
-        observed, matching, unreachable, tuple(sorted(strangers, key=lambda one: (one.address, one.object_id)))
-    )
+        perhaps_in |= scan.perhaps_in
+    unmanaged_objects = tuple(sorted(strangers, key=lambda one: (one.address, one.object_id)))
+    return World(observed, matching, unreachable, unmanaged_objects, perhaps_in)
 
 
 def _wanted(manifest: Manifest, state: State) -> dict[str, dict[Address, str | None]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from manifests.address import Address, Kind
 from reconciler.actions import Action, ResourceChange
 from reconciler.names import containers, within
+from reconciler.refresh import World
 from reconciler.sources import version_references
 
 
@@ -18,25 +20,50 @@ def asked_for(address: Address, targets: Iterable[str], excludes: Iterable[str])
     return named and not any(address.matches(pattern) for pattern in excludes)
 
 
+def without_excluded(world: World, new: Mapping[Address, tuple[Address, str]], excludes: tuple[str, ...]) -> World:
+    """The world, where regions that cannot be asked and are excluded hold nothing new: what may be in them alone and
+    has its home elsewhere is taken to be absent. `new`: name -> address and home region of what never was made."""
+
+    def absent(name: Address, regions: Collection[str]) -> bool:
+        address, home = new.get(name, (name, ""))
+        left_out = all(not asked_for(address._replace(region=region), (), excludes) for region in regions)
+        return bool(home and regions) and home not in regions and left_out
+
+    sure = {name for name, regions in world.perhaps_in.items() if absent(name, regions)}
+    return replace(world, unreachable={name: why for name, why in world.unreachable.items() if name not in sure})
+
+
 def selected(
-    changes: Mapping[Address, ResourceChange], targets: tuple[str, ...], excludes: tuple[str, ...]
+    changes: Mapping[Address, ResourceChange],
+    unknown: Collection[Address],
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
 ) -> frozenset[Address]:
-    """The addresses of the changes that are left."""
-    needs = {address: frozenset(_needs(change, changes)) for address, change in changes.items()}
+    """The addresses of the changes that are left. Nothing is known about those in `unknown`: when they are excluded,
+    nor does what needs them stay."""
+    needs = {address: frozenset(_needs(change, {*changes, *unknown})) for address, change in changes.items()}
     wanted = {address for address in changes if asked_for(address, targets, ())}
     _close(wanted, needs)
     needed_by: dict[Address, set[Address]] = defaultdict(set)
     for address, needed in needs.items():
         for first in needed:
-            if changes[first].action is not Action.UPDATE:
+            if not _may_follow(changes[address], first, changes.get(first)):
                 needed_by[first].add(address)
-    dropped = {address for address in wanted if not asked_for(address, (), excludes)}
+    dropped = {address for address in {*wanted, *unknown} if not asked_for(address, (), excludes)}
     _close(dropped, needed_by)
-    return frozenset(wanted - dropped)
+    return frozenset(wanted & changes.keys() - dropped)
 
 
-def _needs(change: ResourceChange, changes: Mapping[Address, ResourceChange]) -> Iterator[Address]:
-    """The changes without which this one cannot be made."""
+def _may_follow(change: ResourceChange, needed: Address, first: ResourceChange | None) -> bool:
+    """Whether a change can be made although one that it takes along is left out: what is in place is only not brought
+    up to date, and a new version comes to a region other than its home later."""
+    if change.action is Action.CREATE and within(needed, change.address):
+        return needed.region != change.planned_attributes.get("location")
+    return first is not None and first.action is Action.UPDATE
+
+
+def _needs(change: ResourceChange, known: Collection[Address]) -> Iterator[Address]:
+    """What has to change along with this."""
     found: list[Address] = []
     address = change.address
     if change.planned:
@@ -46,8 +73,8 @@ def _needs(change: ResourceChange, changes: Mapping[Address, ResourceChange]) ->
     if change.action in (Action.DELETE, Action.REPLACE) or (
         change.action is Action.CREATE and change.kind is Kind.IMAGE_VERSION
     ):
-        found += (other for other in changes if within(other, address))
-    yield from (other for other in found if other in changes and other != address)
+        found += (other for other in known if within(other, address))
+    yield from (other for other in found if other in known and other != address)
 
 
 def _close(found: set[Address], following: Mapping[Address, Iterable[Address]]) -> None:

@@ -30,6 +30,7 @@ def scan(places: Places, scope: Scope, progress: ProgressCallback | None) -> Sca
     observed: dict[Address, Observed] = {}
     matching: list[Address] = []
     unreachable: dict[Address, str] = {}
+    perhaps_in: dict[Address, frozenset[str]] = {}
     prefixes: dict[str, str] = {}
     for address, fingerprint in scope.wanted.items():
         if fingerprint and not scope.deep and _still(places, fingerprint, prefixes):
@@ -44,10 +45,12 @@ def scan(places: Places, scope: Scope, progress: ProgressCallback | None) -> Sca
             observed[address] = found
         elif doubt := _not_sure(address, fingerprint, missing):
             unreachable[address] = doubt
+            if not address.region and not fingerprint:
+                perhaps_in[address] = frozenset(missing)
     strangers: tuple[Observed, ...] = ()
     if scope.unmanaged:
         strangers = tuple(sorted(unmanaged(places, scope.wanted), key=lambda one: (one.address, one.object_id)))
-    return Scan(observed, frozenset(matching), unreachable, strangers)
+    return Scan(observed, frozenset(matching), unreachable, strangers, perhaps_in)
 
 
 def read(places: Places, address: Address) -> Observed | None:

@@ -91,6 +91,40 @@ def test_a_stale_plan_is_refused_and_changes_nothing(estate: Estate, tmp_path: P
     assert estate.tree() == before
 
 
+def test_a_region_that_is_away_can_be_left_out(estate: Estate) -> None:
+    places = {region: str(estate.regions / region) for region in ("eastus", "westus")}
+    settings = {"project": "test", "manifests": ["manifests"], "provider": {"type": "local", "regions": places}}
+    (estate.directory / "reconciler.yaml").write_text(json.dumps(settings))
+    for place in places.values():
+        Path(place).mkdir(parents=True)
+    estate.apply()
+    estate.write(
+        [
+            *(gallery(), definition(), version({"file": "../images/a.raw"})),
+            *(definition(name="debian"), version({"file": "../images/a.raw"}, "corp/debian")),
+            version({"file": "../images/a.raw"}, name="1.0.1"),
+        ]
+    )
+    away = estate.directory / "unmounted"
+    (estate.regions / "westus").rename(away)
+    with pytest.raises(Unreachable):
+        estate.apply()
+    outcome = estate.apply(excludes=("*@westus",))
+    assert outcome.result is not None
+    assert outcome.result.complete
+    made = {str(change.address) for change in outcome.plan.changes}
+    assert made == {
+        *("corp/debian", "corp/debian/1.0.0", "corp/debian/1.0.0@eastus"),
+        *("corp/ubuntu/1.0.1", "corp/ubuntu/1.0.1@eastus"),
+    }
+    away.rename(estate.regions / "westus")
+    assert {str(change.address) for change in estate.apply().plan.changes} == {
+        "corp/debian/1.0.0@westus",
+        "corp/ubuntu/1.0.1@westus",
+    }
+    assert estate.plan().changes == ()
+
+
 def test_a_declined_plan_changes_nothing(estate: Estate) -> None:
     with estate.engine() as engine:
         outcome = engine.apply(PlanOptions(), lambda plan: False, Interrupt())

@@ -112,6 +112,26 @@ def test_a_host_that_is_down_may_have_the_source_of_a_published_version(project:
     assert project.run("plan", "--detailed-exitcode")[0] == 0
 
 
+def test_a_host_that_is_down_can_be_left_out(project: Project) -> None:
+    assert project.run("apply", "--auto-approve")[0] == 0
+    manifest = project.folder / "manifests" / "web-1.2.0.yaml"
+    manifest.write_text("kind: ImageVersion\nimage: corp/web\nname: 1.2.0\nsource: {file: ../images/web-1.1.0.img}\n")
+    far = project.world.hosts["westus"]
+    far.kill()
+    try:
+        assert project.run("apply", "--auto-approve")[0] == 3
+        code, out, err = project.run("apply", "--auto-approve", "--exclude", "*@westus")
+        assert code == 0, out + err
+        assert "created corp/web/1.2.0 @eastus @northeurope" in out
+    finally:
+        far.restart()
+    code, out, err = project.run("apply", "--auto-approve")
+    assert code == 0, out + err
+    assert "created corp/web/1.2.0 @westus" in out
+    assert project.run("plan", "--detailed-exitcode")[0] == 0
+    assert project.run("drift", "--deep")[0] == 0
+
+
 def test_a_machine_in_the_wrong_state_is_told_while_planning(project: Project) -> None:
     """The definition says which state is the wrong one: what is specialized is captured as it runs."""
     host, pool = project.world.hosts["eastus"], project.world.pools["eastus"]

@@ -127,13 +127,15 @@ def inputs_of(
     *,
     journal: Mapping[str, str] | None = None,
     unreachable: Mapping[str, str] | None = None,
+    perhaps_in: Mapping[str, str] | None = None,
     options: PlanOptions | None = None,
     moves: Mapping[str, str] | None = None,
     removals: Mapping[str, bool] | None = None,
     sources: Mapping[str, Mapping[str, SourceCheck]] | None = None,
     now: datetime = NOW,
 ) -> PlanInputs:
-    """Inputs from three worlds. Without `observed` all that is recorded is as recorded; new sources have 512 bytes."""
+    """Inputs from three worlds. Without `observed` all that is recorded is as recorded; new sources have 512 bytes.
+    `perhaps_in` has the names of regions, with blanks between."""
     origin = Origin("manifests/corp.yaml", 1)
     resources = {address: resource_of(address, given) for address, given in _by_address(desired).items()}
     records = {address: record_of(address, given) for address, given in _by_address(recorded).items()}
@@ -155,7 +157,12 @@ def inputs_of(
             removals=tuple(Removal(Address.parse(a), destroy, origin) for a, destroy in (removals or {}).items()),
         ),
         state=State(LINEAGE, 7, "test", records, intents),
-        world=World(seen, matching, {Address.parse(text): why for text, why in (unreachable or {}).items()}),
+        world=World(
+            seen,
+            matching,
+            {Address.parse(text): why for text, why in (unreachable or {}).items()},
+            perhaps_in={Address.parse(text): frozenset(where.split()) for text, where in (perhaps_in or {}).items()},
+        ),
         sources=checks,
         capabilities={"default": CAPABILITIES},
         options=options or PlanOptions(),

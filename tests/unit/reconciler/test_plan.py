@@ -61,6 +61,70 @@ def test_exclude_leaves_out_what_needs_it() -> None:
     assert set(actions(plan)) == {GALLERY, DEFINITION}
 
 
+def test_exclude_of_a_region_leaves_the_new_version_in_the_others() -> None:
+    desired = {**WORLD, V2: {}, f"{V2}@eastus": {}, f"{V2}@westus": {}}
+    away = make_plan(inputs_of(desired, WORLD, options=PlanOptions(excludes=("*@westus",))))
+    assert set(actions(away)) == {V2, f"{V2}@eastus"}
+    home = make_plan(inputs_of(desired, WORLD, options=PlanOptions(excludes=("*@eastus",))))
+    assert not home.changes
+
+
+DOWN = "westus is down"
+WEST_IS_DOWN: dict[str, Any] = {
+    "unreachable": {f"{V1}@westus": DOWN, V2: DOWN, f"{V2}@westus": DOWN},
+    "perhaps_in": {V2: "westus"},
+}
+
+
+def test_a_new_version_goes_on_without_a_region_that_is_down_and_excluded() -> None:
+    """Its home region answers, and has no such version: then only the region that is left out could have one."""
+    desired = {**WORLD, V2: {}, f"{V2}@eastus": {}, f"{V2}@westus": {}}
+    seen: World = {GALLERY: {}, DEFINITION: {}, V1: {}, f"{V1}@eastus": {}}
+    stopped = make_plan(inputs_of(desired, WORLD, seen, **WEST_IS_DOWN))
+    assert [str(address) for address, _ in stopped.unreachable] == [
+        f"{V1}@westus",
+        V2,
+        f"{V2}@eastus",
+        f"{V2}@westus",
+    ]
+    plan = make_plan(inputs_of(desired, WORLD, seen, options=PlanOptions(excludes=("*@westus",)), **WEST_IS_DOWN))
+    assert plan.applicable
+    assert actions(plan) == {V2: Action.CREATE, f"{V2}@eastus": Action.CREATE}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "excludes", "perhaps_in", "journal"),
+    [
+        ({"location": "westus"}, ("*@westus",), "westus", {}),
+        ({}, ("*@westus",), "northeurope westus", {}),
+        ({}, (f"{V1}@westus",), "westus", {}),
+        ({}, ("*@westus",), "westus", {V2: "create"}),
+    ],
+    ids=["its home is down", "another region is down, too", "excluded for another", "begun, nobody knows where"],
+)
+def test_a_new_version_stays_unknown_where_it_may_be_elsewhere(
+    attributes: dict[str, Any], excludes: tuple[str, ...], perhaps_in: str, journal: dict[str, str]
+) -> None:
+    desired = {**WORLD, V2: attributes, f"{V2}@eastus": {}, f"{V2}@westus": {}}
+    seen: World = {GALLERY: {}, DEFINITION: {}, V1: {}, f"{V1}@eastus": {}}
+    down = {**WEST_IS_DOWN, "perhaps_in": {V2: perhaps_in}}
+    plan = make_plan(inputs_of(desired, WORLD, seen, journal=journal, options=PlanOptions(excludes=excludes), **down))
+    assert V2 in {str(address) for address, _ in plan.unreachable}
+    assert not plan.changes
+
+
+def test_a_version_keeps_the_regions_that_nobody_can_ask() -> None:
+    """What holds something that is unknown and left out is neither deleted nor made anew."""
+    seen: World = {GALLERY: {}, DEFINITION: {}, V1: {}, f"{V1}@eastus": {}}
+    down = {"unreachable": {f"{V1}@westus": DOWN}}
+    excluded = PlanOptions(excludes=("*@westus",), allow_replace=(V1,), allow_deletes=9)
+    gone = make_plan(inputs_of({GALLERY: {}, DEFINITION: {}}, WORLD, seen, options=excluded, **down))
+    other = {**WORLD, V1: {"hostCaching": "None"}}
+    replaced = make_plan(inputs_of(other, WORLD, seen, options=excluded, **down))
+    assert actions(gone) == {f"{V1}@eastus": Action.DELETE}
+    assert actions(replaced) == {}
+
+
 def test_exclude_takes_a_blocked_change_out_of_the_way() -> None:
     desired = {**WORLD, V1: {"hostCaching": "ReadOnly"}, GALLERY: {"description": "x"}}
     assert not make_plan(inputs_of(desired, WORLD)).applicable
