@@ -43,6 +43,17 @@ def _features(handle: libvirt.virConnect, cpu: ElementTree.Element | None) -> se
     return {feature.get("name", "") for feature in parse(expanded).iterfind("./feature")}
 
 
+def require_tpm(handle: libvirt.virConnect, architecture: str, board: str, host: str) -> None:
+    """Raises: Unsupported when the host has no program that is a machine's TPM 2.0."""
+    offered = parse(handle.getDomainCapabilities(None, architecture, board, None, 0))
+    backends = offered.iterfind("./devices/tpm/enum[@name='backendModel']/value")
+    if "emulator" not in {backend.text for backend in backends}:
+        raise Unsupported(
+            f"the image is for machines with a TPM (SecurityType TrustedLaunch), and {host} has none for them",
+            f"install it on {host} (Debian and Ubuntu: swtpm and swtpm-tools), or declare TrustedLaunchSupported",
+        )
+
+
 def capacity_of(handle: libvirt.virConnect) -> tuple[int, int]:
     """The most processors that a machine may have there, and the host's memory in MiB."""
     info: Any = handle.getInfo()

@@ -76,6 +76,21 @@ def facts(hosts: Hosts, region: str, name: str, generalized: bool) -> tuple[Capt
         return tuple(described for described, _ in _disks(domain))
 
 
+def require_firmware(hosts: Hosts, region: str, name: str, generation: str) -> None:
+    """Raises: SourceError when the machine starts by other firmware than images of `generation` (V1 or V2) are started
+    by: nothing would start from them."""
+    connection = hosts.connection(region)
+    with connection.asking(f"looking at the machine '{name}'") as handle:
+        uefi = domains.starts_by_uefi(_wanted(handle, connection, name).XMLDesc())
+    if uefi is None or uefi == (generation == "V2"):
+        return
+    has, right = ("UEFI", "V2") if uefi else ("a BIOS", "V1")
+    raise SourceError(
+        f"the machine '{name}' starts by {has}, and machines of its image would not: hyperVGeneration is {generation}",
+        f"declare hyperVGeneration: {right}",
+    )
+
+
 def capture(
     hosts: Hosts,
     region: str,

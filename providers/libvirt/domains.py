@@ -61,6 +61,21 @@ def disks_of(description: str) -> tuple[DomainDisk, ...]:
     return tuple(sorted(found, key=lambda disk: disk.boot != first))
 
 
+def starts_by_uefi(description: str) -> bool | None:
+    """Whether a machine has UEFI firmware rather than a BIOS; None where its description does not tell: it is given a
+    kernel, or firmware that may be either."""
+    root = parse(description)
+    loader, kind = root.find("./os/loader"), root.find("./os/type")
+    if root.find("./os/kernel") is not None or kind is None or kind.text != "hvm":
+        return None
+    chosen = root.find("./os[@firmware]")
+    if chosen is not None:
+        return chosen.get("firmware") == "efi"
+    if loader is not None:
+        return True if loader.get("type") == "pflash" else None
+    return False if kind.get("arch") in ("x86_64", "i686") else None
+
+
 def _disk(element: ElementTree.Element) -> DomainDisk:
     kind = element.get("type", "")
     source = element.find("source")

@@ -17,6 +17,7 @@ NAMESPACE = "urn:reconciler:machine:1"
 _MARK = f"{{{NAMESPACE}}}machine"
 _ARCHITECTURES = {"x64": "x86_64", "Arm64": "aarch64"}
 _BOARDS = {"x86_64": "q35", "aarch64": "virt"}
+_TPMS = {"x86_64": "tpm-crb", "aarch64": "tpm-tis"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,18 @@ class Nature:
             windows=definition.get("osType") == "Windows",
         )
 
+    @property
+    def board(self) -> str:
+        """The machine type, in QEMU's words."""
+        return _BOARDS[self.architecture]
+
 
 @dataclass(frozen=True, slots=True)
 class Guest:
     """A machine. `disks` are (path of a qcow2 on the host, host caching or empty), the OS disk first; `console` is the
-    file on the host that keeps what it says on its serial port; `network` the name of a libvirt network, or empty."""
+    file on the host that keeps what it says on its serial port; `variables` the one that UEFI firmware keeps its
+    settings in, made from those it comes with when the machine first starts; `network` the name of a libvirt network,
+    or empty."""
 
     name: str
     uuid: str
@@ -57,6 +65,7 @@ class Guest:
     disks: Sequence[tuple[str, str]]
     seed: str
     console: str
+    variables: str
     network: str
 
     def description(self, *, accelerated: bool) -> str:
@@ -67,7 +76,7 @@ class Guest:
         _mark(SubElement(domain, "metadata"), self.mark)
         _leaf(domain, "memory", str(self.memory_mib), unit="MiB")
         _leaf(domain, "vcpu", str(self.cpus))
-        _firmware(domain, self.nature)
+        _firmware(domain, self.nature, self.variables)
         _leaf(domain, "cpu", "", mode="host-model" if accelerated else "maximum")
         _leaf(domain, "on_poweroff", "destroy")
         _leaf(domain, "on_reboot", "restart")
@@ -91,7 +100,8 @@ class Guest:
         rng = SubElement(devices, "rng", model="virtio")
         _leaf(rng, "backend", "/dev/urandom", model="random")
         if self.nature.secure:
-            SubElement(SubElement(devices, "tpm", model="tpm-crb"), "backend", type="emulator", version="2.0")
+            tpm = SubElement(devices, "tpm", model=_TPMS[self.nature.architecture])
+            SubElement(tpm, "backend", type="emulator", version="2.0")
 
 
 def mark_of(description: str) -> tuple[OwnerMark | None, str]:
@@ -110,17 +120,21 @@ def _mark(metadata: Element, mark: OwnerMark) -> None:
     SubElement(metadata, _MARK, lineage=mark.lineage, image=str(mark.address))
 
 
-def _firmware(domain: Element, nature: Nature) -> None:
+def _firmware(domain: Element, nature: Nature, variables: str) -> None:
+    """UEFI firmware is chosen by its features, and they are always asked for: without, libvirt takes the first of its
+    list, which on Debian starts nothing that Microsoft did not sign."""
     os = SubElement(domain, "os", {"firmware": "efi"} if nature.efi else {})
-    _leaf(os, "type", "hvm", arch=nature.architecture, machine=_BOARDS[nature.architecture])
-    if nature.efi and nature.architecture == "x86_64":
-        features = SubElement(os, "firmware")
-        for name in ("secure-boot", "enrolled-keys"):
-            SubElement(features, "feature", enabled="yes" if nature.secure else "no", name=name)
+    _leaf(os, "type", "hvm", arch=nature.architecture, machine=nature.board)
     hardware = SubElement(domain, "features")
     SubElement(hardware, "acpi")
-    if nature.secure:
-        SubElement(hardware, "smm", state="on")
+    if not nature.efi:
+        return
+    features = SubElement(os, "firmware")
+    for name in ("secure-boot", "enrolled-keys"):
+        SubElement(features, "feature", enabled="yes" if nature.secure else "no", name=name)
+    _leaf(os, "nvram", variables)
+    if nature.secure and nature.architecture == "x86_64":
+        SubElement(hardware, "smm", state="on")  # keeps the variables from what runs in the machine
 
 
 def _disk(devices: Element, number: int, path: str, caching: str, nature: Nature) -> None:

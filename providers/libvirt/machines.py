@@ -16,7 +16,7 @@ from uuid import uuid4
 from manifests.address import Address
 from providers.errors import ObjectConflict, ProviderError, Unsupported
 from providers.libvirt import domains
-from providers.libvirt.accelerators import can_accelerate, capacity_of
+from providers.libvirt.accelerators import can_accelerate, capacity_of, require_tpm
 from providers.libvirt.descriptions import Copy
 from providers.libvirt.guests import Guest, Nature, mark_of
 from providers.libvirt.library import require_disc_maker
@@ -78,6 +78,8 @@ class MachineRoom:
             copies = dict(self._chosen(order, pool))
             nature = Nature.of(order.definition)
             accelerated = can_accelerate(handle, nature.architecture)
+            if nature.secure:
+                require_tpm(handle, nature.architecture, nature.board, pool.connection.name)
             guest = _guest(order, identity, nature, copies, with_seed=seed is not None)
             domain = handle.defineXML(guest.description(accelerated=accelerated))
             try:
@@ -211,6 +213,7 @@ def _guest(
         disks=[(f"{folder}/{_overlay(order.name, disk)}", _caching(order, disk)) for disk in copies],
         seed=f"{folder}/{_seed_name(order.name)}" if with_seed else "",
         console=f"{folder}/{_console(order.name)}",
+        variables=f"{folder}/{_variables(order.name)}",
         network=order.network,
     )
 
@@ -279,6 +282,10 @@ def _overlay(name: str, disk: str) -> str:
 
 def _seed_name(name: str) -> str:
     return f"{_prefix(name)}seed.iso"
+
+
+def _variables(name: str) -> str:
+    return f"{_prefix(name)}variables.fd"
 
 
 def _console(name: str) -> str:

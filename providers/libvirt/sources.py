@@ -94,6 +94,8 @@ class Sources:
         files = [disk for disk in disks if isinstance(disk, SourceDisk)]
         if files:
             return facts_of(files)
+        if definition is not None:
+            self._require_firmware(disks, definition)
         return SourceFacts(
             size=sum(_size(disk) for disk in disks),
             virtual_size=sum(virtual_size(disk) for disk in disks),
@@ -179,6 +181,14 @@ class Sources:
             yield MachineDisk(
                 disk.disk, region, machine, disk.virtual_size, disk.allocated, disk.caching, disk.identity
             )
+
+    def _require_firmware(self, disks: list[FoundDisk], definition: Attributes) -> None:
+        """Raises: SourceError when the disks are a machine's, and the definition is of another generation."""
+        from providers.libvirt import capture
+
+        first, generation = disks[0], definition.get("hyperVGeneration")
+        if isinstance(first, MachineDisk) and generation is not None:
+            capture.require_firmware(self._hosts, first.region, first.machine, generation)
 
     def _machines(self, name: str) -> Iterator[tuple[str, str]]:
         """(region, name) of the machines that a source may mean; one region for each host."""

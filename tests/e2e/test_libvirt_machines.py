@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.libvirt_daemons import LibvirtHost
 from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
+from support.uefi_guest import write_uefi_disk
 
 from reconciler.cli.app import run
 
@@ -206,6 +207,44 @@ def test_a_generalized_machine_that_runs_is_refused_with_the_remedy(estate: Esta
     golden.stop()
     estate.done("apply", "--auto-approve")
     assert len(estate.copies("eastus", "os")) == 1
+
+
+def test_an_image_of_generation_2_starts_by_uefi_and_so_does_what_is_captured_from_its_machine(estate: Estate) -> None:
+    """The second generation is the default. A machine's variables are no part of its image."""
+    write_uefi_disk(
+        estate.folder / "manifests" / "golden.raw", "[ -d /sys/firmware/efi ] && echo started by UEFI\npoweroff -f\n"
+    )
+    definition = GALLERY.format(definition="web", state="Generalized").replace("hyperVGeneration: V1\n", "")
+    first = VERSION.format(definition="web", name="1.0.0", vm="", regions="[eastus]")
+    first = first.replace("{vm: }", "{file: golden.raw}")
+    estate.write(definition, first)
+    estate.done("apply", "--auto-approve")
+    create = ("vm", "create", "--image", "corp/web/latest", "--memory", "0.25", "--region")
+    estate.done(*create, "eastus", "golden")
+    console = estate.places["eastus"] / "machine~golden~console.log"
+    await_text(console, "started by UEFI")
+    await_text(console, "Power down")
+    second = VERSION.format(definition="web", name="2.0.0", vm="golden", regions="[eastus, westus]")
+    estate.write(definition, first, second)
+    estate.done("apply", "--auto-approve")
+    estate.done(*create, "westus", "twin")
+    await_text(estate.places["westus"] / "machine~twin~console.log", "started by UEFI")
+    estate.done("vm", "delete", "golden", "--region", "eastus")
+    estate.done("vm", "delete", "twin", "--region", "westus")
+    assert not [name for region in estate.places for name in estate.volumes(region) if name.startswith("machine~")]
+
+
+def test_a_machine_that_starts_otherwise_than_its_image_would_is_refused(estate: Estate) -> None:
+    golden = estate.machine("by BIOS")
+    definition = GALLERY.format(definition="web", state="Generalized")
+    version = VERSION.format(definition="web", name="1.0.0", vm=golden.name, regions="[eastus]")
+    estate.write(definition.replace("hyperVGeneration: V1\n", ""), version)
+    assert estate("plan") == 1
+    told = " ".join((estate.out + estate.err).split())
+    assert f"the machine '{golden.name}' starts by a BIOS" in told
+    assert "declare hyperVGeneration: V1" in told
+    estate.write(definition, version)
+    estate.done("apply", "--auto-approve")
 
 
 def test_which_version_a_machine_is_made_from(estate: Estate) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "isofs")
 """What reaches the disks and the host, and reads a disc. `.ci/setup` looks for the same in a kernel."""
 _UNPACKERS = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
-_COMMAND_LINE = "console=ttyS0 quiet panic=-1"
+COMMAND_LINE = "console=ttyS0 quiet panic=-1"
 _INIT = """\
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -58,7 +58,7 @@ def restart_with_linux(host: LibvirtHost, name: str, script: str, programs: Sequ
     description = ElementTree.fromstring(host.virsh("dumpxml", "--inactive", name))  # noqa: S314  libvirt's own
     os = description.find("os")
     assert os is not None
-    for tag, value in (("kernel", f"{inside}/kernel"), ("initrd", f"{inside}/initrd"), ("cmdline", _COMMAND_LINE)):
+    for tag, value in (("kernel", f"{inside}/kernel"), ("initrd", f"{inside}/initrd"), ("cmdline", COMMAND_LINE)):
         ElementTree.SubElement(os, tag).text = value
     (folder / "domain.xml").write_text(ElementTree.tostring(description, encoding="unicode"))
     host.virsh("destroy", name)

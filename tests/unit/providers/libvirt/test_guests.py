@@ -9,7 +9,7 @@ import pytest
 
 from manifests.address import Address
 from providers.errors import Unsupported
-from providers.libvirt.domains import disks_of, parse
+from providers.libvirt.domains import disks_of, parse, starts_by_uefi
 from providers.libvirt.guests import Guest, Nature, mark_of
 from providers.libvirt.library import prepare
 from providers.protocol import OwnerMark
@@ -18,6 +18,8 @@ MARK = OwnerMark("lineage", Address("corp", "web", "1.0.0", "eastus"))
 V2: dict[str, Any] = {"osType": "Linux", "hyperVGeneration": "V2", "architecture": "x64"}
 WINDOWS = {**V2, "osType": "Windows"}
 TRUSTED = {**V2, "features": {"SecurityType": {"value": "TrustedLaunch"}}}
+V1 = {**V2, "hyperVGeneration": "V1"}
+ARM = {**V2, "architecture": "Arm64"}
 
 
 def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> Guest:
@@ -31,14 +33,15 @@ def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> Gues
         disks=[(f"/pool/{number}.qcow2", "ReadOnly" if number == 0 else "") for number in range(disks)],
         seed="/pool/seed.iso",
         console="/pool/console.log",
+        variables="/pool/variables.fd",
         network=network,
     )
 
 
 @pytest.mark.parametrize(
     "definition",
-    [V2, TRUSTED, {**V2, "hyperVGeneration": "V1"}, {**V2, "architecture": "Arm64"}, WINDOWS],
-    ids=["efi", "secure", "bios", "arm", "windows"],
+    [V2, TRUSTED, V1, ARM, {**TRUSTED, "architecture": "Arm64"}, WINDOWS],
+    ids=["efi", "secure", "bios", "arm", "secure-arm", "windows"],
 )
 @pytest.mark.parametrize("accelerated", [True, False])
 def test_libvirts_schema_knows_all_of_it(definition: dict[str, Any], accelerated: bool) -> None:
@@ -72,11 +75,43 @@ def test_firmware_follows_the_generation() -> None:
         root = parse(guest(definition).description(accelerated=True))
         return [feature.get("enabled") for feature in root.iterfind("./os/firmware/feature")]
 
-    assert secure({**V2, "hyperVGeneration": "V1"}) == []
-    assert secure(V2) == ["no", "no"]
-    assert secure(TRUSTED) == ["yes", "yes"]
+    assert secure(V1) == []
+    assert secure(V2) == secure(ARM) == ["no", "no"]
+    assert secure(TRUSTED) == secure({**TRUSTED, "architecture": "Arm64"}) == ["yes", "yes"]
     with pytest.raises(Unsupported, match="confidential"):
         Nature.of({**V2, "features": {"SecurityType": {"value": "ConfidentialVM"}}})
+
+
+def test_a_trusted_launch_has_a_tpm_and_guards_its_variables() -> None:
+    """As far as each architecture has that: only x86 has a mode of the processor for it."""
+
+    def found(definition: dict[str, Any], path: str) -> list[str | None]:
+        root = parse(guest(definition).description(accelerated=True))
+        return [element.get("model") or element.get("state") or element.text for element in root.iterfind(path)]
+
+    arm = {**TRUSTED, "architecture": "Arm64"}
+    assert (found(TRUSTED, "./devices/tpm"), found(TRUSTED, "./features/smm")) == (["tpm-crb"], ["on"])
+    assert (found(arm, "./devices/tpm"), found(arm, "./features/smm")) == (["tpm-tis"], [])
+    assert (found(V2, "./devices/tpm"), found(V2, "./features/smm")) == ([], [])
+    assert found(V2, "./os/nvram") == ["/pool/variables.fd"]
+    assert found(V1, "./os/nvram") == []
+
+
+@pytest.mark.parametrize(
+    ("os", "uefi"),
+    [
+        ("<os firmware='efi'><type arch='x86_64'>hvm</type></os>", True),
+        ("<os firmware='bios'><type arch='x86_64'>hvm</type></os>", False),
+        ("<os><type arch='x86_64'>hvm</type><loader type='pflash'>/f</loader></os>", True),
+        ("<os><type arch='x86_64'>hvm</type><loader type='rom'>/f</loader></os>", None),
+        ("<os><type arch='x86_64'>hvm</type><boot dev='hd'/></os>", False),
+        ("<os><type arch='x86_64'>hvm</type><kernel>/k</kernel></os>", None),
+        ("<os><type arch='aarch64'>hvm</type></os>", None),
+        ("<os><type>exe</type></os>", None),
+    ],
+)
+def test_what_a_machine_starts_by(os: str, uefi: bool | None) -> None:
+    assert starts_by_uefi(f"<domain>{os}</domain>") is uefi
 
 
 def test_disks_are_found_again_as_they_were_given() -> None:
@@ -89,7 +124,7 @@ def test_disks_are_found_again_as_they_were_given() -> None:
 
 @pytest.mark.parametrize(
     ("definition", "device", "bus"),
-    [(V2, "disk", "virtio"), ({**V2, "architecture": "Arm64"}, "disk", "virtio"), (WINDOWS, "cdrom", "sata")],
+    [(V2, "disk", "virtio"), (ARM, "disk", "virtio"), (WINDOWS, "cdrom", "sata")],
     ids=["linux", "arm", "windows"],
 )
 def test_the_seed_is_where_the_disks_are(definition: dict[str, Any], device: str, bus: str) -> None:
