@@ -93,8 +93,9 @@ def _view(hosts: Hosts, region: str) -> View | Unavailable:
 
 def _lost(why: NotMade) -> Unavailable:
     return Unavailable(
-        f"{why.message}, and was once: define it again as it was; if all that it held is lost, have that forgotten "
-        "(reconciler state forget), and apply makes the pool and its volumes anew"
+        f"{why.message}; this was recorded in the pool that the region was, and may still be there: put the region's "
+        "`uri` and `pool` back, or define that pool again; if its volumes are lost, have them forgotten "
+        "(reconciler state forget), and apply makes the pool and them anew"
     )
 
 

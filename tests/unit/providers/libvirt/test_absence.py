@@ -116,7 +116,7 @@ def test_what_was_recorded_in_a_pool_that_is_lost_is_unknown(
     scan = makes_west.scan(Scope(known))
     assert scan.matching == set(EVERYTHING) - {WEST}
     assert scan.unreachable.keys() == {WEST}
-    assert f"the pool '{new_pool}' of region westus is not defined there, and was once" in scan.unreachable[WEST]
+    assert f"the pool '{new_pool}' of region westus is not defined there; this was recorded" in scan.unreachable[WEST]
     assert "state forget" in scan.unreachable[WEST]
     assert new_pool not in host.virsh("pool-list", "--all", "--name").split()
 
