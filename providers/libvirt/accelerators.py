@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import libvirt
 
 _SUPPORT = frozenset({"vmx", "svm"})
+_PACKAGES = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm and qemu-efi-aarch64"}
 
 
 def can_accelerate(handle: libvirt.virConnect, architecture: str) -> bool:
@@ -25,7 +26,7 @@ def can_accelerate(handle: libvirt.virConnect, architecture: str) -> bool:
     if guest is None:
         raise Unsupported(
             f"the host has no QEMU for {architecture}",
-            "install it there (Debian and Ubuntu: qemu-system-x86 or qemu-system-arm)",
+            f"install it there (Debian and Ubuntu: {_PACKAGES[architecture]})",
         )
     if guest.find("./domain[@type='kvm']") is None:
         return False

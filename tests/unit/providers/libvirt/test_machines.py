@@ -225,8 +225,9 @@ def test_more_than_the_host_has_is_refused(lab: Lab) -> None:
 
 
 def test_another_processor_needs_an_emulator_on_the_host(lab: Lab) -> None:
-    with pytest.raises(Unsupported, match="no QEMU for aarch64"):
+    with pytest.raises(Unsupported, match="no QEMU for aarch64") as caught:
         lab.create(definition={**LINUX, "architecture": "Arm64"})
+    assert "qemu-system-arm and qemu-efi-aarch64" in caught.value.remedy
     assert sorted(lab.pool.volumes(refresh=True)) == lab.images
 
 
