@@ -59,10 +59,7 @@ def _none_filled(own: Step, filled: Results) -> ProviderError | None:
 
 
 def _still_inside(step: Step, results: Results) -> ProviderError | None:
-    """A version stays as long as one of its regions could not be deleted."""
+    """A version stays as long as one of its regions could not be deleted, and for the same reason."""
     if step.verb is not Verb.DELETE or step.address.region:
         return None
-    for address, result in results.items():
-        if isinstance(result, ProviderError):
-            return ProviderError(f"{address} in it could not be deleted: {result.message}", result.remedy)
-    return None
+    return next((result for result in results.values() if isinstance(result, ProviderError)), None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from manifests.address import Address
 from manifests.errors import ReconcilerError
+from providers.errors import ContractViolation, ObjectConflict, SourceError, Unavailable, Unsupported
 from providers.protocol import Step, Verb
 from reconciler.actions import Action
 from reconciler.apply import ApplyResult
@@ -36,12 +37,21 @@ _DONE = {
     Action.RECORD: "recorded",
     Action.FORGET: "forgotten",
 }
+_KINDS: Mapping[type[ReconcilerError], str] = {
+    Unavailable: "unreachable",
+    ObjectConflict: "conflict",
+    SourceError: "source",
+    Unsupported: "not supported",
+    ContractViolation: "a bug",
+}
+"""What kind of failure it was, in a word; the rest is said at the end."""
 _LONG_S = 1.0
 _NAMED = 3
 
 
 class PlainReporter(Reporter):
-    """Writes a line for each unit that is over, for each failure at once, and for a copy that takes over a second."""
+    """Writes a line for each unit that is over, for each step that fails at once, and for a copy that takes over a
+    second."""
 
     def __init__(self, output: Output, clock: Callable[[], float] = time.monotonic) -> None:
         self.output = output
@@ -76,8 +86,9 @@ class PlainReporter(Reporter):
         self._close(step, seconds)
 
     def failed(self, step: Step, error: ReconcilerError) -> None:
-        message = error.message.splitlines()[0] if error.message else type(error).__name__
-        self.output.lines([line(Span(" ! failed    ", "danger"), Span(str(step.address), "subject"), f"  {message}")])
+        kind = _KINDS.get(type(error), "")
+        subject = Span(str(step.address), "subject")
+        self.output.lines([line(Span(" ! failed    ", "danger"), subject, f"  {kind}" if kind else "")])
         self._close(step, self.clock() - self.since.get(step.address, self.clock()))
 
     def interrupted(self, running: int) -> None:
@@ -111,10 +122,13 @@ def _unit_line(unit: Address, steps: list[Step], seconds: float) -> Line:
 
 
 def result_lines(result: ApplyResult, seconds: float, width: int) -> Iterator[Line]:
-    """Failures with their remedies, what was skipped because of them, and one line of counts."""
+    """Each failure once, with its remedy and all that it concerns, what was skipped, and one line of counts."""
     yield BLANK
+    failures: dict[tuple[str, str], list[Address]] = defaultdict(list)
     for address, error in result.failed:
-        yield from _failure(address, error, width)
+        failures[error.message, error.remedy].append(address)
+    for (message, remedy), addresses in failures.items():
+        yield from _failure(addresses, message, remedy, width)
     yield from _skipped(result.skipped, width)
     if result.left:
         names = _some(result.left)
@@ -128,11 +142,14 @@ def result_lines(result: ApplyResult, seconds: float, width: int) -> Iterator[Li
         yield from paragraph("What was done is recorded. Run apply again to do the rest.", width)
 
 
-def _failure(address: Address, error: ReconcilerError, width: int) -> Iterator[Line]:
-    first, *rest = paragraph(f"failed: {address}: {error.message}", width)
+def _failure(addresses: list[Address], message: str, remedy: str, width: int) -> Iterator[Line]:
+    """A message that begins with the one address it is about says it once."""
+    said = len(addresses) == 1 and message.startswith(f"{addresses[0]} ")
+    named = "" if said else f"{', '.join(map(str, addresses))}: "
+    first, *rest = paragraph(f"failed: {named}{message}", width)
     yield line(Span("failed:", "danger"), first[1].text.removeprefix("failed:"))
     yield from rest
-    yield from remedy_lines(error.remedy, width)
+    yield from remedy_lines(remedy, width)
     yield BLANK
 
 

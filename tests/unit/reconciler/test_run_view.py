@@ -11,8 +11,15 @@ from support.worlds import inputs_of, record_of
 
 from manifests.address import Address
 from manifests.diagnostics import Position, error
-from manifests.errors import ManifestError
-from providers.errors import ProviderError
+from manifests.errors import ManifestError, ReconcilerError
+from providers.errors import (
+    ContractViolation,
+    ObjectConflict,
+    ProviderError,
+    SourceError,
+    Unavailable,
+    Unsupported,
+)
 from providers.protocol import Step, Verb
 from reconciler.actions import Action, AttributeChange
 from reconciler.apply import ApplyResult
@@ -72,7 +79,7 @@ def test_a_failure_is_told_at_once_and_the_rest_of_its_unit_after() -> None:
     reporter.finished(version, 0.1)
     reporter.finished(east, 0.2)
     assert stream.getvalue().splitlines() == [
-        " ! failed    corp/web/1.0.0@westus  no space is left in 'westus'",
+        " ! failed    corp/web/1.0.0@westus",
         " + created   corp/web/1.0.0  @eastus",
     ]
 
@@ -115,6 +122,45 @@ def test_failures_have_remedies_and_skipped_ones_a_cause() -> None:
         "Not done: 1 failed · 5 skipped · 1.0 s",
         "What was done is recorded. Run apply again to do the rest.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (ObjectConflict("a machine uses it"), "  conflict"),
+        (Unavailable("nobody answers"), "  unreachable"),
+        (SourceError("it is gone"), "  source"),
+        (Unsupported("never"), "  not supported"),
+        (ContractViolation("broken. This is a bug."), "  a bug"),
+        (NO_SPACE, ""),
+    ],
+)
+def test_the_row_of_a_failure_has_a_word_and_leaves_the_rest_to_the_end(error: ProviderError, word: str) -> None:
+    stream = io.StringIO()
+    reporter = PlainReporter(Output(stream), Clock())
+    (step,) = steps(Verb.DELETE, WEST)
+    reporter.started(step)
+    reporter.failed(step, error)
+    assert stream.getvalue() == f" ! failed    corp/web/1.0.0@westus{word}\n"
+
+
+def test_a_failure_of_several_is_told_once_with_all_of_them() -> None:
+    used = f"{WEST} cannot be deleted: a machine uses it"
+    failed: list[tuple[Address, ReconcilerError]] = [
+        (VERSION, ObjectConflict(used, "remove the machine")),
+        (EAST, NO_SPACE),
+        (WEST, ObjectConflict(used, "remove the machine")),
+    ]
+    assert [text_of(line) for line in result_lines(ApplyResult({}, tuple(failed)), 1, 150)][1:7] == [
+        f"failed: corp/web/1.0.0, corp/web/1.0.0@westus: {used}",
+        "  remove the machine",
+        "",
+        "failed: corp/web/1.0.0@eastus: no space is left in 'westus'",
+        "  make room there and apply again",
+        "",
+    ]
+    alone = ApplyResult({}, ((WEST, ObjectConflict(used)),))
+    assert [text_of(line) for line in result_lines(alone, 1, 150)][1] == f"failed: {used}"
 
 
 def test_an_error_is_a_paragraph_with_what_to_do() -> None:
