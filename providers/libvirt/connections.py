@@ -20,6 +20,7 @@ import libvirt
 from providers.errors import Unavailable
 from providers.libvirt.failures import explained, is_unsupported
 from providers.libvirt.library import prepare
+from providers.libvirt.reaching import unreachable
 
 
 class KeepAlive(NamedTuple):
@@ -143,10 +144,7 @@ class Connection:
         except libvirt.libvirtError as error:
             now = time.monotonic()
             self._asked_again_at = now + (now - started)
-            self._failure = Unavailable(
-                f"{self.name} cannot be reached: {error}",
-                f"see that the host is up and that this works: virsh -c '{self.uri}' pool-list",
-            )
+            self._failure = unreachable(self.uri, self.name, str(error))
             raise self._failure from error
         self._failure = None
         return handle
