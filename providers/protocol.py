@@ -95,7 +95,8 @@ class Capabilities:
 
     `regions`: canonical names it offers, None for any. `sources`: the source styles it accepts. `sharing`: the sharing
     permissions it can express. `replication_modes`: of `Full` and `Shallow`. `encryption`: whether it encrypts copies
-    with keys of one's own. `workers`: how many operations at a time it does best. `patience_s`: how long one of them
+    with keys of one's own. `alike`: attributes of a definition that must be those of another's, when a version is built
+    from a version there. `workers`: how many operations at a time it does best. `patience_s`: how long one of them
     may take.
     """
 
@@ -104,6 +105,7 @@ class Capabilities:
     sharing: frozenset[str] = frozenset({"Private"})
     replication_modes: frozenset[str] = frozenset({"Full"})
     encryption: bool = False
+    alike: frozenset[str] = frozenset()
     workers: int = 10
     patience_s: float = 6 * 3600.0
 

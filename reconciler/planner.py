@@ -290,6 +290,7 @@ def _find_faults(draft: _Draft) -> None:
         capabilities = inputs.capabilities.get(change.provider)
         if capabilities is not None:
             draft.errors += support.unsupported(change, capabilities)
+            draft.errors += support.unlike_sources(change, capabilities, inputs.manifest.resources)
         draft.errors += support.unusable_sources(change, inputs.sources.get(change.address, {}))
         draft.errors += support.past_end_of_life(change, inputs.now)
         draft.errors += support.unpinned(change)

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from manifests.address import Address, Kind
 from manifests.diagnostics import Diagnostic, Position, error
+from manifests.resource import Resource
+from manifests.values import canonical_json
 from providers.protocol import Capabilities
 from reconciler.actions import Action, ResourceChange
 from reconciler.sources import OS_DISK, SourceCheck, SourceStatus, disk_sources
@@ -74,6 +76,28 @@ def unusable_sources(change: ResourceChange, checks: Mapping[str, SourceCheck]) 
         if check.status is SourceStatus.UNUSABLE:
             summary = f"the source of disk {disk} cannot be used: {check.problem}"
             yield _fault(change, _place(disk), summary, check.remedy)
+
+
+def unlike_sources(
+    change: ResourceChange, capabilities: Capabilities, resources: Mapping[Address, Resource]
+) -> Iterator[Diagnostic]:
+    """Versions as sources of an OS disk whose definitions are not alike where the backend wants them to be."""
+    if change.kind is not Kind.IMAGE_VERSION or change.action not in (Action.CREATE, Action.REPLACE):
+        return
+    named = str(change.planned_attributes["source"].get("version", ""))
+    own = resources.get(change.address._replace(version=""))
+    other = resources.get(Address.parse(named)._replace(version="")) if named else None
+    if own is None or other is None:
+        return
+    ours, theirs = own.attributes, other.attributes
+    for name in sorted(capabilities.alike):
+        if canonical_json(ours.get(name)).lower() != canonical_json(theirs.get(name)).lower():
+            yield _fault(
+                change,
+                _place(OS_DISK),
+                f"{named} cannot be the source: {name} of {other.address} is not that of {own.address}",
+                "name a version that fits, or declare a definition for this one",
+            )
 
 
 def unpinned(change: ResourceChange) -> Iterator[Diagnostic]:

@@ -109,10 +109,11 @@ class Api:
         call = self._client.gallery_image_versions.get
         return self._read(call, self._group, gallery, definition, name, expand=expand)
 
-    def resource(self, resource_id: str, api_version: str) -> Json | None:
+    def resource(self, resource_id: str, api_version: str, expand: str = "") -> Json | None:
         """Any resource by its id; None when it is absent."""
+        more = f"&$expand={expand}" if expand else ""
         try:
-            found: Json = self._send("GET", f"{self._endpoint}{resource_id}?api-version={api_version}").json()
+            found: Json = self._send("GET", f"{self._endpoint}{resource_id}?api-version={api_version}{more}").json()
         except CallFailed as failed:
             if failed.missing:
                 return None

@@ -16,7 +16,7 @@ from providers.azure.credentials import Credential, credential, scope
 from providers.azure.failures import CallFailed, explained
 from providers.azure.scanning import look, read, scan
 from providers.azure.settings import Settings, read_settings
-from providers.azure.sources import STYLES, Sources, version_id
+from providers.azure.sources import ALIKE, STYLES, Sources, version_id
 from providers.azure.storage_settings import AUTO
 from providers.azure.uploads import Uploads
 from providers.azure.work import Work
@@ -117,6 +117,7 @@ class AzureProvider:
             sharing=frozenset({"Private", "Groups", "Community"}),
             replication_modes=frozenset({"Full", "Shallow"}),
             encryption=True,
+            alike=ALIKE,
             workers=_WORKERS,
             patience_s=self._settings.timeout_s,
         )
@@ -130,10 +131,10 @@ class AzureProvider:
     def source_identity(self, source: Mapping[str, Any]) -> str:
         return self._sources.identity(source)
 
-    def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:  # noqa: ARG002 - the protocol's
+    def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
         if "file" in source:
             self._find_azurite()
-        return self._sources.facts(source)
+        return self._sources.facts(source, definition)
 
     def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
         return self._sources.digest(source, progress)

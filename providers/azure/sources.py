@@ -8,7 +8,7 @@ from typing import Any
 from manifests.address import Address
 from manifests.values import Attributes
 from providers.azure.api import Api, Json
-from providers.azure.failures import CallFailed, explained
+from providers.azure.failures import FITTING, CallFailed, explained
 from providers.errors import SourceError, Unsupported
 from providers.image_files.sources import FileSources, SourceDisk, version_disks
 from providers.protocol import SourceFacts
@@ -22,6 +22,8 @@ _RESOURCES: Mapping[str, tuple[str, str]] = {
 }
 """Style -> what the id holds, and the api-version to look with."""
 
+ALIKE = frozenset({"osType", "osState", "hyperVGeneration", "purchasePlan"})
+"""In what a source and the definition have to agree. Source: Azure's troubleshooting guide of shared images."""
 _GIB = 1 << 30
 
 
@@ -53,12 +55,15 @@ class Sources:
             return self._files.identity(source)
         return str(value["uri"] if style == "vhd" else value).lower()
 
-    def facts(self, source: Mapping[str, Any]) -> SourceFacts:
+    def facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
         """As `Reader.source_facts`; what is not a file tells its size only roughly, or not at all (0)."""
         style, _ = _only(source)
         if style == "file":
             return self._files.facts(source)
-        size = self._size(style, source)
+        body = self._body(style, source)
+        if definition is not None:
+            _require_fitting(f"{style} '{source[style]}'", body, definition)
+        size = _bytes_of(body)
         return SourceFacts(size, size, style, self.identity(source))
 
     def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
@@ -72,10 +77,13 @@ class Sources:
         """The disks of a version that come from files, the OS disk first. Raises: SourceError."""
         return version_disks(version, lambda source, lun: self._files.disks(source, lun) if "file" in source else [])
 
-    def _size(self, style: str, source: Mapping[str, Any]) -> int:
-        """Bytes that a resource holds. Raises: SourceError when it is missing or of another kind; Unavailable."""
+    def _body(self, style: str, source: Mapping[str, Any]) -> Json:
+        """What the service says of a resource, a machine's state included; nothing of what is none.
+
+        Raises: SourceError when it is missing or of another kind; Unavailable.
+        """
         if style not in _RESOURCES:
-            return 0
+            return {}
         word, api_version = _RESOURCES[style]
         named = str(source[style])
         if style == "managedImage" and "/galleries/" in named.lower():
@@ -83,12 +91,34 @@ class Sources:
         elif word not in named.lower():
             raise SourceError(f"'{named}' is not the id of a {style}", f"give an id that ends in {word}NAME")
         try:
-            body = self._api().resource(named, api_version)
+            body = self._api().resource(named, api_version, "instanceView" if style == "vm" else "")
         except CallFailed as failed:
             raise explained(failed, f"the {style} '{named}' cannot be looked at", (style,)) from failed
         if body is None:
             raise SourceError(f"the {style} '{named}' does not exist", "check its id, or create it first")
-        return _bytes_of(body)
+        return body
+
+
+def _require_fitting(what: str, body: Json, definition: Attributes) -> None:
+    """Raises: SourceError when a resource says of itself what its definition does not."""
+    for name, has in _told_by(body).items():
+        wants = definition.get(name)
+        if has and wants and has.lower() != str(wants).lower():
+            raise SourceError(f"the {what} has {name} {has}, and its definition {wants}", FITTING)
+
+
+def _told_by(body: Json) -> Mapping[str, str]:
+    """osType, osState and hyperVGeneration, as far as a disk, snapshot, image or machine tells them."""
+    properties = body.get("properties", {})
+    disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
+    view = properties.get("instanceView") or {}
+    states = {str(status.get("code", "")).lower() for status in view.get("statuses") or ()}
+    state = ("Generalized" if "osstate/generalized" in states else "Specialized") if states else ""
+    return {
+        "osType": str(disk.get("osType") or properties.get("osType") or ""),
+        "osState": str(disk.get("osState") or state),
+        "hyperVGeneration": str(view.get("hyperVGeneration") or properties.get("hyperVGeneration") or ""),
+    }
 
 
 def _bytes_of(body: Json) -> int:

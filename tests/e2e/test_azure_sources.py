@@ -128,18 +128,28 @@ def test_a_blob_that_is_missing_is_told_with_its_address(project: CloudProject) 
 @pytest.mark.parametrize(
     ("make", "attributes", "said"),
     [
-        (WAYS["vm"], {"osState": "Specialized"}, "The OS state 'Generalized' of the source"),
-        (WAYS["managedImage"], {"hyperVGeneration": "V1"}, "The Hyper-V generation 'V2' of the source"),
-        (WAYS["snapshot"], {"osType": "Windows"}, "The OS type 'Linux' of the source"),
+        (WAYS["vm"], {"osState": "Specialized"}, "has osState Generalized, and its definition Specialized"),
+        (WAYS["vm"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, and its definition V1"),
+        (WAYS["managedImage"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, and its definition V1"),
+        (WAYS["snapshot"], {"osType": "Windows"}, "has osType Linux, and its definition Windows"),
     ],
 )
-def test_a_source_that_does_not_fit_its_definition_is_told_with_the_rule(
+def test_a_source_that_does_not_fit_its_definition_is_told_while_planning_with_the_rule(
     project: CloudProject, make: Make, attributes: dict[str, Any], said: str
 ) -> None:
-    told = project.failure(gallery(), definition(**attributes), version(make(project)))
+    told = project.refused(gallery(), definition(**attributes), version(make(project)))
     assert said in told
     assert V1 in told
     assert "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source" in told
+
+
+def test_a_version_that_does_not_fit_another_definition_is_told_while_planning(project: CloudProject) -> None:
+    first = version({"snapshot": project.disk("os", kind="snapshots")})
+    other = definition(name="debian", osState="Specialized"), version({"version": V1}, "corp/debian")
+    told = project.refused(gallery(), definition(), first, *other)
+    assert f"{V1} cannot be the source: osState of corp/ubuntu is not that of corp/debian" in told
+    assert told.startswith(f"{MANIFEST}:")
+    assert "corp/debian/1.0.0" in told
 
 
 NEEDED = {

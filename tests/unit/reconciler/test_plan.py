@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.worlds import inputs_of
+from support.worlds import CAPABILITIES, inputs_of
 
 from manifests.address import Address
 from manifests.values import canonical_json
@@ -238,6 +239,17 @@ def test_backend_that_lacks_a_source_is_refused() -> None:
     (fault,) = plan.errors
     assert "'vm'" in fault.summary
     assert "file" in fault.detail
+
+
+@pytest.mark.parametrize(("alike", "told"), [((), []), (("osType", "osState"), ["osState"]), (("architecture",), [])])
+def test_a_backend_may_want_versions_of_versions_to_be_alike(alike: tuple[str, ...], told: list[str]) -> None:
+    inputs = inputs_of(
+        {**WORLD, "corp/debian": {"osState": "Specialized"}, "corp/debian/1.0.0": {"source": {"version": V1}}}, WORLD
+    )
+    inputs = replace(inputs, capabilities={"default": replace(CAPABILITIES, alike=frozenset(alike))})
+    assert [fault.summary for fault in make_plan(inputs).errors] == [
+        f"{V1} cannot be the source: {name} of corp/ubuntu is not that of corp/debian" for name in told
+    ]
 
 
 def test_end_of_life_that_has_passed_is_refused_when_set_and_fine_when_old() -> None:
