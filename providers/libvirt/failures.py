@@ -78,7 +78,8 @@ def _no_machine(error: libvirt.libvirtError, what: str, host: str) -> ProviderEr
     if _is_about_network(error):
         return ProviderError(what, "see which networks there are, and start one: virsh net-list --all, virsh net-start")
     return Unsupported(
-        what, f"install UEFI firmware on {host} (Debian: ovmf, qemu-efi-aarch64), or declare hyperVGeneration: V1"
+        what,
+        f"install UEFI firmware on {host} (Debian: ovmf, qemu-efi-aarch64), or declare hyperVGeneration: V1 if the image starts by BIOS",
     )
 
 
