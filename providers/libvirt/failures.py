@@ -79,8 +79,8 @@ def _no_machine(error: libvirt.libvirtError, what: str, host: str) -> ProviderEr
         return ProviderError(what, "see which networks there are, and start one: virsh net-list --all, virsh net-start")
     return Unsupported(
         what,
-        f"install UEFI firmware on {host} (Debian: ovmf, qemu-efi-aarch64), or declare hyperVGeneration: V1 if the image "
-        "starts by BIOS",
+        f"install UEFI firmware on {host} (Debian: ovmf, qemu-efi-aarch64), or declare hyperVGeneration: V1 if the "
+        "image starts by BIOS",
     )
 
 
