@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from manifests.address import Address, Kind
@@ -41,7 +41,12 @@ def selected(
 ) -> frozenset[Address]:
     """The addresses of the changes that are left. Nothing is known about those in `unknown`: when they are excluded,
     nor does what needs them stay."""
-    needs = {address: frozenset(_needs(change, {*changes, *unknown})) for address, change in changes.items()}
+    known = {*changes, *unknown}
+    inside: dict[Address, list[Address]] = defaultdict(list)
+    for address in known:
+        for container in containers(address):
+            inside[container].append(address)
+    needs = {address: _needs(change, inside) & known for address, change in changes.items()}
     wanted = {address for address in changes if asked_for(address, targets, ())}
     _close(wanted, needs)
     needed_by: dict[Address, set[Address]] = defaultdict(set)
@@ -62,19 +67,19 @@ def _may_follow(change: ResourceChange, needed: Address, first: ResourceChange |
     return first is not None and first.action is Action.UPDATE
 
 
-def _needs(change: ResourceChange, known: Collection[Address]) -> Iterator[Address]:
-    """What has to change along with this."""
-    found: list[Address] = []
+def _needs(change: ResourceChange, inside: Mapping[Address, Iterable[Address]]) -> set[Address]:
+    """What has to change along with this, if it changes. `inside`: container -> all that lies in it."""
+    found: set[Address] = set()
     address = change.address
     if change.planned:
-        found += containers(address)
+        found.update(containers(address))
         if change.kind is Kind.IMAGE_VERSION:
-            found += version_references(change.planned_attributes)
+            found.update(version_references(change.planned_attributes))
     if change.action in (Action.DELETE, Action.REPLACE) or (
         change.action is Action.CREATE and change.kind is Kind.IMAGE_VERSION
     ):
-        found += (other for other in known if within(other, address))
-    yield from (other for other in found if other in known and other != address)
+        found.update(inside.get(address, ()))
+    return found - {address}
 
 
 def _close(found: set[Address], following: Mapping[Address, Iterable[Address]]) -> None:
