@@ -29,6 +29,8 @@ _PRIVATE = {
     "cache": "/var/cache/libvirt",
     "log": "/var/log/libvirt",
 }
+_OTHER_EMULATORS = ("/usr/bin/qemu-system-aarch64",)
+"""What hosts do not have, whatever this machine has installed."""
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SETTINGS = """\
 unix_sock_dir = "{sockets}"
@@ -143,6 +145,7 @@ def _host(folder: Path) -> Iterator[LibvirtHost]:
     (folder / "etc" / "libvirtd.conf").write_text(_SETTINGS.format(sockets=folder / "sock"))
     (folder / "etc" / "qemu.conf").write_text(_MACHINES)
     mounts = "".join(f"mount --bind {shlex.quote(f'{folder}/{name}')} {_PRIVATE[name]}\n" for name in _PRIVATE)
+    mounts += "".join(f"mount --bind /dev/null {path}\n" for path in _OTHER_EMULATORS if Path(path).exists())
     script = f"set -e\n{mounts}echo ready\nread -r _ || true\n"
     separate = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
     with subprocess.Popen(
