@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,3 +50,18 @@ def regions_on(daemons: tuple[LibvirtHost, ...]) -> Iterator[Regions]:
     hosts = Hosts(settings)
     yield Regions(hosts, *(Region(name, placed[name], hosts.pool(name), folders[name]) for name in placed))
     hosts.close()
+
+
+@contextmanager
+def one_region(host: LibvirtHost) -> Iterator[tuple[Hosts, Region]]:
+    """A region `eastus` that is a new pool of `host`; afterwards nothing is left of it."""
+    name = f"pool-{uuid.uuid4().hex[:8]}"
+    folder = host.define_pool(name)
+    hosts = Hosts(Settings("default", {"eastus": Host("eastus", host.uri, name)}))
+    try:
+        yield hosts, Region("eastus", host, hosts.pool("eastus"), folder)
+    finally:
+        hosts.close()
+        host.virsh("pool-destroy", name)
+        host.virsh("pool-undefine", name)
+        shutil.rmtree(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,26 +11,22 @@ from pathlib import Path
 import pytest
 from support.agent_guest import AgentMachine, needs_recovery, start_agent_machine
 from support.libvirt_daemons import LibvirtHost
-from support.libvirt_regions import Regions
+from support.libvirt_regions import Region, Regions, one_region
 from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, overlay, sectors
 
 from providers.errors import ObjectConflict, SourceError
 from providers.libvirt import capture
 from providers.libvirt.hosts import Hosts
-from providers.libvirt.settings import Host, Settings
 
 REGION = "eastus"
 
 
 class Lab:
-    """A pool of a test's own on the first host, and machines in it that end with the test."""
+    """Machines in a region, which end with the test."""
 
-    def __init__(self, host: LibvirtHost) -> None:
-        self.host = host
-        self.name = f"pool-{uuid.uuid4().hex[:8]}"
-        self.folder = host.define_pool(self.name)
-        self.hosts = Hosts(Settings("default", {REGION: Host(REGION, host.uri, self.name)}))
-        self.pool = self.hosts.pool(REGION)
+    def __init__(self, hosts: Hosts, region: Region) -> None:
+        self.hosts, self.host = hosts, region.host
+        self.pool, self.folder, self.name = region.pool, region.folder, region.pool.name
         self._machines: list[str] = []
 
     def machine(self, disks: dict[str, str], caching: dict[str, str] | None = None) -> TinyMachine:
@@ -64,19 +59,16 @@ class Lab:
             if name in self.host.virsh("list", "--name"):
                 self.host.virsh("destroy", name)
             self.host.virsh("undefine", name, "--managed-save")
-        self.hosts.close()
-        self.host.virsh("pool-destroy", self.name)
-        self.host.virsh("pool-undefine", self.name)
-        shutil.rmtree(self.folder)
 
 
 @pytest.fixture
 def lab(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Lab]:
-    lab = Lab(libvirt_hosts[0])
-    try:
-        yield lab
-    finally:
-        lab.close()
+    with one_region(libvirt_hosts[0]) as (hosts, region):
+        lab = Lab(hosts, region)
+        try:
+            yield lab
+        finally:
+            lab.close()
 
 
 @pytest.mark.parametrize("form", ["qcow2", "raw"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from support.guest_linux import restart_with_linux
 from support.libvirt_daemons import LibvirtHost
+from support.libvirt_regions import Region, one_region
 from support.seeds import read_seed
 from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
 
@@ -22,7 +22,6 @@ from providers.errors import ObjectConflict, ProviderError, Unavailable, Unsuppo
 from providers.libvirt.descriptions import Copy
 from providers.libvirt.hosts import Hosts
 from providers.libvirt.machines import MachineRoom
-from providers.libvirt.settings import Host, Settings
 from providers.protocol import Machine, MachineOrder
 
 IMAGE = Address("corp", "web", "1.0.0", "eastus")
@@ -39,14 +38,12 @@ def copy(volume: str, disk: str, replica: int, size_mib: int) -> Copy:
 
 
 class Lab:
-    """A region of a test's own, with one image in it that has a data disk and two replicas."""
+    """A region with one image in it that has a data disk and two replicas."""
 
-    def __init__(self, host: LibvirtHost) -> None:
-        self.host = host
-        self.pool_name = f"pool-{uuid.uuid4().hex[:8]}"
-        self.folder = host.define_pool(self.pool_name)
-        self.hosts = Hosts(Settings("default", {"eastus": Host("eastus", host.uri, self.pool_name)}))
-        self.pool = self.hosts.pool("eastus")
+    def __init__(self, hosts: Hosts, region: Region) -> None:
+        self.hosts, self.host = hosts, region.host
+        self.pool, self.folder, self.pool_name = region.pool, region.folder, region.pool.name
+        host = self.host
         self.copies = [
             copy(data_volume(host, self.pool_name, "data", b"kept"), "data-0", 1, 4),
             copy(boot_volume(host, self.pool_name, "os-1", "the image speaks"), "os", 1, 8),
@@ -68,19 +65,16 @@ class Lab:
     def close(self) -> None:
         for machine in self.room.all("eastus"):
             self.room.delete(machine.name, "eastus", machine.mark.lineage)
-        self.hosts.close()
-        self.host.virsh("pool-destroy", self.pool_name)
-        self.host.virsh("pool-undefine", self.pool_name)
-        shutil.rmtree(self.folder)
 
 
 @pytest.fixture
 def lab(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Lab]:
-    lab = Lab(libvirt_hosts[0])
-    try:
-        yield lab
-    finally:
-        lab.close()
+    with one_region(libvirt_hosts[0]) as (hosts, region):
+        lab = Lab(hosts, region)
+        try:
+            yield lab
+        finally:
+            lab.close()
 
 
 def test_a_machine_boots_from_the_image_and_leaves_it_alone(lab: Lab) -> None:

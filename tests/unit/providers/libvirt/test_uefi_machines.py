@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.libvirt_daemons import POOLS, LibvirtHost
+from support.libvirt_regions import Region, one_region
 from support.tiny_guest import await_text
 from support.uefi_guest import DISK_MIB, write_uefi_disk
 
@@ -20,7 +19,6 @@ from providers.libvirt import machines
 from providers.libvirt.descriptions import Copy
 from providers.libvirt.hosts import Hosts
 from providers.libvirt.machines import MachineRoom
-from providers.libvirt.settings import Host, Settings
 from providers.protocol import Machine, MachineOrder
 
 IMAGE = Address("corp", "web", "1.0.0", "eastus")
@@ -33,14 +31,12 @@ TRUSTED = {**V2, "features": {"SecurityType": {"value": "TrustedLaunch"}}}
 
 
 class Lab:
-    """A region of a test's own, with one image in it that starts by UEFI and by nothing else."""
+    """A region with one image in it that starts by UEFI and by nothing else."""
 
-    def __init__(self, host: LibvirtHost) -> None:
-        self.host = host
-        self.pool_name = f"uefi-{uuid.uuid4().hex[:8]}"
-        self.folder = host.define_pool(self.pool_name)
+    def __init__(self, hosts: Hosts, region: Region) -> None:
+        self.hosts, self.host = hosts, region.host
+        self.folder, self.pool_name = region.folder, region.pool.name
         write_uefi_disk(self.folder / "os", SCRIPT)
-        self.hosts = Hosts(Settings("default", {"eastus": Host("eastus", host.uri, self.pool_name)}))
         copies = [Copy("os", "os", 1, DISK_MIB << 20, "raw", "", "")]
         self.room = MachineRoom(self.hosts, lambda _: copies)
 
@@ -63,19 +59,16 @@ class Lab:
     def close(self) -> None:
         for machine in self.room.all("eastus"):
             self.delete(machine)
-        self.hosts.close()
-        self.host.virsh("pool-destroy", self.pool_name)
-        self.host.virsh("pool-undefine", self.pool_name)
-        shutil.rmtree(self.folder)
 
 
 @pytest.fixture
 def lab(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Lab]:
-    lab = Lab(libvirt_hosts[0])
-    try:
-        yield lab
-    finally:
-        lab.close()
+    with one_region(libvirt_hosts[0]) as (hosts, region):
+        lab = Lab(hosts, region)
+        try:
+            yield lab
+        finally:
+            lab.close()
 
 
 def variables(lab: Lab, machine: Machine) -> Path:
