@@ -39,9 +39,12 @@ class Pool:
         return True
 
     def names(self) -> tuple[str, ...]:
-        """The names of all volumes, sorted: one question, however many there are."""
+        """The names of all volumes, sorted: one question, however many there are.
+
+        `listVolumes` asks twice, for how many there are and for so many names: what came between pushes others out.
+        """
         with self._asking("listing its volumes") as pool:
-            return tuple(sorted(pool.listVolumes()))
+            return tuple(sorted(volume.name() for volume in pool.listAllVolumes()))
 
     def volumes(self, refresh: bool = False) -> Mapping[str, Volume]:
         """All volumes by name; `refresh`: look at the directory first, if the pool is not at work for somebody."""

@@ -140,6 +140,31 @@ def test_a_clone_has_the_content_and_its_holes(regions: Regions, disk_format: st
     assert (tmp_path / "back").read_bytes() == raw.read_bytes()
 
 
+def test_what_is_there_all_the_time_is_always_listed(regions: Regions) -> None:
+    """However many volumes others make and remove meanwhile."""
+    pool = regions.east.pool
+    kept = [f"kept{number}" for number in range(20)]
+    for name in kept:
+        pool.create(name, 1000, "raw")
+    over = threading.Event()
+
+    def come_and_go(who: int) -> None:
+        while not over.is_set():
+            pool.create(f"other{who}", 1000, "raw")
+            pool.delete(f"other{who}")
+
+    threads = [threading.Thread(target=come_and_go, args=(who,)) for who in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(500):
+            assert set(kept) <= set(pool.names())
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
 def test_clones_may_go_in_both_directions_between_two_pools(regions: Regions) -> None:
     """libvirt stops for good when two such calls meet."""
     east, north = regions.east, regions.north
