@@ -19,11 +19,11 @@ help:
 	@echo "make clean   remove what these made in this folder"
 
 demo: $(VENV)/ready
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" manifests/examples/demo.sh
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" reconciler/manifests/examples/demo.sh
 
 demo-libvirt: $(VENV)/ready-to-develop
 	@.ci/setup libvirt
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.libvirt_ssh manifests/examples/demo-libvirt.sh
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.libvirt.ssh reconciler/manifests/examples/demo-libvirt.sh
 
 test: $(VENV)/ready-to-develop
 	@.ci/setup tools
@@ -47,11 +47,11 @@ lint: $(VENV)/ready-to-develop
 
 docs: $(VENV)/ready-to-develop
 	@.ci/setup azurite
-	@$(PYTHON_IN_VENV) -m manifests.reference > docs/manifest.md
+	@$(PYTHON_IN_VENV) -m reconciler.manifests.schema.reference > docs/manifest.md
 	@PATH="$$PATH:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
 
 clean:
-	rm -rf $(VENV) .tools .az build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .tools .az build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml .ci/setup
 	@.ci/setup python

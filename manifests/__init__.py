@@ -1,1 +1,1 @@
-"""What is wanted: the vocabulary every package shares, and the manifests people write."""
+"""The desired world, and the vocabulary that all rooms share."""

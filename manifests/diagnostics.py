@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from manifests.address import Address
+    from reconciler.manifests.address import Address
 
 
 class Severity(StrEnum):

@@ -2,8 +2,8 @@
 
 ReconcilerError
 ├── ManifestError             what people wrote cannot be used; carries every fault found
-├── state.errors.StateError   the state store refuses
-├── providers.errors.ProviderError   a backend refuses or fails
+├── reconciler.state.errors.StateError   the state store refuses
+├── reconciler.providers.errors.ProviderError   a backend refuses or fails
 └── reconciler.errors.*       planning and applying refuse
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from manifests.diagnostics import Diagnostic
+    from reconciler.manifests.diagnostics import Diagnostic
 
 
 class ReconcilerError(Exception):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from manifests.address import Address
-from manifests.diagnostics import Diagnostic
-from manifests.resource import Origin, Resource
+from reconciler.manifests.address import Address
+from reconciler.manifests.diagnostics import Diagnostic
+from reconciler.manifests.resource import Origin, Resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,3 @@ class Project:
     providers: Mapping[str, ProviderSettings]
     values: Mapping[str, str]
     region_sets: Mapping[str, tuple[str, ...]]
-
-
-def load_project(directory: Path, environment: str | None = None) -> Project:
-    """The project in `directory`, in `environment` or the default one.
-
-    Raises: ManifestError when there is no project file, it has faults, or it knows no such environment.
-    """
-    from manifests.project_loading import read_project  # brings in YAML and the models
-
-    return read_project(directory, environment)

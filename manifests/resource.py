@@ -9,9 +9,9 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from manifests.address import Address, Kind
-from manifests.diagnostics import Position
-from manifests.values import Attributes, canonical_json, digest
+from reconciler.manifests.address import Address, Kind
+from reconciler.manifests.diagnostics import Position
+from reconciler.manifests.values import Attributes, canonical_json, digest
 
 
 class Mutability(StrEnum):

@@ -1,1 +1,1 @@
-"""What is there: one file or folder for each backend."""
+"""How worlds are reached: the protocol that a backend fulfils, and a folder for each backend."""

@@ -10,7 +10,7 @@ ProviderError
 
 from __future__ import annotations
 
-from manifests.errors import ReconcilerError
+from reconciler.manifests.errors import ReconcilerError
 
 
 class ProviderError(ReconcilerError):

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from manifests.address import Address
-from manifests.values import Attributes
-from providers.errors import ProviderError
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.errors import ProviderError
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from providers.errors import ProviderError, Unsupported
-from providers.protocol import Provider
+from reconciler.manifests.installation import install_extra
+from reconciler.providers.errors import ProviderError, Unsupported
+from reconciler.providers.protocol import Provider
 
 GROUP = "reconciler.providers"
 
@@ -43,7 +44,7 @@ def create_provider(config: ProviderConfig) -> Provider:
     except ImportError as cause:
         raise ProviderError(
             f"provider '{config.name}': the backend '{config.type}' needs a package that is missing: {cause}",
-            f"install it with: pip install 'reconciler[{config.type}]'",
+            f"install it, in reconciler's checkout: {install_extra(config.type)}",
         ) from cause
 
 
@@ -58,7 +59,7 @@ def _own_factory(kind: str) -> ProviderFactory | None:
     """`create_provider` of the folder of that name beside this file; None when there is none."""
     if not kind.isidentifier() or not (Path(__file__).parent / kind / "provider.py").is_file():
         return None
-    factory: ProviderFactory = import_module(f"providers.{kind}.provider").create_provider
+    factory: ProviderFactory = import_module(f"reconciler.providers.{kind}.provider").create_provider
     return factory
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from manifests.address import Address
-from manifests.manifest import Manifest
-from manifests.resource import DriftException
-from providers.protocol import Condition, Observed
-from reconciler.actions import AttributeChange
-from reconciler.diff import attribute_changes
-from reconciler.refresh import World
-from state.records import Record, State
+from reconciler.manifests.address import Address
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.resource import DriftException
+from reconciler.planning.actions import AttributeChange
+from reconciler.planning.diff import attribute_changes
+from reconciler.planning.refresh import World
+from reconciler.providers.protocol import Condition, Observed
+from reconciler.state.records import Record, State
 
 
 class DriftKind(StrEnum):

@@ -10,28 +10,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manifests.address import Address
-from manifests.cache import Glance, load
-from manifests.cache import glance as look
-from manifests.errors import ReconcilerError
-from manifests.manifest import Manifest
-from manifests.project import DEFAULT_ENVIRONMENT, Project
-from providers.protocol import Provider, Reader
-from providers.registry import ProviderConfig, create_provider
+from reconciler.manifests.address import Address
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.manifests.loading.cache import Glance, load
+from reconciler.manifests.loading.cache import glance as look
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
+from reconciler.providers.protocol import Provider, Reader
+from reconciler.providers.registry import ProviderConfig, create_provider
 from reconciler.reporting import Reporter
-from state.records import Record, Run, State, Status
-from state.store import Lease, StateStore, StateWrite, open_store
+from reconciler.state.opening import open_store
+from reconciler.state.records import Record, Run, State, Status
+from reconciler.state.store import Lease, StateStore, StateWrite
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from reconciler.apply import ApplyResult
+    from reconciler.applying.apply import ApplyResult
+    from reconciler.applying.execution import Interrupt
     from reconciler.drift import DriftReport
-    from reconciler.execution import Interrupt
     from reconciler.graph import ResourceGraph
-    from reconciler.plan import Plan, PlanOptions
-    from reconciler.refresh import World
-    from reconciler.settled import Settled
+    from reconciler.noop_cache import Settled
+    from reconciler.planning.plan import Plan, PlanOptions
+    from reconciler.planning.refresh import World
 
 
 def utc_now() -> datetime:
@@ -121,8 +122,8 @@ class Engine(AbstractContextManager["Engine"]):
 
     def plan(self, options: PlanOptions, *, refresh: bool = True) -> Plan:
         """What there is to do. Reads only; an empty plan is remembered in the project's cache."""
-        from reconciler.plan import PlanOptions
-        from reconciler.settled import remember
+        from reconciler.noop_cache import remember
+        from reconciler.planning.plan import PlanOptions
 
         plain = refresh and options == PlanOptions()
         if plain and (settled := self._settled_plan(options)):
@@ -136,8 +137,8 @@ class Engine(AbstractContextManager["Engine"]):
 
     def _settled_plan(self, options: PlanOptions) -> Plan | None:
         """The empty plan, if the last one was empty and neither manifests, state, objects nor sources have changed."""
-        from reconciler.plan import Plan
-        from reconciler.settled import key_of, recall, still_settled
+        from reconciler.noop_cache import key_of, recall, still_settled
+        from reconciler.planning.plan import Plan
 
         glance = self._glance
         if glance is None or glance.dated:
@@ -153,7 +154,7 @@ class Engine(AbstractContextManager["Engine"]):
 
     def _to_remember(self, state: State) -> Settled | None:
         """What to remember if the plan turns out empty; nothing where dates or renamed objects must be looked at."""
-        from reconciler.settled import Settled, key_of, source_identities
+        from reconciler.noop_cache import Settled, key_of, source_identities
 
         loaded = self.manifest.digest
         glance = look(self.directory, self.environment)
@@ -167,10 +168,10 @@ class Engine(AbstractContextManager["Engine"]):
         return self.directory / ".reconciler" / "cache" / f"settled-{self.project.environment}.json"
 
     def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True) -> Plan:
-        from reconciler.planner import PlanInputs, make_plan
-        from reconciler.positions import with_positions
-        from reconciler.refresh import as_recorded
-        from reconciler.sources import check_sources
+        from reconciler.planning.change_positions import with_positions
+        from reconciler.planning.planner import PlanInputs, make_plan
+        from reconciler.planning.refresh import as_recorded
+        from reconciler.planning.source_checks import check_sources
 
         world = self._observe(state) if refresh else as_recorded(state)
         readers: Mapping[str, Reader] = self.providers
@@ -190,7 +191,7 @@ class Engine(AbstractContextManager["Engine"]):
         return with_positions(plan, self.directory)
 
     def _observe(self, state: State, *, unmanaged: bool = False, deep: bool = False) -> World:
-        from reconciler.refresh import observe
+        from reconciler.planning.refresh import observe
 
         manifest = self.manifest
         self.reporter.stage("refresh")
@@ -200,7 +201,7 @@ class Engine(AbstractContextManager["Engine"]):
 
     def save_plan(self, plan: Plan, path: Path) -> None:
         """Writes a plan for `apply_saved`, signed with this state's key; a state that did not exist begins with it."""
-        from reconciler.plan_file import save_plan
+        from reconciler.planning.plan_file import save_plan
 
         key = self.store.signing_key()
         bound = plan if plan.lineage else replace(plan, lineage=self.store.summary().lineage)
@@ -208,7 +209,7 @@ class Engine(AbstractContextManager["Engine"]):
 
     def load_plan(self, path: Path) -> Plan:
         """A saved plan, as it was saved. Raises: BadPlanFile."""
-        from reconciler.plan_file import load_plan
+        from reconciler.planning.plan_file import load_plan
 
         return load_plan(path, self.project.environment, self.store.signing_key())
 
@@ -251,7 +252,7 @@ class Engine(AbstractContextManager["Engine"]):
         Raises: BadPlanFile, StalePlan, PlanRefused, Unreachable, StateError.
         """
         from reconciler.errors import StalePlan
-        from reconciler.plan_file import stale_because
+        from reconciler.planning.plan_file import stale_because
 
         saved = self.load_plan(path)
         self.settle(interrupt)
@@ -280,9 +281,9 @@ class Engine(AbstractContextManager["Engine"]):
 
         import uuid
 
-        from reconciler.apply import apply_plan
-        from reconciler.execution import ApplyContext
-        from reconciler.plan_file import plan_digest
+        from reconciler.applying.apply import apply_plan
+        from reconciler.applying.execution import ApplyContext
+        from reconciler.planning.plan_file import plan_digest
 
         started = self.clock().isoformat()
         run = Run(
@@ -321,7 +322,7 @@ class Engine(AbstractContextManager["Engine"]):
         state = self.store.read()
         if not state.intents:
             return
-        from reconciler.apply import settle
+        from reconciler.applying.apply import settle
 
         with self._lease(frozenset(address.gallery for address in state.intents)) as lease:
             declared = self.manifest.resources.keys()
@@ -337,7 +338,7 @@ class Engine(AbstractContextManager["Engine"]):
     def latest(self, definition: Address) -> Mapping[str, str]:
         """Region -> the version that is `latest` there, of the usable replicas."""
         from reconciler.latest import latest_by_region
-        from reconciler.refresh import as_recorded
+        from reconciler.planning.refresh import as_recorded
 
         state = self.store.read()
         world = as_recorded(state)

@@ -1,6 +1,6 @@
 """What stops the engine.
 
-ReconcilerError (manifests.errors)
+ReconcilerError (reconciler.manifests.errors)
 ├── PlanRefused        the plan has errors or blocked changes, so nothing is applied; carries the plan
 ├── Unreachable        a provider could not be asked, so nothing can be said about some addresses
 ├── StalePlan          the world has moved on since the plan was saved
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from manifests.errors import ReconcilerError
+from reconciler.manifests.errors import ReconcilerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from manifests.address import Address
-    from reconciler.plan import Plan
+    from reconciler.manifests.address import Address
+    from reconciler.planning.plan import Plan
 
 
 class PlanRefused(ReconcilerError):

@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from manifests.address import Address
-from manifests.resource import Resource
 from reconciler.errors import ReferenceCycle
+from reconciler.manifests.address import Address
+from reconciler.manifests.resource import Resource
 
 if TYPE_CHECKING:
     from networkx import DiGraph

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from manifests.address import Address, version_number
+from reconciler.manifests.address import Address, version_number
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from manifests.address import Address
-from manifests.errors import ReconcilerError
-from manifests.values import Attributes
-from providers.errors import ProviderError, Unsupported
-from providers.protocol import Condition, Machine, MachineOrder, Machines, Provider
 from reconciler.engine import Engine
-from state.records import Record, State, Status
+from reconciler.manifests.address import Address
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.manifests.values import Attributes
+from reconciler.providers.errors import ProviderError, Unsupported
+from reconciler.providers.protocol import Condition, Machine, MachineOrder, Machines, Provider
+from reconciler.state.records import Record, State, Status
 
 LATEST = "latest"
 _MIB_PER_GIB = 1024

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from manifests.address import Address
-from state.records import Record
+from reconciler.manifests.address import Address
+from reconciler.state.records import Record
 
 
 class Names:

@@ -6,9 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from manifests.address import Address
-    from manifests.errors import ReconcilerError
-    from providers.protocol import Step
+    from reconciler.manifests.address import Address
+    from reconciler.manifests.errors import ReconcilerError
+    from reconciler.providers.protocol import Step
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""What was done: records, journal, runs and leases."""
+"""What was done: records, journal, runs and leases, in SQLite or PostgreSQL."""

@@ -10,7 +10,7 @@ StateError
 
 from __future__ import annotations
 
-from manifests.errors import ReconcilerError
+from reconciler.manifests.errors import ReconcilerError
 
 
 class StateError(ReconcilerError):

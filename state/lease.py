@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from manifests.address import Address
-from state.database import Database
-from state.errors import LockHeld, StaleWrite
-from state.store import Lease
+from reconciler.manifests.address import Address
+from reconciler.state.database import Database
+from reconciler.state.errors import LockHeld, StaleWrite
+from reconciler.state.store import Lease
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from state.database import Database, Statement
+from reconciler.state.database import Database, Statement
 
 SCHEMA_VERSION = 2
 

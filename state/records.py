@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from manifests.address import Address
-from manifests.values import Attributes
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
 
 
 class Status(StrEnum):

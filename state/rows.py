@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from manifests.address import Address
-from manifests.pause import collection_paused
-from manifests.values import canonical_json
-from state.database import Row
-from state.records import Intent, Record, Run, Status
+from reconciler.manifests.address import Address
+from reconciler.manifests.loading.gc_pause import collection_paused
+from reconciler.manifests.values import canonical_json
+from reconciler.state.database import Row
+from reconciler.state.records import Intent, Record, Run, Status
 
 _new_tuple = tuple.__new__  # a named tuple's own constructor takes twice as long
 

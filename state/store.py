@@ -1,14 +1,13 @@
-"""`StateStore`: what every store promises, and `open_store`, which finds the one for a URL."""
+"""`StateStore`: what every store promises."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from manifests.address import Address
-from state.records import Intent, Record, Run, State
+from reconciler.manifests.address import Address
+from reconciler.state.records import Intent, Record, Run, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +98,3 @@ class StateStore(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def open_store(url: str, project: str, base: Path) -> StateStore:
-    """The store at `url`; relative SQLite paths start at `base`. Makes nothing: see `StateStore`.
-
-    Raises: StateError when it cannot be used: corrupt, newer than this program, of another project, or an unknown URL.
-    """
-    from state.sql_store import open_sql_store
-
-    return open_sql_store(url, project, base)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from support.azurite import RunningAzurite
-    from support.libvirt_daemons import LibvirtHost
+    from support.azure.azurite import RunningAzurite
+    from support.libvirt.daemons import LibvirtHost
 
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAzurite]:
     """A blob service for the whole run: every test has containers or names of its own."""
-    from support.azurite import running_azurite
+    from support.azure.azurite import running_azurite
 
     with running_azurite(tmp_path_factory.mktemp("azurite")) as server:
         yield server
@@ -26,7 +26,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAzurite
 def libvirt_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LibvirtHost, ...]]:
     """Two hypervisor hosts for the whole run: every test has pools and machines of its own, and a host that a test
     stops it starts again."""
-    from support.libvirt_daemons import running_daemons
+    from support.libvirt.daemons import running_daemons
 
     with running_daemons(tmp_path_factory.mktemp("hosts")) as hosts:
         yield hosts

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -15,86 +16,45 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
+PRODUCT = "reconciler"
+LINKED = ("manifests", "providers", "state")
+"""Top-level folders that are packages of the product, by links."""
 
-MAY_IMPORT = {
-    "manifests": set(),
-    "state": {"manifests"},
-    "providers": {"manifests"},
-    "reconciler": {"manifests", "state", "providers"},
-}
+MOST_IN_A_FOLDER = 15
+
+LAYERS: dict[str, list[list[str]]] = tomllib.loads((ROOT / "docs/contributing/layers.toml").read_text("utf-8"))
+"""Package -> its rooms from the ground up."""
 
 DOORS = {
-    "azure": ("providers.azure", "providers.emulator"),
-    "deepdiff": ("reconciler.diff",),
-    "jwt": ("providers.emulator.tokens",),
-    "libvirt": ("providers.libvirt",),
+    "azure": ("reconciler.providers.azure", "reconciler.providers.emulator"),
+    "deepdiff": ("reconciler.planning.diff",),
+    "jwt": ("reconciler.providers.emulator.http.tokens",),
+    "libvirt": ("reconciler.providers.libvirt",),
     "networkx": ("reconciler.graph",),
-    "psycopg": ("state.sql_store",),
-    "pycdlib": ("providers.libvirt.seed",),
-    "pydantic": ("manifests",),
-    "pydantic_core": ("manifests",),
+    "psycopg": ("reconciler.state.sql_store",),
+    "pycdlib": ("reconciler.providers.libvirt.machines.cloud_init_seed",),
+    "pydantic": ("reconciler.manifests",),
+    "pydantic_core": ("reconciler.manifests",),
     "rich": ("reconciler.views", "reconciler.cli"),
-    "sqlite3": ("state.sql_store", "providers.emulator.store"),
-    "starlette": ("providers.emulator.app", "providers.emulator.listening"),
-    "trustme": ("providers.emulator.tls",),
+    "sqlite3": ("reconciler.state.sql_store", "reconciler.providers.emulator.core.store"),
+    "starlette": ("reconciler.providers.emulator.http.app", "reconciler.providers.emulator.http.listener"),
+    "trustme": ("reconciler.providers.emulator.http.tls",),
     "typer": ("reconciler.cli",),
-    "uvicorn": ("providers.emulator.listening",),
-    "yaml": ("manifests.loading",),
+    "uvicorn": ("reconciler.providers.emulator.http.listener",),
+    "yaml": ("reconciler.manifests.parsing",),
 }
 """Library -> the modules, or packages, that may import it."""
 
-LAYERS = (
-    ("errors", "actions", "reporting"),
-    ("diff", "graph", "latest", "names", "sources"),
-    ("costs", "decisions", "refresh", "safety", "selection", "support"),
-    ("plan",),
-    ("planner",),
-    ("drift", "operations", "outcomes", "plan_file", "positions", "settled"),
-    ("execution",),
-    ("apply",),
-    ("views",),
-    ("engine",),
-    ("machines",),
-    ("cli",),
-    ("__main__",),
-)
-"""The rooms of `reconciler` from the ground up: one imports its own floor and those below."""
+EFFECTFUL = ("change_positions", "plan_file", "refresh", "source_checks")
+"""The rooms of `reconciler.planning` that read or write; all others there decide, and are pure."""
 
-PURE = (
-    "actions",
-    "costs",
-    "decisions",
-    "diff",
-    "drift",
-    "graph",
-    "latest",
-    "names",
-    "plan",
-    "planner",
-    "safety",
-    "selection",
-    "support",
-)
+PURE_BESIDES = ("reconciler.drift", "reconciler.graph", "reconciler.latest", "reconciler.names")
+
 EFFECTS = {
-    "getpass",
-    "glob",
-    "io",
-    "logging",
-    "os",
-    "pathlib",
-    "random",
-    "secrets",
-    "shutil",
-    "socket",
-    "sqlite3",
-    "subprocess",
-} | {
-    "tempfile",
-    "threading",
-    "time",
-    "uuid",
+    *("getpass", "glob", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "sqlite3"),
+    *("subprocess", "tempfile", "threading", "time", "uuid"),
 }
 
 DISTRIBUTIONS = {
@@ -135,19 +95,32 @@ class Import:
 
 
 @cache
-def sources(folder: str) -> dict[str, ast.Module]:
-    """Every module below `folder` by its dotted name."""
+def sources(package: str) -> dict[str, ast.Module]:
+    """Every module in `package` (or below the folder of that name) by its dotted name."""
     return {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
-            path.read_text("utf-8")
-        )
-        for path in sorted((ROOT / folder).rglob("*.py"))
+        module_name(Path(folder, name)): ast.parse(Path(folder, name).read_text("utf-8"))
+        for folder, folders, names in os.walk(ROOT / package.replace(".", "/"), followlinks=True)
+        for name in sorted(names)
+        if name.endswith(".py") and folders.sort() is None
     }
 
 
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 @cache
-def imports(folder: str) -> tuple[Import, ...]:
-    return tuple(found for name, tree in sources(folder).items() for found in imports_of(name, tree.body, When.LOADED))
+def imports(package: str) -> tuple[Import, ...]:
+    return tuple(found for name, tree in sources(package).items() for found in imports_of(name, tree.body, When.LOADED))
+
+
+def edges(package: str) -> Iterator[Import]:
+    """The imports within `package` that happen when it runs, each with the module that it loads."""
+    modules = sources(package)
+    for found in imports(package):
+        target = found.imported if found.imported in modules else found.imported.rpartition(".")[0]
+        if target in modules and target != found.importer and found.when is not When.TYPING:
+            yield replace(found, imported=target)
 
 
 def imports_of(name: str, nodes: Iterable[ast.AST], when: When) -> Iterator[Import]:
@@ -176,80 +149,103 @@ def is_within(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def room(module: str) -> str:
-    """The file or folder of `reconciler` that a module is part of; empty for the package itself."""
-    return module.split(".")[1] if module.count(".") else ""
+def room(module: str, package: str) -> str:
+    """The file or folder of `package` that a module is part of; empty for the package itself and for others."""
+    return module.removeprefix(f"{package}.").partition(".")[0] if module.startswith(f"{package}.") else ""
 
 
-def floor(room_name: str) -> int:
-    return next(number for number, rooms in enumerate(LAYERS) if room_name in rooms)
+def test_the_checkout_has_one_import_root() -> None:
+    links = {path.name: path.readlink() for path in (ROOT / PRODUCT).iterdir() if path.is_symlink()}
+    assert links in ({name: Path("..", name) for name in LINKED}, {})  # an archive holds files instead of links
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - set(LINKED)
+    assert packages == {PRODUCT}
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_packages_import_one_way(package: str) -> None:
-    allowed = MAY_IMPORT[package] | {package}
-    wrong = [str(found) for found in imports(package) if top(found.imported) in MAY_IMPORT.keys() - allowed]
+@pytest.mark.parametrize("folder", [PRODUCT, "tests"])
+def test_everything_is_imported_from_that_root(folder: str) -> None:
+    wrong = [str(found) for found in imports(folder) if top(found.imported) in LINKED]
     assert not wrong
 
 
 def test_the_product_does_not_import_its_tests() -> None:
     test_folders = {path.name for path in (ROOT / "tests").iterdir()} | {"tests"}
-    wrong = [str(found) for package in MAY_IMPORT for found in imports(package) if top(found.imported) in test_folders]
-    assert not wrong
+    assert not [str(found) for found in imports(PRODUCT) if top(found.imported) in test_folders]
 
 
 @pytest.mark.parametrize("library", DOORS)
 def test_libraries_have_one_door(library: str) -> None:
-    users = {found.importer for package in MAY_IMPORT for found in imports(package) if top(found.imported) == library}
+    users = {found.importer for found in imports(PRODUCT) if top(found.imported) == library}
     assert {user for user in users if not any(is_within(user, door) for door in DOORS[library])} == set()
     assert users, f"nobody imports {library}: remove its door"
 
 
-def test_every_room_of_the_reconciler_stands_on_one_floor() -> None:
-    rooms = {room(module) for module in sources("reconciler")} - {""}
-    assert rooms == {name for layer in LAYERS for name in layer}
+@pytest.mark.parametrize("package", LAYERS)
+def test_every_room_has_its_layer(package: str) -> None:
+    rooms = {room(module, package) for module in sources(package)} - {""}
+    assert sorted(rooms) == sorted(name for layer in LAYERS[package] for name in layer)
 
 
-def test_rooms_of_the_reconciler_import_downwards() -> None:
-    rooms = {name for layer in LAYERS for name in layer}
+@pytest.mark.parametrize("package", LAYERS)
+def test_rooms_import_from_lower_layers(package: str) -> None:
+    layer = {name: number for number, rooms in enumerate(LAYERS[package]) for name in rooms}
     wrong = [
         str(found)
-        for found in imports("reconciler")
-        if top(found.imported) == "reconciler" and found.when is not When.TYPING
-        if {room(found.importer), room(found.imported)} <= rooms
-        if floor(room(found.imported)) > floor(room(found.importer))
+        for found in edges(package)
+        if (below := room(found.imported, package)) and (above := room(found.importer, package)) and above != below
+        if layer[below] >= layer[above]
     ]
     assert not wrong
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_modules_do_not_load_in_circles(package: str) -> None:
-    modules = sources(package)
-    edges: dict[str, set[str]] = {name: set() for name in modules}
-    for found in imports(package):
-        target = found.imported if found.imported in modules else found.imported.rpartition(".")[0]
-        if target in modules and target != found.importer and found.when is When.LOADED:
-            edges[found.importer].add(target)
+def test_wings_are_in_the_layers() -> None:
+    """A folder that holds folders of its own says which way its arrows point."""
+    folders = {name.rpartition(".")[0] for name in sources(PRODUCT) if name.count(".") > 1}
+    parents = {name.rpartition(".")[0] for name in folders if name.count(".")}
+    assert parents <= LAYERS.keys()
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    """Imports inside functions count: a circle that is only loaded late is a circle."""
+    graph: dict[str, set[str]] = {name: set() for name in sources(PRODUCT)}
+    for found in edges(PRODUCT):
+        graph[found.importer].add(found.imported)
     try:
-        TopologicalSorter(edges).prepare()
+        TopologicalSorter(graph).prepare()
     except CycleError as cause:
         pytest.fail(" -> ".join(cause.args[1]))
+
+
+def is_pure(module: str) -> bool:
+    if module in PURE_BESIDES:
+        return True
+    return is_within(module, "reconciler.planning") and room(module, "reconciler.planning") not in EFFECTFUL
 
 
 def test_decisions_are_pure() -> None:
     wrong = [
         str(found)
-        for found in imports("reconciler")
-        if room(found.importer) in PURE and found.when is not When.TYPING and top(found.imported) in EFFECTS
+        for found in imports(PRODUCT)
+        if is_pure(found.importer) and found.when is not When.TYPING and top(found.imported) in EFFECTS
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("folder", [PRODUCT, "tests"])
+def test_a_folder_can_be_taken_in(folder: str) -> None:
+    """At most fifteen modules in a folder, or sixteen with its `__init__`; what grows past that gets rooms."""
+    crowded = {
+        str(path.relative_to(ROOT)): len(names)
+        for path, _, files in os.walk(ROOT / folder, followlinks=True)
+        if len(names := [name for name in files if name.endswith(".py") and name != "__init__.py"]) > MOST_IN_A_FOLDER
+        for path in [Path(path)]
+    }
+    assert crowded == {}
 
 
 def test_only_commands_and_views_speak_to_people() -> None:
     wrong = [
         f"{name}:{node.lineno}"
-        for package in MAY_IMPORT
-        for name, tree in sources(package).items()
+        for name, tree in sources(PRODUCT).items()
         if not is_within(name, "reconciler.cli") and not is_within(name, "reconciler.views")
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"print", "input"}
@@ -259,7 +255,7 @@ def test_only_commands_and_views_speak_to_people() -> None:
 
 def third_party(folder: str) -> set[str]:
     """The distributions that modules below `folder` import."""
-    ours = {*MAY_IMPORT, *(path.stem for path in (ROOT / "tests").iterdir())}
+    ours = {PRODUCT, *(path.stem for path in (ROOT / "tests").iterdir())}
     foreign = {found.imported for found in imports(folder) if top(found.imported) not in ours | sys.stdlib_module_names}
     return {brought_by(name) for name in foreign}
 
@@ -287,16 +283,10 @@ def optional() -> set[str]:
 
 def test_what_is_imported_is_declared_and_the_reverse() -> None:
     required = {distribution(entry) for entry in project()["dependencies"]}
-    imported = set().union(*(third_party(package) for package in MAY_IMPORT))
-    assert imported == required | optional()
+    assert third_party(PRODUCT) == required | optional()
 
 
 def test_what_tests_import_is_declared() -> None:
     extra = {distribution(entry) for entry in project()["optional-dependencies"]["test"]}
     required = {distribution(entry) for entry in project()["dependencies"]}
     assert third_party("tests") <= extra | required | optional()
-
-
-def test_packages_are_listed_by_name() -> None:
-    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert folders == set(MAY_IMPORT)

@@ -1,1 +1,1 @@
-"""Projects to copy, and the disk image they use."""
+"""Projects to copy; each is loaded, planned and played by tests."""

@@ -1,6 +1,6 @@
 """A disk image that boots and says a line on its first serial port: small enough to make anywhere, real enough to run.
 
-python -m manifests.examples.boot_image images/web.img --message "hello"
+python -m reconciler.manifests.examples.boot_image images/web.img --message "hello"
 """
 
 from __future__ import annotations

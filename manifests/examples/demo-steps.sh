@@ -21,7 +21,7 @@ expect() {
 boot_image() {
     local file=$1
     shift
-    python -m manifests.examples.boot_image "images/$file" --message "hello from ${file%.*}" "$@"
+    python -m reconciler.manifests.examples.boot_image "images/$file" --message "hello from ${file%.*}" "$@"
 }
 
 three_images() {

@@ -1,1 +1,1 @@
-"""The kinds of document people write: one file each, strict, with the rule of change beside every attribute."""
+"""The kinds of document: one file each, strict, with the rule of change beside every attribute."""

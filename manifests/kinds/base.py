@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
-from manifests.faults import Refusal
-from manifests.resource import Mutability, Rule
-from manifests.values import canonical_json
+from reconciler.manifests.problems import Refusal
+from reconciler.manifests.resource import Mutability, Rule
+from reconciler.manifests.values import canonical_json
 
 IMAGES_DOC = "Azure documentation: store and share images in a gallery"
 UPDATE_DOC = "Azure documentation: update gallery resources"

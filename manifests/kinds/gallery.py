@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from manifests.faults import Refusal
-from manifests.kinds.base import (
+from reconciler.manifests.kinds.base import (
     ARM_API,
     CAUTION,
     IMAGES_DOC,
@@ -15,9 +14,10 @@ from manifests.kinds.base import (
     KindModel,
     Model,
 )
-from manifests.kinds.lifecycle import LifecycleEntry
-from manifests.kinds.scalars import Choice, Flag, GalleryName, RegionName, Text, Whole
-from manifests.resource import Mutability, Rule
+from reconciler.manifests.kinds.lifecycle import LifecycleEntry
+from reconciler.manifests.kinds.scalars import Choice, Flag, GalleryName, RegionName, Text, Whole
+from reconciler.manifests.problems import Refusal
+from reconciler.manifests.resource import Mutability, Rule
 
 MOST_SUBSCRIPTIONS = 30
 MOST_TENANTS = 5

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from manifests.address import Address
-from manifests.faults import Refusal
-from manifests.kinds.base import (
+from reconciler.manifests.address import Address
+from reconciler.manifests.kinds.base import (
     ARM_API,
     CAUTION,
     IMAGES_DOC,
@@ -17,9 +16,9 @@ from manifests.kinds.base import (
     Model,
     UniqueBy,
 )
-from manifests.kinds.image_version import VersionSettings
-from manifests.kinds.lifecycle import LifecycleEntry
-from manifests.kinds.scalars import (
+from reconciler.manifests.kinds.image_version import VersionSettings
+from reconciler.manifests.kinds.lifecycle import LifecycleEntry
+from reconciler.manifests.kinds.scalars import (
     FEATURES,
     AddressText,
     Choice,
@@ -32,7 +31,8 @@ from manifests.kinds.scalars import (
     VersionName,
     Whole,
 )
-from manifests.resource import Mutability, Rule
+from reconciler.manifests.problems import Refusal
+from reconciler.manifests.resource import Mutability, Rule
 
 IDENTIFIER_RULE = "allowed: letters, digits, '.', '_' and '-', not ending in '.'"
 IDENTIFIER = r"[A-Za-z0-9._-]*[A-Za-z0-9_-]"

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from manifests.address import Address
-from manifests.faults import Refusal
-from manifests.kinds.base import (
+from reconciler.manifests.address import Address
+from reconciler.manifests.kinds.base import (
     ARM_API,
     CAUTION,
     IMAGES_DOC,
@@ -17,10 +16,11 @@ from manifests.kinds.base import (
     Model,
     UniqueBy,
 )
-from manifests.kinds.lifecycle import LifecycleEntry
-from manifests.kinds.scalars import AddressText, Choice, Flag, Moment, RegionName, Text, VersionName, Whole
-from manifests.kinds.target_region import MOST_REPLICAS, STORAGE_TYPES, Encryption, TargetRegionEntry
-from manifests.resource import Mutability, Rule
+from reconciler.manifests.kinds.lifecycle import LifecycleEntry
+from reconciler.manifests.kinds.scalars import AddressText, Choice, Flag, Moment, RegionName, Text, VersionName, Whole
+from reconciler.manifests.kinds.target_region import MOST_REPLICAS, STORAGE_TYPES, Encryption, TargetRegionEntry
+from reconciler.manifests.problems import Refusal
+from reconciler.manifests.resource import Mutability, Rule
 
 HOST_CACHING = ("None", "ReadOnly", "ReadWrite")
 DISK_STYLES = ("file", "vhd", "disk", "snapshot")

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from manifests.kinds.base import Model
-from manifests.kinds.scalars import Choice, Flag, Moment, Text
-from manifests.resource import DriftException, Lifecycle, OnRemove
+from reconciler.manifests.kinds.base import Model
+from reconciler.manifests.kinds.scalars import Choice, Flag, Moment, Text
+from reconciler.manifests.resource import DriftException, Lifecycle, OnRemove
 
 AttributePath = Annotated[
     str, Text(r"[A-Za-z][^\s.]*(\.[^\s.]+)*", "write an attribute such as description or tags.owner")

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from manifests.address import Address
-from manifests.kinds.base import KindModel
-from manifests.kinds.scalars import AddressText
+from reconciler.manifests.address import Address
+from reconciler.manifests.kinds.base import KindModel
+from reconciler.manifests.kinds.scalars import AddressText
 
 
 class Moved(KindModel):

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from manifests.faults import Refusal
-from manifests.kinds.base import Model
-from manifests.kinds.scalars import RegionName, Scalar, Text
-from manifests.kinds.target_region import TargetRegion, parse_shorthand
+from reconciler.manifests.kinds.base import Model
+from reconciler.manifests.kinds.scalars import RegionName, Scalar, Text
+from reconciler.manifests.kinds.target_region import TargetRegion, parse_shorthand
+from reconciler.manifests.problems import Refusal
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 NAME_RULE = "allowed: letters, digits, '_', '.' and '-', beginning with a letter, digit or '_'"

@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from manifests.address import Address, is_version
-from manifests.faults import Refusal
-from manifests.regions import canonical_region
-from manifests.words import nearest, quoted, suggestion
+from reconciler.manifests.address import Address, is_version
+from reconciler.manifests.problems import Refusal
+from reconciler.manifests.regions import canonical_region
+from reconciler.manifests.words import nearest, quoted, suggestion
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from manifests.faults import Refusal
-from manifests.kinds.base import ARM_API, CAUTION, ENCRYPTION_DOC, IMAGES_DOC, KindModel, Model, UniqueBy
-from manifests.kinds.scalars import Choice, Flag, RegionName, Text, Whole
-from manifests.resource import Mutability, Rule
-from manifests.words import quoted
+from reconciler.manifests.kinds.base import ARM_API, CAUTION, ENCRYPTION_DOC, IMAGES_DOC, KindModel, Model, UniqueBy
+from reconciler.manifests.kinds.scalars import Choice, Flag, RegionName, Text, Whole
+from reconciler.manifests.problems import Refusal
+from reconciler.manifests.resource import Mutability, Rule
+from reconciler.manifests.words import quoted
 
 STORAGE_TYPES = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
 MOST_REPLICAS = 100

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from manifests.faults import Fault
-from manifests.validation import lifecycle, naming, references, regions, renames, security, sharing, sources
-from manifests.validation.world import Desired
+from reconciler.manifests.problems import Fault
+from reconciler.manifests.validation import lifecycle, naming, references, regions, renames, security, sharing, sources
+from reconciler.manifests.validation.desired import Desired
 
 Rule = Callable[[Desired], Iterator[Fault]]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manifests.address import Kind
-from manifests.contract import attribute_names
-from manifests.faults import Fault
-from manifests.kinds.gallery import Gallery
-from manifests.kinds.image_definition import ImageDefinition
-from manifests.kinds.image_version import ImageVersion
-from manifests.kinds.lifecycle import LifecycleEntry
-from manifests.validation.world import Desired
-from manifests.words import quoted, suggestion
+from reconciler.manifests.address import Kind
+from reconciler.manifests.kinds.gallery import Gallery
+from reconciler.manifests.kinds.image_definition import ImageDefinition
+from reconciler.manifests.kinds.image_version import ImageVersion
+from reconciler.manifests.kinds.lifecycle import LifecycleEntry
+from reconciler.manifests.kinds.mutability import attribute_names
+from reconciler.manifests.problems import Fault
+from reconciler.manifests.validation.desired import Desired
+from reconciler.manifests.words import quoted, suggestion
 
 
 def paths_are_attributes(desired: Desired) -> Iterator[Fault]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manifests.declarations import Declared
-from manifests.faults import Fault
-from manifests.kinds.image_definition import ImageDefinition
-from manifests.project import DEFAULT_PROVIDER
-from manifests.validation.world import Desired
-from manifests.words import quoted, suggestion
+from reconciler.manifests.declarations.declared import Declared
+from reconciler.manifests.kinds.image_definition import ImageDefinition
+from reconciler.manifests.problems import Fault
+from reconciler.manifests.project import DEFAULT_PROVIDER
+from reconciler.manifests.validation.desired import Desired
+from reconciler.manifests.words import quoted, suggestion
 
 
 def providers_exist(desired: Desired) -> Iterator[Fault]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from manifests.address import Address
-from manifests.faults import Fault
-from manifests.validation.world import Desired
-from manifests.words import quoted, suggestion
+from reconciler.manifests.address import Address
+from reconciler.manifests.problems import Fault
+from reconciler.manifests.validation.desired import Desired
+from reconciler.manifests.words import quoted, suggestion
 
 
 def parents_exist(desired: Desired) -> Iterator[Fault]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manifests.desired import DesiredVersion
-from manifests.faults import Fault
-from manifests.validation.world import Desired
+from reconciler.manifests.declarations.inheritance import DesiredVersion
+from reconciler.manifests.problems import Fault
+from reconciler.manifests.validation.desired import Desired
 
 
 def no_region_twice(desired: Desired) -> Iterator[Fault]:

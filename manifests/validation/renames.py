@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manifests.address import Address
-from manifests.faults import Fault
-from manifests.kinds.moved import Moved
-from manifests.resource import Origin
-from manifests.validation.world import Desired
+from reconciler.manifests.address import Address
+from reconciler.manifests.kinds.moved import Moved
+from reconciler.manifests.problems import Fault
+from reconciler.manifests.resource import Origin
+from reconciler.manifests.validation.desired import Desired
 
 
 def moves_make_sense(desired: Desired) -> Iterator[Fault]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manifests.address import Address
-from manifests.declarations import Declared
-from manifests.desired import DesiredRegion, DesiredVersion
-from manifests.faults import Fault, FaultPath
-from manifests.kinds.image_definition import ImageDefinition
-from manifests.kinds.image_version import DISK_STYLES
-from manifests.validation.world import Desired
+from reconciler.manifests.address import Address
+from reconciler.manifests.declarations.declared import Declared
+from reconciler.manifests.declarations.inheritance import DesiredRegion, DesiredVersion
+from reconciler.manifests.kinds.image_definition import ImageDefinition
+from reconciler.manifests.kinds.image_version import DISK_STYLES
+from reconciler.manifests.problems import Fault, FaultPath
+from reconciler.manifests.validation.desired import Desired
 
 ENFORCING = ("TrustedLaunch", "ConfidentialVM")
 ENCRYPTABLE = ("vm", "disk", "snapshot", "managedImage")

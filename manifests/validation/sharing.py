@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manifests.address import Address
-from manifests.faults import Fault, FaultPath
-from manifests.kinds.gallery import Gallery
-from manifests.resource import Origin
-from manifests.validation.world import Desired
+from reconciler.manifests.address import Address
+from reconciler.manifests.kinds.gallery import Gallery
+from reconciler.manifests.problems import Fault, FaultPath
+from reconciler.manifests.resource import Origin
+from reconciler.manifests.validation.desired import Desired
 
 
 def groups_stay_home(desired: Desired) -> Iterator[Fault]:

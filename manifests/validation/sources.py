@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manifests.faults import Fault
-from manifests.kinds.image_version import DISK_STYLES
-from manifests.validation.world import Desired
-from manifests.values import canonical_json
+from reconciler.manifests.kinds.image_version import DISK_STYLES
+from reconciler.manifests.problems import Fault
+from reconciler.manifests.validation.desired import Desired
+from reconciler.manifests.values import canonical_json
 
 
 def one_style(desired: Desired) -> Iterator[Fault]:

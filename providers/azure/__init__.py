@@ -1,0 +1,1 @@
+"""The `azure` backend: Azure Compute Gallery, through Microsoft's SDK."""

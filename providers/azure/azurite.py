@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from providers.errors import ProviderError, Unavailable
+from reconciler.providers.errors import ProviderError, Unavailable
 
 ACCOUNT = "devstoreaccount1"
 _PROGRAM = "azurite-blob"

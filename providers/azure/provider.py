@@ -8,20 +8,20 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from manifests.address import Address
-from manifests.regions import canonical_region
-from manifests.values import Attributes
-from providers.azure.api import Api
-from providers.azure.credentials import Credential, credential, scope
-from providers.azure.failures import CallFailed, explained
-from providers.azure.scanning import look, read, scan
-from providers.azure.settings import Settings, read_settings
-from providers.azure.sources import ALIKE, STYLES, Sources, version_id
-from providers.azure.storage_settings import AUTO
-from providers.azure.uploads import Uploads
-from providers.azure.work import Work
-from providers.errors import Unavailable
-from providers.protocol import (
+from reconciler.manifests.address import Address
+from reconciler.manifests.regions import canonical_region
+from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, Sources, version_id
+from reconciler.providers.azure.images.source_uploads import Uploads
+from reconciler.providers.azure.observation.scan import look, read, scan
+from reconciler.providers.azure.service.api import Api
+from reconciler.providers.azure.service.credentials import Credential, credential, scope
+from reconciler.providers.azure.service.failures import CallFailed, explained
+from reconciler.providers.azure.settings import Settings, read_settings
+from reconciler.providers.azure.storage_settings import AUTO
+from reconciler.providers.azure.writing.operation_handle import Work
+from reconciler.providers.errors import Unavailable
+from reconciler.providers.protocol import (
     Capabilities,
     Done,
     InProgress,
@@ -33,11 +33,11 @@ from providers.protocol import (
     Scope,
     SourceFacts,
 )
-from providers.registry import ProviderConfig, require
+from reconciler.providers.registry import ProviderConfig, require
 
 if TYPE_CHECKING:
-    from providers.azure.running import Running
-    from providers.azure.staging import Staging
+    from reconciler.providers.azure.images.staging import Staging
+    from reconciler.providers.azure.writing.operation_runner import Running
 
 LIBRARIES = ("azure.core", "azure.identity", "azure.mgmt.compute", "azure.storage.blob")
 """What is loaded with the first call, and has to be there from the beginning."""
@@ -166,7 +166,7 @@ class AzureProvider:
 
     @cached_property
     def _running(self) -> Running:
-        from providers.azure.running import Running
+        from reconciler.providers.azure.writing.operation_runner import Running
 
         galleries = self._settings.galleries_id
         return Running(self._api, self._uploads, lambda named: version_id(galleries, named), self._settings.timeout_s)
@@ -177,7 +177,7 @@ class AzureProvider:
 
     def _find_azurite(self) -> None:
         """Raises: ProviderError where files are to be uploaded to an Azurite of our own that is not installed."""
-        from providers.azure.azurite import find_program
+        from reconciler.providers.azure.azurite import find_program
 
         storage = self._settings.storage
         if storage is not None and storage.endpoint == AUTO:
@@ -198,8 +198,8 @@ class AzureProvider:
 
 
 def _staging(settings: Settings, cloud: Cloud) -> Staging:
-    from providers.azure.azurite import Azurite
-    from providers.azure.staging import Staging
+    from reconciler.providers.azure.azurite import Azurite
+    from reconciler.providers.azure.images.staging import Staging
 
     storage = settings.storage
     if storage is None:

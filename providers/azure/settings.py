@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint, faults_of
-from providers.errors import ProviderError
-from providers.registry import ProviderConfig
+from reconciler.providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint, faults_of
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.registry import ProviderConfig
 
 AZURE_ENDPOINT = "https://management.azure.com"
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from providers.azure.azurite import ACCOUNT as DEVELOPMENT_ACCOUNT
+from reconciler.providers.azure.azurite import ACCOUNT as DEVELOPMENT_ACCOUNT
 
 AUTO = "auto"
 """The endpoint of settings that want an Azurite of their own."""

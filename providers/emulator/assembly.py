@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from providers.emulator import (
-    definitions,
-    disks,
-    galleries,
-    groups,
-    images,
-    machines,
-    operations,
-    shared_reads,
-    sharing,
-    soft_delete,
-    subscriptions,
-    tracked,
-    versions,
-)
-from providers.emulator.service import Blobs, Finisher, Route, Service
-from providers.emulator.store import Store
+from reconciler.providers.emulator import resource_groups
+from reconciler.providers.emulator.compute import disks, managed_images, virtual_machines
+from reconciler.providers.emulator.core import async_operations, resources, subscriptions
+from reconciler.providers.emulator.core.service import Blobs, Finisher, Route, Service
+from reconciler.providers.emulator.core.store import Store
+from reconciler.providers.emulator.gallery import definitions, galleries, shared_reads, sharing, soft_delete, versions
 
 ROUTES: tuple[Route, ...] = (
     *galleries.ROUTES,
@@ -30,23 +19,23 @@ ROUTES: tuple[Route, ...] = (
     *versions.ROUTES,
     *soft_delete.ROUTES,
     *shared_reads.ROUTES,
-    *operations.ROUTES,
-    *groups.ROUTES,
+    *async_operations.ROUTES,
+    *resource_groups.ROUTES,
     *subscriptions.ROUTES,
     *disks.ROUTES,
-    *images.ROUTES,
-    *machines.ROUTES,
+    *managed_images.ROUTES,
+    *virtual_machines.ROUTES,
 )
 
 FINISHERS: Mapping[str, Finisher] = {
-    tracked.GALLERY: sharing.finish,
-    tracked.DEFINITION: tracked.finish_container,
-    tracked.VERSION: versions.finish,
-    tracked.SOFT_DELETED: versions.finish_deleted,
-    **groups.FINISHERS,
+    resources.GALLERY: sharing.finish,
+    resources.DEFINITION: resources.finish_container,
+    resources.VERSION: versions.finish,
+    resources.SOFT_DELETED: versions.finish_deleted,
+    **resource_groups.FINISHERS,
     **disks.FINISHERS,
-    **images.FINISHERS,
-    **machines.FINISHERS,
+    **managed_images.FINISHERS,
+    **virtual_machines.FINISHERS,
 }
 
 

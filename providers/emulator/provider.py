@@ -5,17 +5,17 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from providers.azure.api import Api
-from providers.azure.credentials import Credential
-from providers.azure.provider import LIBRARIES, AzureProvider, Cloud
-from providers.azure.settings import Settings, read_settings
-from providers.azure.storage_settings import AUTO
-from providers.registry import ProviderConfig, require
+from reconciler.providers.azure.provider import LIBRARIES, AzureProvider, Cloud
+from reconciler.providers.azure.service.api import Api
+from reconciler.providers.azure.service.credentials import Credential
+from reconciler.providers.azure.settings import Settings, read_settings
+from reconciler.providers.azure.storage_settings import AUTO
+from reconciler.providers.registry import ProviderConfig, require
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
 
-    from providers.emulator.server import RunningEmulator
+    from reconciler.providers.emulator.server import RunningEmulator
 
 
 def create_provider(config: ProviderConfig) -> AzureProvider:
@@ -58,7 +58,7 @@ class OwnEmulator(Cloud):
         return None
 
     def _started(self) -> RunningEmulator:
-        from providers.emulator.server import EmulatorSettings, start
+        from reconciler.providers.emulator.server import EmulatorSettings, start
 
         settings = self._settings
         with self._starting:

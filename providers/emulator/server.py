@@ -9,25 +9,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from providers.emulator.admin import set_faults
-from providers.emulator.app import create_app
-from providers.emulator.arm import ArmError, ArmRequest
-from providers.emulator.assembly import create_service
-from providers.emulator.budgets import Budgets
-from providers.emulator.content_use import used_content
-from providers.emulator.disk_content import DiskContents
-from providers.emulator.faults import Fault, read_faults
-from providers.emulator.front import Front
-from providers.emulator.identity import Identity
-from providers.emulator.listening import Listener, bind
-from providers.emulator.private_files import write_private
-from providers.emulator.service import Service
-from providers.emulator.store import Store
-from providers.emulator.timing import Clock, Durations, SystemClock
-from providers.emulator.tls import ca_file, server_context
-from providers.emulator.tokens import LIFETIME_S, Credentials, Tokens, load_credentials
-from providers.emulator.traffic import Traffic
-from providers.errors import ProviderError
+from reconciler.providers.emulator.assembly import create_service
+from reconciler.providers.emulator.content.content_users import used_content
+from reconciler.providers.emulator.content.disk_content import DiskContents
+from reconciler.providers.emulator.core.arm import ArmError, ArmRequest
+from reconciler.providers.emulator.core.clock import Clock, Durations, SystemClock
+from reconciler.providers.emulator.core.injected_faults import Fault, read_faults
+from reconciler.providers.emulator.core.service import Service
+from reconciler.providers.emulator.core.store import Store
+from reconciler.providers.emulator.http.admin import set_faults
+from reconciler.providers.emulator.http.app import create_app
+from reconciler.providers.emulator.http.identity import Identity
+from reconciler.providers.emulator.http.listener import Listener, bind
+from reconciler.providers.emulator.http.private_files import write_private
+from reconciler.providers.emulator.http.request_log import Traffic
+from reconciler.providers.emulator.http.request_pipeline import Front
+from reconciler.providers.emulator.http.throttling import Budgets
+from reconciler.providers.emulator.http.tls import ca_file, server_context
+from reconciler.providers.emulator.http.tokens import LIFETIME_S, Credentials, Tokens, load_credentials
+from reconciler.providers.errors import ProviderError
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 TENANT = "11111111-1111-1111-1111-111111111111"

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from providers.errors import SourceError
+from reconciler.providers.errors import SourceError
 
 _LARGEST_DESCRIPTOR = 4 << 20
 _MOST_MEMBERS = 1000

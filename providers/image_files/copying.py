@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fcntl import ioctl
 from typing import TYPE_CHECKING
 
-from providers.image_files.extents import PIECE, Extent, changed, opened, pieces
+from reconciler.providers.image_files.extents import PIECE, Extent, changed, opened, pieces
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

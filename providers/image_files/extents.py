@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from stat import S_ISREG
 
-from providers.disk_formats import SECTOR
-from providers.errors import SourceError
+from reconciler.providers.errors import SourceError
+from reconciler.providers.image_files.disk_formats import SECTOR
 
 PIECE = 2 << 20
 

@@ -9,10 +9,10 @@ import subprocess
 import tempfile
 from typing import Any
 
-from providers.disk_formats import SECTOR
-from providers.errors import ProviderError, SourceError
-from providers.image_files.copying import digest_extent
-from providers.image_files.sources import SourceDisk
+from reconciler.providers.errors import ProviderError, SourceError
+from reconciler.providers.image_files.copying import digest_extent
+from reconciler.providers.image_files.disk_formats import SECTOR
+from reconciler.providers.image_files.image_sources import SourceDisk
 
 _DRIVERS = {
     "raw": "raw",

@@ -1,0 +1,1 @@
+"""The `libvirt` backend: storage pools of hypervisor hosts are regions."""

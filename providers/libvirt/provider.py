@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from manifests.address import Address
-from manifests.values import Attributes
-from providers.libvirt.library import require_library
-from providers.libvirt.settings import Settings, read_settings
-from providers.protocol import (
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.libvirt.host.library import require_library
+from reconciler.providers.libvirt.settings import Settings, read_settings
+from reconciler.providers.protocol import (
     Capabilities,
     Done,
     InProgress,
@@ -24,12 +24,12 @@ from providers.protocol import (
     Scope,
     SourceFacts,
 )
-from providers.registry import ProviderConfig
+from reconciler.providers.registry import ProviderConfig
 
 if TYPE_CHECKING:
-    from providers.libvirt.hosts import Hosts
-    from providers.libvirt.machines import MachineRoom
-    from providers.libvirt.running import Ground
+    from reconciler.providers.libvirt.host.hosts import Hosts
+    from reconciler.providers.libvirt.machines.machine_requests import MachineRoom
+    from reconciler.providers.libvirt.publishing.operation_runner import Ground
 
 _STYLES = frozenset({"file", "disk", "snapshot", "version", "vm"})
 _WORKERS = 8
@@ -56,19 +56,19 @@ class LibvirtProvider:
 
     @cached_property
     def _hosts(self) -> Hosts:
-        from providers.libvirt.hosts import Hosts
+        from reconciler.providers.libvirt.host.hosts import Hosts
 
         return Hosts(self._settings)
 
     @cached_property
     def _ground(self) -> Ground:
-        from providers.libvirt.running import Ground
+        from reconciler.providers.libvirt.publishing.operation_runner import Ground
 
         return Ground(self._settings, self._hosts, self._project)
 
     @cached_property
     def _machines(self) -> MachineRoom:
-        from providers.libvirt.machines import MachineRoom, copies_in
+        from reconciler.providers.libvirt.machines.machine_requests import MachineRoom, copies_in
 
         return MachineRoom(self._hosts, lambda region: copies_in(self._hosts, region))
 
@@ -82,14 +82,14 @@ class LibvirtProvider:
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
-        from providers.libvirt import scanning
+        from reconciler.providers.libvirt.scanning import scan
 
-        return scanning.scan(self._hosts, scope, progress)
+        return scan.scan(self._hosts, scope, progress)
 
     def read(self, address: Address) -> Observed | None:
-        from providers.libvirt import scanning
+        from reconciler.providers.libvirt.scanning import scan
 
-        return scanning.read(self._hosts, address)
+        return scan.read(self._hosts, address)
 
     def source_identity(self, source: Mapping[str, Any]) -> str:
         return self._ground.sources.identity(source)
@@ -103,7 +103,7 @@ class LibvirtProvider:
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
         """Chooses the names of volumes to be made, and leaves the making to `poll`, so that the journal knows them
         first. What makes none is done at once."""
-        from providers.libvirt.running import OperationRun, plan_names
+        from reconciler.providers.libvirt.publishing.operation_runner import OperationRun, plan_names
 
         work = plan_names(self._ground, operation, self._today)
         if work.names:
@@ -112,14 +112,14 @@ class LibvirtProvider:
 
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done:
         """Does the whole operation. After an interruption it begins again: what was made half is removed first."""
-        from providers.libvirt.running import OperationRun
-        from providers.libvirt.work import Work
+        from reconciler.providers.libvirt.publishing.operation_handle import Work
+        from reconciler.providers.libvirt.publishing.operation_runner import OperationRun
 
         return Done(OperationRun(self._ground, Work.of(handle), progress).results())
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
-        from providers.libvirt.documents import Documents
-        from providers.libvirt.regions import Regions
+        from reconciler.providers.libvirt.publishing.region_changes import Regions
+        from reconciler.providers.libvirt.records.documents import Documents
 
         documents, regions = Documents(self._hosts, lineage), Regions(self._hosts, lineage, lambda *_: None)
         for address in addresses:

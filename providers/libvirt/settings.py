@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from manifests.regions import canonical_region
-from providers.errors import ProviderError
-from providers.registry import ProviderConfig
+from reconciler.manifests.regions import canonical_region
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.registry import ProviderConfig
 
 FORMATS = ("qcow2", "raw")
 _KNOWN = ("regions", "format", "definePools", "removeSource")

@@ -7,11 +7,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from manifests.address import Address
-from manifests.values import Attributes, canonical_json
-from providers.errors import ObjectConflict, ProviderError
-from providers.local import layout
-from providers.local.objects import (
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.providers.common.ownership import require_mark
+from reconciler.providers.errors import ObjectConflict, ProviderError
+from reconciler.providers.local import object_names
+from reconciler.providers.local.object_paths import Places
+from reconciler.providers.local.objects import (
     Description,
     Unreadable,
     failure,
@@ -21,9 +23,7 @@ from providers.local.objects import (
     remove_empty_folders,
     write_description,
 )
-from providers.local.places import Places
-from providers.owners import require_mark
-from providers.protocol import Applied, OwnerMark, Step, Verb
+from reconciler.providers.protocol import Applied, OwnerMark, Step, Verb
 
 
 class Documents:
@@ -51,8 +51,8 @@ class Documents:
     def _write(self, step: Step, computed: Mapping[str, Any] | None) -> Applied:
         address, region = step.address, self._home(step)
         planned: Attributes = step.planned or {}
-        path, folders = self._places.regions.ready_path(region), layout.folder(address)
-        name = layout.description_file(address)
+        path, folders = self._places.regions.ready_path(region), object_names.folder(address)
+        name = object_names.description_file(address)
         if step.verb is Verb.CREATE:
             self._require_nobody_elsewhere(address, region)
         with make_folder(path, folders) as folder:
@@ -63,23 +63,23 @@ class Documents:
             description = Description(OwnerMark(self._lineage, address), planned, worked_out)
             status = write_description(folder, name, description, self._lineage)
         return Applied(
-            object_id=layout.object_id(region, address),
-            fingerprint=layout.fingerprint(region, folders, [(name, layout.stamp(status))]),
+            object_id=object_names.object_id(region, address),
+            fingerprint=object_names.fingerprint(region, folders, [(name, object_names.stamp(status))]),
             canonical=canonical_json(planned),
             computed=canonical_json(worked_out),
         )
 
     def _require_nobody_elsewhere(self, address: Address, home: str) -> None:
         """Raises: ObjectConflict when another region holds a stranger's object of this name."""
-        name, folders = layout.description_file(address), layout.folder(address)
+        name, folders = object_names.description_file(address), object_names.folder(address)
         for region in self._places.present():
             if region != home and os.path.lexists(self._places.description(address, region)):
                 with open_folder(self._places.regions.path(region), folders) as folder:
                     self._ours(folder, name, address)
 
     def _delete(self, step: Step) -> Applied:
-        address, name = step.address, layout.description_file(step.address)
-        path, folders = self._places.regions.ready_path(self._home(step)), layout.folder(address)
+        address, name = step.address, object_names.description_file(step.address)
+        path, folders = self._places.regions.ready_path(self._home(step)), object_names.folder(address)
         with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
             self._discard_unfinished(folder, name)
             if self._ours(folder, name, address) is not None:
@@ -91,17 +91,17 @@ class Documents:
     def tidy(self, address: Address) -> None:
         """Removes a description that never got to its place. Raises: ProviderError."""
         for region in self._places.present():
-            path, folders = self._places.regions.path(region), layout.folder(address)
+            path, folders = self._places.regions.path(region), object_names.folder(address)
             try:
                 with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
-                    self._discard_unfinished(folder, layout.description_file(address))
+                    self._discard_unfinished(folder, object_names.description_file(address))
             except OSError as error:
                 raise failure(error, f"to tidy {address}", self._places.folder(address, region)) from error
             remove_empty_folders(path, folders)
 
     def _discard_unfinished(self, folder: int, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(layout.new_name(name, self._lineage), dir_fd=folder)
+            os.unlink(object_names.new_name(name, self._lineage), dir_fd=folder)
 
     def _ours(self, folder: int, name: str, address: Address) -> Description | None:
         """The description that is there, None when there is none. Raises: ObjectConflict when it is not ours."""
@@ -120,15 +120,15 @@ class Documents:
 def mark_of_broken(places: Places, region: Address) -> OwnerMark | None:
     """Whose the folder of a target region is when its description cannot be read: the owner's of the version it is in,
     if all that is in it has names that we give; else nobody's. Raises: OSError, ObjectConflict."""
-    with open_folder(places.regions.path(region.region), layout.folder(region)) as folder:
+    with open_folder(places.regions.path(region.region), object_names.folder(region)) as folder:
         names = os.listdir(folder)
-    if not names or not all(layout.is_ours(name) for name in names):
+    if not names or not all(object_names.is_ours(name) for name in names):
         return None
     version = region.unit
     for home in places.present():
         try:
-            with open_folder(places.regions.path(home), layout.folder(version)) as folder:
-                description, _ = read_description(layout.description_file(version), folder)
+            with open_folder(places.regions.path(home), object_names.folder(version)) as folder:
+                description, _ = read_description(object_names.description_file(version), folder)
         except (OSError, Unreadable, ObjectConflict):  # not in this region, or no help
             continue
         if description.mark is not None and description.mark.address == version:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from stat import S_ISREG
 from typing import Any
 
-from manifests.address import Address
-from manifests.values import Attributes
-from providers.errors import ObjectConflict, ProviderError, Unavailable
-from providers.local import layout
-from providers.protocol import OwnerMark
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
+from reconciler.providers.local import object_names
+from reconciler.providers.protocol import OwnerMark
 
 _encode = json.JSONEncoder(sort_keys=True).encode
 _LARGEST = 8 << 20
@@ -86,7 +86,7 @@ def _decode(content: bytes) -> Description:
 def _check_shape(parts: list[Any], disks: Any) -> None:
     if not all(isinstance(part, dict) for part in (*parts, disks, *disks.values())):
         raise TypeError("not an object")
-    if any(layout.replica_of(name) is None or disk not in disks for name, disk in parts[2].items()):
+    if any(object_names.replica_of(name) is None or disk not in disks for name, disk in parts[2].items()):
         raise ValueError("a file without a disk")
 
 
@@ -159,7 +159,7 @@ def not_followed(path: str) -> ObjectConflict:
 
 def write_description(folder: int, name: str, description: Description, lineage: str) -> os.stat_result:
     """Writes the description beside its place, puts it there durably, and returns the file's status."""
-    hidden = layout.new_name(name, lineage)
+    hidden = object_names.new_name(name, lineage)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(hidden, dir_fd=folder)
     status = create_file(folder, hidden, description.encode())

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import os
 
-from manifests.address import Address
-from providers.errors import ObjectConflict
-from providers.local import layout
-from providers.local.documents import mark_of_broken
-from providers.local.objects import (
-    Description,
-    Unreadable,
-    not_followed,
-    read_description,
-    remove_folder,
-)
-from providers.local.places import Places
-from providers.owners import require_mark
-from providers.protocol import OwnerMark
+from reconciler.manifests.address import Address
+from reconciler.providers.common.ownership import require_mark
+from reconciler.providers.errors import ObjectConflict
+from reconciler.providers.local import object_names
+from reconciler.providers.local.documents import mark_of_broken
+from reconciler.providers.local.object_paths import Places
+from reconciler.providers.local.objects import Description, Unreadable, not_followed, read_description, remove_folder
+from reconciler.providers.protocol import OwnerMark
 
 
 class Ownership:
@@ -56,12 +50,12 @@ class Ownership:
         """The description of our region in `folder`; None when it is broken and the region is ours all the same."""
         ours = self.mark(address)
         try:
-            description, _ = read_description(layout.REGION_FILE, folder)
+            description, _ = read_description(object_names.REGION_FILE, folder)
         except (FileNotFoundError, Unreadable) as error:
             if mark_of_broken(self._places, address) == ours:
                 return None
             raise ObjectConflict(
-                f"{address}: it cannot be told whose this is: {layout.REGION_FILE} is missing or damaged",
+                f"{address}: it cannot be told whose this is: {object_names.REGION_FILE} is missing or damaged",
                 "look at the folder, and move it away if nobody needs it",
             ) from error
         require_mark(description.mark, ours)
@@ -69,18 +63,18 @@ class Ownership:
 
     def remove_leftovers(self, parent: int, address: Address) -> None:
         """What an interrupted run of this lineage left of this region."""
-        remove_folder(parent, layout.staging_name(address.version, self.lineage))
+        remove_folder(parent, object_names.staging_name(address.version, self.lineage))
         self.remove_removed(parent, address)
 
     def remove_removed(self, parent: int, address: Address) -> None:
         """What was this region until it was deleted or replaced."""
-        remove_folder(parent, layout.removed_name(address.version, self.lineage))
+        remove_folder(parent, object_names.removed_name(address.version, self.lineage))
 
     def is_ours(self, name: str, description: Description | None) -> bool:
-        unfinished = layout.unfinished(name)
-        if unfinished is not None and unfinished[1] != layout.short_lineage(self.lineage):
+        unfinished = object_names.unfinished(name)
+        if unfinished is not None and unfinished[1] != object_names.short_lineage(self.lineage):
             return False
-        return layout.is_ours(name) or (description is not None and name in description.files)
+        return object_names.is_ours(name) or (description is not None and name in description.files)
 
 
 def is_there(folder: int, name: str) -> bool:

@@ -6,15 +6,24 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
-from manifests.address import Address
-from manifests.values import Attributes
-from providers.errors import ProviderError
-from providers.local import layout, scanning
-from providers.local.places import Places
-from providers.local.settings import read_settings
-from providers.local.sources import SUPPORTED, Sources
-from providers.protocol import Capabilities, Done, Observed, Operation, ProgressCallback, Scan, Scope, SourceFacts
-from providers.registry import ProviderConfig
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.local import object_names, scan
+from reconciler.providers.local.disk_sources import SUPPORTED, Sources
+from reconciler.providers.local.object_paths import Places
+from reconciler.providers.local.settings import read_settings
+from reconciler.providers.protocol import (
+    Capabilities,
+    Done,
+    Observed,
+    Operation,
+    ProgressCallback,
+    Scan,
+    Scope,
+    SourceFacts,
+)
+from reconciler.providers.registry import ProviderConfig
 
 
 def create_provider(config: ProviderConfig) -> LocalProvider:
@@ -39,10 +48,10 @@ class LocalProvider:
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
-        return scanning.scan(self._places, scope, progress)
+        return scan.scan(self._places, scope, progress)
 
     def read(self, address: Address) -> Observed | None:
-        return scanning.read(self._places, address)
+        return scan.read(self._places, address)
 
     def source_identity(self, source: Mapping[str, Any]) -> str:
         return self._sources.identity(source)
@@ -59,8 +68,8 @@ class LocalProvider:
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done:
         for step in operation.steps:
-            layout.check_names(step.address)
-        from providers.local.running import OperationRun  # looking does not need what writing does
+            object_names.check_names(step.address)
+        from reconciler.providers.local.operation_runner import OperationRun  # looking does not need what writing does
 
         return Done(OperationRun(self._places, self._sources, operation, progress).results())
 
@@ -68,8 +77,8 @@ class LocalProvider:
         raise ProviderError(f"the local provider left nothing in progress: {dict(handle)}. This is a bug.")
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
-        from providers.local.documents import Documents
-        from providers.local.replicas import Replicas
+        from reconciler.providers.local.documents import Documents
+        from reconciler.providers.local.replicas import Replicas
 
         documents, replicas = Documents(self._places, lineage), Replicas(self._places, lineage, lambda *_: None)
         for address in addresses:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from manifests.address import Address
-from providers.errors import ObjectConflict, ProviderError, SourceError
-from providers.image_files.copying import Sink, copy_extent
-from providers.image_files.extents import Extent
-from providers.local import layout
-from providers.local.making import applied, create_copy
-from providers.local.objects import (
+from reconciler.manifests.address import Address
+from reconciler.providers.common.ownership import require_mark
+from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError
+from reconciler.providers.image_files.copying import Sink, copy_extent
+from reconciler.providers.image_files.extents import Extent
+from reconciler.providers.local import object_names
+from reconciler.providers.local.object_paths import Places
+from reconciler.providers.local.objects import (
     Description,
     Unreadable,
     failure,
@@ -24,10 +25,9 @@ from providers.local.objects import (
     remove_folder,
     write_description,
 )
-from providers.local.ownership import Ownership, is_there
-from providers.local.places import Places
-from providers.owners import require_mark
-from providers.protocol import Applied, ProgressCallback, Step
+from reconciler.providers.local.ownership import Ownership, is_there
+from reconciler.providers.local.region_creation import applied, create_copy
+from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 
 class Replicas:
@@ -42,7 +42,7 @@ class Replicas:
     def update(self, step: Step) -> Applied:
         """Changes a region's attributes and number of replicas. Raises: ProviderError."""
         address = step.address
-        path, folders = self._places.regions.path(address.region), layout.folder(address)
+        path, folders = self._places.regions.path(address.region), object_names.folder(address)
         try:
             with open_folder(path, folders) as folder:
                 return self._update_in(folder, step)
@@ -54,9 +54,9 @@ class Replicas:
     def _update_in(self, folder: int, step: Step) -> Applied:
         address, planned = step.address, step.planned or {}
         try:
-            description, _ = read_description(layout.REGION_FILE, folder)
+            description, _ = read_description(object_names.REGION_FILE, folder)
         except Unreadable as error:
-            raise ObjectConflict(f"{address}: {layout.REGION_FILE} {error}", "plan again") from error
+            raise ObjectConflict(f"{address}: {object_names.REGION_FILE} {error}", "plan again") from error
         require_mark(description.mark, self._ownership.mark(address))
         wanted = int(planned["replicas"])
         kept = {name: disk for name, disk in description.files.items() if _number(name) <= wanted}
@@ -65,13 +65,15 @@ class Replicas:
         added = {} if description.computed.get("shallow") else self._add_replicas(folder, address, kept, facts, wanted)
         files = {**kept, **added}
         changed = Description(description.mark, planned, description.computed, files)
-        status = write_description(folder, layout.REGION_FILE, changed, self._lineage)
+        status = write_description(folder, object_names.REGION_FILE, changed, self._lineage)
         for name in surplus:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
         os.fsync(folder)
-        stamps = [(layout.REGION_FILE, layout.stamp(status))]
-        stamps += [(name, layout.stamp(os.stat(name, dir_fd=folder, follow_symlinks=False))) for name in sorted(files)]
+        stamps = [(object_names.REGION_FILE, object_names.stamp(status))]
+        stamps += [
+            (name, object_names.stamp(os.stat(name, dir_fd=folder, follow_symlinks=False))) for name in sorted(files)
+        ]
         stamps += description.computed.get("shallow", {}).items()
         return applied(address, planned, description.computed, stamps)
 
@@ -97,7 +99,7 @@ class Replicas:
         extent = Extent(
             f"{self._places.folder(address)}/{first}", 0, size, f"the copy '{address}' ({first})", followed=False
         )
-        hidden = [layout.new_name(name, self._lineage) for name in names]
+        hidden = [object_names.new_name(name, self._lineage) for name in names]
         sinks: list[Sink] = []
         try:
             for name in hidden:
@@ -125,7 +127,7 @@ class Replicas:
     def delete(self, step: Step) -> Applied:
         """Removes a region's folder; one that is gone is fine. Raises: ObjectConflict, ProviderError."""
         address = step.address
-        path, above = self._places.regions.ready_path(address.region), layout.folder(address)[:-1]
+        path, above = self._places.regions.ready_path(address.region), object_names.folder(address)[:-1]
         try:
             with contextlib.suppress(FileNotFoundError), open_folder(path, above) as parent:
                 self._delete_in(parent, address)
@@ -135,7 +137,7 @@ class Replicas:
         return Applied()
 
     def _delete_in(self, parent: int, address: Address) -> None:
-        name, removed = address.version, layout.removed_name(address.version, self._lineage)
+        name, removed = address.version, object_names.removed_name(address.version, self._lineage)
         self._ownership.remove_leftovers(parent, address)
         if not is_there(parent, name):
             return
@@ -146,7 +148,7 @@ class Replicas:
 
     def tidy(self, address: Address) -> None:
         """Removes what interrupted runs left beside a region's folder and in it. Raises: ProviderError."""
-        path, folders = self._places.regions.path(address.region), layout.folder(address)
+        path, folders = self._places.regions.path(address.region), object_names.folder(address)
         try:
             with contextlib.suppress(FileNotFoundError), open_folder(path, folders[:-1]) as parent:
                 self._ownership.remove_leftovers(parent, address)
@@ -158,7 +160,7 @@ class Replicas:
 
     def _tidy_in(self, folder: int, address: Address) -> None:
         try:
-            description, _ = read_description(layout.REGION_FILE, folder)
+            description, _ = read_description(object_names.REGION_FILE, folder)
         except (FileNotFoundError, Unreadable):
             return
         if description.mark != self._ownership.mark(address):
@@ -166,7 +168,7 @@ class Replicas:
         for name in os.listdir(folder):
             if (
                 name not in description.files
-                and name != layout.REGION_FILE
+                and name != object_names.REGION_FILE
                 and self._ownership.is_ours(name, description)
             ):
                 os.unlink(name, dir_fd=folder)
@@ -178,5 +180,5 @@ class Replicas:
 
 
 def _number(name: str) -> int:
-    found = layout.replica_of(name)
+    found = object_names.replica_of(name)
     return found[0] if found else 0

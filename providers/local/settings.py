@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from manifests.regions import canonical_region
-from providers.errors import ProviderError, Unavailable
-from providers.registry import ProviderConfig
+from reconciler.manifests.regions import canonical_region
+from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.registry import ProviderConfig
 
 _KNOWN = ("root", "regions", "regionNames")
 _SHAPES = "write `root: DIRECTORY` (with `regionNames: [...]` if you like) or `regions: {REGION: DIRECTORY, ...}`"

@@ -28,7 +28,7 @@ from reconciler.cli.commands import (
 )
 from reconciler.cli.failures import exit_code_of, tell
 from reconciler.cli.session import Exit, Session, colors_wanted
-from reconciler.views.output import write
+from reconciler.views.terminal.output import write
 
 COMMANDS = (init, validate, plan, apply, destroy, drift, show, graph, latest, state, schema, emulator, vm)
 _WITH_VALUE = ("--project", "--environment")

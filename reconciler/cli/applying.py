@@ -9,18 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manifests.errors import ReconcilerError
 from reconciler.cli.interrupts import Signals
 from reconciler.cli.session import Exit, Session, heading_of
+from reconciler.manifests.errors import ReconcilerError
 
 if TYPE_CHECKING:
-    from reconciler.apply import ApplyResult
+    from reconciler.applying.apply import ApplyResult
+    from reconciler.applying.execution import Interrupt
     from reconciler.engine import ApplyOutcome, Engine
-    from reconciler.execution import Interrupt
-    from reconciler.plan import Plan
+    from reconciler.planning.plan import Plan
     from reconciler.reporting import Reporter
-    from reconciler.views.apply_text import PlainReporter
-    from reconciler.views.output import Output
+    from reconciler.views.terminal.output import Output
+    from reconciler.views.text.apply import PlainReporter
 
 Approve = Callable[["Plan"], bool]
 Call = Callable[["Engine", Approve, "Interrupt"], "ApplyOutcome"]
@@ -56,9 +56,9 @@ def require_an_answer(manner: Manner) -> None:
 
 
 def _run_json(session: Session, call: Call) -> Exit:
+    from reconciler.applying.execution import Interrupt
     from reconciler.errors import PlanRefused
-    from reconciler.execution import Interrupt
-    from reconciler.views.json_lines import JsonReporter, plan_event, result_event, write_event
+    from reconciler.views.formats.json_lines import JsonReporter, plan_event, result_event, write_event
 
     interrupt = Interrupt()
     with Signals(interrupt) as signals, session.engine(JsonReporter(sys.stdout)) as engine:
@@ -81,8 +81,8 @@ def _run_json(session: Session, call: Call) -> Exit:
 
 
 def _run_text(session: Session, manner: Manner, call: Call) -> Exit:
+    from reconciler.applying.execution import Interrupt
     from reconciler.errors import PlanRefused
-    from reconciler.execution import Interrupt
 
     interrupt, output = Interrupt(), session.output
     reporter = _reporter(output, session.errors)
@@ -114,22 +114,22 @@ def _run_text(session: Session, manner: Manner, call: Call) -> Exit:
 
 
 def _reporter(output: Output, errors: Output) -> PlainReporter:
-    from reconciler.views.apply_text import PlainReporter
-    from reconciler.views.bars import TerminalReporter
+    from reconciler.views.text.apply import PlainReporter
+    from reconciler.views.text.apply_bars import TerminalReporter
 
     return TerminalReporter(output, errors) if output.terminal else PlainReporter(output)
 
 
 def _expect(reporter: Reporter, plan: Plan) -> None:
-    from reconciler.views.bars import TerminalReporter
+    from reconciler.views.text.apply_bars import TerminalReporter
 
     if isinstance(reporter, TerminalReporter):
         reporter.steps = sum(change.action.touches_objects for change in plan.changes)
 
 
 def _show(plan: Plan, engine: Engine, reporter: PlainReporter, output: Output, *, verbose: bool) -> None:
-    from reconciler.views.lines import BLANK
-    from reconciler.views.plan_text import plan_lines
+    from reconciler.views.terminal.lines import BLANK
+    from reconciler.views.text.plan import plan_lines
 
     reporter.pause()
     heading = heading_of(engine, plan.serial, galleries=bool(plan.changes))
@@ -150,8 +150,8 @@ def _asked(question: str) -> bool:
 
 
 def _tell_result(outcome: ApplyOutcome, seconds: float, output: Output) -> None:
-    from reconciler.views.apply_text import result_lines
-    from reconciler.views.lines import line
+    from reconciler.views.terminal.lines import line
+    from reconciler.views.text.apply import result_lines
 
     if outcome.declined:
         output.lines([line("Nothing was changed.")])

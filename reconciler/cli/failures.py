@@ -6,17 +6,17 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from manifests.errors import ManifestError, ReconcilerError
 from reconciler.cli.session import Exit, Session
+from reconciler.manifests.errors import ManifestError, ReconcilerError
 
 if TYPE_CHECKING:
-    from reconciler.views.lines import Line
+    from reconciler.views.terminal.lines import Line
 
 
 def exit_code_of(error: BaseException) -> Exit:
     """The code that `error` ends a command with."""
-    from providers.errors import Unavailable
     from reconciler.errors import Unreachable
+    from reconciler.providers.errors import Unavailable
 
     if isinstance(error, KeyboardInterrupt):
         return Exit.INTERRUPTED
@@ -29,7 +29,7 @@ def tell(error: BaseException, session: Session, *, json: bool = False) -> None:
     output = session.errors
     output.lines(_lines(told, output.width))
     if json:
-        from reconciler.views.json_lines import error_event, write_event
+        from reconciler.views.formats.json_lines import error_event, write_event
 
         write_event(sys.stdout, error_event(told))
     if session.debug:
@@ -47,8 +47,8 @@ def _in_words(error: BaseException) -> ReconcilerError:
 
 
 def _lines(error: ReconcilerError, width: int) -> Iterator[Line]:
-    from reconciler.views.faults import diagnostics_lines, error_lines, summary_of_faults
-    from reconciler.views.lines import BLANK, line
+    from reconciler.views.terminal.lines import BLANK, line
+    from reconciler.views.text.diagnostics import diagnostics_lines, error_lines, summary_of_faults
 
     if isinstance(error, ManifestError):
         yield from diagnostics_lines(error.diagnostics, width)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from manifests.address import Address
-    from reconciler.plan import PlanOptions
+    from reconciler.manifests.address import Address
+    from reconciler.planning.plan import PlanOptions
 
 Targets = Annotated[
     list[str] | None,
@@ -49,7 +49,7 @@ def plan_options(
     destroy: bool = False,
 ) -> PlanOptions:
     """What was asked for, checked. Raises: typer.BadParameter."""
-    from reconciler.plan import PlanOptions
+    from reconciler.planning.plan import PlanOptions
 
     return PlanOptions(
         targets=tuple(targets or ()),
@@ -70,7 +70,7 @@ def refresh_wanted(text: str) -> bool:
 
 def parsed_address(text: str) -> Address:
     """The address that an argument spells. Raises: typer.BadParameter."""
-    from manifests.address import Address
+    from reconciler.manifests.address import Address
 
     try:
         return Address.parse(text)
@@ -80,7 +80,7 @@ def parsed_address(text: str) -> Address:
 
 def parsed_region(text: str) -> str:
     """The canonical name of the region that an argument spells. Raises: typer.BadParameter."""
-    from manifests.regions import canonical_region
+    from reconciler.manifests.regions import canonical_region
 
     try:
         return canonical_region(text)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from reconciler.engine import Engine
     from reconciler.reporting import Reporter
-    from reconciler.views.heading import Heading
-    from reconciler.views.output import Output
-    from reconciler.views.waiting import WaitingReporter
+    from reconciler.views.terminal.output import Output
+    from reconciler.views.terminal.waiting import WaitingReporter
+    from reconciler.views.text.heading import Heading
 
 
 class Exit(IntEnum):
@@ -43,14 +43,14 @@ class Session:
     @property
     def output(self) -> Output:
         """Where results go."""
-        from reconciler.views.output import Output
+        from reconciler.views.terminal.output import Output
 
         return Output(sys.stdout, color=self.color)
 
     @property
     def errors(self) -> Output:
         """Where errors and what is only of the moment go."""
-        from reconciler.views.output import Output
+        from reconciler.views.terminal.output import Output
 
         return Output(sys.stderr, color=self.color)
 
@@ -64,7 +64,7 @@ class Session:
     @contextmanager
     def waiting(self) -> Iterator[WaitingReporter]:
         """Shows on a terminal what takes long, until it is stopped or the block ends."""
-        from reconciler.views.waiting import WaitingReporter
+        from reconciler.views.terminal.waiting import WaitingReporter
 
         reporter = WaitingReporter(self.errors)
         try:
@@ -88,7 +88,7 @@ def colors_wanted(*, no_color: bool) -> bool:
 
 def heading_of(engine: Engine, serial: int, *, galleries: bool = True) -> Heading:
     """What the output is about. `galleries`: count them, for which the manifests are needed."""
-    from reconciler.views.heading import Heading
+    from reconciler.views.text.heading import Heading
 
     project = engine.project
     declared = engine.manifest.resources if galleries else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from manifests.errors import ReconcilerError
+from reconciler.manifests.errors import ReconcilerError
 
 _PROJECT = """\
 # The project: where manifests are, and through which provider images reach their regions.
@@ -84,7 +84,7 @@ def _write_new(path: Path, text: str) -> None:
 
 
 def _write_image(path: Path) -> None:
-    from manifests.examples.boot_image import write_boot_image
+    from reconciler.manifests.examples.boot_image import write_boot_image
 
     write_boot_image(path, "hello from hello 1.0.0")
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from state.database import Database
-from state.errors import StateError
-from state.sql_store.store import SqlStore
-from state.store import StateStore
+from reconciler.state.database import Database
+from reconciler.state.errors import StateError
+from reconciler.state.sql_store.store import SqlStore
+from reconciler.state.store import StateStore
 
 
 def open_sql_store(url: str, project: str, base: Path, *, clock: Callable[[], float] | None = None) -> StateStore:
@@ -33,11 +33,11 @@ def open_sql_store(url: str, project: str, base: Path, *, clock: Callable[[], fl
 def _database(url: str, base: Path) -> Database:
     scheme, separator, rest = url.partition("://")
     if scheme == "sqlite" and rest.strip("/"):
-        from state.sql_store.sqlite import SqliteDatabase
+        from reconciler.state.sql_store.sqlite import SqliteDatabase
 
         return SqliteDatabase(base / rest.removeprefix("/"))
     if scheme == "postgresql" and separator:
-        from state.sql_store.postgresql import PostgresqlDatabase
+        from reconciler.state.sql_store.postgresql import PostgresqlDatabase
 
         return PostgresqlDatabase(url)
     kind = f"a state URL that begins with '{scheme}://'" if separator else "a state URL without '://'"

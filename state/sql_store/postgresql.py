@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from state.database import Row, Statement
-from state.errors import StateError, StateUnreadable
+from reconciler.manifests.installation import install_extra
+from reconciler.state.database import Row, Statement
+from reconciler.state.errors import StateError, StateUnreadable
 
 try:
     import psycopg
 except ImportError as error:
     raise StateError(
         f"a postgresql:// state needs psycopg, which cannot be imported: {error}",
-        "Install it with: pip install 'reconciler[postgresql]'",
+        f"Install it, in reconciler's checkout: {install_extra('postgresql')}",
     ) from error
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from state.database import Row, Statement
-from state.errors import StateError, StateUnreadable
+from reconciler.state.database import Row, Statement
+from reconciler.state.errors import StateError, StateUnreadable
 
 _BUSY_TIMEOUT_S = 30.0
 _APPLICATION_ID = 0x5265636F  # "Reco", stands in the file's header

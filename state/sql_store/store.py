@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 
-from manifests.address import Address
-from state import lease as leases
-from state import migrations
-from state.database import Database
-from state.errors import ForeignState, StaleWrite, StateError, StateTooNew, StateUnreadable
-from state.records import Record, Run, State
-from state.rows import (
+from reconciler.manifests.address import Address
+from reconciler.state import lease as leases
+from reconciler.state import migrations
+from reconciler.state.database import Database
+from reconciler.state.errors import ForeignState, StaleWrite, StateError, StateTooNew, StateUnreadable
+from reconciler.state.records import Record, Run, State
+from reconciler.state.rows import (
     INTENT_COLUMNS,
     RECORD_COLUMNS,
     RUN_COLUMNS,
@@ -30,7 +30,7 @@ from state.rows import (
     select,
     upsert,
 )
-from state.store import Lease, StateWrite
+from reconciler.state.store import Lease, StateWrite
 
 _SELECT_RECORDS = select("records", RECORD_COLUMNS)
 _SELECT_INTENTS = select("intents", INTENT_COLUMNS)

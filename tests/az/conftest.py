@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from support.az_command import Az, logged_in_az
+from support.azure.az_command import Az, logged_in_az
 
 
 @pytest.fixture(scope="session")

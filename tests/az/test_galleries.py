@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.az_command import Az, AzFailed
+from support.azure.az_command import Az, AzFailed
 
 
 def in_definition(group: str, gallery: str) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 from azure.storage.blob import ContainerClient
-from support.az_command import Az, AzFailed
-from support.azurite import RunningAzurite
+from support.azure.az_command import Az, AzFailed
+from support.azure.azurite import RunningAzurite
 
-from providers.azure.vhd import footer
+from reconciler.providers.azure.images.vhd import footer
 
 
 def test_groups_come_and_go(az: Az) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.copying import DATA_SHARE, HEADROOM_MIB, write_image
 from benchmarks.engines import reconciler
 from benchmarks.measuring import MIB, Cost, middles, progress, run
-from support.libvirt_daemons import LibvirtHost, running_daemons
+from support.libvirt.daemons import LibvirtHost, running_daemons
 
 ROUNDS = 3
 HOME = "eastus"

@@ -10,7 +10,7 @@ from support.postgres import PostgresServer, running_server
 from support.provider_worlds import BACKENDS, ProviderWorld
 from support.stores import StorePlace
 
-from state.store import Lease, StateStore
+from reconciler.state.store import Lease, StateStore
 
 
 @pytest.fixture(scope="session")

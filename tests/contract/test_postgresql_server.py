@@ -10,10 +10,10 @@ import pytest
 from support.postgres import PostgresServer
 from support.stores import PROJECT, StorePlace, record
 
-from manifests.address import Address
-from state.errors import StateError, StateUnreadable
-from state.sql_store import open_sql_store, postgresql
-from state.store import StateWrite
+from reconciler.manifests.address import Address
+from reconciler.state.errors import StateError, StateUnreadable
+from reconciler.state.sql_store import open_sql_store, postgresql
+from reconciler.state.store import StateWrite
 
 CORP = Address("corp")
 PUT_CORP = StateWrite(put_records=(record("corp"),))

@@ -25,10 +25,10 @@ from support.operations import (
 )
 from support.provider_worlds import ProviderWorld
 
-from manifests.address import Address
-from manifests.values import canonical_json
-from providers.errors import ObjectConflict, SourceError, Unsupported
-from providers.protocol import Applied, Condition, OwnerMark, Provider, Scope, Step, Verb
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import canonical_json
+from reconciler.providers.errors import ObjectConflict, SourceError, Unsupported
+from reconciler.providers.protocol import Applied, Condition, OwnerMark, Provider, Scope, Step, Verb
 
 OTHER = "77777777-aaaa-bbbb-cccc-000000000002"
 GALLERY_ATTRIBUTES = {"location": "eastus", "sharing": {"permissions": "Private"}}

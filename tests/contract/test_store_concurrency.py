@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.stores import StorePlace, put, record
 
-from manifests.address import Address
-from state.errors import LockHeld
-from state.records import State
-from state.store import Lease, StateStore
+from reconciler.manifests.address import Address
+from reconciler.state.errors import LockHeld
+from reconciler.state.records import State
+from reconciler.state.store import Lease, StateStore
 
 CORP = Address("corp")
 
@@ -90,7 +90,7 @@ WRITE_ALL_ALIKE = """
 store = place.open()
 lease = store.acquire(["corp"], "writer", ttl_s=3600)
 number = len(store.read().records) and int(store.read().records[Address.parse("corp/d0")].object_id)
-from state.store import StateWrite
+from reconciler.state.store import StateWrite
 while True:
     number += 1
     alike = tuple(record(f"corp/d{index}", object_id=str(number)) for index in range(20))

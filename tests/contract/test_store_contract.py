@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from support.stores import Clock, StorePlace, addresses, intent, put, record
 
-from manifests.address import Address
-from state.errors import ForeignState, LockHeld, StateError, StateTooNew
-from state.records import Intent, Record, Run, State, Status
-from state.store import Lease, StateStore, StateWrite
+from reconciler.manifests.address import Address
+from reconciler.state.errors import ForeignState, LockHeld, StateError, StateTooNew
+from reconciler.state.records import Intent, Record, Run, State, Status
+from reconciler.state.store import Lease, StateStore, StateWrite
 
 CORP = Address("corp")
 UBUNTU = Address("corp", "ubuntu")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from support.stores import Clock, StorePlace, intent, put, record
 
-from manifests.address import Address
-from state.errors import LockHeld, StaleWrite
-from state.records import Run
-from state.store import Lease, StateStore, StateWrite
+from reconciler.manifests.address import Address
+from reconciler.state.errors import LockHeld, StaleWrite
+from reconciler.state.records import Run
+from reconciler.state.store import Lease, StateStore, StateWrite
 
 CORP = Address("corp")
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.azurite import RunningAzurite
-from support.cloud_estates import CloudEstate, cloud_estate, make_images
+from support.azure.azurite import RunningAzurite
+from support.azure.workloads import CloudEstate, cloud_estate, make_images
 
-from manifests.errors import ReconcilerError
-from providers.emulator.faults import Fault
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.providers.emulator.core.injected_faults import Fault
 
 SHARES = 4
 FAULTS = {

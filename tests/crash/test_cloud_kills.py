@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.azurite import RunningAzurite
-from support.cloud_estates import CloudEstate, cloud_estate, make_images
+from support.azure.azurite import RunningAzurite
+from support.azure.workloads import CloudEstate, cloud_estate, make_images
 from support.killing import Killer, killed_at
 
 STRIDE, SLOW_STRIDE = 5, 11
@@ -39,9 +39,9 @@ def install(killer: Killer) -> None:
     """Puts the killer around everything that has an effect outside of the process."""
     from azure.storage.blob import BlobClient
 
-    from providers.azure.api import Api
-    from providers.azure.provider import AzureProvider
-    from state.sql_store.store import SqlStore
+    from reconciler.providers.azure.provider import AzureProvider
+    from reconciler.providers.azure.service.api import Api
+    from reconciler.state.sql_store.store import SqlStore
 
     killer.wrap(SqlStore, "write")
     killer.wrap(AzureProvider, *PROVIDER_CALLS)

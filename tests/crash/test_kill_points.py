@@ -17,7 +17,7 @@ import pytest
 from support.estates import Document, Estate, definition, gallery, version
 from support.killing import Killer, killed_at
 
-from manifests.examples.boot_image import write_boot_image
+from reconciler.manifests.examples.boot_image import write_boot_image
 
 REMOVABLE = {"allowDeletionOfReplicatedLocations": True}
 FILE_SYSTEM_CALLS = ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync", "open", "chmod")
@@ -57,8 +57,8 @@ def second_documents() -> list[Document]:
 
 def around_calls(killer: Killer) -> None:
     """Before and after provider calls and state writes."""
-    from providers.local.provider import LocalProvider
-    from state.sql_store.store import SqlStore
+    from reconciler.providers.local.provider import LocalProvider
+    from reconciler.state.sql_store.store import SqlStore
 
     killer.wrap(SqlStore, "write")
     killer.wrap(LocalProvider, "begin")

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.libvirt_daemons import LibvirtHost
-from support.libvirt_galleries import disks, publish, region, remove, version
-from support.libvirt_world import LibvirtWorld
+from support.libvirt.daemons import LibvirtHost
+from support.libvirt.galleries import disks, publish, region, remove, version
+from support.libvirt.world import LibvirtWorld
 from support.operations import CONTENT, DEFINITION, EAST, GALLERY, LINEAGE, VERSION, WEST, applied, run
 
-from providers.libvirt import streams
-from providers.libvirt.pools import Pool
-from providers.protocol import Condition, Step, Verb
+from reconciler.providers.libvirt.content import streams
+from reconciler.providers.libvirt.host.pools import Pool
+from reconciler.providers.protocol import Condition, Step, Verb
 
 CHANGES = (
     (Pool, "create"),

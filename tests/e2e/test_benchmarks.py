@@ -13,8 +13,7 @@ import pytest
 from benchmarks.engines import EngineCosts
 from benchmarks.measuring import CommandFailed, Cost, run
 from benchmarks.report import Results, as_text, growth
-
-TESTS = Path(__file__).parents[1]
+from support.paths import TESTS
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -79,9 +78,8 @@ print(run([sys.executable, "-c", "x = b'1' * (512 << 20)"], pathlib.Path(sys.arg
 def test_the_peak_is_that_of_the_process(tmp_path: Path) -> None:
     """Measured from a small process, as the benchmarks are: what the measuring one holds counts as well."""
     command = [sys.executable, "-c", MEASURE_ANOTHER, tmp_path]
-    tests = str(Path(__file__).parents[1])
     answer = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": tests}, capture_output=True, text=True, check=True
+        command, env={**os.environ, "PYTHONPATH": str(TESTS)}, capture_output=True, text=True, check=True
     )
     assert 512 <= float(answer.stdout) < 640
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "manifests" / "examples" / "demo-libvirt.sh"
 
 
@@ -25,7 +25,7 @@ def folder() -> Iterator[Path]:
 def play(folder: Path, path: str = "") -> subprocess.CompletedProcess[str]:
     """One run on hosts of its own, all temporary files in `folder`; `path` comes first on PATH."""
     return subprocess.run(
-        [sys.executable, "-m", "support.libvirt_ssh", DEMO],
+        [sys.executable, "-m", "support.libvirt.ssh", DEMO],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

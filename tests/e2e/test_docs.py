@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from support.console import Block, blocks, run, same, scratch_project, search_path, steps
+from support.paths import ROOT
 
-from manifests.loading.load import load_manifest
-from manifests.project import load_project
-from providers.emulator.faults import read_faults
+from reconciler.manifests.loading.manifest_loading import read_manifest
+from reconciler.manifests.loading.project_loading import read_project
+from reconciler.providers.emulator.core.injected_faults import read_faults
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 LANGUAGES = {"console", "yaml", "text", "json", "sh"}
 SHELL = {"make demo", "make demo-libvirt", "make test", "make test-az"}
@@ -63,8 +63,8 @@ def test_manifests_load(path: Path, tmp_path: Path) -> None:
         project_text = block.text if is_project else "project: docs\nprovider: {type: local, root: regions}\n"
         (folder / "reconciler.yaml").write_text(project_text)
         (folder / "manifests" / "shown.yaml").write_text("" if is_project else block.text)
-        project = load_project(folder)
-        assert is_project or load_manifest(project).resources, f"{path.name}:{block.line}: declares nothing"
+        project = read_project(folder)
+        assert is_project or read_manifest(project)[1].resources, f"{path.name}:{block.line}: declares nothing"
 
 
 @documents

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from support.estates import Estate, definition, gallery, version
 
-from manifests.address import Address
-from reconciler.actions import Action, Reason
+from reconciler.applying.execution import Interrupt
 from reconciler.drift import DriftKind
 from reconciler.errors import PlanRefused, StalePlan, Unreachable
-from reconciler.execution import Interrupt
-from reconciler.plan import PlanOptions
-from state.errors import ForeignState, LockHeld
+from reconciler.manifests.address import Address
+from reconciler.planning.actions import Action, Reason
+from reconciler.planning.plan import PlanOptions
+from reconciler.state.errors import ForeignState, LockHeld
 
 V1 = Address.parse("corp/ubuntu/1.0.0")
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.libvirt_daemons import LibvirtHost
-from support.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
-from support.uefi_guest import write_uefi_disk
+from support.libvirt.daemons import LibvirtHost
+from support.libvirt.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
+from support.libvirt.uefi_guest import write_uefi_disk
 
 from reconciler.cli.app import run
 

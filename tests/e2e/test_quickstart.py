@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import manifests.examples
+import reconciler.manifests.examples
 
-DEMO = Path(manifests.examples.__path__[0]) / "demo.sh"
+DEMO = Path(reconciler.manifests.examples.__path__[0]) / "demo.sh"
 
 
 def play(folder: Path, path: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 from support.console import scratch_project
-from support.libvirt_daemons import LibvirtHost
-from support.libvirt_world import LibvirtWorld
-from support.tiny_guest import TinyMachine, boot_volume
+from support.libvirt.daemons import LibvirtHost
+from support.libvirt.tiny_guest import TinyMachine, boot_volume
+from support.libvirt.world import LibvirtWorld
+from support.paths import ROOT
 
-from manifests.address import Address
+from reconciler.manifests.address import Address
 
-ROOT = Path(__file__).parents[2]
 WEB = Address("corp", "web", "1.1.0")
 
 

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import TESTS
 
-CONFTEST = Path(__file__).parents[1] / "conftest.py"
+CONFTEST = TESTS / "conftest.py"
 IN_TEST = "import pytest\ndef test_one():\n    pytest.skip('no such program')\n"
 IN_MODULE = "import pytest\npytest.skip('no such program', allow_module_level=True)\n"
 EXPECTED_FAILURE = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_one():\n    raise ValueError\n"

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.emulator_requests import COMPUTE, EXAMPLES, IMAGE, Sent, operations, sendings
-from support.emulators import BASE_URL, HOST, Desk, emulator_desk
+from support.azure.emulator_requests import COMPUTE, EXAMPLES, IMAGE, Sent, operations, sendings
+from support.azure.emulators import BASE_URL, HOST, Desk, emulator_desk
 
-from providers.emulator.app import create_app
-from providers.emulator.assembly import ROUTES
-from providers.emulator.description import describe
+from reconciler.providers.emulator.assembly import ROUTES
+from reconciler.providers.emulator.http.app import create_app
+from reconciler.providers.emulator.http.openapi import describe
 
 OPERATIONS = operations(describe(ROUTES))
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.estates import Document, Estate, definition, gallery, version
 
-from manifests.values import canonical_json
-from reconciler.plan_file import plan_json
+from reconciler.manifests.values import canonical_json
+from reconciler.planning.plan_file import plan_json
 
 REGIONS = ["eastus", "westus", "northeurope"]
 IMAGES = [b"one", b"two", b"three"]

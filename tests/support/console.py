@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.libvirt_ssh import hosts_by_ssh
+from support.libvirt.ssh import hosts_by_ssh
 
-import manifests.examples
-from manifests.examples.boot_image import write_boot_image
+import reconciler.manifests.examples
+from reconciler.manifests.examples.boot_image import write_boot_image
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 IMAGES = {"web-1.0.0.img": "raw", "web-1.1.0.img": "raw", "worker-1.0.0.vhd": "vhd"}
@@ -84,7 +84,7 @@ def _cut(text: str) -> tuple[str, str]:
 def scratch_project(folder: Path) -> Path:
     """A copy of the quickstart in `folder`, its images made."""
     project = folder / "project"
-    shutil.copytree(Path(manifests.examples.__path__[0]) / "quickstart", project)
+    shutil.copytree(Path(reconciler.manifests.examples.__path__[0]) / "quickstart", project)
     (project / "images").mkdir()
     for name, format_name in IMAGES.items():
         write_boot_image(project / "images" / name, f"hello from {name[:-4]}", format=format_name)

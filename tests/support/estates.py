@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from reconciler.applying.execution import Interrupt
 from reconciler.engine import ApplyOutcome, Engine
-from reconciler.execution import Interrupt
-from reconciler.plan import Plan, PlanOptions
+from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.reporting import Reporter
 
 Document = Mapping[str, Any]

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from support.manifest_files import load_manifest
 
-from manifests.loading import load_manifest
-from manifests.manifest import Manifest
-from manifests.project import load_project
+from reconciler.manifests.manifest import Manifest
 
 Document = dict[str, Any]
 
@@ -304,4 +303,4 @@ def load(*documents: Document) -> Manifest:
         (folder / "reconciler.yaml").write_text("project: test\nprovider: {type: local, root: regions}\n")
         text = "\n---\n".join(json.dumps(document, ensure_ascii=False) for document in documents)
         (folder / "manifests" / "all.yaml").write_text(text, "utf-8")
-        return load_manifest(load_project(folder, None))
+        return load_manifest(folder, None)

@@ -8,10 +8,10 @@ from typing import Any
 from support.operations import CONTENT, VERSION, Results
 from support.operations import run as run_steps
 
-from manifests.address import Address
-from providers.local.provider import create_provider
-from providers.protocol import Provider, Step, Verb
-from providers.registry import ProviderConfig
+from reconciler.manifests.address import Address
+from reconciler.providers.local.provider import create_provider
+from reconciler.providers.protocol import Provider, Step, Verb
+from reconciler.providers.registry import ProviderConfig
 
 REGION = {"replicas": 1, "excludeFromLatest": False}
 

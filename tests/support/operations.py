@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from manifests.address import Address
-from providers.errors import ProviderError
-from providers.protocol import Applied, Done, Operation, ProgressCallback, Provider, Step
+from reconciler.manifests.address import Address
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.protocol import Applied, Done, Operation, ProgressCallback, Provider, Step
 
 LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
 GALLERY = Address("corp")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from manifests.address import Address
-from providers.local.provider import create_provider
-from providers.protocol import Provider
-from providers.registry import ProviderConfig
+from reconciler.manifests.address import Address
+from reconciler.providers.local.provider import create_provider
+from reconciler.providers.protocol import Provider
+from reconciler.providers.registry import ProviderConfig
 
 
 @dataclass(frozen=True)
@@ -183,13 +183,13 @@ def _local(folder: Path, _fixture: Asked) -> ProviderWorld:
 
 
 def _emulator(folder: Path, fixture: Asked) -> ProviderWorld:
-    from support.azure_world import AzureWorld
+    from support.azure.world import AzureWorld
 
     return AzureWorld(folder, fixture("azurite"))
 
 
 def _libvirt(folder: Path, fixture: Asked) -> ProviderWorld:
-    from support.libvirt_world import LibvirtWorld
+    from support.libvirt.world import LibvirtWorld
 
     return LibvirtWorld(folder, fixture("libvirt_hosts"))
 

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from support.paths import ROOT
 
-from manifests.address import Address
-from manifests.values import canonical_json, digest
-from state.records import Intent, Record
-from state.sql_store import open_sql_store
-from state.store import StateStore, StateWrite
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import canonical_json, digest
+from reconciler.state.records import Intent, Record
+from reconciler.state.sql_store import open_sql_store
+from reconciler.state.store import StateStore, StateWrite
 
-ROOT = Path(__file__).parents[2]
 PROJECT = "corp-images"
 
 SCHEMA_VERSION_1 = """

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from manifests.address import Address
-from manifests.manifest import Manifest, Move, Removal
-from manifests.resource import DriftException, Lifecycle, OnRemove, Origin, Resource
-from manifests.values import canonical_json, digest
-from providers.protocol import Capabilities, Condition, Observed, OwnerMark, SourceFacts
-from reconciler.plan import PlanOptions
-from reconciler.planner import PlanInputs
-from reconciler.refresh import World
-from reconciler.sources import SourceCheck, SourceStatus, version_references
-from state.records import Intent, Record, State, Status
+from reconciler.manifests.address import Address
+from reconciler.manifests.manifest import Manifest, Move, Removal
+from reconciler.manifests.resource import DriftException, Lifecycle, OnRemove, Origin, Resource
+from reconciler.manifests.values import canonical_json, digest
+from reconciler.planning.plan import PlanOptions
+from reconciler.planning.planner import PlanInputs
+from reconciler.planning.refresh import World
+from reconciler.planning.sources import SourceCheck, SourceStatus, version_references
+from reconciler.providers.protocol import Capabilities, Condition, Observed, OwnerMark, SourceFacts
+from reconciler.state.records import Intent, Record, State, Status
 
 LINEAGE = "lineage-1"
 NOW = datetime(2030, 6, 1, 12, 0, tzinfo=UTC)

@@ -5,12 +5,12 @@ exactly what was planned, if nothing but the service has touched it since: what 
 manifest set it, which the marks remember.
 """
 
-from providers.azure.bodies.definition import definition_attributes, definition_body
-from providers.azure.bodies.gallery import gallery_attributes, gallery_body, groups_of, groups_of_body
-from providers.azure.bodies.planned import declared, marks_for
-from providers.azure.bodies.regions import region_attributes
-from providers.azure.bodies.sources import storage_profile
-from providers.azure.bodies.version import lacks_security, version_attributes, version_body
+from reconciler.providers.azure.bodies.definition import definition_attributes, definition_body
+from reconciler.providers.azure.bodies.gallery import gallery_attributes, gallery_body, groups_of, groups_of_body
+from reconciler.providers.azure.bodies.planned import declared, marks_for
+from reconciler.providers.azure.bodies.regions import region_attributes
+from reconciler.providers.azure.bodies.sources import storage_profile
+from reconciler.providers.azure.bodies.version import lacks_security, version_attributes, version_body
 
 __all__ = [
     "declared",

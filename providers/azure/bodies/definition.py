@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from manifests.values import Attributes
-from providers.azure import words
-from providers.azure.bodies.shown import (
+from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.bodies.shown import (
     Shown,
     a_word,
     free_text,
@@ -22,7 +21,8 @@ from providers.azure.bodies.shown import (
     text,
     texts,
 )
-from providers.azure.marks import Marks, tagged
+from reconciler.providers.azure.service import spelling
+from reconciler.providers.azure.service.marks import Marks, tagged
 
 SECURITY = "SecurityType"
 _TEXTS = ("description", "eula", "privacyStatementUri", "releaseNoteUri")
@@ -41,7 +41,7 @@ def definition_body(attributes: Attributes, marks: Marks, now: Shown | None = No
     features = [{"name": name, **feature} for name, feature in sorted(attributes.get("features", {}).items())]
     if SECURITY not in attributes.get("features", {}):
         shown = objects(inside(now, "properties").get("features"))
-        features += [dict(feature) for feature in shown if words.feature_name(text(feature.get("name"))) == SECURITY]
+        features += [dict(feature) for feature in shown if spelling.feature_name(text(feature.get("name"))) == SECURITY]
     if features:
         properties["features"] = features
     tags = tagged(attributes.get("tags", {}), marks)
@@ -54,12 +54,12 @@ def definition_attributes(body: Shown, marks: Marks) -> dict[str, Any]:
     generation = a_word(properties.get("hyperVGeneration")) or "V1"
     found = present(
         {
-            "location": words.region(body.get("location")),
+            "location": spelling.region(body.get("location")),
             **members(properties, ("osType", "osState"), a_word),
             "identifier": members(inside(properties, "identifier"), ("publisher", "offer", "sku"), text),
             "hyperVGeneration": generation,
             "architecture": a_word(properties.get("architecture")) or "x64",
-            "endOfLifeDate": words.moment(text(properties.get("endOfLifeDate"))),
+            "endOfLifeDate": spelling.moment(text(properties.get("endOfLifeDate"))),
             "recommended": _recommended(inside(properties, "recommended")),
             "disallowed": _disallowed(inside(properties, "disallowed"), marks),
             "purchasePlan": members(inside(properties, "purchasePlan"), ("name", "publisher", "product"), text),
@@ -76,14 +76,14 @@ def _recommended(recommended: Shown) -> dict[str, Any]:
 
 
 def _disallowed(disallowed: Shown, marks: Marks) -> dict[str, Any]:
-    types = {marks.spelling(one) or words.word(one) for one in texts(disallowed.get("diskTypes"))}
+    types = {marks.spelling(one) or spelling.word(one) for one in texts(disallowed.get("diskTypes"))}
     return present({"diskTypes": sorted(types)})
 
 
 def _features(properties: Shown, generation: str, marks: Marks) -> dict[str, Any]:
     found = {}
     for feature in objects(properties.get("features")):
-        name = words.feature_name(text(feature.get("name")))
+        name = spelling.feature_name(text(feature.get("name")))
         if name:
             read = {"value": a_word(feature.get("value")), "startsAtVersion": text(feature.get("startsAtVersion"))}
             found[name] = present(read)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from manifests.values import Attributes
-from providers.azure import words
-from providers.azure.bodies.shown import (
+from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.bodies.shown import (
     Shown,
     a_word,
     flag,
@@ -22,7 +21,8 @@ from providers.azure.bodies.shown import (
     text,
     texts,
 )
-from providers.azure.marks import Marks, tagged
+from reconciler.providers.azure.service import spelling
+from reconciler.providers.azure.service.marks import Marks, tagged
 
 GROUPS = ("Subscriptions", "AADTenants")
 RETENTION_DAYS = 7
@@ -86,7 +86,7 @@ def gallery_attributes(body: Shown, marks: Marks) -> dict[str, Any]:
     properties = inside(body, "properties")
     found = present(
         {
-            "location": words.region(body.get("location")),
+            "location": spelling.region(body.get("location")),
             "sharing": _sharing(body, marks),
             "softDeletePolicy": _read_policy(inside(properties, "softDeletePolicy"), marks),
             "identity": _read_identity(inside(body, "identity"), marks),

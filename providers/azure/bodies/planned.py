@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from manifests.address import Kind
-from manifests.values import Attributes, canonical_json, digest
-from providers.azure.marks import Marks
-from providers.protocol import OwnerMark
+from reconciler.manifests.address import Kind
+from reconciler.manifests.values import Attributes, canonical_json, digest
+from reconciler.providers.azure.service.marks import Marks
+from reconciler.providers.protocol import OwnerMark
 
 _FILLED_IN: Mapping[Kind, tuple[str, ...]] = {
     Kind.GALLERY: (

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from manifests.values import Attributes
-from providers.azure import words
-from providers.azure.bodies.shown import Shown, a_word, flag, inside, number, objects, present, text
-from providers.azure.marks import Marks
+from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.bodies.shown import Shown, a_word, flag, inside, number, objects, present, text
+from reconciler.providers.azure.service import spelling
+from reconciler.providers.azure.service.marks import Marks
 
 
 def target_regions(regions: Mapping[str, Attributes], now: Shown) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def region_attributes(body: Shown, marks: Marks) -> dict[str, dict[str, Any]]:
 
 def _shown_regions(body: Shown) -> dict[str, Shown]:
     entries = objects(inside(body, "properties", "publishingProfile").get("targetRegions"))
-    return {name: entry for entry in entries if (name := words.region(entry.get("name")))}
+    return {name: entry for entry in entries if (name := spelling.region(entry.get("name")))}
 
 
 def _region(entry: Shown, profile: Shown, with_storage: bool, marks: Marks) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _edge_zone(entry: Shown, kind: str, zone: str, usual: tuple[int | None, ...]
     stored = f"{path}.storageAccountType" in marks.declared
     return present(
         {
-            "name": words.region(entry.get("name")),
+            "name": spelling.region(entry.get("name")),
             "extendedLocation": {"type": kind or "EdgeZone"},
             "extendedLocationReplicaCount": count if counted else None,
             "storageAccountType": a_word(entry.get("storageAccountType")) if stored else None,

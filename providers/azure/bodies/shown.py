@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from providers.azure.marks import Marks, from_tags
-from providers.azure.words import word
+from reconciler.providers.azure.service.marks import Marks, from_tags
+from reconciler.providers.azure.service.spelling import word
 
 Shown = Mapping[str, Any]
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from manifests.values import Attributes
-from providers.azure.bodies.shown import Shown, a_word, inside, number, objects, present, text
-from providers.azure.marks import Marks
+from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.bodies.shown import Shown, a_word, inside, number, objects, present, text
+from reconciler.providers.azure.service.marks import Marks
 
 DATA_CACHING = "ReadOnly"
 """The caching of a data disk when nobody says. Source: recordings of the Azure CLI's gallery tests."""

@@ -8,12 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from manifests.values import Attributes, canonical_json
-from providers.azure import words
-from providers.azure.bodies.regions import extended_locations, read_extended_locations, target_regions
-from providers.azure.bodies.shown import Shown, a_word, flag, inside, number, objects, own_tags, present, text, texts
-from providers.azure.bodies.sources import read_sources
-from providers.azure.marks import Marks, tagged
+from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.providers.azure.bodies.regions import extended_locations, read_extended_locations, target_regions
+from reconciler.providers.azure.bodies.shown import (
+    Shown,
+    a_word,
+    flag,
+    inside,
+    number,
+    objects,
+    own_tags,
+    present,
+    text,
+    texts,
+)
+from reconciler.providers.azure.bodies.sources import read_sources
+from reconciler.providers.azure.service import spelling
+from reconciler.providers.azure.service.marks import Marks, tagged
 
 _PUBLISHED = (
     *("replicaCount", "excludeFromLatest", "endOfLifeDate", "replicationMode"),
@@ -66,8 +77,8 @@ def version_attributes(body: Shown, marks: Marks) -> dict[str, Any]:
         **present({name: a_word(value) for name, value in chosen.items() if name in marks.declared}),
         **present(
             {
-                "location": words.region(body.get("location")),
-                "endOfLifeDate": words.moment(text(profile.get("endOfLifeDate"))),
+                "location": spelling.region(body.get("location")),
+                "endOfLifeDate": spelling.moment(text(profile.get("endOfLifeDate"))),
                 "targetExtendedLocations": read_extended_locations(profile, marks),
                 "safety": _safety(inside(properties, "safetyProfile"), marks),
                 "securityProfile": _security(inside(properties, "securityProfile"), marks),
@@ -95,7 +106,7 @@ def _security(security: Shown, marks: Marks) -> dict[str, Any]:
     extra = inside(settings, "additionalSignatures")
     lists = {name: sorted(map(_key, objects(extra.get(name))), key=canonical_json) for name in ("kek", "db", "dbx")}
     signatures = present({"pk": _key(inside(extra, "pk")), **lists})
-    templates = sorted({words.word(one) for one in texts(settings.get("signatureTemplateNames"))})
+    templates = sorted({spelling.word(one) for one in texts(settings.get("signatureTemplateNames"))})
     return present({"uefiSettings": present({"signatureTemplateNames": templates, "additionalSignatures": signatures})})
 
 

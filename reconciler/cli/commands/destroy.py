@@ -10,9 +10,9 @@ from reconciler.cli import options
 from reconciler.cli.session import session_of
 
 if TYPE_CHECKING:
+    from reconciler.applying.execution import Interrupt
     from reconciler.cli.applying import Approve
     from reconciler.engine import ApplyOutcome, Engine
-    from reconciler.execution import Interrupt
 
 
 def register(app: typer.Typer) -> None:

@@ -43,11 +43,11 @@ def drift(
 
 def _show(report: DriftReport, engine: Engine, session: Session, *, json: bool, unmanaged: bool) -> None:
     if json:
-        from reconciler.views.json_lines import drift_event, write_event
+        from reconciler.views.formats.json_lines import drift_event, write_event
 
         write_event(sys.stdout, drift_event(report, engine.project.environment))
         return
-    from reconciler.views.drift_text import drift_lines
+    from reconciler.views.text.drift import drift_lines
 
     output = session.output
     heading = heading_of(engine, report.serial)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manifests.errors import ReconcilerError
 from reconciler.cli.session import Exit, Session, session_of
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.manifests.installation import install_extra
 
 if TYPE_CHECKING:
-    from providers.emulator.server import RunningEmulator
+    from reconciler.providers.emulator.server import RunningEmulator
 
 _LOOPBACK = "127.0.0.1"
 _STORAGE = "AZURE_STORAGE_CONNECTION_STRING"
@@ -63,7 +64,7 @@ def emulator(
     Exit codes: 0 it was ended, 1 an error.
     """
     _require_libraries()
-    from providers.emulator.server import EmulatorSettings, serve
+    from reconciler.providers.emulator.server import EmulatorSettings, serve
 
     settings = EmulatorSettings(
         Path(data),
@@ -81,14 +82,15 @@ def emulator(
 def _require_libraries() -> None:
     """Raises: ReconcilerError when the emulator was not installed with what it needs."""
     try:
-        import providers.emulator.server  # noqa: F401
+        import reconciler.providers.emulator.server  # noqa: F401
     except ImportError as cause:
         raise ReconcilerError(
-            f"the emulator needs a library that is not installed: {cause.name}", "pip install 'reconciler[emulator]'"
+            f"the emulator needs a library that is not installed: {cause.name}",
+            f"install it, in reconciler's checkout: {install_extra('emulator')}",
         ) from cause
 
 
 def _announce(session: Session, host: str, running: RunningEmulator) -> None:
-    from reconciler.views.emulator_text import emulator_lines
+    from reconciler.views.text.emulator import emulator_lines
 
     session.output.lines(emulator_lines(running, host))

@@ -13,8 +13,8 @@ from reconciler.cli import options
 from reconciler.cli.session import Exit, session_of
 
 if TYPE_CHECKING:
-    from manifests.address import Address
     from reconciler.graph import ResourceGraph
+    from reconciler.manifests.address import Address
 
 
 class GraphFormat(StrEnum):
@@ -39,7 +39,7 @@ def graph(
     wanted = options.parsed_address(address) if address else None
     with session.engine() as engine:
         drawn, nodes = engine.graph(wanted)
-    from reconciler.views.output import write
+    from reconciler.views.terminal.output import write
 
     write(sys.stdout, _text(form)(drawn, nodes))
     return Exit.DONE
@@ -47,9 +47,9 @@ def graph(
 
 def _text(form: GraphFormat) -> Callable[[ResourceGraph, Collection[Address]], str]:
     if form is GraphFormat.DOT:
-        from reconciler.views.dot import dot_text
+        from reconciler.views.graphs.dot import dot_text
 
         return dot_text
-    from reconciler.views.mermaid import mermaid_text
+    from reconciler.views.graphs.mermaid import mermaid_text
 
     return mermaid_text

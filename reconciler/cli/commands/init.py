@@ -24,7 +24,7 @@ def init(
     Project file, manifests and an image that boots; no file is overwritten. Exit codes: 0 done, 1 an error.
     """
     from reconciler.cli.starter import write_project
-    from reconciler.views.lines import BLANK, line
+    from reconciler.views.terminal.lines import BLANK, line
 
     session = session_of(context)
     written = write_project(Path(directory), provider)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from manifests.errors import ReconcilerError
 from reconciler.cli import options
 from reconciler.cli.session import Exit, session_of
+from reconciler.manifests.errors import ReconcilerError
 
 
 def register(app: typer.Typer) -> None:
@@ -28,8 +28,8 @@ def latest(
 
     Exit codes: 0 there is one, 1 there is none.
     """
-    from reconciler.views.lines import line
-    from reconciler.views.objects_text import latest_lines
+    from reconciler.views.terminal.lines import line
+    from reconciler.views.text.objects import latest_lines
 
     session = session_of(context)
     wanted = options.parsed_region(region) if region else ""

@@ -13,7 +13,7 @@ from reconciler.cli.session import Exit, Session, heading_of, session_of
 
 if TYPE_CHECKING:
     from reconciler.engine import Engine
-    from reconciler.plan import Plan
+    from reconciler.planning.plan import Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -53,11 +53,11 @@ def plan(
 
 def _show(made: Plan, engine: Engine, session: Session, *, json: bool, verbose: bool) -> None:
     if json:
-        from reconciler.views.json_lines import plan_event, write_event
+        from reconciler.views.formats.json_lines import plan_event, write_event
 
         write_event(sys.stdout, plan_event(made, engine.project.environment))
         return
-    from reconciler.views.plan_text import plan_lines
+    from reconciler.views.text.plan import plan_lines
 
     heading = heading_of(engine, made.serial, galleries=bool(made.changes))
     output = session.output
@@ -66,7 +66,7 @@ def _show(made: Plan, engine: Engine, session: Session, *, json: bool, verbose: 
 
 def _save(made: Plan, engine: Engine, session: Session, out: str, *, json: bool) -> None:
     """Saves what can be applied. A plan that cannot is not worth keeping."""
-    from reconciler.views.lines import BLANK, paragraph
+    from reconciler.views.terminal.lines import BLANK, paragraph
 
     output = session.errors if json else session.output
     if not made.applicable:

@@ -19,8 +19,8 @@ def schema(
     project_file: Annotated[bool, typer.Option("--project-file", help="Of reconciler.yaml, not of manifests.")] = False,
 ) -> int:
     """Print the JSON Schema of manifests, for editors."""
-    from manifests.json_schema import json_schema, project_schema
-    from reconciler.views.output import write
+    from reconciler.manifests.schema.json_schema import json_schema, project_schema
+    from reconciler.views.terminal.output import write
 
     write(sys.stdout, json.dumps(project_schema() if project_file else json_schema(), indent=2) + "\n")
     return Exit.DONE

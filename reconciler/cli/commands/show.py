@@ -30,12 +30,12 @@ def show(
         state = engine.state()
         chosen = engine.recorded(wanted) if wanted else None
         if json:
-            from reconciler.views.json_lines import record_event, write_event
+            from reconciler.views.formats.json_lines import record_event, write_event
 
             for record in [chosen] if chosen else state.records.values():
                 write_event(sys.stdout, record_event(record))
             return Exit.DONE
-        from reconciler.views.objects_text import overview_lines, record_lines
+        from reconciler.views.text.objects import overview_lines, record_lines
 
         output = session.output
         if chosen:

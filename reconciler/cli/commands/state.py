@@ -13,7 +13,7 @@ from reconciler.cli.session import Exit, Session, session_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.views.lines import Line
+    from reconciler.views.terminal.lines import Line
 
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="What it is about.")]
 
@@ -34,7 +34,7 @@ def list_addresses(
     pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="An address or a glob.")] = "",
 ) -> int:
     """List recorded addresses, one a line."""
-    from reconciler.views.objects_text import address_lines
+    from reconciler.views.text.objects import address_lines
 
     session = session_of(context)
     with session.engine() as engine:
@@ -87,7 +87,7 @@ def _mark(context: typer.Context, addresses: list[str], *, tainted: bool) -> int
 
 
 def _said(session: Session, sentences: Iterable[str]) -> int:
-    from reconciler.views.lines import line
+    from reconciler.views.terminal.lines import line
 
     lines: list[Line] = [line(sentence) for sentence in sentences]
     session.output.lines(lines)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from manifests.errors import ManifestError
 from reconciler.cli import options
 from reconciler.cli.session import Exit, Session, session_of
+from reconciler.manifests.errors import ManifestError
 
 if TYPE_CHECKING:
-    from manifests.manifest import Manifest
+    from reconciler.manifests.manifest import Manifest
 
 
 def register(app: typer.Typer) -> None:
@@ -36,8 +36,8 @@ def validate(context: typer.Context, json: options.Json = False) -> int:
 
 
 def _as_json(load: Callable[[], Manifest]) -> Exit:
-    from reconciler.views.json_lines import validate_event, write_event
-    from reconciler.views.manifest_text import kind_counts
+    from reconciler.views.formats.json_lines import validate_event, write_event
+    from reconciler.views.text.manifest import kind_counts
 
     try:
         manifest = load()
@@ -49,7 +49,7 @@ def _as_json(load: Callable[[], Manifest]) -> Exit:
 
 
 def _show(manifest: Manifest, session: Session) -> None:
-    from reconciler.views.manifest_text import manifest_lines
+    from reconciler.views.text.manifest import manifest_lines
 
     output = session.output
     output.lines(manifest_lines(manifest, output.width))

@@ -55,7 +55,7 @@ def create(
     Exit codes: 0 it was started, 1 an error, 3 the host did not answer.
     """
     from reconciler import machines
-    from reconciler.views.machines_text import created_lines
+    from reconciler.views.text.machines import created_lines
 
     session = session_of(context)
     address = options.parsed_address(image)
@@ -85,7 +85,7 @@ def _keys_in(path: Path) -> list[str]:
 def delete(context: typer.Context, name: Name, region: Region) -> int:
     """End a machine and remove it, with all that it wrote."""
     from reconciler import machines
-    from reconciler.views.lines import line
+    from reconciler.views.terminal.lines import line
 
     session = session_of(context)
     with session.engine() as engine:
@@ -100,7 +100,7 @@ def list_machines(context: typer.Context) -> int:
     Exit codes: 0 all regions answered, 3 one did not.
     """
     from reconciler import machines
-    from reconciler.views.machines_text import machine_lines, unreachable_lines
+    from reconciler.views.text.machines import machine_lines, unreachable_lines
 
     session = session_of(context)
     with session.engine() as engine:
@@ -113,7 +113,7 @@ def list_machines(context: typer.Context) -> int:
 def log(context: typer.Context, name: Name, region: Region) -> int:
     """Print what a machine has said on its serial console."""
     from reconciler import machines
-    from reconciler.views.lines import line
+    from reconciler.views.terminal.lines import line
 
     session = session_of(context)
     with session.engine() as engine:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from benchmarks import workload
+from support.manifest_files import load_manifest
 
-from manifests.address import Kind
-from manifests.loading.load import load_manifest
-from manifests.project import load_project
+from reconciler.manifests.address import Kind
 
 
 def tree(directory: Path) -> dict[str, str]:
@@ -25,7 +24,7 @@ def tree(directory: Path) -> dict[str, str]:
 
 def test_has_the_promised_shape(tmp_path: Path) -> None:
     workload.write_project(tmp_path / "w", 200)
-    resources = load_manifest(load_project(tmp_path / "w")).resources
+    resources = load_manifest(tmp_path / "w").resources
     assert Counter(address.kind for address in resources) == {
         Kind.GALLERY: 2,
         Kind.IMAGE_DEFINITION: 18,
@@ -49,9 +48,9 @@ def test_is_the_same_each_time(tmp_path: Path) -> None:
 
 def test_a_change_touches_one_version(tmp_path: Path) -> None:
     workload.write_project(tmp_path / "w", 100)
-    before = load_manifest(load_project(tmp_path / "w")).resources
+    before = load_manifest(tmp_path / "w").resources
     workload.change_project(tmp_path / "w")
-    after = load_manifest(load_project(tmp_path / "w")).resources
+    after = load_manifest(tmp_path / "w").resources
     assert [str(address) for address in after if after[address].digest != before[address].digest] == [
         "gallery0000/image-0/1.0.0"
     ]

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from support.manifest_files import load_manifest
 
-from manifests.diagnostics import Diagnostic
-from manifests.errors import ManifestError
-from manifests.loading import load_manifest
-from manifests.manifest import Manifest
-from manifests.project import load_project
+from reconciler.manifests.diagnostics import Diagnostic
+from reconciler.manifests.errors import ManifestError
+from reconciler.manifests.manifest import Manifest
 
 PROJECT = "project: test\nprovider: {type: local, root: regions}\n"
 GALLERY = "kind: Gallery\nname: corp\nlocation: East US\n"
@@ -40,7 +39,7 @@ def load(tmp_path: Path) -> Load:
 
     def load_documents(*documents: str | bytes, project: str = PROJECT, environment: str | None = None) -> Manifest:
         write(tmp_path, *documents, project=project)
-        return load_manifest(load_project(tmp_path, environment))
+        return load_manifest(tmp_path, environment)
 
     return load_documents
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.examples.boot_image import boot_sector, main, write_boot_image
+from reconciler.manifests.examples.boot_image import boot_sector, main, write_boot_image
 
 
 def serial_line(path: Path, form: str, seconds: float = 60) -> str:

@@ -6,17 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.manifest_files import load_manifest
 
-import manifests.examples
-from manifests.examples.boot_image import write_boot_image
-from manifests.loading.load import load_manifest
-from manifests.manifest import Manifest
-from manifests.project import load_project
-from reconciler.actions import Action
+import reconciler.manifests.examples
 from reconciler.engine import Engine
-from reconciler.plan import PlanOptions
+from reconciler.manifests.examples.boot_image import write_boot_image
+from reconciler.manifests.manifest import Manifest
+from reconciler.planning.actions import Action
+from reconciler.planning.plan import PlanOptions
 
-EXAMPLES = Path(manifests.examples.__path__[0])
+EXAMPLES = Path(reconciler.manifests.examples.__path__[0])
 ENVIRONMENTS = [("quickstart", None), ("estate", None), ("estate", "prod")]
 
 
@@ -26,7 +25,7 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str |
     name, environment = request.param
     project = tmp_path / name
     shutil.copytree(EXAMPLES / name, project)
-    for image in image_files(load_manifest(load_project(project, environment))):
+    for image in image_files(load_manifest(project, environment)):
         path = project / image
         path.parent.mkdir(exist_ok=True)
         write_boot_image(path, f"hello from {image}", format="vhd" if image.endswith(".vhd") else "raw")
@@ -49,7 +48,7 @@ def test_every_example_is_tested() -> None:
 
 
 def test_loads_without_a_warning(example: tuple[Path, str | None]) -> None:
-    manifest = load_manifest(load_project(*example))
+    manifest = load_manifest(*example)
     assert manifest.resources
     assert manifest.warnings == ()
 
@@ -60,11 +59,11 @@ def test_plans_everything_as_new(example: tuple[Path, str | None]) -> None:
         plan = engine.plan(PlanOptions())
     assert plan.applicable
     assert {change.action for change in plan.changes} == {Action.CREATE}
-    assert len(plan.changes) == len(load_manifest(load_project(directory, environment)).resources)
+    assert len(plan.changes) == len(load_manifest(directory, environment).resources)
 
 
 def test_quickstart_has_the_size_it_promises() -> None:
-    manifest = load_manifest(load_project(EXAMPLES / "quickstart"))
+    manifest = load_manifest(EXAMPLES / "quickstart")
     kinds = [str(resource.kind) for resource in manifest.resources.values()]
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "gallery": 1,

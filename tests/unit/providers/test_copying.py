@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from support.mounts import btrfs, tmpfs
 
-from providers.errors import SourceError
-from providers.image_files.copying import Sink, copy_extent, digest_extent
-from providers.image_files.extents import PIECE, Extent, file_identity, pieces
+from reconciler.providers.errors import SourceError
+from reconciler.providers.image_files.copying import Sink, copy_extent, digest_extent
+from reconciler.providers.image_files.extents import PIECE, Extent, file_identity, pieces
 
 MIB = 1 << 20
 DENSE = bytes(range(256)) * (5 * MIB // 256) + b"the end"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from providers.disk_formats import DiskFormat, recognise, vhd_checksum
-from providers.errors import SourceError
+from reconciler.providers.errors import SourceError
+from reconciler.providers.image_files.disk_formats import DiskFormat, recognise, vhd_checksum
 
 MIB = 1 << 20
 

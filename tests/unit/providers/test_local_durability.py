@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from manifests.address import Address
-from providers.errors import Unavailable
-from providers.local.provider import create_provider
-from providers.protocol import Done, Operation, Step, Verb
-from providers.registry import ProviderConfig
+from reconciler.manifests.address import Address
+from reconciler.providers.errors import Unavailable
+from reconciler.providers.local.provider import create_provider
+from reconciler.providers.protocol import Done, Operation, Step, Verb
+from reconciler.providers.registry import ProviderConfig
 
 
 def test_what_could_not_be_made_durable_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from support.local_galleries import REGION, provider_at, provider_with_image, pu
 from support.mounts import btrfs, read_only, tmpfs
 from support.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results
 
-from manifests.address import Address
-from providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable, Unsupported
-from providers.protocol import Applied, Condition, Done, Operation, Provider, Scope, Step, Verb
+from reconciler.manifests.address import Address
+from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable, Unsupported
+from reconciler.providers.protocol import Applied, Condition, Done, Operation, Provider, Scope, Step, Verb
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from providers.errors import ProviderError
-from providers.local.provider import create_provider
-from providers.registry import ProviderConfig
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.local.provider import create_provider
+from reconciler.providers.registry import ProviderConfig
 
 
 def capabilities_of(project: Path, settings: dict[str, Any]) -> frozenset[str] | None:

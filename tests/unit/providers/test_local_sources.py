@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from manifests.address import Address
-from providers.errors import ProviderError, SourceError
-from providers.local.provider import create_provider
-from providers.protocol import Applied, Done, Operation, Provider, Step, Verb
-from providers.registry import ProviderConfig
+from reconciler.manifests.address import Address
+from reconciler.providers.errors import ProviderError, SourceError
+from reconciler.providers.local.provider import create_provider
+from reconciler.providers.protocol import Applied, Done, Operation, Provider, Step, Verb
+from reconciler.providers.registry import ProviderConfig
 
 LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
 VERSION = Address("corp", "ubuntu", "1.0.3")

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from manifests.address import Address
-from providers.errors import ProviderError
-from providers.protocol import Step, Verb
-from reconciler.views import waiting
-from reconciler.views.bars import TerminalReporter
-from reconciler.views.output import Output
-from reconciler.views.waiting import Waiting
+from reconciler.manifests.address import Address
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.protocol import Step, Verb
+from reconciler.views.terminal import waiting
+from reconciler.views.terminal.output import Output
+from reconciler.views.terminal.waiting import Waiting
+from reconciler.views.text.apply_bars import TerminalReporter
 
 EAST = Address("corp", "web", "1.0.0", "eastus")
 STEP = Step(Verb.CREATE, EAST)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.applying.execution import Interrupt
 from reconciler.cli.app import run
 from reconciler.cli.interrupts import Signals
 from reconciler.cli.session import colors_wanted
-from reconciler.execution import Interrupt
 
 BACKENDS = {"azure", "cryptography", "jwt", "msal", "starlette", "trustme", "uvicorn"}
 HEAVY = {"pydantic", "yaml", "networkx", "deepdiff", "rich"} | BACKENDS
@@ -124,7 +124,7 @@ def test_while_objects_change_signals_are_counted_and_the_third_ends_the_process
 SLOW = """
 import sys, threading, time
 from pathlib import Path
-from providers.local.provider import LocalProvider
+from reconciler.providers.local.provider import LocalProvider
 original = LocalProvider.begin
 def slow(self, operation, progress):
     if operation.unit.version:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from support.worlds import LINEAGE, inputs_of
 
-from manifests.address import Address
-from providers.protocol import Observed
 from reconciler.drift import DriftKind, DriftReport, DriftSeverity, find_drift
-from reconciler.refresh import World
+from reconciler.manifests.address import Address
+from reconciler.planning.refresh import World
+from reconciler.providers.protocol import Observed
 
 GALLERY, VERSION, REGION = "corp", "corp/ubuntu/1.0.0", "corp/ubuntu/1.0.0@eastus"
 TODAY = date(2030, 6, 1)

@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 from support.worlds import CAPABILITIES, NOW, inputs_of
 
-from manifests.address import Address
-from manifests.values import canonical_json
-from providers.errors import ContractViolation, ProviderError
-from providers.protocol import (
+from reconciler.applying.apply import ApplyResult, apply_plan, settle
+from reconciler.applying.execution import ApplyContext, Interrupt
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import canonical_json
+from reconciler.planning.actions import Action
+from reconciler.planning.planner import make_plan
+from reconciler.providers.errors import ContractViolation, ProviderError
+from reconciler.providers.protocol import (
     Applied,
     Capabilities,
     Condition,
@@ -30,13 +34,10 @@ from providers.protocol import (
     Step,
     Verb,
 )
-from reconciler.actions import Action
-from reconciler.apply import ApplyResult, apply_plan, settle
-from reconciler.execution import ApplyContext, Interrupt
-from reconciler.planner import make_plan
 from reconciler.reporting import Reporter
-from state.records import Intent
-from state.store import Lease, StateStore, StateWrite, open_store
+from reconciler.state.opening import open_store
+from reconciler.state.records import Intent
+from reconciler.state.store import Lease, StateStore, StateWrite
 
 V1 = "corp/ubuntu/1.0.0"
 EAST, WEST = f"{V1}@eastus", f"{V1}@westus"

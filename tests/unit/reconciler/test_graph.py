@@ -7,9 +7,9 @@ import random
 import pytest
 from support.worlds import inputs_of
 
-from manifests.address import Address
 from reconciler.errors import ReferenceCycle
 from reconciler.graph import Edge, OrderedGraph, check_references, resource_graph
+from reconciler.manifests.address import Address
 
 
 def graph_of(*pairs: str) -> OrderedGraph[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.views.lines import Cell, Row, Span, line, paragraph, table, text_of
-from reconciler.views.output import Output, write
-from reconciler.views.units import human_bytes, plural, seconds_text, transition
+from reconciler.views.terminal.lines import Cell, Row, Span, line, paragraph, table, text_of
+from reconciler.views.terminal.output import Output, write
+from reconciler.views.terminal.units import human_bytes, plural, seconds_text, transition
 
 
 @pytest.mark.parametrize(

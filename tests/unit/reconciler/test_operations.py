@@ -6,11 +6,11 @@ from typing import Any
 
 from support.worlds import inputs_of
 
-from manifests.address import Address
-from providers.protocol import Verb
-from reconciler.operations import OperationKey, Phase, operation_graph, operations
-from reconciler.plan import PlanOptions
-from reconciler.planner import PlanInputs, make_plan
+from reconciler.applying.operations import OperationKey, Phase, operation_graph, operations
+from reconciler.manifests.address import Address
+from reconciler.planning.plan import PlanOptions
+from reconciler.planning.planner import PlanInputs, make_plan
+from reconciler.providers.protocol import Verb
 
 GALLERY, DEFINITION, V1, V2 = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0", "corp/ubuntu/2.0.0"
 EAST, WEST = f"{V1}@eastus", f"{V1}@westus"

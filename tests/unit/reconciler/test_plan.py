@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from support.worlds import CAPABILITIES, inputs_of
 
-from manifests.address import Address
-from manifests.values import canonical_json
-from providers.protocol import SourceFacts
-from reconciler.actions import Action, Reason, ResourceChange
 from reconciler.errors import ReferenceCycle
 from reconciler.latest import LatestChange
-from reconciler.plan import Plan, PlanOptions
-from reconciler.plan_file import plan_json
-from reconciler.planner import make_plan
-from reconciler.sources import SourceCheck, SourceStatus
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import canonical_json
+from reconciler.planning.actions import Action, Reason, ResourceChange
+from reconciler.planning.plan import Plan, PlanOptions
+from reconciler.planning.plan_file import plan_json
+from reconciler.planning.planner import make_plan
+from reconciler.planning.sources import SourceCheck, SourceStatus
+from reconciler.providers.protocol import SourceFacts
 
 GALLERY, DEFINITION, V1, V2 = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0", "corp/ubuntu/2.0.0"
 World = dict[str, dict[str, Any]]

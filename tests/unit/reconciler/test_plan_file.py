@@ -10,9 +10,9 @@ import pytest
 from support.worlds import inputs_of
 
 from reconciler.errors import BadPlanFile
-from reconciler.plan import Plan, PlanOptions
-from reconciler.plan_file import load_plan, plan_digest, save_plan, stale_because
-from reconciler.planner import make_plan
+from reconciler.planning.plan import Plan, PlanOptions
+from reconciler.planning.plan_file import load_plan, plan_digest, save_plan, stale_because
+from reconciler.planning.planner import make_plan
 
 KEY = b"k" * 32
 V1 = "corp/ubuntu/1.0.0"

@@ -7,16 +7,16 @@ from typing import Any
 
 from support.worlds import inputs_of
 
-from manifests.address import Address
-from manifests.diagnostics import Position, error, warning
-from reconciler.actions import Action, AttributeChange, Cause, Reason, ResourceChange
 from reconciler.latest import LatestChange
-from reconciler.plan import Plan, PlanOptions
-from reconciler.planner import make_plan
-from reconciler.views.heading import Heading, heading_line
-from reconciler.views.lines import text_of
-from reconciler.views.plan_rows import MOST_ROWS
-from reconciler.views.plan_text import plan_lines
+from reconciler.manifests.address import Address
+from reconciler.manifests.diagnostics import Position, error, warning
+from reconciler.planning.actions import Action, AttributeChange, Cause, Reason, ResourceChange
+from reconciler.planning.plan import Plan, PlanOptions
+from reconciler.planning.planner import make_plan
+from reconciler.views.terminal.lines import text_of
+from reconciler.views.text.heading import Heading, heading_line
+from reconciler.views.text.plan import plan_lines
+from reconciler.views.text.plan_rows import MOST_ROWS
 
 V1, V2 = "corp/ubuntu/1.0.0", "corp/ubuntu/2.0.0"
 WORLD: dict[str, dict[str, Any]] = {"corp": {}, "corp/ubuntu": {}, V1: {}, f"{V1}@eastus": {}, f"{V1}@westus": {}}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from support.worlds import inputs_of
 
-from manifests.address import Address
-from reconciler.actions import Action, Reason, ResourceChange
-from reconciler.plan import Plan
-from reconciler.planner import make_plan
+from reconciler.manifests.address import Address
+from reconciler.planning.actions import Action, Reason, ResourceChange
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import make_plan
 
 GALLERY = "corp"
 DEFINITION = "corp/ubuntu"

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from support.worlds import inputs_of, record_of
 
-from manifests.address import Address
-from manifests.diagnostics import Position, error
-from manifests.errors import ManifestError, ReconcilerError
-from providers.errors import (
+from reconciler.applying.apply import ApplyResult
+from reconciler.drift import Drift, DriftKind, DriftReport
+from reconciler.graph import resource_graph
+from reconciler.manifests.address import Address
+from reconciler.manifests.diagnostics import Position, error
+from reconciler.manifests.errors import ManifestError, ReconcilerError
+from reconciler.planning.actions import Action, AttributeChange
+from reconciler.planning.planner import make_plan
+from reconciler.providers.errors import (
     ContractViolation,
     ObjectConflict,
     ProviderError,
@@ -20,23 +25,18 @@ from providers.errors import (
     Unavailable,
     Unsupported,
 )
-from providers.protocol import Step, Verb
-from reconciler.actions import Action, AttributeChange
-from reconciler.apply import ApplyResult
-from reconciler.drift import Drift, DriftKind, DriftReport
-from reconciler.graph import resource_graph
-from reconciler.planner import make_plan
-from reconciler.views.apply_text import PlainReporter, result_lines
-from reconciler.views.dot import dot_text
-from reconciler.views.drift_text import drift_lines
-from reconciler.views.faults import error_lines
-from reconciler.views.heading import Heading
-from reconciler.views.json_lines import JsonReporter, drift_event, error_event, plan_event, result_event
-from reconciler.views.lines import text_of
-from reconciler.views.mermaid import mermaid_text
-from reconciler.views.objects_text import overview_lines, record_lines
-from reconciler.views.output import Output
-from state.records import Run, State, Status
+from reconciler.providers.protocol import Step, Verb
+from reconciler.state.records import Run, State, Status
+from reconciler.views.formats.json_lines import JsonReporter, drift_event, error_event, plan_event, result_event
+from reconciler.views.graphs.dot import dot_text
+from reconciler.views.graphs.mermaid import mermaid_text
+from reconciler.views.terminal.lines import text_of
+from reconciler.views.terminal.output import Output
+from reconciler.views.text.apply import PlainReporter, result_lines
+from reconciler.views.text.diagnostics import error_lines
+from reconciler.views.text.drift import drift_lines
+from reconciler.views.text.heading import Heading
+from reconciler.views.text.objects import overview_lines, record_lines
 
 VERSION = Address("corp", "web", "1.0.0")
 EAST, WEST = VERSION._replace(region="eastus"), VERSION._replace(region="westus")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from support.worlds import inputs_of
 
-from manifests.address import Address
-from reconciler.actions import Block
-from reconciler.plan import Plan, PlanOptions
-from reconciler.planner import make_plan
-from reconciler.safety import next_version
+from reconciler.manifests.address import Address
+from reconciler.planning.actions import Block
+from reconciler.planning.plan import Plan, PlanOptions
+from reconciler.planning.planner import make_plan
+from reconciler.planning.safety import next_version
 
 GALLERY, DEFINITION, VERSION = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0"
 EAST, WEST = f"{VERSION}@eastus", f"{VERSION}@westus"

@@ -9,9 +9,11 @@ import sys
 import pytest
 from support.stores import ROOT
 
-from state.lease import has_ended, iso, this_process
+from reconciler.state.lease import has_ended, iso, this_process
 
-PRINT_AND_WAIT = "import sys; from state.lease import this_process; print(this_process(), flush=True); sys.stdin.read()"
+PRINT_AND_WAIT = (
+    "import sys; from reconciler.state.lease import this_process; print(this_process(), flush=True); sys.stdin.read()"
+)
 
 
 def start() -> subprocess.Popen[str]:

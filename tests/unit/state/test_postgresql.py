@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.stores import PROJECT, ROOT
 
-from state.errors import StateError, StateUnreadable
-from state.sql_store import open_sql_store
+from reconciler.state.errors import StateError, StateUnreadable
+from reconciler.state.sql_store import open_sql_store
 
 PASSWORD = "c0rrect-horse"
 
@@ -38,17 +38,19 @@ def run(code: str) -> str:
 def test_a_missing_driver_says_how_to_get_it() -> None:
     told = run(
         "import sys; sys.modules['psycopg'] = None\n"
-        "from pathlib import Path; from state.store import open_store; from state.errors import StateError\n"
+        "from pathlib import Path\n"
+        "from reconciler.state.opening import open_store\n"
+        "from reconciler.state.errors import StateError\n"
         "try: open_store('postgresql://db/images', 'p', Path())\n"
         "except StateError as error: print(error.message, error.remedy)"
     )
     assert told.startswith("a postgresql:// state needs psycopg")
-    assert "pip install 'reconciler[postgresql]'" in told
+    assert "pip install '.[postgresql]'" in told
 
 
 def test_a_state_file_needs_no_driver_of_another() -> None:
     told = run(
-        "import sys; from pathlib import Path; from state.store import open_store\n"
+        "import sys; from pathlib import Path; from reconciler.state.opening import open_store\n"
         "open_store('sqlite:///nowhere/state.db', 'p', Path()).read()\n"
         "print(sorted({'psycopg', 'sqlalchemy', 'pydantic', 'uuid'} & sys.modules.keys()))"
     )

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.stores import record
 
-from manifests.address import Address
-from state.rows import decode_address, decode_dependencies, decode_records, encode_dependencies, encode_record
+from reconciler.manifests.address import Address
+from reconciler.state.rows import (
+    decode_address,
+    decode_dependencies,
+    decode_records,
+    encode_dependencies,
+    encode_record,
+)
 
 names = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,8}[A-Za-z0-9])?", fullmatch=True)
 addresses = st.lists(names, min_size=1, max_size=4).map(lambda parts: Address(*parts))

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from support.stores import PROJECT, StorePlace, record
 
-from manifests.address import Address
-from state.errors import StateError, StateTooNew, StateUnreadable
-from state.sql_store import open_sql_store, sqlite
-from state.store import StateWrite, open_store
+from reconciler.manifests.address import Address
+from reconciler.state.errors import StateError, StateTooNew, StateUnreadable
+from reconciler.state.opening import open_store
+from reconciler.state.sql_store import open_sql_store, sqlite
+from reconciler.state.store import StateWrite
 
 CORP = Address("corp")
 
@@ -261,7 +262,7 @@ def test_a_writer_waits_for_another(place: StorePlace) -> None:
 READ = "print(sorted(map(str, place.open().read().records)), len(place.open().fingerprints()), place.open().runs())"
 READS = "['corp', 'corp/d0'] 2 ()\n"
 COMPLAIN = """
-from manifests.errors import ReconcilerError
+from reconciler.manifests.errors import ReconcilerError
 try:
     place.open().acquire(["corp"], "ada")
 except ReconcilerError as error:
@@ -364,7 +365,7 @@ def test_the_copy_can_be_put_back(place: StorePlace) -> None:
 
 
 def test_a_failed_upgrade_changes_nothing(place: StorePlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from state import migrations
+    from reconciler.state import migrations
 
     place.make_version_1()
     before = place.everything()

@@ -14,22 +14,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from support.azurite import ROOT
+from support.azure.azurite import ROOT
 
-from manifests.address import Address
-from providers.azure import azurite
-from providers.azure.azurite import ACCOUNT, Azurite, find_program
-from providers.azure.staging import Staging
-from providers.azure.storage_settings import AUTO, StorageSettings
-from providers.errors import ProviderError, Unavailable
-from providers.image_files.sources import FileSources
-from providers.protocol import OwnerMark
+from reconciler.manifests.address import Address
+from reconciler.providers.azure import azurite
+from reconciler.providers.azure.azurite import ACCOUNT, Azurite, find_program
+from reconciler.providers.azure.images.staging import Staging
+from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
+from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.image_files.image_sources import FileSources
+from reconciler.providers.protocol import OwnerMark
 
 ACCOUNT_ID = f"/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
 STARTER = """
 import sys, time
 from pathlib import Path
-from providers.azure.azurite import Azurite
+from reconciler.providers.azure.azurite import Azurite
 server = Azurite(Path(sys.argv[1]), [Path(sys.argv[2])])
 print(server.endpoint(), flush=True)
 time.sleep(60)

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.azure_answers import Body
-from support.azure_objects import (
+from support.azure.answers import Body
+from support.azure.objects import (
     BLOBS,
     DEFINITION,
     DEFINITION_DOCUMENT,
@@ -31,9 +31,9 @@ from support.azure_objects import (
 )
 from support.gallery_documents import ACCOUNT, Document, definitions, galleries, versions
 
-from manifests.address import Kind
-from manifests.values import Attributes, canonical_json
-from providers.azure.bodies import (
+from reconciler.manifests.address import Kind
+from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.providers.azure.bodies import (
     declared,
     definition_body,
     gallery_body,
@@ -46,7 +46,7 @@ from providers.azure.bodies import (
     version_attributes,
     version_body,
 )
-from providers.azure.marks import Marks
+from reconciler.providers.azure.service.marks import Marks
 
 laws = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 chances = st.randoms(use_true_random=False)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
-from support.azure_objects import (
+from support.azure.emulated import Emulated, emulated_service
+from support.azure.objects import (
     DEFINITION,
     GALLERY,
     VERSION,
@@ -23,11 +24,10 @@ from support.azure_objects import (
     read_version,
     version_id,
 )
-from support.emulated import Emulated, emulated_service
 from support.gallery_documents import Document, definitions, galleries, versions
 
-from manifests.values import Attributes, canonical_json
-from providers.azure.bodies import (
+from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.providers.azure.bodies import (
     definition_body,
     gallery_body,
     groups_of,

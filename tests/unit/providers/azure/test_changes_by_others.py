@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.azure_answers import Body
-from support.azure_objects import (
+from support.azure.answers import Body
+from support.azure.objects import (
     SAFE,
     plain_definition,
     plain_gallery,
@@ -20,7 +20,7 @@ from support.azure_objects import (
 )
 from support.gallery_documents import GROUP
 
-from manifests.values import Attributes
+from reconciler.manifests.values import Attributes
 
 
 def difference(read: Callable[[Body], Attributes], body: Body, path: str, value: Any) -> Attributes:

@@ -11,10 +11,10 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-from providers.azure.credentials import Renewing, credential
-from providers.azure.settings import read_settings
-from providers.errors import ProviderError, Unavailable
-from providers.registry import ProviderConfig
+from reconciler.providers.azure.service.credentials import Renewing, credential
+from reconciler.providers.azure.settings import read_settings
+from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.registry import ProviderConfig
 
 SUBSCRIPTION = "12345678-1234-1234-1234-123456789abc"
 AZURE = "https://management.azure.com"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from providers.azure.failures import CallFailed, explained
-from providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable
+from reconciler.providers.azure.service.failures import CallFailed, explained
+from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable
 
 REFUSED = "The client does not have authorization to perform action '{}' over scope '/subscriptions/x'."
 

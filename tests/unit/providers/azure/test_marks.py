@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manifests.address import Address
-from manifests.values import canonical_json
-from providers.azure.marks import LONGEST_VALUE, MOST_TAGS, Marks, from_tags, tagged, to_tags
-from providers.errors import ProviderError
-from providers.protocol import OwnerMark
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import canonical_json
+from reconciler.providers.azure.service.marks import LONGEST_VALUE, MOST_TAGS, Marks, from_tags, tagged, to_tags
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.protocol import OwnerMark
 
 OWNER = OwnerMark("5f1d2c3b-aaaa-bbbb-cccc-000000000001", Address("corp", "ubuntu", "1.0.3"))
 

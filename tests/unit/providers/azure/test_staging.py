@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobClient, ContainerClient
-from support.azurite import RunningAzurite
-from support.http_proxy import Answer, Passed, Proxy, proxy_before
+from support.azure.azurite import RunningAzurite
+from support.azure.http_proxy import Answer, Passed, Proxy, proxy_before
 
-from manifests.address import Address
-from providers.azure.page_upload import PageSet, with_data
-from providers.azure.staging import Staging, blob_name, lineage_prefix
-from providers.azure.storage_settings import StorageSettings
-from providers.azure.vhd import BLOCK, MIB, Block
-from providers.disk_formats import recognise
-from providers.errors import ObjectConflict, SourceError
-from providers.image_files.sources import FileSources, SourceDisk
-from providers.protocol import OwnerMark
+from reconciler.manifests.address import Address
+from reconciler.providers.azure.images.page_upload import PageSet, with_data
+from reconciler.providers.azure.images.staging import Staging, blob_name, lineage_prefix
+from reconciler.providers.azure.images.vhd import BLOCK, MIB, Block
+from reconciler.providers.azure.storage_settings import StorageSettings
+from reconciler.providers.errors import ObjectConflict, SourceError
+from reconciler.providers.image_files.disk_formats import recognise
+from reconciler.providers.image_files.image_sources import FileSources, SourceDisk
+from reconciler.providers.protocol import OwnerMark
 
 GROUP = "/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts"
 ACCOUNT_ID = f"{GROUP}/devstoreaccount1"

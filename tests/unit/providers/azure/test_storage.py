@@ -14,16 +14,16 @@ from typing import NoReturn
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
-from support.azurite import RunningAzurite, running_azurite
-from support.http_proxy import Answer, Proxy, proxy_before
+from support.azure.azurite import RunningAzurite, running_azurite
+from support.azure.http_proxy import Answer, Proxy, proxy_before
 
-from manifests.address import Address
-from providers.azure.staging import Staging
-from providers.azure.storage import connect
-from providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint, faults_of
-from providers.errors import ProviderError, Unavailable
-from providers.image_files.sources import FileSources
-from providers.protocol import OwnerMark
+from reconciler.manifests.address import Address
+from reconciler.providers.azure.images.blob_storage import connect
+from reconciler.providers.azure.images.staging import Staging
+from reconciler.providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint, faults_of
+from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.image_files.image_sources import FileSources
+from reconciler.providers.protocol import OwnerMark
 
 GROUP = "/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts"
 DEVELOPMENT_ID = f"{GROUP}/devstoreaccount1"

@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.azure_answers import Body
-from support.azure_objects import stored_version
+from support.azure.answers import Body
+from support.azure.objects import stored_version
 from support.gallery_documents import Document, versions
 
-from manifests.values import canonical_json
-from providers.azure.bodies import (
+from reconciler.manifests.values import canonical_json
+from reconciler.providers.azure.bodies import (
     definition_attributes,
     gallery_attributes,
     groups_of_body,
@@ -21,7 +21,7 @@ from providers.azure.bodies import (
     region_attributes,
     version_attributes,
 )
-from providers.azure.marks import from_tags
+from reconciler.providers.azure.service.marks import from_tags
 
 names = st.sampled_from(
     [

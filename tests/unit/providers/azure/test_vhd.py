@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from support.mounts import tmpfs
 
-from providers.azure.vhd import BLOCK, MIB, footer, opened_disk, whole_mib
-from providers.disk_formats import DiskFormat, recognise
-from providers.errors import ProviderError, SourceError
-from providers.image_files.sources import FileSources, SourceDisk
+from reconciler.providers.azure.images.vhd import BLOCK, MIB, footer, opened_disk, whole_mib
+from reconciler.providers.errors import ProviderError, SourceError
+from reconciler.providers.image_files.disk_formats import DiskFormat, recognise
+from reconciler.providers.image_files.image_sources import FileSources, SourceDisk
 
 GIB = 1 << 30
 SECTORS = os.urandom(2 * MIB) + bytes(3 * MIB) + os.urandom(MIB) + os.urandom(512)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from manifests.contract import MODELS
-from manifests.kinds.base import Model, model_of
-from manifests.kinds.scalars import FEATURES as DECLARED_FEATURES
-from manifests.kinds.scalars import Choice
-from providers.azure.words import FEATURES, WORDS, feature_name, moment, region, word
+from reconciler.manifests.kinds.base import Model, model_of
+from reconciler.manifests.kinds.mutability import MODELS
+from reconciler.manifests.kinds.scalars import FEATURES as DECLARED_FEATURES
+from reconciler.manifests.kinds.scalars import Choice
+from reconciler.providers.azure.service.spelling import FEATURES, WORDS, feature_name, moment, region, word
 
 
 def words_in(annotation: Any) -> Iterator[str]:

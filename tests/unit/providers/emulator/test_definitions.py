@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.emulated import COMPUTE, DEFINITION, Emulated
+from support.azure.emulated import COMPUTE, DEFINITION, Emulated
 
-from providers.emulator.definitions import MOST_IN_REGION
-from providers.emulator.store import Resource
+from reconciler.providers.emulator.core.store import Resource
+from reconciler.providers.emulator.gallery.definitions import MOST_IN_REGION
 
 IDENTIFIER = {"publisher": "Contoso", "offer": "Servers", "sku": "ubuntu"}
 LEAST: dict[str, Any] = {"osType": "Linux", "osState": "Generalized", "identifier": IDENTIFIER}

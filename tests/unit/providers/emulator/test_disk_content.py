@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from azure.storage.blob import BlobSasPermissions, BlobType, ContainerClient, generate_blob_sas
-from support.azurite import RunningAzurite
-from support.emulated import COMPUTE, GROUP, Emulated
+from support.azure.azurite import RunningAzurite
+from support.azure.emulated import COMPUTE, GROUP, Emulated
 
-from providers.azure.vhd import footer
-from providers.emulator.arm import ArmError
-from providers.emulator.content_use import used_content
-from providers.emulator.disk_content import DiskContents
+from reconciler.providers.azure.images.vhd import footer
+from reconciler.providers.emulator.content.content_users import used_content
+from reconciler.providers.emulator.content.disk_content import DiskContents
+from reconciler.providers.emulator.core.arm import ArmError
 
 MIB = 1 << 20
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/devstoreaccount1"

@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from support.emulated import COMPUTE, GROUP, SUBSCRIPTION, Emulated
+from support.azure.emulated import COMPUTE, GROUP, SUBSCRIPTION, Emulated
 
-from providers.emulator.faults import Fault
-from providers.emulator.galleries import MOST_IN_REGION
+from reconciler.providers.emulator.core.injected_faults import Fault
+from reconciler.providers.emulator.gallery.galleries import MOST_IN_REGION
 
 GALLERY = "galleries/corp"
 

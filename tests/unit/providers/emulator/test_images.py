@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.emulated import COMPUTE, Emulated
+from support.azure.emulated import COMPUTE, Emulated
 
 
 def test_an_image_of_a_snapshot_and_a_disk(emulated: Emulated) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.emulated import COMPUTE, GROUP, SUBSCRIPTION, Emulated
+from support.azure.emulated import COMPUTE, GROUP, SUBSCRIPTION, Emulated
 
 MARKET = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server-gen2", "version": "latest"}
 OS_PROFILE = {"computerName": "web", "adminUsername": "operator", "adminPassword": "s3cret-enough"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.emulated import DEFINITION, Emulated, version_properties
+from support.azure.emulated import DEFINITION, Emulated, version_properties
 
-from providers.emulator.arm import ArmError
-from providers.emulator.faults import Fault
-from providers.emulator.published import latest, own_version
+from reconciler.providers.emulator.core.arm import ArmError
+from reconciler.providers.emulator.core.injected_faults import Fault
+from reconciler.providers.emulator.gallery.image_references import latest, own_version
 
 VERSION = f"{DEFINITION}/versions/1.0.0"
 LEAVE = {"safetyProfile": {"allowDeletionOfReplicatedLocations": True}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.emulated import COMPUTE, GROUP, Emulated, version_properties
+from support.azure.emulated import COMPUTE, GROUP, Emulated, version_properties
 
 TARGET = "galleryImageVersion.properties.storageProfile"
 CUSTOMER_KEYS = "/providers/Microsoft.Compute/diskEncryptionSets/keys"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.emulated import COMPUTE, DEFINITION, Emulated, version_properties
+from support.azure.emulated import COMPUTE, DEFINITION, Emulated, version_properties
 
-from providers.emulator.faults import Fault
-from providers.emulator.store import Resource
-from providers.emulator.versions import MOST_IN_REGION
+from reconciler.providers.emulator.core.injected_faults import Fault
+from reconciler.providers.emulator.core.store import Resource
+from reconciler.providers.emulator.gallery.versions import MOST_IN_REGION
 
 VERSION = f"{DEFINITION}/versions/1.0.0"
 PROFILE = "galleryImageVersion.properties.publishingProfile"

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.libvirt_daemons import LibvirtHost
-from support.libvirt_galleries import version
-from support.libvirt_regions import Regions, regions_on
-from support.libvirt_world import LibvirtWorld
+from support.libvirt.daemons import LibvirtHost
+from support.libvirt.galleries import version
+from support.libvirt.regions import Regions, regions_on
+from support.libvirt.world import LibvirtWorld
 from support.operations import CONTENT
 
-from providers.protocol import Provider
+from reconciler.providers.protocol import Provider
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.libvirt_daemons import POOLS
-from support.libvirt_galleries import publish
-from support.libvirt_world import LibvirtWorld
+from support.libvirt.daemons import POOLS
+from support.libvirt.galleries import publish
+from support.libvirt.world import LibvirtWorld
 from support.operations import DEFINITION, EAST, GALLERY, VERSION, WEST, applied, run
 
-from manifests.address import Address
-from providers.errors import Unavailable
-from providers.protocol import Condition, Provider, Scope, Step, Verb
+from reconciler.manifests.address import Address
+from reconciler.providers.errors import Unavailable
+from reconciler.providers.protocol import Condition, Provider, Scope, Step, Verb
 
 EVERYTHING = (GALLERY, DEFINITION, VERSION, EAST, WEST)
 

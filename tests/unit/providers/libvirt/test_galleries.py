@@ -13,15 +13,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.cut_line import cut_line
-from support.libvirt_daemons import POOLS, LibvirtHost
-from support.libvirt_galleries import disks, publish, region, remove, version
-from support.libvirt_world import LibvirtWorld
+from support.libvirt.cut_line import cut_line
+from support.libvirt.daemons import POOLS, LibvirtHost
+from support.libvirt.galleries import disks, publish, region, remove, version
+from support.libvirt.world import LibvirtWorld
 from support.operations import CONTENT, EAST, LINEAGE, NORTH, VERSION, WEST, applied, failed, run
 
-from manifests.address import Address
-from providers.errors import ObjectConflict, SourceError, Unavailable, Unsupported
-from providers.protocol import Applied, Condition, InProgress, Operation, Provider, Scope, Step, Verb
+from reconciler.manifests.address import Address
+from reconciler.providers.errors import ObjectConflict, SourceError, Unavailable, Unsupported
+from reconciler.providers.protocol import Applied, Condition, InProgress, Operation, Provider, Scope, Step, Verb
 
 LARGE = bytes(range(256)) * (16 << 10) + bytes(20 << 20) + b"\1" * (1 << 20)
 

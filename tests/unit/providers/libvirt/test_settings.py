@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from providers.errors import ProviderError
-from providers.libvirt.settings import Host, Settings, read_settings
-from providers.registry import ProviderConfig
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.libvirt.settings import Host, Settings, read_settings
+from reconciler.providers.registry import ProviderConfig
 
 EAST = {"uri": "qemu+ssh://host1/system", "pool": "images"}
 WEST = {"uri": "qemu+ssh://host2/system", "pool": "images"}

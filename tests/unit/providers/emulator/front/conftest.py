@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.emulators import Desk, emulator_desk
+from support.azure.emulators import Desk, emulator_desk
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from providers.emulator.arm import ArmError
-from providers.emulator.assembly import ROUTES
-from providers.emulator.budgets import HEADER, LIMITS, Budgets
-from providers.emulator.timing import ManualClock
+from reconciler.providers.emulator.assembly import ROUTES
+from reconciler.providers.emulator.core.arm import ArmError
+from reconciler.providers.emulator.core.clock import ManualClock
+from reconciler.providers.emulator.http.throttling import HEADER, LIMITS, Budgets
 
 LIMIT = {"GetGallery": (2, 3)}
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.emulators import BASE_URL, SUB, SUBSCRIPTION, TENANT, Desk, emulator_desk, gallery_path
+from support.azure.emulators import BASE_URL, SUB, SUBSCRIPTION, TENANT, Desk, emulator_desk, gallery_path
 
-from providers.emulator.api_versions import GALLERY_VERSIONS
-from providers.emulator.faults import Fault
-from providers.emulator.front import ConnectionClosed
+from reconciler.providers.emulator.core.api_versions import GALLERY_VERSIONS
+from reconciler.providers.emulator.core.injected_faults import Fault
+from reconciler.providers.emulator.http.request_pipeline import ConnectionClosed
 
 FAULTS, REQUESTS = "/emulator/faults", "/emulator/requests"
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from support.emulators import BASE_URL, SUB, TENANT, Answer, Desk
+from support.azure.emulators import BASE_URL, SUB, TENANT, Answer, Desk
 
 ARM = "https://management.azure.com"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from providers.emulator.arm import ArmError
-from providers.emulator.incoming import Incoming
+from reconciler.providers.emulator.core.arm import ArmError
+from reconciler.providers.emulator.http.request_parsing import Incoming
 
 
 def incoming(

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from providers.emulator.private_files import kept, write_private
+from reconciler.providers.emulator.http.private_files import kept, write_private
 
 
 def test_what_is_made_stays(tmp_path: Path) -> None:

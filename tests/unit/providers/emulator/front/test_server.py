@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.emulators import API, SUB
+from support.azure.emulators import API, SUB
 
-from providers.emulator.faults import Fault
-from providers.emulator.incoming import MOST_BODY_BYTES
-from providers.emulator.server import EmulatorSettings, RunningEmulator, start
-from providers.errors import ProviderError
+from reconciler.providers.emulator.core.injected_faults import Fault
+from reconciler.providers.emulator.http.request_parsing import MOST_BODY_BYTES
+from reconciler.providers.emulator.server import EmulatorSettings, RunningEmulator, start
+from reconciler.providers.errors import ProviderError
 
 GROUP = f"{SUB}/resourceGroups/rg?api-version={API}"
 

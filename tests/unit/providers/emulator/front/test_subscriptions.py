@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.emulators import BASE_URL, SUB, SUBSCRIPTION, TENANT, Desk, emulator_desk, gallery_path
+from support.azure.emulators import BASE_URL, SUB, SUBSCRIPTION, TENANT, Desk, emulator_desk, gallery_path
 
-from providers.emulator.locations import LOCATIONS, display_name, find
+from reconciler.providers.emulator.core.locations import LOCATIONS, display_name, find
 
 GROUPS = f"{SUB}/resourceGroups"
 

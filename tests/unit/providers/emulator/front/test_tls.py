@@ -10,7 +10,7 @@ from socket import socketpair
 
 import pytest
 
-from providers.emulator.tls import LIFETIME, RENEW_BEFORE, ca_file, server_context
+from reconciler.providers.emulator.http.tls import LIFETIME, RENEW_BEFORE, ca_file, server_context
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 NOW = datetime.now(UTC)

@@ -8,9 +8,9 @@ from typing import Any
 import jwt
 import pytest
 
-from providers.emulator.arm import ArmError
-from providers.emulator.timing import ManualClock
-from providers.emulator.tokens import Tokens, load_credentials
+from reconciler.providers.emulator.core.arm import ArmError
+from reconciler.providers.emulator.core.clock import ManualClock
+from reconciler.providers.emulator.http.tokens import Tokens, load_credentials
 
 TENANT = "11111111-1111-1111-1111-111111111111"
 

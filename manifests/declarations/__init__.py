@@ -1,0 +1,1 @@
+"""Typed documents by address, and what versions inherit from their definition."""

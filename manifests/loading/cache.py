@@ -1,0 +1,178 @@
+"""The manifests as they were loaded last, for as long as nothing they come from has changed.
+
+A file has a header line, which says what it was made from, and a line with the result. It stands for its inputs only
+when all of them are the same byte for byte. Whatever is wrong with it, the manifests are loaded anew: a cache may be
+deleted at any time. On a hit neither the YAML parser nor the models are imported.
+
+The header also names the project file by inode and time of change. Nobody can know these beforehand, so a cache that
+came with a checkout, put there to show one thing in review and do another, never counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from reconciler.manifests.loading.cache_codec import decode_manifest, decode_project, encode_manifest, encode_project
+from reconciler.manifests.loading.end_of_life import end_of_life_warnings
+from reconciler.manifests.loading.gc_pause import collection_paused
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, manifest_files, read_file
+from reconciler.manifests.problems import Refusal
+from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
+from reconciler.manifests.values import digest
+
+FOLDER = Path(".reconciler") / "cache"
+SCHEMA = 2
+_UNUSABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A cache file whose inputs are unchanged."""
+
+    header: Mapping[str, Any]
+    path: Path
+
+
+def load(directory: Path, environment: str | None = None) -> tuple[Project, Manifest]:
+    """The project and everything its manifests declare; from the cache when nothing has changed.
+
+    Raises: ManifestError with every fault found.
+    """
+    hit = _find(directory, environment)
+    found = hit and _decoded(hit, directory)
+    return found or _load_and_keep(directory, environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What is known of unchanged manifests without decoding them: the project, their digest, whether any has an end of
+    life, and `stamp`, a text that only these very inputs on this very machine have."""
+
+    project: Project
+    digest: str
+    dated: bool
+    stamp: str
+
+
+def glance(directory: Path, environment: str | None = None) -> Glance | None:
+    """What was loaded before, when nothing has changed since; None when it must be loaded.
+
+    Reads the files to compare them, and decodes nothing.
+    """
+    hit = _find(directory, environment)
+    if hit is None:
+        return None
+    header = hit.header
+    try:
+        project = decode_project(header["settings"], directory)
+        return Glance(project, str(header["digest"]), bool(header["dated"]), digest(json.dumps(header, sort_keys=True)))
+    except _UNUSABLE:
+        return None
+
+
+def _find(directory: Path, environment: str | None) -> _Hit | None:
+    path = _path(directory, environment)
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.readline())
+        if header["program"] != _program() or header["project"] != _project_stamp(directory):
+            return None
+        names, faults = manifest_files(directory, tuple(header["patterns"]))
+        files = header["files"]
+        if faults or names != [name for name, _ in files]:
+            return None
+        unchanged = all(_sha256(read_file(directory / name)) == sha for name, sha in files)
+    except (*_UNUSABLE, Refusal, RecursionError):
+        return None
+    return _Hit(header, path) if unchanged and isinstance(header["digest"], str) else None
+
+
+def _decoded(hit: _Hit, directory: Path) -> tuple[Project, Manifest] | None:
+    with collection_paused():
+        try:
+            with hit.path.open("rb") as file:
+                if json.loads(file.readline()) != hit.header:
+                    return None
+                body = json.loads(file.read())
+            resources, dates, moves, removals = decode_manifest(body)
+            project = decode_project(hit.header["settings"], directory)
+        except (*_UNUSABLE, RecursionError):
+            return None
+    warnings = end_of_life_warnings(dates, datetime.now(UTC))
+    return project, Manifest(resources, hit.header["digest"], moves, removals, warnings)
+
+
+def _load_and_keep(directory: Path, environment: str | None) -> tuple[Project, Manifest]:
+    from reconciler.manifests.loading.manifest_loading import read_manifest
+    from reconciler.manifests.loading.project_loading import project_of, read_project
+
+    try:
+        stamp = _project_stamp(directory)
+        project = project_of(directory, read_file(directory / PROJECT_FILE), environment)
+    except (OSError, Refusal):
+        stamp, project = [], read_project(directory, environment)
+    files, manifest = read_manifest(project)
+    _keep(_path(directory, environment), stamp, project, files, manifest)
+    return project, manifest
+
+
+def _keep(path: Path, stamp: list[Any], project: Project, files: list[SourceFile], manifest: Manifest) -> None:
+    """Writes the cache beside its place and moves it there; a folder that cannot be written has no cache."""
+    body = encode_manifest(manifest)
+    header = {
+        "program": _program(),
+        "project": stamp,
+        "patterns": list(project.manifests),
+        "files": [[file.name, file.sha256] for file in files],
+        "digest": manifest.digest,
+        "settings": encode_project(project),
+        "dated": bool(body["dates"]),
+    }
+    text = f"{json.dumps(header)}\n{json.dumps(body, separators=(',', ':'))}\n"
+    import tempfile  # 5 ms that a hit does not need
+
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".manifest-")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(aside, path)
+        except BaseException:
+            os.unlink(aside)
+            raise
+    except OSError:
+        return
+
+
+def _path(directory: Path, environment: str | None) -> Path:
+    return directory / FOLDER / f"manifest-{digest(environment or DEFAULT_ENVIRONMENT)}.json"
+
+
+def _project_stamp(directory: Path) -> list[Any]:
+    path = directory / PROJECT_FILE
+    status = path.stat()
+    return [_sha256(read_file(path)), status.st_dev, status.st_ino, status.st_ctime_ns]
+
+
+def _program() -> str:
+    """What this program is: the format's number, and size and time of every file that has a say in the result."""
+    stamps = []
+    for folder, _, names in os.walk(Path(__file__).parents[1]):
+        for name in sorted(names):
+            if name.endswith(".py"):
+                status = os.stat(os.path.join(folder, name))
+                stamps.append(f"{name} {status.st_size} {status.st_mtime_ns}")
+    return f"{SCHEMA} {digest(' '.join(sorted(stamps)))}"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,24 @@
+"""From a project to its `Manifest`: read, parse, type, lower, check; all problems are reported at once."""
+
+from __future__ import annotations
+
+from reconciler.manifests.loading.gc_pause import collection_paused
+from reconciler.manifests.loading.lowering import lower
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.parsing.document_files import load_documents
+from reconciler.manifests.parsing.files import SourceFile, manifest_files, read_files
+from reconciler.manifests.parsing.problem_reports import refuse
+from reconciler.manifests.project import Project
+
+
+def read_manifest(project: Project) -> tuple[list[SourceFile], Manifest]:
+    """The project's manifest files, and everything they declare. Raises: ManifestError with every problem found."""
+    names, missing = manifest_files(project.directory, project.manifests)
+    files, unreadable = read_files(project.directory, names)
+    with collection_paused():
+        documents, unparsed = load_documents(files, project.values)
+        manifest, refused = lower(project, documents)
+        found = [*missing, *unreadable, *unparsed, *refused]
+        if found:
+            refuse(project.directory, found)
+        return files, manifest

@@ -1,0 +1,226 @@
+"""Documents from parser events: every scalar stays the text that was written, and nothing is taken silently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.manifests.diagnostics import Position
+from reconciler.manifests.parsing.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+    YAMLError,
+    event_source,
+    explain,
+)
+from reconciler.manifests.problems import Fault, Refusal
+from reconciler.manifests.resource import Origin
+from reconciler.manifests.words import quoted, suggestion
+
+DEEPEST = 40
+ALIAS_BUDGET = 10_000
+FAULTS_PER_FILE = 200
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_VALUE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document as it was written: mappings, lists and texts. `origin` is where its first line is."""
+
+    origin: Origin
+    data: Any
+
+
+class _Stop(Exception):
+    """The rest of the file is not worth reading."""
+
+
+def build_documents(name: str, text: str, values: Mapping[str, str] | None) -> tuple[list[Document], list[Fault]]:
+    """The documents of the file `name`, empty ones left out, and every fault found on the way.
+
+    `${values.NAME}` is replaced from `values`; with None texts stay as they are.
+    """
+    builder = _Builder(name, text, values)
+    try:
+        builder.run()
+    except _Stop:
+        pass
+    except YAMLError as cause:
+        summary, detail, line, column = explain(cause, text)
+        builder.faults.append(Fault(Origin(name, line), (), summary, detail, position=Position(name, line, column)))
+    return builder.documents, builder.faults
+
+
+def replace_values(text: str, values: Mapping[str, str]) -> str:
+    """`text` with `${values.NAME}` replaced and `$${` turned into `${`. Raises: Refusal for a value nobody declared."""
+
+    def value_of(match: re.Match[str]) -> str:
+        inside = match[1]
+        if inside is None:
+            return "${"
+        name = inside.removeprefix("values.")
+        if name == inside or not match[0].endswith("}"):
+            raise Refusal(f"{quoted(match[0])} cannot be replaced", "write ${values.NAME}, or $${ for a plain ${")
+        if name not in values:
+            raise Refusal(
+                f"no value is called {quoted(name)}", suggestion(name, sorted(values), label="declared values")
+            )
+        return values[name]
+
+    return _VALUE.sub(value_of, text)
+
+
+class _Builder:
+    """Reads the events of one file; `documents` and `faults` are the result."""
+
+    def __init__(self, name: str, text: str, values: Mapping[str, str] | None) -> None:
+        self.name = name
+        self.next: Callable[[], Any] = event_source(text)
+        self.values = values
+        self.documents: list[Document] = []
+        self.faults: list[Fault] = []
+        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.expanded = 0
+
+    def run(self) -> None:
+        while True:
+            event = self.next()
+            if type(event) is StreamEndEvent:
+                return
+            if type(event) is DocumentStartEvent:
+                self.anchors = {}
+                root = self.next()
+                data = self.node(root, 0)
+                if data is not None:
+                    self.documents.append(Document(Origin(self.name, root.start_mark.line + 1), data))
+
+    def node(self, event: Any, depth: int) -> Any:
+        """The value that begins with `event`: a dict, a list, a text, or None for what is not set."""
+        if type(event) is AliasEvent:
+            return self.alias(event)
+        if event.tag is not None:
+            self.fault(
+                event, f"the tag {quoted(event.tag)} is not understood", "remove it: the schema decides the types"
+            )
+        if type(event) is ScalarEvent:
+            value: Any = self.scalar(event)
+        elif depth >= DEEPEST:
+            self.fault(
+                event, f"is nested more than {DEEPEST} levels deep", "no manifest needs that: remove some levels"
+            )
+            raise _Stop
+        elif type(event) is MappingStartEvent:
+            value = self.mapping(depth + 1)
+        else:
+            value = self.sequence(depth + 1)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (value, _size(value))
+        return value
+
+    def mapping(self, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        unset = []
+        while True:
+            event = self.next()
+            if type(event) is MappingEndEvent:
+                break
+            key = self.key(event, depth)
+            value = self.node(self.next(), depth)
+            if key is None:
+                continue
+            if key in found:
+                self.fault(event, f"the key {quoted(key)} stands here twice", "keep one of the two: neither would win")
+                continue
+            found[key] = value
+            if value is None:
+                unset.append(key)
+        for key in unset:
+            del found[key]
+        return found
+
+    def key(self, event: Any, depth: int) -> str | None:
+        """The text of a key, or None when it cannot be one."""
+        if type(event) is not ScalarEvent:
+            self.node(event, depth)
+            self.fault(event, "a key must be a plain text", "write NAME: VALUE")
+            return None
+        if event.value == "<<" and event.implicit[0]:
+            self.fault(event, "merge keys (<<) are not understood", "write the keys out, or use versionDefaults")
+            return None
+        key: str = event.value
+        if event.tag is not None or event.anchor is not None or "${" in key or not key.isprintable():
+            self.fault(
+                event, f"the key {quoted(key)} must be a plain text", "no tags, anchors, values or control characters"
+            )
+            return None
+        return key
+
+    def sequence(self, depth: int) -> list[Any]:
+        found: list[Any] = []
+        while True:
+            event = self.next()
+            if type(event) is SequenceEndEvent:
+                return found
+            found.append(self.node(event, depth))
+
+    def scalar(self, event: Any) -> str | None:
+        text: str = event.value
+        if event.implicit[0] and text in _NULLS:
+            return None
+        if not text.isprintable() and _unusable(text):
+            self.fault(event, f"{quoted(text)} holds characters that cannot be used", "remove the control characters")
+            return ""
+        if "${" in text and self.values is not None:
+            try:
+                return replace_values(text, self.values)
+            except Refusal as refusal:
+                self.fault(event, refusal.summary, refusal.detail)
+        return text
+
+    def alias(self, event: Any) -> Any:
+        if event.anchor not in self.anchors:
+            self.fault(event, f"nothing is anchored as '&{event.anchor}'", "an alias needs an anchor before it")
+            return None
+        value, size = self.anchors[event.anchor]
+        self.expanded += size
+        if self.expanded > ALIAS_BUDGET:
+            self.fault(
+                event,
+                "the aliases of this file stand for too much",
+                f"together they may repeat {ALIAS_BUDGET:,} values: write the repeated parts out",
+            )
+            raise _Stop
+        return value
+
+    def fault(self, event: Any, summary: str, detail: str) -> None:
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        self.faults.append(
+            Fault(Origin(self.name, line), (), summary, detail, position=Position(self.name, line, column))
+        )
+        if len(self.faults) >= FAULTS_PER_FILE:
+            raise _Stop
+
+
+def _size(value: Any) -> int:
+    """How much an alias repeats: a value, the values in it, and long texts by their length."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(_size, value))
+    return 1 + len(value or "") // 100
+
+
+def _unusable(text: str) -> bool:
+    """Whether there are control characters besides line breaks and tabs, or halves of characters (surrogates)."""
+    return any(
+        (char < " " and char not in "\n\r\t") or "\x7f" <= char < "\x85" or "\ud800" <= char <= "\udfff"
+        for char in text
+    )

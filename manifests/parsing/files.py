@@ -1,0 +1,126 @@
+"""Finding and reading the files of a project: everything that can be wrong with a file before it is parsed."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.manifests.problems import Fault, Refusal
+from reconciler.manifests.resource import Origin
+from reconciler.manifests.words import quoted
+
+PROJECT_FILE = "reconciler.yaml"
+LARGEST_FILE = 32 * 1024 * 1024
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file as it was read: `name` is relative to the project with '/' between parts, `content` its bytes."""
+
+    name: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def manifest_files(directory: Path, patterns: tuple[str, ...]) -> tuple[list[str], list[Fault]]:
+    """The names of the manifest files that `patterns` (files, folders, globs) find, sorted, and what was wrong."""
+    names: set[str] = set()
+    faults = []
+    for index, pattern in enumerate(patterns):
+        try:
+            names.update(_matches(directory, pattern))
+        except Refusal as refusal:
+            faults.append(
+                Fault(Origin(PROJECT_FILE, 0), ("manifests", index), f"manifests: {refusal.summary}", refusal.detail)
+            )
+    names.discard(PROJECT_FILE)
+    return sorted(names), faults
+
+
+def read_files(directory: Path, names: list[str]) -> tuple[list[SourceFile], list[Fault]]:
+    """Every file that can be read, in order, and a Fault for each that cannot."""
+    files, faults = [], []
+    for name in names:
+        try:
+            files.append(SourceFile(name, read_file(directory / name)))
+        except Refusal as refusal:
+            faults.append(Fault(Origin(name, 0), (), refusal.summary, refusal.detail))
+    return files, faults
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file of at most LARGEST_FILE bytes. Raises: Refusal."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise Refusal("is a folder, not a file", "a manifest is a YAML file: rename the folder or move it away")
+        if not stat.S_ISREG(status.st_mode):
+            raise Refusal("is not a regular file", "a manifest is a YAML file, not a pipe, socket or device")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as cause:
+        raise Refusal(
+            f"cannot be read: {cause.strerror or cause}", "see that the file exists and is readable"
+        ) from cause
+    if len(content) > LARGEST_FILE:
+        size = max(status.st_size, len(content)) / 2**20
+        raise Refusal(
+            f"is too large: {size:.0f} MiB",
+            f"a manifest file may have {LARGEST_FILE // 2**20} MiB: is it a disk image? If not, divide it",
+        )
+    return content
+
+
+def _matches(directory: Path, pattern: str) -> list[str]:
+    if "\0" in pattern or not pattern:
+        raise Refusal(f"{quoted(pattern)} is not a path", "write a file, a folder or a glob such as images/*.yaml")
+    if glob.has_magic(pattern):
+        return _glob(directory, pattern)
+    path = directory / pattern
+    if path.is_dir() and not pattern.endswith(_SUFFIXES):
+        return [_relative(directory, found) for found in _walk(os.path.join(directory, pattern), set())]
+    if not os.path.lexists(path):
+        raise Refusal(f"{quoted(pattern)} does not exist", f"create it, or name the files to load in {PROJECT_FILE}")
+    return [_relative(directory, str(path))]
+
+
+def _glob(directory: Path, pattern: str) -> list[str]:
+    found = glob.glob(os.path.join(glob.escape(str(directory)), pattern), recursive=True)
+    files = [path for path in found if path.endswith(_SUFFIXES)]
+    if not files:
+        raise Refusal(f"no .yaml or .yml file matches {quoted(pattern)}", "mend the pattern or remove it")
+    return [_relative(directory, path) for path in files]
+
+
+def _walk(folder: str, seen: set[str]) -> Iterator[str]:
+    """All manifest files below `folder`, hidden ones left out; a folder that links lead to twice is entered once."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as cause:
+        raise Refusal(
+            f"{quoted(folder)} cannot be listed: {cause.strerror}", "see that the folder is readable"
+        ) from cause
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.name.endswith(_SUFFIXES):
+            yield entry.path
+        elif entry.is_dir():
+            yield from _walk(entry.path, seen)
+
+
+def _relative(directory: Path, path: str) -> str:
+    return os.path.relpath(path, directory).replace(os.sep, "/")

@@ -1,0 +1,153 @@
+"""Line and column of what stands at a path of a document, found by reading its file again when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconciler.manifests.diagnostics import Position
+from reconciler.manifests.parsing.files import read_file
+from reconciler.manifests.problems import Fault, FaultPath, Refusal
+from reconciler.manifests.resource import Origin
+
+LONGEST_LINE = 200
+
+
+def locate(directory: Path, origin: Origin, path: FaultPath) -> Position:
+    """Where `path` stands in the document that begins at `origin`, or the nearest thing that contains it.
+
+    The document's first line when the file is gone or no longer holds such a document. `path` is made of property
+    names and list indexes, as they are written in the file. An origin of line 0 means the only document of the file.
+    """
+    return Locator(directory).locate(origin, path)
+
+
+@dataclass(slots=True)
+class _Node:
+    """A place, and the places inside it by key or index."""
+
+    line: int
+    column: int
+    inside: Mapping[str | int, _Node] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    lines: tuple[str, ...] = ()
+    documents: Mapping[int, _Node] = field(default_factory=dict)
+
+
+class Locator:
+    """Answers where things are; reads each file once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._files: dict[str, _File] = {}
+
+    def position(self, fault: Fault) -> Position:
+        return fault.position or self.locate(fault.origin, fault.path)
+
+    def locate(self, origin: Origin, path: FaultPath) -> Position:
+        documents = self._file(origin.file).documents
+        node = documents.get(origin.line)
+        if node is None and path and not origin.line and len(documents) == 1:
+            node = next(iter(documents.values()))
+        if node is None:
+            return Position(origin.file, origin.line)
+        for part in path:
+            below = node.inside.get(part)
+            if below is None:
+                break
+            node = below
+        return Position(origin.file, node.line, node.column)
+
+    def line(self, position: Position) -> str:
+        """The text of the line, cut when it is very long; empty when there is none."""
+        if not position.line:
+            return ""
+        lines = self._file(position.file).lines
+        line = lines[position.line - 1] if position.line <= len(lines) else ""
+        shown = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+        return "".join(char if char.isprintable() else " " for char in shown)
+
+    def _file(self, name: str) -> _File:
+        if name not in self._files:
+            self._files[name] = _read(self._directory / name)
+        return self._files[name]
+
+
+def _read(path: Path) -> _File:
+    try:
+        text = read_file(path).decode("utf-8-sig", "replace")
+    except Refusal:
+        return _File()
+    return _File(tuple(text.splitlines()), _documents(text))
+
+
+def _documents(text: str) -> dict[int, _Node]:
+    """The documents of a file by first line, as far as it can be parsed."""
+    from reconciler.manifests.parsing.events import DocumentStartEvent, StreamEndEvent, YAMLError, event_source
+
+    found: dict[int, _Node] = {}
+    next_event = event_source(text)
+    try:
+        while True:
+            event = next_event()
+            if type(event) is StreamEndEvent:
+                return found
+            if type(event) is DocumentStartEvent:
+                root = next_event()
+                found[root.start_mark.line + 1] = _Reader(next_event).node(root, 0)
+    except (YAMLError, _TooDeep):
+        return found
+
+
+class _TooDeep(Exception):
+    """Nested deeper than a manifest that loads."""
+
+
+class _Reader:
+    """Builds the places of one document."""
+
+    def __init__(self, next_event: Any) -> None:
+        self._next = next_event
+        self._anchors: dict[str, _Node] = {}
+
+    def node(self, event: Any, depth: int) -> _Node:
+        from reconciler.manifests.parsing.documents import DEEPEST
+        from reconciler.manifests.parsing.events import AliasEvent, MappingStartEvent, SequenceStartEvent
+
+        if depth > DEEPEST:
+            raise _TooDeep
+        here = _Node(event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, AliasEvent):
+            here.inside = self._anchors[event.anchor].inside if event.anchor in self._anchors else {}
+            return here
+        if isinstance(event, MappingStartEvent):
+            here.inside = self._mapping(depth + 1)
+        elif isinstance(event, SequenceStartEvent):
+            here.inside = self._sequence(depth + 1)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = here
+        return here
+
+    def _mapping(self, depth: int) -> dict[str | int, _Node]:
+        from reconciler.manifests.parsing.events import MappingEndEvent, ScalarEvent
+
+        inside: dict[str | int, _Node] = {}
+        while not isinstance(event := self._next(), MappingEndEvent):
+            key = self.node(event, depth)
+            value = self.node(self._next(), depth)
+            if isinstance(event, ScalarEvent):
+                inside.setdefault(event.value, _Node(key.line, key.column, value.inside))
+        return inside
+
+    def _sequence(self, depth: int) -> dict[str | int, _Node]:
+        from reconciler.manifests.parsing.events import SequenceEndEvent
+
+        inside: dict[str | int, _Node] = {}
+        while not isinstance(event := self._next(), SequenceEndEvent):
+            inside[len(inside)] = self.node(event, depth)
+        return inside

@@ -1,0 +1,33 @@
+"""`Fault`: something wrong at a path of a document; its line and column are looked up only when it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.diagnostics import Position
+from reconciler.manifests.resource import Origin
+
+FaultPath: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, where, and what to do. `position` is set when the place is known without looking."""
+
+    origin: Origin
+    path: FaultPath
+    summary: str
+    detail: str = ""
+    address: Address | None = None
+    position: Position | None = None
+
+
+class Refusal(ValueError):
+    """A value that a rule refuses: what is wrong with it, and what is allowed."""
+
+    def __init__(self, summary: str, detail: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = detail

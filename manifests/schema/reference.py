@@ -1,0 +1,145 @@
+"""`docs/manifest.md`, written from the models: `python -m reconciler.manifests.schema.reference > docs/manifest.md`."""
+
+from __future__ import annotations
+
+import sys
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from reconciler.manifests.kinds.base import Model, default_of, holds_mapping, model_of, rule_of
+from reconciler.manifests.kinds.documents import DOCUMENT_KINDS
+from reconciler.manifests.kinds.image_version import VersionSettings
+from reconciler.manifests.kinds.mutability import mutability_table
+from reconciler.manifests.kinds.project_file import ProjectFile, ProjectSettings
+from reconciler.manifests.kinds.scalars import Choice, Scalar, Whole
+from reconciler.manifests.kinds.target_region import TargetRegion
+from reconciler.manifests.resource import Mutability, Rule
+
+INTRODUCTION = """\
+# Manifests
+
+Generated from the models by `python -m reconciler.manifests.schema.reference`; change the models, not this page.
+
+A manifest is a YAML file with any number of documents, separated by `---`; neither the order of documents nor the
+division into files makes a difference. Every document has a `kind`. Property names are those of the Azure Resource
+Manager API.
+
+- Scalars are text until a property types them: `sku: 24.10` stays `24.10`, `no` stays `no`.
+- A key without a value, `~` or `null` is not set. Quote the word where a text is meant.
+- Dates are `2030-01-31` or `2030-01-31T12:00:00Z`; without a time midnight, without an offset UTC.
+- `${values.NAME}` stands for a value of the project file in any scalar; `$${` is a plain `${`.
+- Paths are relative to the file they are written in.
+- Unknown keys, keys that stand twice, tags and merge keys are errors. Aliases (`*name`) are allowed for a few thousand
+  values.
+- Words from a list, such as `Linux`, may be written in any case, regions in any spelling (`East US`, `eastus`).
+
+A property's change is *in place*; *replace* (immutable: the object would be deleted and created again, which is
+blocked for anything published unless it is allowed); *sharing* (in place, through the provider's sharing operation);
+or *request* (sent along with a write, never compared). Lists whose entries have a key are compared by that key, so
+that their order never counts."""
+
+_ELSEWHERE = (TargetRegion, ProjectSettings, VersionSettings)
+"""Models whose rows stand in a section of their own."""
+
+_CHANGE = {
+    Mutability.IN_PLACE: "in place",
+    Mutability.IMMUTABLE: "replace",
+    Mutability.SHARING: "sharing",
+    Mutability.REQUEST: "request",
+}
+
+
+def reference() -> str:
+    """The whole page, Markdown."""
+    parts = [INTRODUCTION]
+    parts += [_section(f"kind: {kind}", model) for kind, model in DOCUMENT_KINDS.items()]
+    parts.append(_section("Entries of targetRegions", TargetRegion))
+    parts.append(_section("reconciler.yaml", ProjectFile))
+    parts.append(_contract())
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, model: type[Model]) -> str:
+    rows = [
+        "| property | type | default | change | meaning |",
+        "| --- | --- | --- | --- | --- |",
+        *_rows(model, "", None),
+    ]
+    return f"## {title}\n\n{model.__doc__}\n\n" + "\n".join(rows)
+
+
+def _rows(model: type[Model], prefix: str, inherited: Rule | None) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{field.alias or name}"
+        rule = rule_of(field) or inherited
+        yield f"| `{path}` | {_type(field)} | {_default(field)} | {_change(rule)} | {field.description} |"
+        below = model_of(field.annotation)
+        if below is not None and below not in _ELSEWHERE:
+            yield from _rows(below, f"{path}{_suffix(field)}.", rule)
+
+
+def _suffix(field: FieldInfo) -> str:
+    if holds_mapping(field.annotation):
+        return ".NAME"
+    return "[]" if "list" in str(field.annotation) else ""
+
+
+def _type(field: FieldInfo) -> str:
+    for entry in field.metadata:
+        if isinstance(entry, Choice):
+            return ", ".join(f"`{word}`" for word in entry.words)
+        if isinstance(entry, Whole):
+            most = f" to {entry.most}" if entry.most < 2**31 - 1 else ""
+            return f"number from {entry.least}{most}"
+        if isinstance(entry, Scalar):
+            return entry.what.split(" such as")[0].removeprefix("a ").removeprefix("an ").removeprefix("the ")
+    return _structure(field.annotation)
+
+
+def _structure(annotation: Any) -> str:
+    """The type of an annotation without a scalar of its own, in a few words."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return f"`{arguments[0]}`"
+    if origin is list:
+        return "list"
+    if origin is dict:
+        return "mapping"
+    inner = [argument for argument in arguments if argument is not type(None)]
+    if inner and origin is not typing.Annotated:
+        return _structure(inner[0])
+    return "mapping" if model_of(annotation) else "text"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = default_of(field)
+    if default is None or default == "":
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _change(rule: Rule | None) -> str:
+    if rule is None:
+        return ""
+    unlocked = f", in place beside `{rule.unlocked_by}`" if rule.unlocked_by else ""
+    return f"{_CHANGE[rule.mutability]}{', lasting' if rule.lasting else ''}{unlocked}"
+
+
+def _contract() -> str:
+    rows = ["| resource | attribute | change | source of the rule |", "| --- | --- | --- | --- |"]
+    rows += [
+        f"| {line.kind} | `{line.path}` | {_change(line.rule)} | {line.rule.source} |" for line in mutability_table()
+    ]
+    return (
+        "## What may change in place\n\nA line holds for everything below its attribute that has no line of its own."
+        " *Lasting*: once set it can be changed, not removed.\n\n" + "\n".join(rows)
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,176 @@
+"""A container of a storage account: which it is, who we are there, and what its refusals mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.storage.blob import BlobServiceClient, ContainerClient, ExponentialRetry
+
+from reconciler.providers.azure.azurite import ACCOUNT as DEVELOPMENT_ACCOUNT
+from reconciler.providers.azure.storage_settings import StorageSettings, is_loopback
+from reconciler.providers.errors import ProviderError, Unavailable
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
+    from azure.core.pipeline.transport import HttpRequest, HttpResponse
+
+FIRST_CONTACT: Mapping[str, Any] = {"retry_connect": 0}
+"""Options of a request that may be the first: where nobody listens, nobody waits."""
+
+_ROLE = "the role Storage Blob Data Contributor on the container"
+_KEY = "AZURE_STORAGE_KEY"
+_CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
+
+
+def connect(
+    settings: StorageSettings,
+    endpoint: str,
+    credential: TokenCredential | None,
+    environment: Mapping[str, str] = os.environ,
+) -> ContainerClient:
+    """A client for the container, which need not be there. `endpoint` is the one of `settings`, or what `auto` became.
+
+    A connection string or a key in the environment goes before the credential; the development account, on this
+    machine only, needs neither. Raises: ProviderError when there is no credential, or it cannot be one.
+    """
+    try:
+        with_string = _named_in_environment(settings, environment)
+        service = with_string or BlobServiceClient(
+            endpoint, credential=_credential(settings, endpoint, credential, environment), **_options()
+        )
+    except ValueError:
+        # The message of the cause may quote what it was given.
+        raise ProviderError(
+            f"the credential for the storage account {settings.account} cannot be understood",
+            f"correct {_CONNECTION_STRING} or {_KEY} in the environment, or unset it",
+        ) from None
+    if service.account_name != settings.account:
+        raise ProviderError(
+            f"{_CONNECTION_STRING} is of the storage account {service.account_name}, and the project file names "
+            f"{settings.account}",
+            "correct one of them",
+        )
+    return service.get_container_client(settings.container)
+
+
+def _named_in_environment(settings: StorageSettings, environment: Mapping[str, str]) -> BlobServiceClient | None:
+    text = environment.get(_CONNECTION_STRING, "")
+    if not text or settings.account == DEVELOPMENT_ACCOUNT:
+        return None
+    return BlobServiceClient.from_connection_string(text, **_options())
+
+
+def _credential(
+    settings: StorageSettings, endpoint: str, credential: TokenCredential | None, environment: Mapping[str, str]
+) -> Any:
+    if settings.account == DEVELOPMENT_ACCOUNT and is_loopback(urlsplit(endpoint).hostname or ""):
+        development = BlobServiceClient.from_connection_string("UseDevelopmentStorage=true").credential
+        return {"account_name": DEVELOPMENT_ACCOUNT, "account_key": development.account_key}
+    if environment.get(_KEY):
+        return {"account_name": settings.account, "account_key": environment[_KEY]}
+    if credential is None:
+        raise ProviderError(
+            f"nothing says who we are to the storage account {settings.account}",
+            f"sign in to Azure, or set {_KEY} in the environment",
+        )
+    return credential
+
+
+def _options() -> dict[str, Any]:
+    return {"retry_policy": PatientRetry(), "max_page_size": 4 << 20, "connection_timeout": 20, "read_timeout": 120}
+
+
+class PatientRetry(ExponentialRetry):
+    """Tries again after the time that the service asks for, and otherwise after ever longer ones."""
+
+    def __init__(self) -> None:
+        super().__init__(initial_backoff=1, increment_base=2, retry_total=6, random_jitter_range=1)
+
+    def increment(
+        self,
+        settings: dict[str, Any],
+        request: PipelineRequest[HttpRequest],
+        response: PipelineResponse[HttpRequest, HttpResponse] | None = None,
+        error: AzureError | None = None,
+    ) -> bool:
+        """Whether there is another try: none for an identity that was refused a token."""
+        if isinstance(error, ClientAuthenticationError):
+            return False
+        return super().increment(settings, request, response, error)
+
+    def get_backoff_time(self, settings: dict[str, Any]) -> float:
+        """Seconds to wait before the next try."""
+        response = settings["history"][-1].http_response if settings["history"] else None
+        asked = response.headers.get("Retry-After", "") if response is not None else ""
+        return float(asked) if asked.isdigit() else super().get_backoff_time(settings)
+
+
+@contextmanager
+def told(settings: StorageSettings, endpoint: str, doing: str) -> Iterator[None]:
+    """Turns what the service refuses in the block into a ProviderError; `doing` continues "was not allowed to".
+
+    The causes are left out: the service quotes the signature that it refuses, and an address may bear one.
+    """
+    try:
+        yield
+    except ClientAuthenticationError as error:
+        raise _forbidden(settings, error, doing) from None
+    except HttpResponseError as error:
+        raise _refused(settings, error, doing) from None
+    except AzureError as error:
+        if type(error).__name__ == "AzureSigningError":
+            raise ProviderError(
+                f"the key of the storage account {settings.account} cannot be one", f"correct {_KEY} in the environment"
+            ) from None
+        raise Unavailable(
+            f"the blob service at {_without_secrets(endpoint)} does not answer",
+            "check the endpoint, the network, and whether the storage account is there",
+        ) from None
+
+
+def _forbidden(settings: StorageSettings, error: ClientAuthenticationError, doing: str) -> ProviderError:
+    if error.status_code is None:  # it is the identity that failed, before anything was asked of the service
+        return ProviderError(
+            f"there is no token for the storage account {settings.account}",
+            f"sign in to Azure with an identity that has {_ROLE}",
+        )
+    return _refused(settings, error, doing)
+
+
+def _refused(settings: StorageSettings, error: HttpResponseError, doing: str) -> ProviderError:
+    code, place = _code(error), f"the container {settings.container} of the storage account {settings.account}"
+    if error.status_code in (401, 403):
+        return ProviderError(f"it was not allowed to {doing} in {place} ({code})", _remedy(code))
+    if error.status_code in (408, 429) or (error.status_code or 500) >= 500:
+        return Unavailable(f"{place} cannot be reached: its service answers {code}", "try again later")
+    return ProviderError(
+        f"it was not possible to {doing} in {place}: {code}",
+        "try again; if it stays so, look at the container in the Azure portal",
+        retryable=code == "ContainerBeingDeleted",
+    )
+
+
+def _code(error: HttpResponseError) -> str:
+    """The service's own name for what went wrong, or else the status."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or f"status {error.status_code}")
+
+
+def _remedy(code: str) -> str:
+    if code == "AuthenticationFailed":
+        return f"check {_KEY} or {_CONNECTION_STRING} if one is set, that it has not expired, and this machine's clock"
+    if code == "KeyBasedAuthenticationNotPermitted":
+        return f"the account takes no keys: unset {_KEY} and {_CONNECTION_STRING}, and use an identity that has {_ROLE}"
+    if code == "AuthorizationFailure":
+        return f"let this machine's address through the account's firewall, and give the identity in use {_ROLE}"
+    return f"give the identity in use {_ROLE}"
+
+
+def _without_secrets(url: str) -> str:
+    return url.partition("?")[0]

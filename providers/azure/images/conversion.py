@@ -1,0 +1,30 @@
+"""Images whose files are laid out in a way of their own (VHDX, qcow2, VMDK, dynamic VHD), as plain sectors."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reconciler.providers.image_files.disk_formats import SECTOR
+from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.qemu_img import convert
+
+NEEDS_CONVERSION = frozenset({"vhd-dynamic", "vhdx", "qcow2", "vmdk"})
+"""The formats that cannot be read as they lie."""
+
+
+@contextmanager
+def converted(fd: int, disk: SourceDisk) -> Iterator[tuple[int, str]]:
+    """A descriptor of the disk's sectors, and the sha256 of the image itself, which is open as `fd`.
+
+    The sectors are in a sparse file without a name in the system's folder for temporary files: it is gone when the
+    block ends, and with this process however that ends.
+
+    Raises: ProviderError when qemu-img is not installed or has no space; SourceError when it cannot read the image.
+    """
+    with tempfile.TemporaryFile(prefix="reconciler-") as file:
+        os.ftruncate(file.fileno(), -(-disk.format.virtual_size // SECTOR) * SECTOR)
+        sha256 = convert(fd, file.fileno(), disk, "raw", "-n", "--target-is-zero")
+        yield file.fileno(), sha256

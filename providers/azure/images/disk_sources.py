@@ -1,0 +1,146 @@
+"""Where versions on Azure come from: files that are uploaded first, and what is there already, named by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.service.api import Api, Json
+from reconciler.providers.azure.service.failures import FITTING, CallFailed, explained
+from reconciler.providers.errors import SourceError, Unsupported
+from reconciler.providers.image_files.image_sources import FileSources, SourceDisk, version_disks
+from reconciler.providers.protocol import SourceFacts
+
+STYLES = frozenset({"file", "vhd", "disk", "snapshot", "managedImage", "vm", "version", "communityGalleryImage"})
+_RESOURCES: Mapping[str, tuple[str, str]] = {
+    "disk": ("/disks/", "2024-03-02"),
+    "snapshot": ("/snapshots/", "2024-03-02"),
+    "managedImage": ("/images/", "2024-07-01"),
+    "vm": ("/virtualmachines/", "2024-07-01"),
+}
+"""Style -> what the id holds, and the api-version to look with."""
+
+ALIKE = frozenset({"osType", "osState", "hyperVGeneration", "purchasePlan"})
+"""In what a source and the definition have to agree. Source: Azure's troubleshooting guide of shared images."""
+_GIB = 1 << 30
+
+
+def names_file(version: Attributes) -> bool:
+    """Whether a disk of a version comes from a file."""
+    sources = [version["source"], *(disk.get("source", {}) for disk in version.get("dataDisks", {}).values())]
+    return any("file" in source for source in sources)
+
+
+def styles_of(version: Attributes | None) -> tuple[str, ...]:
+    """The source styles of a version's disks."""
+    if not version:
+        return ()
+    disks = [version.get("source", {}), *(disk.get("source", {}) for disk in version.get("dataDisks", {}).values())]
+    return tuple(dict.fromkeys(style for source in disks for style in source))
+
+
+class Sources:
+    """Finds sources among the project's files and the resources of the subscription."""
+
+    def __init__(self, api: Callable[[], Api], project: str) -> None:
+        self._api = api
+        self._files = FileSources(project)
+
+    def identity(self, source: Mapping[str, Any]) -> str:
+        """As `Reader.source_identity`: of what is named by its id, the id; the service keeps what was published."""
+        style, value = _only(source)
+        if style == "file":
+            return self._files.identity(source)
+        return str(value["uri"] if style == "vhd" else value).lower()
+
+    def facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
+        """As `Reader.source_facts`; what is not a file tells its size only roughly, or not at all (0)."""
+        style, _ = _only(source)
+        if style == "file":
+            return self._files.facts(source)
+        body = self._body(style, source)
+        if definition is not None:
+            _require_fitting(f"{style} '{source[style]}'", body, definition)
+        size = _bytes_of(body)
+        return SourceFacts(size, size, style, self.identity(source))
+
+    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
+        """As `Reader.source_digest`. Raises: Unsupported for what only the service can read."""
+        style, value = _only(source)
+        if style != "file":
+            raise Unsupported(f"the content of {style} '{value}' cannot be read from here", "name a file instead")
+        return self._files.digest(source, progress)
+
+    def disks(self, version: Attributes) -> list[SourceDisk]:
+        """The disks of a version that come from files, the OS disk first. Raises: SourceError."""
+        return version_disks(version, lambda source, lun: self._files.disks(source, lun) if "file" in source else [])
+
+    def _body(self, style: str, source: Mapping[str, Any]) -> Json:
+        """What the service says of a resource, a machine's state included; nothing of what is none.
+
+        Raises: SourceError when it is missing or of another kind; Unavailable.
+        """
+        if style not in _RESOURCES:
+            return {}
+        word, api_version = _RESOURCES[style]
+        named = str(source[style])
+        if style == "managedImage" and "/galleries/" in named.lower():
+            api_version = "2024-03-03"
+        elif word not in named.lower():
+            raise SourceError(f"'{named}' is not the id of a {style}", f"give an id that ends in {word}NAME")
+        try:
+            body = self._api().resource(named, api_version, "instanceView" if style == "vm" else "")
+        except CallFailed as failed:
+            raise explained(failed, f"the {style} '{named}' cannot be looked at", (style,)) from failed
+        if body is None:
+            raise SourceError(f"the {style} '{named}' does not exist", "check its id, or create it first")
+        return body
+
+
+def _require_fitting(what: str, body: Json, definition: Attributes) -> None:
+    """Raises: SourceError when a resource says of itself what its definition does not."""
+    for name, has in _told_by(body).items():
+        wants = definition.get(name)
+        if has and wants and has.lower() != str(wants).lower():
+            raise SourceError(f"the {what} has {name} {has}, and its definition {wants}", FITTING)
+
+
+def _told_by(body: Json) -> Mapping[str, str]:
+    """osType, osState and hyperVGeneration, as far as a disk, snapshot, image or machine tells them."""
+    properties = body.get("properties", {})
+    disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
+    view = properties.get("instanceView") or {}
+    states = {str(status.get("code", "")).lower() for status in view.get("statuses") or ()}
+    state = ("Generalized" if "osstate/generalized" in states else "Specialized") if states else ""
+    return {
+        "osType": str(disk.get("osType") or properties.get("osType") or ""),
+        "osState": str(disk.get("osState") or state),
+        "hyperVGeneration": str(view.get("hyperVGeneration") or properties.get("hyperVGeneration") or ""),
+    }
+
+
+def _bytes_of(body: Json) -> int:
+    """The size that a disk, snapshot, image, machine or version tells, in bytes; 0 when it tells none."""
+    properties = body.get("properties", {})
+    if "diskSizeBytes" in properties:
+        return int(properties["diskSizeBytes"])
+    storage = properties.get("storageProfile") or {}
+    disks: Sequence[Json] = [properties, *(storage.get(name) or {} for name in ("osDisk", "osDiskImage"))]
+    disks = [*disks, *(storage.get("dataDisks") or ()), *(storage.get("dataDiskImages") or ())]
+    return _GIB * sum(int(disk.get("diskSizeGB") or disk.get("sizeInGB") or 0) for disk in disks)
+
+
+def _only(source: Mapping[str, Any]) -> tuple[str, Any]:
+    """Style and value of a source. Raises: Unsupported for a style that is not offered."""
+    style, value = next(iter(source.items()))
+    if style not in STYLES:
+        raise Unsupported(f"Azure knows no source '{style}'", f"it takes: {', '.join(sorted(STYLES))}")
+    return style, value
+
+
+def version_id(galleries_id: str, named: str) -> str:
+    """The id of the gallery version that an address names."""
+    address = Address.parse(named)
+    return f"{galleries_id}/{address.gallery}/images/{address.definition}/versions/{address.version}"

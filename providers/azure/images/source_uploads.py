@@ -1,0 +1,98 @@
+"""The disks of a version that come from files: uploaded before the version is made, removed when it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.images.disk_sources import Sources
+from reconciler.providers.errors import Unsupported
+from reconciler.providers.image_files.image_sources import add_archive_digest
+from reconciler.providers.protocol import OwnerMark
+
+if TYPE_CHECKING:
+    from reconciler.providers.azure.images.staging import Staging
+
+OS_DISK = "os"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """`blobs`: disk -> address and storage account of its blob. `facts`: disk -> what is recorded of it."""
+
+    blobs: dict[str, tuple[str, str]]
+    facts: Mapping[str, Any]
+
+    def attributes(self, planned: Attributes) -> Attributes:
+        """`planned`, with the data disks that an archive brought along."""
+        disks = dict(planned.get("dataDisks", {}))
+        for name in self.blobs:
+            if name != OS_DISK:
+                disks.setdefault(name.removeprefix("data-"), {"source": {"file": name}})
+        return {**planned, "dataDisks": disks} if disks else planned
+
+
+class Uploads:
+    """Uploads to the container of the settings; `staging` is None when none is set up, and made when first needed."""
+
+    def __init__(self, sources: Sources, staging: Callable[[], Staging] | None) -> None:
+        self._sources = sources
+        self._staging = staging
+
+    def stage(self, planned: Attributes, mark: OwnerMark, progress: Callable[[int, int], None]) -> Staged:
+        """Uploads every disk that is a file. Raises: SourceError, ProviderError, Unavailable."""
+        if self._staging is None:
+            raise Unsupported(
+                f"{mark.address} comes from a file, and the provider has no place to upload it to",
+                "add `storage: {account: ID, container: NAME}` to the provider in the project file",
+            )
+        disks = self._sources.disks(planned)
+        total, before = sum(disk.extent.size for disk in disks), 0
+        blobs, facts = {}, dict(self.named(planned))
+        staging = self._staging()
+        for disk in disks:
+            base = before
+
+            def tell(done: int, _total: int, base: int = base) -> None:
+                progress(min(base + done, total), total)
+
+            blob = staging.stage(disk, mark, tell)
+            before += disk.extent.size
+            blobs[disk.disk] = (blob.uri, blob.storage_account_id)
+            facts[disk.disk] = {
+                "sha256": blob.sha256,
+                "size": blob.size,
+                "virtualSize": blob.virtual_size,
+                "format": blob.format,
+                "source": blob.identity,
+            }
+        add_archive_digest(disks, facts)
+        return Staged(blobs, facts)
+
+    def named(self, planned: Attributes) -> Mapping[str, Any]:
+        """What is recorded of the disks that are named by an id: which one."""
+        sources = {OS_DISK: planned["source"]}
+        sources |= {f"data-{lun}": disk.get("source", {}) for lun, disk in planned.get("dataDisks", {}).items()}
+        return {
+            name: {"source": self._sources.identity(source)}
+            for name, source in sources.items()
+            if source and not source.keys() & {"file", "version"}
+        }
+
+    def remove(self, mark: OwnerMark) -> None:
+        """Removes what was uploaded for a version. Raises: ProviderError, Unavailable."""
+        if self._staging is None:
+            return
+        staging = self._staging()
+        for name in staging.names(prefix_of(mark.lineage, mark.address), mark.lineage):
+            staging.remove(name, mark.lineage)
+
+
+def prefix_of(lineage: str, version: Address) -> str:
+    """What the names of a version's staged blobs begin with."""
+    from reconciler.providers.azure.images.staging import blob_name
+
+    return blob_name(lineage, version, "").removesuffix(".vhd")

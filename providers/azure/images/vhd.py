@@ -1,0 +1,148 @@
+"""A disk image as a fixed VHD of whole MiB, the only form that Azure takes: what of it has data, and its footer.
+
+Source: Virtual Hard Disk Image Format Specification 1.0; whole MiB: learn.microsoft.com, Prepare a Windows VHD or VHDX
+to upload to Azure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from reconciler.providers.azure.images.conversion import NEEDS_CONVERSION, converted
+from reconciler.providers.errors import SourceError
+from reconciler.providers.image_files.disk_formats import SECTOR, vhd_checksum
+from reconciler.providers.image_files.extents import Extent, changed, opened, pieces
+from reconciler.providers.image_files.image_sources import SourceDisk
+
+MIB = 1 << 20
+BLOCK = 4 * MIB
+"""The largest stretch of a page blob that one request can write."""
+_ZEROS = bytes(BLOCK)
+_FIXED = 2
+_NO_HEADER = 0xFFFFFFFFFFFFFFFF
+_MOST_CYLINDERS = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of a disk, whole sectors: where it is, how long, and its bytes; None of a hole."""
+
+    position: int
+    length: int
+    content: bytes | None
+
+
+class VirtualDisk:
+    """What a virtual machine will see of an image, its size rounded up to whole MiB."""
+
+    def __init__(self, fd: int, extent: Extent, virtual_size: int, sha256: str = "") -> None:
+        """`extent` of `fd` holds the disk's sectors, and maybe more after them. `sha256` is the source's where it is
+        known; otherwise the extent is the source and its digest is worked out by `blocks`."""
+        self.size = whole_mib(virtual_size)
+        self._fd = fd
+        self._extent = extent
+        self._virtual_size = virtual_size
+        self._sha256 = sha256
+        self._hasher = None if sha256 else hashlib.sha256()
+
+    def blocks(self) -> Iterator[Block]:
+        """The whole disk once, in order. Raises: SourceError when the file changes, OSError."""
+        end = 0
+        for start, length, is_data in pieces(self._fd, self._extent, BLOCK):
+            content = self._read(start, length) if is_data else None
+            if self._hasher:
+                self._hasher.update(_ZEROS[:length] if content is None else content)
+            position = start - self._extent.offset
+            visible = min(length, self._virtual_size - position)
+            if visible > 0:
+                end = position + _whole(visible, SECTOR)
+                yield Block(position, end - position, content and content[:visible].ljust(end - position, b"\0"))
+        if end < self.size:
+            yield Block(end, self.size - end, None)
+
+    def _read(self, start: int, length: int) -> bytes:
+        content = os.pread(self._fd, length, start)
+        if len(content) != length:
+            raise changed(self._extent)
+        return content
+
+    def sha256(self) -> str:
+        """The digest of the source's content in hexadecimal; known once all blocks have been seen."""
+        return self._hasher.hexdigest() if self._hasher else self._sha256
+
+
+@contextmanager
+def opened_disk(disk: SourceDisk) -> Iterator[VirtualDisk]:
+    """What is in an image, for the length of the block; converted beforehand where its file is laid out otherwise.
+
+    Raises: SourceError when the image cannot be read, or changed before the block ended: what was read is worthless
+    then. ProviderError when it cannot be converted.
+    """
+    if disk.format.virtual_size == 0:
+        raise SourceError(f"{disk.extent.label} is a disk of no size at all", "give the disk image that was meant")
+    with opened(disk.extent) as fd:
+        if disk.format.name in NEEDS_CONVERSION:
+            with converted(fd, disk) as (raw, sha256):
+                size = os.fstat(raw).st_size
+                yield VirtualDisk(raw, Extent("", 0, size, disk.extent.label), size, sha256)
+        else:
+            yield VirtualDisk(fd, disk.extent, disk.format.virtual_size)
+
+
+def whole_mib(size: int) -> int:
+    """`size` in bytes, rounded up."""
+    return _whole(size, MIB)
+
+
+def _whole(size: int, unit: int) -> int:
+    return -(-size // unit) * unit
+
+
+def footer(size: int, sha256: str) -> bytes:
+    """The last sector of a fixed VHD whose disk has `size` bytes; the same for the same content.
+
+    The creator is given as Windows, as by other tools that make images for Azure: some readers, QEMU among them, take
+    the size from the footer only for creators they know, and from the geometry, which is too small, for all others.
+    """
+    cylinders, heads, sectors = _geometry(size)
+    identity = UUID(hex=sha256[:32], version=5).bytes
+    fields = struct.pack(
+        ">8sIIQI4sI4sQQHBBI",
+        b"conectix",
+        2,  # a bit that is always set
+        0x10000,
+        _NO_HEADER,
+        0,  # the time: the start of the year 2000
+        b"win ",
+        0x60001,
+        b"Wi2k",
+        size,
+        size,
+        cylinders,
+        heads,
+        sectors,
+        _FIXED,
+    )
+    unchecked = (fields + bytes(4) + identity).ljust(SECTOR, b"\0")
+    return unchecked[:64] + vhd_checksum(unchecked).to_bytes(4, "big") + unchecked[68:]
+
+
+def _geometry(size: int) -> tuple[int, int, int]:
+    """(cylinders, heads, sectors a track). Source: the specification's appendix, CHS Calculation."""
+    total = min(size // SECTOR, _MOST_CYLINDERS * 16 * 255)
+    if total >= _MOST_CYLINDERS * 16 * 63:
+        return total // 255 // 16, 16, 255
+    tracks = total // 17
+    heads = max(4, -(-tracks // 1024))
+    if tracks < heads * 1024 and heads <= 16:
+        return tracks // heads, heads, 17
+    tracks = total // 31
+    if tracks < 16 * 1024:
+        return tracks // 16, 16, 31
+    return total // 63 // 16, 16, 63

@@ -1,0 +1,1 @@
+"""What is there: listings of the service as observed objects."""

@@ -1,0 +1,230 @@
+"""The calls: Microsoft's client for one resource group, with plain JSON in and out and one kind of failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from reconciler.providers.azure.service.credentials import Credential, Renewing
+from reconciler.providers.azure.service.failures import CallFailed
+from reconciler.providers.errors import ProviderError
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpResponse
+    from azure.mgmt.compute import ComputeManagementClient
+
+Json = dict[str, Any]
+API_VERSION = "2026-03-03"
+_LOCATIONS_VERSION = "2022-12-01"
+_CONNECT_S, _READ_S = 20, 120
+_PATIENT = {"retry_total": 4, "retry_backoff_factor": 0.3}
+"""How a call that only reads is repeated by the client; calls that change something are repeated by us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The first answer to a call that takes long: where to ask (empty: it is over), and after how many seconds."""
+
+    url: str
+    retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a long operation stands."""
+
+    over: bool
+    error: Mapping[str, Any] | None
+    retry_after_s: float | None
+
+
+class Api:
+    """Galleries, definitions and versions of one resource group, and what they are made from. Threads may share it."""
+
+    def __init__(
+        self, endpoint: str, subscription: str, group: str, credential: Credential, scope: str, ca: Path | None
+    ) -> None:
+        from azure.mgmt.compute import ComputeManagementClient
+
+        self._endpoint, self._subscription, self._group = endpoint, subscription, group
+        self._credential = Renewing(credential, endpoint)
+        trust: dict[str, Any] = {"connection_verify": str(ca)} if ca else {}
+        loopback = re.match(r"https://(localhost|127\.|\[::1\])", endpoint) is not None
+        self._client: ComputeManagementClient = ComputeManagementClient(
+            self._credential,
+            subscription,
+            base_url=endpoint,
+            credential_scopes=[scope],
+            retry_total=0,
+            connection_timeout=_CONNECT_S,
+            read_timeout=_READ_S,
+            use_env_settings=not loopback,
+            **trust,
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def renew(self) -> None:
+        """The next call signs in anew."""
+        self._credential.forget()
+
+    # Looking. `patient`: repeated by the client when the service is busy.
+
+    def locations(self) -> list[Json]:
+        """The regions of the subscription."""
+        path = f"/subscriptions/{self._subscription}/locations?api-version={_LOCATIONS_VERSION}"
+        found: list[Json] = self._send("GET", self._endpoint + path, **_PATIENT).json()["value"]
+        return found
+
+    def galleries(self) -> list[Json]:
+        return self._listed(self._client.galleries.list_by_resource_group, self._group)
+
+    def definitions(self, gallery: str) -> list[Json]:
+        return self._listed(self._client.gallery_images.list_by_gallery, self._group, gallery)
+
+    def versions(self, gallery: str, definition: str) -> list[Json]:
+        call = self._client.gallery_image_versions.list_by_gallery_image
+        return self._listed(call, self._group, gallery, definition)
+
+    def deleted_versions(self, gallery: str, definition: str) -> list[Json]:
+        """The soft-deleted versions of a definition."""
+        call = self._client.soft_deleted_resource.list_by_artifact_name
+        return self._listed(call, self._group, gallery, "Images", definition)
+
+    def gallery(self, name: str) -> Json | None:
+        """With the groups that it is shared with; None when it is absent."""
+        call = self._client.galleries.get
+        return self._read(call, self._group, name, expand="SharingProfile/Groups")
+
+    def definition(self, gallery: str, name: str) -> Json | None:
+        return self._read(self._client.gallery_images.get, self._group, gallery, name)
+
+    def version(self, gallery: str, definition: str, name: str, expand: str = "ReplicationStatus") -> Json | None:
+        call = self._client.gallery_image_versions.get
+        return self._read(call, self._group, gallery, definition, name, expand=expand)
+
+    def resource(self, resource_id: str, api_version: str, expand: str = "") -> Json | None:
+        """Any resource by its id; None when it is absent."""
+        more = f"&$expand={expand}" if expand else ""
+        try:
+            found: Json = self._send("GET", f"{self._endpoint}{resource_id}?api-version={api_version}{more}").json()
+        except CallFailed as failed:
+            if failed.missing:
+                return None
+            raise
+        return found
+
+    # Acting. Never repeated here.
+
+    def put_gallery(self, name: str, body: Json) -> Begun:
+        return self._begin(self._client.galleries.begin_create_or_update, self._group, name, body)
+
+    def put_definition(self, gallery: str, name: str, body: Json) -> Begun:
+        return self._begin(self._client.gallery_images.begin_create_or_update, self._group, gallery, name, body)
+
+    def put_version(self, gallery: str, definition: str, name: str, body: Json) -> Begun:
+        call = self._client.gallery_image_versions.begin_create_or_update
+        return self._begin(call, self._group, gallery, definition, name, body)
+
+    def share(self, gallery: str, body: Json) -> Begun:
+        return self._begin(self._client.gallery_sharing_profile.begin_update, self._group, gallery, body)
+
+    def delete_gallery(self, name: str) -> Begun:
+        return self._begin(self._client.galleries.begin_delete, self._group, name)
+
+    def delete_definition(self, gallery: str, name: str) -> Begun:
+        return self._begin(self._client.gallery_images.begin_delete, self._group, gallery, name)
+
+    def delete_version(self, gallery: str, definition: str, name: str, *, for_good: bool = False) -> Begun:
+        """`for_good`: past the soft delete of its gallery."""
+        call = self._client.gallery_image_versions.begin_delete
+        more = {"bypass_soft_delete": True} if for_good else {}
+        return self._begin(call, self._group, gallery, definition, name, **more)
+
+    def progress(self, url: str) -> Progress:
+        """How the operation behind a URL stands. Raises: CallFailed, `missing` when the service has forgotten it."""
+        if urlsplit(url).netloc != urlsplit(self._endpoint).netloc:
+            raise ProviderError(f"an operation is said to be at another service than {self._endpoint}. This is a bug.")
+        response = self._send("GET", url)
+        body = response.json()
+        status = str(body.get("status", "")).lower()
+        over = status in ("succeeded", "failed", "canceled")
+        error = body.get("error") or {"message": f"the operation was {status}"} if status not in _GOOD else None
+        return Progress(over, error, _seconds(response.headers))
+
+    # How all of them are made.
+
+    def _send(self, method: str, url: str, **options: Any) -> HttpResponse:
+        from azure.core.rest import HttpRequest
+
+        with _failures():
+            response = self._client.send_request(HttpRequest(method, url), **options)
+            response.raise_for_status()
+        return response
+
+    def _listed(self, call: Callable[..., Any], *names: str) -> list[Json]:
+        with _failures():
+            return [item.as_dict() for item in call(*names, **_PATIENT)]
+
+    def _read(self, call: Callable[..., Any], *names: str, **options: Any) -> Json | None:
+        try:
+            with _failures():
+                found: Json = call(*names, **options).as_dict()
+        except CallFailed as failed:
+            if failed.missing:
+                return None
+            raise
+        return found
+
+    def _begin(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Begun:
+        """Sends the first request of a long operation and leaves the waiting to whoever asked."""
+        answers: list[Mapping[str, str]] = []
+        with _failures():
+            call(
+                *arguments,
+                polling=False,
+                raw_response_hook=lambda answer: answers.append(answer.http_response.headers),
+                **options,
+            )
+        headers = answers[-1]
+        return Begun(headers.get("Azure-AsyncOperation", ""), _seconds(headers))
+
+
+_GOOD = ("succeeded", "inprogress", "running", "creating", "updating", "deleting", "accepted", "")
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds; None when the service does not say, or says a date."""
+    text = headers.get("Retry-After", "")
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turns the client's exceptions into CallFailed."""
+    from azure.core.exceptions import AzureError, HttpResponseError
+
+    try:
+        yield
+    except HttpResponseError as error:
+        raise _refused(error) from error
+    except AzureError as error:
+        raise CallFailed(0, "", f"the service did not answer: {_first_line(error)}") from error
+
+
+def _refused(error: Any) -> CallFailed:
+    headers = error.response.headers if error.response is not None else {}
+    model = getattr(error, "error", None)
+    code = str(getattr(model, "code", "") or "")
+    message = str(getattr(model, "message", "") or _first_line(error))
+    return CallFailed(error.status_code or 0, code, message, _seconds(headers))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

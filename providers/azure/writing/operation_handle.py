@@ -1,0 +1,99 @@
+"""An operation on its way: what is to be done and how far it is, also as a handle for another process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.manifests.address import Address
+from reconciler.providers.common import operation_json
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.protocol import Done, InProgress, Operation, Results, Step, Verb
+
+_LONGEST_PAUSE_S = 30.0
+_FIRST_PAUSE_S = 0.2
+
+
+@dataclass(slots=True)
+class Work:
+    """The operation, and how far it is.
+
+    `url`: where the service tells how its part stands; empty when nothing is under way. `failure`: how the last part
+    ended, if badly. `tries`: calls in a row that came to nothing. `polls`: how often this part was not over yet.
+    `writes`: how often the object was written. `attempted` and `removed`: the regions that were written, and those that
+    were taken away first, in this operation. `disks`: what was worked out of the sources, and `staged` whether blobs of
+    theirs are to be removed. `lent`: regions may be taken away for the time of this operation only. `restored`: a
+    soft-deleted version was brought back.
+    """
+
+    operation: Operation
+    since: float = field(default_factory=time.time)
+    url: str = ""
+    failure: Mapping[str, Any] | None = None
+    tries: int = 0
+    polls: int = 0
+    writes: int = 0
+    attempted: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    disks: Mapping[str, Any] | None = None
+    staged: bool = False
+    lent: bool = False
+    restored: bool = False
+
+    @property
+    def unit(self) -> Address:
+        return self.operation.unit
+
+    @property
+    def own(self) -> Step | None:
+        """The step on the unit itself."""
+        return next((step for step in self.operation.steps if step.address == self.unit), None)
+
+    @property
+    def region_steps(self) -> list[Step]:
+        return [step for step in self.operation.steps if step.address.region]
+
+    @property
+    def deletes_unit(self) -> bool:
+        return self.own is not None and self.own.verb is Verb.DELETE
+
+    def handle(self) -> dict[str, Any]:
+        """JSON-shaped, without secrets."""
+        return {
+            "operation": operation_json.written(self.operation),
+            "since": self.since,
+            "url": self.url,
+            "failure": self.failure,
+            "tries": self.tries,
+            "polls": self.polls,
+            "writes": self.writes,
+            "attempted": sorted(self.attempted),
+            "removed": sorted(self.removed),
+            "disks": self.disks,
+            "staged": self.staged,
+            "lent": self.lent,
+            "restored": self.restored,
+        }
+
+    @classmethod
+    def of(cls, handle: Mapping[str, Any]) -> Work:
+        """The work that a handle stands for."""
+        operation = operation_json.read(handle["operation"])
+        work = cls(operation, since=handle["since"], url=handle["url"], failure=handle["failure"])
+        work.tries, work.polls = handle["tries"], handle["polls"]
+        work.writes, work.staged = handle["writes"], handle["staged"]
+        work.attempted, work.removed = set(handle["attempted"]), set(handle["removed"])
+        work.disks, work.lent, work.restored = handle["disks"], handle["lent"], handle["restored"]
+        return work
+
+    def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:
+        """To be asked again after a while; without a word from the service, after longer and longer ones."""
+        if seconds is None:
+            seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.tries + self.polls, 10))
+        return InProgress(self.handle(), seconds, results or {})
+
+    def failed(self, error: ProviderError) -> Done:
+        """The end of all steps with one error."""
+        return Done({step.address: error for step in self.operation.steps})

@@ -1,0 +1,1 @@
+"""What several backends do alike: the order of steps, operations as JSON, owner marks."""

@@ -1,0 +1,123 @@
+"""What a new disk gets from where it comes from: size, system, generation, plan and content.
+
+Source: the Compute REST specification of disks (creationData).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.providers.emulator.content.disk_kinds import of_disk, of_image, of_version, plan_of
+from reconciler.providers.emulator.content.vhds import keep_vhd, vhd_size_gb
+from reconciler.providers.emulator.core.arm import invalid
+from reconciler.providers.emulator.core.body_fields import Fields
+from reconciler.providers.emulator.core.ids import DISK, IMAGE, SNAPSHOT, linked, same_region, type_of
+from reconciler.providers.emulator.core.resources import DEFINITION, VERSION
+from reconciler.providers.emulator.core.service import Service
+from reconciler.providers.emulator.core.store import Resource
+from reconciler.providers.emulator.gallery.image_references import (
+    community_version,
+    disks_of,
+    shared_version,
+    version_or_latest,
+)
+
+LINUX_GB, WINDOWS_GB = 30, 127
+_PLATFORM = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.Compute/locations/[^/]+/publishers/(?P<publisher>[^/]+)"
+    r"/artifactTypes/VMImage/offers/(?P<offer>[^/]+)/skus/(?P<sku>[^/]+)/versions/[^/]+",
+    re.IGNORECASE,
+)
+_SECOND_GENERATION = re.compile(r"gen2|-g2\b|arm64", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a disk takes over; None and empty where its source says nothing. `os_state` is that of an image."""
+
+    size_gb: int = 0
+    os_type: str | None = None
+    generation: str | None = None
+    plan: Mapping[str, str] | None = None
+    content: str = ""
+    os_state: str | None = None
+    caching: str | None = None
+
+
+def from_disk(service: Service, text: str, region: str, target: str, *, anywhere: bool = False) -> Origin:
+    """A copy of a disk or snapshot, in the same region unless it may be `anywhere`. Raises: ArmError."""
+    found = linked(service, text, [DISK, SNAPSHOT], target)
+    if not anywhere:
+        same_region(found, region, target)
+    nature, properties = of_disk(found), found.properties
+    return Origin(
+        properties["diskSizeGB"], nature.os_type, nature.generation, nature.plan, found.hidden["content"], None
+    )
+
+
+def from_blob(service: Service, uri: str, target: str) -> Origin:
+    """The VHD in a blob. Raises: ArmError."""
+    return Origin(vhd_size_gb(service, uri, target), content=keep_vhd(service, uri, target))
+
+
+def from_image(service: Service, reference: Fields, region: str, lun: int | None = None) -> Origin:
+    """A disk of what an image reference names: the OS disk, or the data disk of a lun. Raises: ArmError."""
+    for name, follow in (("communityGalleryImageId", community_version), ("sharedGalleryImageId", shared_version)):
+        if text := reference.text(name):
+            return _from_version(service, follow(service, text, region, reference.path(name)), lun, reference)
+    text, target = reference.text("id") or "", reference.path("id")
+    if not text and reference.has("publisher"):
+        sku = " ".join(str(reference.text(name, required=True)) for name in ("publisher", "offer", "sku"))
+        return _from_market(sku)
+    if match := _PLATFORM.fullmatch(text):
+        return _from_market(" ".join(match.group("publisher", "offer", "sku")))
+    if text.lower().startswith("/communitygalleries/"):
+        return _from_version(service, community_version(service, text, region, target), lun, reference)
+    if text.lower().startswith("/sharedgalleries/"):
+        return _from_version(service, shared_version(service, text, region, target), lun, reference)
+    if type_of(text) == IMAGE:
+        found = linked(service, text, [IMAGE], target)
+        same_region(found, region, target)
+        return _from_managed_image(found, lun, reference)
+    if type_of(text) in (VERSION, DEFINITION):
+        return _from_version(service, version_or_latest(service, text, region, target), lun, reference)
+    raise invalid(target, f"The value '{text}' of '{target}' does not name an image.")
+
+
+def _from_market(words: str) -> Origin:
+    """An image of the marketplace, told by the words of its publisher, offer and sku."""
+    windows = "windows" in words.lower()
+    generation = "V2" if _SECOND_GENERATION.search(words) else "V1"
+    size_gb = WINDOWS_GB if windows else LINUX_GB
+    return Origin(size_gb, "Windows" if windows else "Linux", generation, os_state="Generalized")
+
+
+def _from_version(service: Service, version: Resource, lun: int | None, reference: Fields) -> Origin:
+    disk = disks_of(version).get("os" if lun is None else str(lun))
+    if disk is None:
+        raise reference.refuse("lun", f"The image version '{version.id}' has no data disk with lun {lun}.")
+    if lun is not None:
+        return Origin(disk["sizeInGB"], content=disk["content"], caching=disk["hostCaching"])
+    nature = of_version(service, version)
+    return Origin(
+        disk["sizeInGB"],
+        nature.os_type,
+        nature.generation,
+        nature.plan,
+        disk["content"],
+        nature.os_state,
+        disk["hostCaching"],
+    )
+
+
+def _from_managed_image(image: Resource, lun: int | None, reference: Fields) -> Origin:
+    disk = image.hidden["disks"].get("os" if lun is None else str(lun))
+    if disk is None:
+        raise reference.refuse("lun", f"The image '{image.id}' has no data disk with lun {lun}.")
+    if lun is not None:
+        return Origin(disk["sizeInGB"], content=disk["content"])
+    nature = of_image(image)
+    plan = plan_of(image.hidden.get("plan"))
+    return Origin(disk["sizeInGB"], nature.os_type, nature.generation, plan, disk["content"], nature.os_state)

@@ -1,0 +1,252 @@
+"""`Microsoft.Compute/disks` and `Microsoft.Compute/snapshots`.
+
+Source: the Compute REST specification of disks and snapshots; what the Azure CLI sends.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+
+from reconciler.providers.emulator.compute.disk_origins import Origin, from_blob, from_disk, from_image
+from reconciler.providers.emulator.content.content_users import drop_content
+from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
+from reconciler.providers.emulator.core.body_fields import Fields, without_nones
+from reconciler.providers.emulator.core.ids import DISK, ENCRYPTION_SET, SNAPSHOT, type_of
+from reconciler.providers.emulator.core.resources import Kind, fixed
+from reconciler.providers.emulator.core.service import Finisher, Service
+from reconciler.providers.emulator.core.simple_resources import TAGS, Plain
+from reconciler.providers.emulator.core.store import Resource
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
+_NAME_SAYS = "letters, digits, '.', '_' and '-', 1 to 80 of them, beginning with a letter or digit."
+SKUS = {
+    DISK: (
+        "Standard_LRS",
+        "Premium_LRS",
+        "StandardSSD_LRS",
+        "UltraSSD_LRS",
+        "Premium_ZRS",
+        "StandardSSD_ZRS",
+        "PremiumV2_LRS",
+    ),
+    SNAPSHOT: ("Standard_LRS", "Premium_LRS", "Standard_ZRS"),
+}
+_OPTIONS = ("Empty", "Copy", "CopyStart", "Import", "Upload", "FromImage")
+_OS_TYPES = ("Linux", "Windows")
+_GENERATIONS = ("V1", "V2")
+_PLATFORM_KEY, _CUSTOMER_KEY = "EncryptionAtRestWithPlatformKey", "EncryptionAtRestWithCustomerKey"
+_ENCRYPTIONS = (_PLATFORM_KEY, _CUSTOMER_KEY, "EncryptionAtRestWithPlatformAndCustomerKeys")
+_LARGEST_GB = 65_536
+_GIB = 1 << 30
+_FOOTER = 512
+_KEPT_OBJECTS = ("supportedCapabilities", "securityProfile", "purchasePlan")
+_KEPT_TEXTS = ("networkAccessPolicy", "publicNetworkAccess", "diskAccessId", "tier", "dataAccessAuthMode")
+_CREATION = ("sourceUri", "storageAccountId", "sourceResourceId")
+
+
+def new_disk(service: Service, disk: Resource, origin: Origin, *, option: str, size_gb: int, sku: str) -> None:
+    """Fills in a disk that is made from `origin`; what it says itself is there already."""
+    properties = disk.properties
+    properties.setdefault("creationData", {"createOption": option})
+    _say(properties, "osType", origin.os_type)
+    _say(properties, "hyperVGeneration", origin.generation)
+    _say(properties, "purchasePlan", dict(origin.plan) if origin.plan else None)
+    properties |= {
+        "diskSizeGB": size_gb,
+        "diskSizeBytes": size_gb * _GIB,
+        "timeCreated": service.stamp(),
+        "uniqueId": str(uuid.uuid4()),
+        "diskState": "ReadyToUpload" if option == "Upload" else "Unattached",
+    }
+    properties.setdefault("encryption", {"type": _PLATFORM_KEY})
+    properties.setdefault("networkAccessPolicy", "AllowAll")
+    properties.setdefault("publicNetworkAccess", "Enabled")
+    disk.body["sku"] = {"name": sku, "tier": sku.partition("_")[0].removesuffix("SSD").removesuffix("V2")}
+    disk.hidden["content"] = origin.content
+
+
+def _say(properties: Body, name: str, value: object) -> None:
+    """Sets what the source says, unless the request said something itself."""
+    if value is not None and name not in properties:
+        properties[name] = value
+
+
+def _make(service: Service, _request: ArmRequest, disk: Resource, fields: Fields) -> None:
+    properties = fields.object("properties")
+    creation = properties.object("creationData")
+    option = creation.choice("createOption", _OPTIONS, required=True) or ""
+    if option == "CopyStart" and disk.type == DISK:
+        raise creation.refuse("createOption", "CopyStart is for snapshots.")
+    origin = _origin(service, creation, disk.hidden["region"], option)
+    size_gb = _size(properties, creation, origin, option)
+    disk.properties["creationData"] = _creation(creation, option)
+    _take(disk, fields)
+    incremental = properties.flag("incremental")
+    if disk.type == SNAPSHOT:
+        disk.properties["incremental"] = bool(incremental)
+    sku = fields.object("sku").choice("name", SKUS[disk.type]) or "Standard_LRS"
+    new_disk(service, disk, origin, option=option, size_gb=size_gb, sku=sku)
+
+
+def _origin(service: Service, creation: Fields, region: str, option: str) -> Origin:
+    if option in ("Copy", "CopyStart"):
+        text = creation.text("sourceResourceId", required=True) or ""
+        path = creation.path("sourceResourceId")
+        return from_disk(service, text, region, path, anywhere=option == "CopyStart")
+    if option == "Import":
+        return from_blob(service, creation.text("sourceUri", required=True) or "", creation.path("sourceUri"))
+    if option == "FromImage":
+        name = "galleryImageReference" if creation.has("galleryImageReference") else "imageReference"
+        reference = creation.object(name)
+        return from_image(service, reference, region, reference.whole("lun", 0, 63))
+    return Origin()
+
+
+def _size(properties: Fields, creation: Fields, origin: Origin, option: str) -> int:
+    """The size in GiB that is asked for, or that of the source, which is the least."""
+    asked = properties.whole("diskSizeGB", 1, _LARGEST_GB)
+    if option == "Upload":
+        upload = _upload_size(creation)
+        return max(1, -(-(upload - _FOOTER) // _GIB))
+    if asked is None and not origin.size_gb:
+        raise properties.refuse("diskSizeGB", "Required parameter 'disk.diskSizeGB' is missing (null).")
+    if asked is not None and asked < origin.size_gb:
+        raise properties.refuse("diskSizeGB", f"The size of {asked} GB is less than the source's {origin.size_gb} GB.")
+    return asked or origin.size_gb
+
+
+def _upload_size(creation: Fields) -> int:
+    """Source: the size of an upload is that of the VHD, with its footer of 512 bytes; at least 20 MiB."""
+    size = creation.whole("uploadSizeBytes", (20 << 20) + _FOOTER, _LARGEST_GB * _GIB + _FOOTER)
+    if size is None:
+        raise creation.refuse("uploadSizeBytes", "Required parameter 'uploadSizeBytes' is missing (null).")
+    return size
+
+
+def _creation(creation: Fields, option: str) -> Body:
+    found: Body = {"createOption": option}
+    found |= {name: creation.text(name) for name in _CREATION if creation.text(name)}
+    for name in ("imageReference", "galleryImageReference"):
+        if creation.has(name):
+            found[name] = dict(creation.object(name).values)
+    if option == "Upload":
+        found["uploadSizeBytes"] = creation.get("uploadSizeBytes")
+    return found
+
+
+def _take(disk: Resource, fields: Fields) -> None:
+    """Takes in what may be said at any time."""
+    properties, stored = fields.object("properties"), disk.properties
+    given = without_nones(
+        osType=properties.choice("osType", _OS_TYPES),
+        hyperVGeneration=properties.choice("hyperVGeneration", _GENERATIONS),
+    )
+    stored |= given
+    for name in _KEPT_TEXTS:
+        if text := properties.text(name):
+            stored[name] = text
+    for name in _KEPT_OBJECTS:
+        if properties.has(name):
+            stored[name] = dict(properties.object(name).values)
+    if properties.has("encryption"):
+        stored["encryption"] = _encryption(properties.object("encryption"))
+    if zones := fields.texts("zones"):
+        disk.body["zones"] = zones
+
+
+def _encryption(given: Fields) -> Body:
+    key_set = given.text("diskEncryptionSetId")
+    kind = given.choice("type", _ENCRYPTIONS) or (_CUSTOMER_KEY if key_set else _PLATFORM_KEY)
+    if key_set and type_of(key_set) != ENCRYPTION_SET:
+        raise given.refuse("diskEncryptionSetId", f"The value '{key_set}' is not the id of a disk encryption set.")
+    if (kind == _PLATFORM_KEY) == bool(key_set):
+        raise given.refuse("diskEncryptionSetId", f"The encryption type {kind} and a disk encryption set do not fit.")
+    return without_nones(type=kind, diskEncryptionSetId=key_set or None)
+
+
+def _change(_service: Service, disk: Resource, fields: Fields, _replaced: bool) -> None:
+    properties = fields.object("properties")
+    creation, stored = properties.object("creationData"), disk.properties["creationData"]
+    for name in ("createOption", *_CREATION):
+        fixed(creation, name, stored.get(name), creation.text(name) or None)
+    if size_gb := properties.whole("diskSizeGB", 1, _LARGEST_GB):
+        _resize(disk, properties, size_gb)
+    _take(disk, fields)
+    if sku := fields.object("sku").choice("name", SKUS[disk.type]):
+        disk.body["sku"]["name"] = sku
+
+
+def _resize(disk: Resource, properties: Fields, size_gb: int) -> None:
+    before = disk.properties["diskSizeGB"]
+    if size_gb < before:
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"The disk cannot be made smaller than {before} GB.",
+            properties.path("diskSizeGB"),
+        )
+    if size_gb > before and disk.properties["diskState"] == "Attached":
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"The disk '{disk.name}' is attached to a running virtual machine: it cannot be resized.",
+            properties.path("diskSizeGB"),
+        )
+    disk.properties.update(diskSizeGB=size_gb, diskSizeBytes=size_gb * _GIB)
+
+
+def _refuse_attached(_service: Service, disk: Resource) -> None:
+    if machine := disk.body.get("managedBy"):
+        raise ArmError(409, "OperationNotAllowed", f"The disk '{disk.name}' is attached to the VM '{machine}'.")
+
+
+_BODY: Body = {
+    "type": "object",
+    "required": ["location"],
+    "properties": {
+        "location": {"type": "string"},
+        "tags": TAGS,
+        "sku": {"type": "object", "properties": {"name": {"enum": list(SKUS[DISK])}}},
+        "properties": {
+            "type": "object",
+            "properties": {
+                "creationData": {
+                    "type": "object",
+                    "required": ["createOption"],
+                    "properties": {
+                        "createOption": {"enum": list(_OPTIONS)},
+                        "sourceResourceId": {"type": "string"},
+                        "sourceUri": {"type": "string"},
+                        "uploadSizeBytes": {"type": "integer"},
+                    },
+                },
+                "diskSizeGB": {"type": "integer"},
+                "osType": {"enum": list(_OS_TYPES)},
+                "hyperVGeneration": {"enum": list(_GENERATIONS)},
+                "encryption": {"type": "object", "properties": {"type": {"enum": list(_ENCRYPTIONS)}}},
+            },
+        },
+    },
+}
+
+
+def _plain(kind: Kind, collection: str) -> Plain:
+    return Plain(
+        kind,
+        collection,
+        _BODY,
+        _make,
+        _change,
+        seconds=2.0,
+        first_status=202,
+        before_delete=_refuse_attached,
+        after_delete=drop_content,
+    )
+
+
+DISKS = _plain(Kind(DISK, "disk", _NAME, _NAME_SAYS), "disks")
+SNAPSHOTS = _plain(Kind(SNAPSHOT, "snapshot", _NAME, _NAME_SAYS), "snapshots")
+ROUTES = (*DISKS.routes(), *SNAPSHOTS.routes())
+FINISHERS: Mapping[str, Finisher] = {DISK: DISKS.finish, SNAPSHOT: SNAPSHOTS.finish}

@@ -1,0 +1,213 @@
+"""`Microsoft.Compute/images`: managed images.
+
+Source: the Compute REST specification of images; what the Azure CLI sends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.providers.emulator.compute.disk_origins import Origin, from_blob, from_disk
+from reconciler.providers.emulator.content.content_users import drop_content
+from reconciler.providers.emulator.content.disk_kinds import of_machine
+from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
+from reconciler.providers.emulator.core.body_fields import Fields, without_nones
+from reconciler.providers.emulator.core.ids import DISK, IMAGE, MACHINE, SNAPSHOT, linked, same_region
+from reconciler.providers.emulator.core.resources import Kind, fixed
+from reconciler.providers.emulator.core.service import Finisher, Service
+from reconciler.providers.emulator.core.simple_resources import TAGS, Plain
+from reconciler.providers.emulator.core.store import Resource
+
+_CACHING = ("None", "ReadOnly", "ReadWrite")
+_OS_TYPES = ("Linux", "Windows")
+_OS_STATES = ("Generalized", "Specialized")
+_GENERATIONS = ("V1", "V2")
+_SKUS = ("Standard_LRS", "Premium_LRS", "StandardSSD_LRS", "Standard_ZRS", "StandardSSD_ZRS", "Premium_ZRS")
+_PLACES = ("managedDisk", "snapshot", "blobUri")
+
+
+def _make(service: Service, _request: ArmRequest, image: Resource, fields: Fields) -> None:
+    properties = fields.object("properties")
+    storage = properties.object("storageProfile")
+    generation = properties.choice("hyperVGeneration", _GENERATIONS)
+    if properties.has("sourceVirtualMachine"):
+        given = properties.object("sourceVirtualMachine")
+        machine = linked(service, given.text("id", required=True) or "", [MACHINE], given.path("id"))
+        same_region(machine, image.hidden["region"], given.path("id"))
+        if storage.has("osDisk") or storage.objects("dataDisks"):
+            raise storage.refuse("osDisk", "'sourceVirtualMachine' and disks exclude each other.")
+        _capture(service, image, machine, given.path("id"))
+        kept = image.properties["hyperVGeneration"]
+        fixed(properties, "hyperVGeneration", kept, generation)
+    else:
+        _assemble(service, image, storage)
+        image.properties.setdefault("hyperVGeneration", generation or "V1")
+        fixed(properties, "hyperVGeneration", image.properties["hyperVGeneration"], generation)
+    image.properties["storageProfile"]["zoneResilient"] = bool(storage.flag("zoneResilient"))
+
+
+def _capture(service: Service, image: Resource, machine: Resource, target: str) -> None:
+    """Takes the disks of a virtual machine."""
+    if not machine.hidden["generalized"]:
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"The virtual machine '{machine.name}' is not generalized: it cannot be captured as a managed image.",
+            target,
+        )
+    nature, profile = of_machine(machine), machine.properties["storageProfile"]
+    os_disk = {**_captured(service, image, "os", profile["osDisk"], target)}
+    os_disk = {"osType": nature.os_type, "osState": nature.os_state, **os_disk}
+    data = [
+        {"lun": disk["lun"], **_captured(service, image, str(disk["lun"]), disk, target)}
+        for disk in profile.get("dataDisks", ())
+    ]
+    image.properties["sourceVirtualMachine"] = {"id": machine.id}
+    image.properties["hyperVGeneration"] = nature.generation
+    image.properties["storageProfile"] = {"osDisk": os_disk, "dataDisks": data}
+    image.hidden["plan"] = machine.body.get("plan")
+
+
+def _captured(service: Service, image: Resource, name: str, disk: Mapping[str, Any], target: str) -> Body:
+    found = linked(service, disk["managedDisk"]["id"], [DISK], target)
+    origin = from_disk(service, found.id, image.hidden["region"], target)
+    _keep(image, name, origin, origin.size_gb)
+    return {
+        "managedDisk": {"id": found.id},
+        "diskSizeGB": origin.size_gb,
+        "caching": disk.get("caching") or "None",
+        "storageAccountType": found.body["sku"]["name"],
+    }
+
+
+def _assemble(service: Service, image: Resource, storage: Fields) -> None:
+    """Takes the disks that the request names."""
+    if not storage.has("osDisk"):
+        raise storage.refuse("osDisk", "Required parameter 'storageProfile.osDisk' is missing (null).")
+    given = storage.object("osDisk")
+    os_type = given.choice("osType", _OS_TYPES, required=True)
+    os_state = given.choice("osState", _OS_STATES, required=True)
+    shown, origin = _named_disk(service, image, "os", given)
+    if origin.os_type not in (None, os_type):
+        raise given.refuse("osType", f"The OS type {os_type} is not the source's, {origin.os_type}.")
+    data = []
+    for entry in storage.objects("dataDisks"):
+        lun = entry.whole("lun", 0, 63)
+        if lun is None or str(lun) in image.hidden["disks"]:
+            raise entry.refuse("lun", f"Each data disk needs a lun of its own, and this is {lun}.")
+        data.append({"lun": lun, **_named_disk(service, image, str(lun), entry)[0]})
+    os_disk = {"osType": os_type, "osState": os_state, **shown}
+    image.properties["storageProfile"] = {"osDisk": os_disk, "dataDisks": data}
+    if origin.generation:
+        image.properties["hyperVGeneration"] = origin.generation
+
+
+def _named_disk(service: Service, image: Resource, name: str, given: Fields) -> tuple[Body, Origin]:
+    """A disk as answers show it, and where it comes from. Raises: ArmError unless it has exactly one source."""
+    places = [place for place in _PLACES if given.has(place)]
+    if len(places) != 1:
+        raise given.refuse("managedDisk", f"Give exactly one of {', '.join(_PLACES)}, not {len(places)}.")
+    (place,) = places
+    source: Body | str
+    if place == "blobUri":
+        source = given.text(place) or ""
+        origin = from_blob(service, source, given.path(place))
+    else:
+        below = given.object(place)
+        types, target = {"managedDisk": [DISK], "snapshot": [SNAPSHOT]}[place], below.path("id")
+        found = linked(service, below.text("id", required=True) or "", types, target)
+        origin = from_disk(service, found.id, image.hidden["region"], target)
+        source = {"id": found.id}
+    size_gb = given.whole("diskSizeGB", 1, 32_767) or origin.size_gb
+    if size_gb < origin.size_gb:
+        raise given.refuse("diskSizeGB", f"The size of {size_gb} GB is less than the source's {origin.size_gb} GB.")
+    _keep(image, name, origin, size_gb)
+    more = without_nones(
+        caching=given.choice("caching", _CACHING) or "None",
+        storageAccountType=given.choice("storageAccountType", _SKUS) or "Standard_LRS",
+        diskSizeGB=size_gb,
+    )
+    return {place: source, **more}, origin
+
+
+def _keep(image: Resource, name: str, origin: Origin, size_gb: int) -> None:
+    image.hidden.setdefault("disks", {})[name] = {"sizeInGB": size_gb, "content": origin.content}
+
+
+def _change(_service: Service, image: Resource, fields: Fields, _replaced: bool) -> None:
+    """A managed image does not change, but for its tags."""
+    properties = fields.object("properties")
+    fixed(
+        properties,
+        "hyperVGeneration",
+        image.properties["hyperVGeneration"],
+        properties.text("hyperVGeneration") or None,
+    )
+    stored = image.properties["storageProfile"]
+    storage = properties.object("storageProfile")
+    _same_disk(storage.object("osDisk"), stored["osDisk"])
+    by_lun = {disk["lun"]: disk for disk in stored["dataDisks"]}
+    for entry in storage.objects("dataDisks"):
+        lun = entry.whole("lun", 0, 63)
+        if lun not in by_lun:
+            fixed(entry, "lun", sorted(by_lun), lun)
+        else:
+            _same_disk(entry, by_lun[lun])
+
+
+def _same_disk(given: Fields, stored: Mapping[str, Any]) -> None:
+    for name in ("osType", "osState", "caching", *_PLACES):
+        fixed(given, name, stored.get(name) or {}, given.get(name))
+
+
+_BODY: Body = {
+    "type": "object",
+    "required": ["location"],
+    "properties": {
+        "location": {"type": "string"},
+        "tags": TAGS,
+        "properties": {
+            "type": "object",
+            "properties": {
+                "hyperVGeneration": {"enum": list(_GENERATIONS)},
+                "sourceVirtualMachine": {"type": "object", "properties": {"id": {"type": "string"}}},
+                "storageProfile": {
+                    "type": "object",
+                    "properties": {
+                        "osDisk": {
+                            "type": "object",
+                            "required": ["osType", "osState"],
+                            "properties": {
+                                "osType": {"enum": list(_OS_TYPES)},
+                                "osState": {"enum": list(_OS_STATES)},
+                                "managedDisk": {"type": "object", "properties": {"id": {"type": "string"}}},
+                                "snapshot": {"type": "object", "properties": {"id": {"type": "string"}}},
+                                "blobUri": {"type": "string"},
+                            },
+                        },
+                        "dataDisks": {"type": "array", "items": {"type": "object"}},
+                    },
+                },
+            },
+        },
+    },
+}
+
+IMAGES = Plain(
+    Kind(
+        IMAGE,
+        "image",
+        re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?"),
+        "letters, digits, '.', '_' and '-', 1 to 80 of them, beginning with a letter or digit.",
+    ),
+    "images",
+    _BODY,
+    _make,
+    _change,
+    seconds=15.0,
+    after_delete=drop_content,
+)
+ROUTES = IMAGES.routes()
+FINISHERS: Mapping[str, Finisher] = {IMAGE: IMAGES.finish}

@@ -1,0 +1,1 @@
+"""The content of emulated disks, and who still uses it."""

@@ -1,0 +1,1 @@
+"""The machinery that all emulated resources share: routes, storage, operations, time, ids."""

@@ -1,0 +1,102 @@
+"""Azure's public regions: how they are written, and which have availability zones.
+
+Source: Azure's list of regions, and its list of regions with availability zones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.manifests.regions import canonical_region
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One region: its canonical name, how answers write it, its part of the world, and whether it has zones."""
+
+    name: str
+    display_name: str
+    geography: str
+    zones: bool
+
+
+_ZONED = {
+    "Africa": ("South Africa North",),
+    "Asia Pacific": (
+        "Australia East",
+        "Central India",
+        "East Asia",
+        "Indonesia Central",
+        "Japan East",
+        "Japan West",
+        "Korea Central",
+        "Malaysia West",
+        "New Zealand North",
+        "Southeast Asia",
+    ),
+    "Canada": ("Canada Central",),
+    "Europe": (
+        "Austria East",
+        "Belgium Central",
+        "France Central",
+        "Germany West Central",
+        "Italy North",
+        "North Europe",
+        "Norway East",
+        "Poland Central",
+        "Spain Central",
+        "Sweden Central",
+        "Switzerland North",
+        "UK South",
+        "West Europe",
+    ),
+    "Mexico": ("Mexico Central",),
+    "Middle East": ("Israel Central", "Qatar Central", "UAE North"),
+    "South America": ("Brazil South", "Chile Central"),
+    "US": ("Central US", "East US", "East US 2", "South Central US", "West US 2", "West US 3"),
+}
+_PLAIN = {
+    "Africa": ("South Africa West",),
+    "Asia Pacific": (
+        "Australia Central",
+        "Australia Central 2",
+        "Australia Southeast",
+        "Jio India Central",
+        "Jio India West",
+        "Korea South",
+        "South India",
+        "West India",
+    ),
+    "Canada": ("Canada East",),
+    "Europe": ("France South", "Germany North", "Norway West", "Sweden South", "Switzerland West", "UK West"),
+    "Middle East": ("UAE Central",),
+    "South America": ("Brazil Southeast",),
+    "US": ("North Central US", "West Central US", "West US"),
+}
+
+LOCATIONS = {
+    location.name: location
+    for location in sorted(
+        (
+            Location(canonical_region(display), display, geography, zones)
+            for zones, table in ((True, _ZONED), (False, _PLAIN))
+            for geography, displays in table.items()
+            for display in displays
+        ),
+        key=lambda location: location.name,
+    )
+}
+"""Canonical name -> region, in the order of the names."""
+
+
+def find(text: str) -> Location | None:
+    """The region that a text names in any spelling; None when there is none."""
+    try:
+        return LOCATIONS.get(canonical_region(text))
+    except ValueError:
+        return None
+
+
+def display_name(canonical: str) -> str:
+    """How answers write a region: `eastus2` is `East US 2`. Raises: KeyError for a name that is not canonical."""
+    return LOCATIONS[canonical].display_name

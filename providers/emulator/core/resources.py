@@ -1,0 +1,203 @@
+"""What galleries, definitions and versions have in common as tracked resources: ids, location, states, children."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.providers.emulator.core.arm import (
+    COMPUTE,
+    GROUP_PATH,
+    ArmAnswer,
+    ArmError,
+    ArmRequest,
+    Body,
+    group_not_found,
+    not_found,
+    page,
+)
+from reconciler.providers.emulator.core.async_operations import accepted
+from reconciler.providers.emulator.core.body_fields import Fields
+from reconciler.providers.emulator.core.locations import Location, find
+from reconciler.providers.emulator.core.service import Service
+from reconciler.providers.emulator.core.store import Operation, Resource
+
+GALLERY = "microsoft.compute/galleries"
+DEFINITION = "microsoft.compute/galleries/images"
+VERSION = "microsoft.compute/galleries/images/versions"
+SOFT_DELETED = "microsoft.compute/galleries/softdeletedartifacttypes/artifacts/versions"
+
+SUCCEEDED, FAILED = "Succeeded", "Failed"
+CREATING, UPDATING, DELETING = "Creating", "Updating", "Deleting"
+
+_CHANGED = "PropertyChangeNotAllowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind is called: its type, the word for it in targets, and the rule of its names."""
+
+    type: str
+    word: str
+    name_rule: re.Pattern[str]
+    name_says: str
+
+
+def check_name(kind: Kind, name: str) -> None:
+    if not kind.name_rule.fullmatch(name):
+        raise ArmError(400, "InvalidResourceName", f"The resource name '{name}' is invalid: {kind.name_says}", "name")
+
+
+def location_of(fields: Fields, existing: Resource | None) -> Location:
+    """The location that is asked for. Raises: ArmError when there is none, or when it is not where the resource is."""
+    given = fields.text("location", required=existing is None)
+    name = given or (existing.body["location"] if existing else "")
+    found = find(name)
+    if found is None:
+        raise ArmError(
+            400,
+            "LocationNotAvailableForResourceType",
+            f"The provided location '{name}' is not available for resource type '{fields.target}'.",
+            "location",
+        )
+    if existing is not None and found.name != existing.hidden["region"]:
+        raise ArmError(
+            409,
+            "InvalidResourceLocation",
+            f"The resource '{existing.name}' already exists in location '{existing.hidden['region']}' in resource "
+            f"group '{existing.id.split('/')[4]}'. A resource with the same name cannot be created in location "
+            f"'{found.name}'.",
+            "location",
+        )
+    return found
+
+
+def changed(target: str, before: Any, after: Any) -> ArmError:
+    """The refusal of a change of what was fixed at creation."""
+    return ArmError(409, _CHANGED, f"Changing property '{target}' from '{before}' to '{after}' is not allowed.", target)
+
+
+def fixed(fields: Fields, name: str, before: Any, after: Any) -> Any:
+    """The value before of a property that is set when its resource is created and may be left out later.
+
+    Raises: ArmError when another is asked for, or one where there was none.
+    """
+    if after is not None and _folded(after) != _folded(before):
+        raise changed(fields.path(name), before, after)
+    return before
+
+
+def _folded(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.lower()
+    if isinstance(value, Mapping):
+        return {name: _folded(below) for name, below in value.items()}
+    if isinstance(value, list):
+        return [_folded(entry) for entry in value]
+    return value
+
+
+def require(service: Service, resource_id: str) -> Resource:
+    """The resource of an id. Raises: ArmError 404, for its resource group when that is what is missing."""
+    found = service.store.get(resource_id)
+    if found is None:
+        group_id = "/".join(resource_id.split("/")[:5])
+        if service.store.get(group_id) is None:
+            raise group_not_found(group_id.rpartition("/")[2])
+        raise not_found(resource_id)
+    return found
+
+
+def parent_of(service: Service, request: ArmRequest, resource_id: str) -> Resource:
+    """What a new or changed resource lies in. Raises: ArmError when it is not there, not yet visible, or going."""
+    parent_id = resource_id.rsplit("/", 2)[0]
+    parent = service.store.get(parent_id)
+    hidden = service.faults.take("hide-parent", request.method, request.path)
+    if parent is None or hidden:
+        raise ArmError(
+            404,
+            "ParentResourceNotFound",
+            f"Failed to perform '{request.method.lower()}' on resource of type '{_type_of(resource_id)}', because the "
+            f"parent resource '{parent_id}' could not be found.",
+        )
+    if parent.properties.get("provisioningState") == DELETING:
+        raise ArmError(409, "Conflict", f"The resource '{parent_id}' is being deleted.")
+    return parent
+
+
+def _type_of(resource_id: str) -> str:
+    parts = resource_id.split("/")
+    return "/".join([parts[6], *parts[7::2]])
+
+
+def not_busy(service: Service, resource: Resource) -> None:
+    """Raises: ArmError when the resource is being deleted, or another operation on it is under way."""
+    if resource.properties.get("provisioningState") == DELETING:
+        raise ArmError(
+            409, "OperationNotAllowed", f"The resource '{resource.id}' is marked for deletion: it cannot be changed."
+        )
+    if service.store.running_operations(resource.key):
+        raise ArmError(409, "Conflict", f"Another operation on '{resource.id}' is in progress. Try again later.")
+
+
+def refuse_parent_delete(service: Service, request: ArmRequest, resource: Resource, inside: list[str]) -> None:
+    """Raises: ArmError as long as something is inside, or still seems to be."""
+    lagging = resource.hidden.get("busyUntil", 0) > service.clock.now()
+    if inside or lagging or service.faults.take("busy-parent", request.method, request.path):
+        named = f" Some existing nested resource IDs include: '{', '.join(inside[:5])}'." if inside else ""
+        raise ArmError(
+            409,
+            "CannotDeleteResource",
+            f"Can not delete resource before nested resources are deleted.{named}",
+        )
+
+
+def child_gone(service: Service, child: Resource, since: float) -> None:
+    """Notes that the parent still believes in a child for a while.
+
+    Source: reports that a parent's deletion fails for 10 to 30 seconds after its child is gone.
+    """
+    parent = service.store.get(child.parent)
+    lag = service.durations.scaled(service.durations.parent_lag)
+    if parent is not None and lag > 0:
+        parent.hidden["busyUntil"] = since + lag
+        service.store.put(parent)
+
+
+def begin_delete(service: Service, request: ArmRequest, resource: Resource, seconds: float, poll_s: float) -> ArmAnswer:
+    """Starts the deletion of a resource; what else was under way on it is over."""
+    running = service.store.running_operations(resource.key)
+    for operation in running:
+        if operation.verb == "delete":
+            return accepted(service, request, resource, operation, poll_s=poll_s)
+        operation.done, operation.due = True, service.clock.now()
+        operation.error = {"code": "OperationPreempted", "message": "The resource is being deleted."}
+        service.store.put_operation(operation)
+    resource.properties["provisioningState"] = DELETING
+    service.store.put(resource)
+    operation = service.start(request, resource, "delete", seconds)
+    return accepted(service, request, resource, operation, poll_s=poll_s)
+
+
+def finish_container(service: Service, operation: Operation, resource: Resource) -> None:
+    """The end of an operation on a gallery or a definition."""
+    if operation.verb == "delete":
+        service.store.remove(resource.id)
+        child_gone(service, resource, operation.end)
+        return
+    resource.properties["provisioningState"] = SUCCEEDED
+    service.store.put(resource)
+
+
+def listing(
+    service: Service, request: ArmRequest, resources: list[Resource], show: Callable[[Resource], Body]
+) -> ArmAnswer:
+    return ArmAnswer(200, page(request, [show(resource) for resource in resources], service.page_size))
+
+
+def resource_id(request: ArmRequest, *names: str) -> str:
+    """The id of a gallery, or of what is in it: `names` are kinds and names in turn, below the resource group."""
+    group = GROUP_PATH.format(**request.params)
+    return "/".join([group, "providers", COMPUTE, *names])

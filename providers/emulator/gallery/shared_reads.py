@@ -1,0 +1,243 @@
+"""What others see of shared galleries: the read paths of direct-shared and of community galleries.
+
+Source: the Compute Gallery REST specification, SharedGalleries and CommunityGalleries; recordings of 2026: community
+reads have empty identifiers, a disclaimer, and `diskSizeGB` where a version has `sizeInGB`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.providers.emulator.core.arm import (
+    SUBSCRIPTION_COMPUTE,
+    ArmAnswer,
+    ArmError,
+    ArmRequest,
+    Body,
+    not_found,
+    page,
+)
+from reconciler.providers.emulator.core.locations import find
+from reconciler.providers.emulator.core.resources import DEFINITION, GALLERY, VERSION
+from reconciler.providers.emulator.core.service import Handler, Route, Service
+from reconciler.providers.emulator.core.store import Resource
+from reconciler.providers.emulator.gallery.replication import usable_regions
+
+_LOCATION = f"{SUBSCRIPTION_COMPUTE}/locations/{{location}}"
+_DEFINITION_MEMBERS = (
+    "osType",
+    "osState",
+    "endOfLifeDate",
+    "identifier",
+    "recommended",
+    "disallowed",
+    "hyperVGeneration",
+    "features",
+    "purchasePlan",
+    "architecture",
+    "privacyStatementUri",
+    "eula",
+)
+_DISCLAIMER = "This image is published by a third party and is not verified by the platform."
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One of the two ways to share: its word in paths, and how its ids begin."""
+
+    word: str
+    prefix: str
+    community: bool
+
+    def public_name(self, gallery: Resource) -> str:
+        if self.community:
+            name: str = gallery.properties["sharingProfile"]["communityGalleryInfo"]["publicNames"][0]
+            return name
+        return str(gallery.properties["identifier"]["uniqueName"])
+
+
+_DIRECT = _Way("sharedGalleries", "/SharedGalleries", community=False)
+_COMMUNITY = _Way("communityGalleries", "/CommunityGalleries", community=True)
+
+
+def _shared(service: Service, way: _Way, *, to_tenant: bool) -> Iterator[Resource]:
+    for gallery in service.store.of_type(GALLERY):
+        profile = gallery.properties.get("sharingProfile", {})
+        if way.community:
+            if profile.get("communityGalleryInfo", {}).get("communityGalleryEnabled"):
+                yield gallery
+        elif profile.get("permissions") == "Groups" and _reaches_us(service, gallery, to_tenant=to_tenant):
+            yield gallery
+
+
+def _reaches_us(service: Service, gallery: Resource, *, to_tenant: bool) -> bool:
+    groups = gallery.hidden["groups"]
+    if to_tenant:
+        return service.tenant.lower() in map(str.lower, groups.get("AADTenants", ()))
+    return service.subscription.lower() in map(str.lower, groups.get("Subscriptions", ()))
+
+
+def _gallery(service: Service, request: ArmRequest, way: _Way) -> Resource:
+    name = request.params["gallery"].lower()
+    for to_tenant in (False, True):
+        for gallery in _shared(service, way, to_tenant=to_tenant):
+            if way.public_name(gallery).lower() == name:
+                return gallery
+    raise not_found(request.path)
+
+
+def _location(request: ArmRequest) -> str:
+    found = find(request.params["location"])
+    if found is None:
+        raise ArmError(
+            400,
+            "LocationNotAvailableForResourceType",
+            f"The provided location '{request.params['location']}' is not available.",
+            "location",
+        )
+    return found.name
+
+
+def _to_tenant(request: ArmRequest) -> bool:
+    return request.query.get("sharedto", "").lower() == "tenant"
+
+
+def _versions(service: Service, definition: Resource, location: str) -> list[Resource]:
+    """The versions that can be used in a location."""
+    now = service.clock.now()
+    return [
+        version for version in service.store.inside(definition.id, VERSION) if location in usable_regions(version, now)
+    ]
+
+
+def _definition(service: Service, request: ArmRequest, way: _Way) -> tuple[Resource, Resource]:
+    gallery = _gallery(service, request, way)
+    definition = service.store.get(f"{gallery.id}/images/{request.params['definition']}")
+    if definition is None:
+        raise not_found(request.path)
+    return gallery, definition
+
+
+def _base(request: ArmRequest, way: _Way, gallery: Resource, *names: str) -> Body:
+    unique = "/".join([way.prefix, way.public_name(gallery), *names])
+    name = names[-1] if names else way.public_name(gallery)
+    return {"name": name, "location": _location(request), "identifier": {"uniqueId": unique}}
+
+
+def _show_gallery(request: ArmRequest, way: _Way, gallery: Resource) -> Body:
+    body = _base(request, way, gallery)
+    if not way.community:
+        return body | {"properties": {"artifactTags": {}}}
+    info = gallery.properties["sharingProfile"]["communityGalleryInfo"]
+    metadata = {name: info[name] for name in ("publisherUri", "publisherContact", "eula")}
+    metadata |= {"publicNames": info["publicNames"], "privacyStatementUri": ""}
+    return body | {
+        "type": "Microsoft.Compute/communityGalleries",
+        "properties": {"disclaimer": _DISCLAIMER, "artifactTags": {}, "communityMetadata": metadata},
+    }
+
+
+def _show_definition(request: ArmRequest, way: _Way, gallery: Resource, definition: Resource) -> Body:
+    properties = {name: definition.properties[name] for name in _DEFINITION_MEMBERS if name in definition.properties}
+    if way.community:
+        properties["identifier"] = {"publisher": "", "offer": "", "sku": ""}
+        properties["disclaimer"] = _DISCLAIMER
+    body = _base(request, way, gallery, "Images", definition.name)
+    if way.community:
+        body["type"] = "Microsoft.Compute/communityGalleries/images"
+    return body | {"properties": properties}
+
+
+def _show_version(request: ArmRequest, way: _Way, gallery: Resource, version: Resource) -> Body:
+    profile = version.properties["publishingProfile"]
+    storage = version.properties["storageProfile"]
+    shown: Body = {"osDiskImage": _disk(storage["osDiskImage"])}
+    if "dataDiskImages" in storage:
+        shown["dataDiskImages"] = [{"lun": disk["lun"], **_disk(disk)} for disk in storage["dataDiskImages"]]
+    properties = {"publishedDate": profile["publishedDate"], "excludeFromLatest": profile["excludeFromLatest"]}
+    properties |= {"storageProfile": shown}
+    if "endOfLifeDate" in profile:
+        properties["endOfLifeDate"] = profile["endOfLifeDate"]
+    if way.community:
+        properties["disclaimer"] = _DISCLAIMER
+    definition = version.parent.rpartition("/")[2]
+    body = _base(request, way, gallery, "Images", definition, "Versions", version.name)
+    if way.community:
+        body["type"] = "Microsoft.Compute/communityGalleries/images/versions"
+    return body | {"properties": properties}
+
+
+def _disk(disk: Body) -> Body:
+    found: Body = {"diskSizeGB": disk["sizeInGB"]} if "sizeInGB" in disk else {}
+    return found | ({"hostCaching": disk["hostCaching"]} if "hostCaching" in disk else {})
+
+
+def _list_galleries(service: Service, request: ArmRequest) -> ArmAnswer:
+    _location(request)
+    galleries = _shared(service, _DIRECT, to_tenant=_to_tenant(request))
+    shown = [_show_gallery(request, _DIRECT, gallery) for gallery in galleries]
+    return ArmAnswer(200, page(request, shown, service.page_size))
+
+
+def _get_gallery(way: _Way) -> Handler:
+    def get(service: Service, request: ArmRequest) -> ArmAnswer:
+        return ArmAnswer(200, _show_gallery(request, way, _gallery(service, request, way)))
+
+    return get
+
+
+def _list_definitions(way: _Way) -> Handler:
+    def get(service: Service, request: ArmRequest) -> ArmAnswer:
+        gallery = _gallery(service, request, way)
+        definitions = service.store.inside(gallery.id, DEFINITION)
+        shown = [_show_definition(request, way, gallery, definition) for definition in definitions]
+        return ArmAnswer(200, page(request, shown, service.page_size))
+
+    return get
+
+
+def _get_definition(way: _Way) -> Handler:
+    def get(service: Service, request: ArmRequest) -> ArmAnswer:
+        return ArmAnswer(200, _show_definition(request, way, *_definition(service, request, way)))
+
+    return get
+
+
+def _list_versions(way: _Way) -> Handler:
+    def get(service: Service, request: ArmRequest) -> ArmAnswer:
+        gallery, definition = _definition(service, request, way)
+        versions = _versions(service, definition, _location(request))
+        shown = [_show_version(request, way, gallery, version) for version in versions]
+        return ArmAnswer(200, page(request, shown, service.page_size))
+
+    return get
+
+
+def _get_version(way: _Way) -> Handler:
+    def get(service: Service, request: ArmRequest) -> ArmAnswer:
+        gallery, definition = _definition(service, request, way)
+        for version in _versions(service, definition, _location(request)):
+            if version.name == request.params["version"]:
+                return ArmAnswer(200, _show_version(request, way, gallery, version))
+        raise not_found(request.path)
+
+    return get
+
+
+def _routes(way: _Way) -> Iterator[Route]:
+    gallery = f"{_LOCATION}/{way.word}/{{gallery}}"
+    definition = f"{gallery}/images/{{definition}}"
+    told = "community" if way.community else "shared"
+    yield Route("GET", gallery, _get_gallery(way), f"read {told} gallery")
+    yield Route("GET", f"{gallery}/images", _list_definitions(way), f"list {told} definitions", query=("sharedTo",))
+    yield Route("GET", definition, _get_definition(way), f"read {told} definition")
+    yield Route("GET", f"{definition}/versions", _list_versions(way), f"list {told} versions", query=("sharedTo",))
+    yield Route("GET", f"{definition}/versions/{{version}}", _get_version(way), f"read {told} version")
+
+
+ROUTES = (
+    Route("GET", f"{_LOCATION}/sharedGalleries", _list_galleries, "list shared galleries", query=("sharedTo",)),
+    *_routes(_DIRECT),
+    *_routes(_COMMUNITY),
+)

@@ -1,0 +1,76 @@
+"""The document in which a cloud says where its parts are, in the shapes that clients of several years ask for.
+
+Source: what azure-cli and Terraform's Azure provider read of `/metadata/endpoints`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from reconciler.providers.emulator.core.arm import ArmError, Body
+
+OBJECT_SINCE = "2022-09-01"
+LIST_SINCE = "2018-05-01"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def cloud_metadata(base_url: str, tenant: str, version: str) -> Body | list[Body]:
+    """The metadata at an api-version: a list of clouds in middle years, the one cloud before and after.
+
+    Raises: ArmError when it is not an api-version.
+    """
+    if not _DATE.fullmatch(version):
+        raise ArmError(
+            400, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required."
+        )
+    if version >= OBJECT_SINCE:
+        return _document(base_url, tenant)
+    if version >= LIST_SINCE:
+        return [_document(base_url, tenant)]
+    return {
+        "galleryEndpoint": base_url,
+        "graphEndpoint": base_url,
+        "portalEndpoint": base_url,
+        "authentication": {"loginEndpoint": base_url, "audiences": _audiences(base_url)},
+    }
+
+
+def _audiences(base_url: str) -> list[str]:
+    return [base_url, "https://management.core.windows.net/", "https://management.azure.com/"]
+
+
+def _document(base_url: str, tenant: str) -> Body:
+    places = (
+        "activeDirectoryDataLake",
+        "appInsightsResourceId",
+        "attestationResourceId",
+        "batch",
+        "gallery",
+        "graph",
+        "graphAudience",
+        "logAnalyticsResourceId",
+        "media",
+        "microsoftGraphResourceId",
+        "ossrdbmsResourceId",
+        "portal",
+        "resourceManager",
+        "sqlManagement",
+        "synapseAnalyticsResourceId",
+        "vmImageAliasDoc",
+    )
+    return {
+        "name": "Emulator",
+        "authentication": {
+            "loginEndpoint": base_url,
+            "audiences": _audiences(base_url),
+            "tenant": tenant,
+            "identityProvider": "AAD",
+        },
+        **dict.fromkeys(places, base_url),
+        "suffixes": {
+            "acrLoginServer": "azurecr.io",
+            "keyVaultDns": "vault.azure.net",
+            "sqlServerHostname": "database.windows.net",
+            "storage": "core.windows.net",
+        },
+    }

@@ -1,0 +1,125 @@
+"""The socket and the server under the application: uvicorn in a thread, with TLS, and a way to close connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from threading import Event, Thread
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from reconciler.providers.emulator.http.app import CLOSE
+from reconciler.providers.errors import ProviderError
+
+_MOST_HEAD_BYTES = 64 * 1024
+_KEEP_ALIVE_S = 75
+_STOP_WITHIN_S = 1
+_BACKLOG = 512
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 is any free one. Raises: ProviderError when that address cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ProviderError(
+            f"the emulator cannot listen on {host} port {port}: {error.strerror or error}",
+            "give another --port, or --port 0 for any free one",
+        ) from error
+
+
+class Listener:
+    """A server that answers from the moment this is made, in a thread, until `stop`."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket, context: ssl.SSLContext) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            interface="asgi3",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=_STOP_WITHIN_S,
+            h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
+        )
+        config.load()
+        config.ssl = context
+        self._server = _Server(config)
+        self._bound = bound
+        self._thread = Thread(target=self._run, name="emulator", daemon=True)
+        self._thread.start()
+        self._server.ready.wait()
+        if not self._server.started:
+            raise ProviderError("the emulator did not start", "see the error above")
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._bound])
+        finally:
+            self._bound.close()
+            self._server.ready.set()
+
+    def end_soon(self) -> None:
+        """Asks the server to end; safe in a signal handler."""
+        self._server.should_exit = True
+
+    def wait(self) -> None:
+        """Returns when the server is over."""
+        self._thread.join()
+
+
+class _Server(uvicorn.Server):
+    """A server that tells when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends at once for who only stays connected; requests that are being answered get their time."""
+        self._abort_connections(idle=True)
+        await super().shutdown(sockets)
+        self._abort_connections(idle=False)
+        await asyncio.sleep(0)
+
+    def _abort_connections(self, *, idle: bool) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, _Protocol) and (connection.idle or not idle):
+                connection.abort()
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 whose application can close the connection without an answer."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        inner = self.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await inner({**scope, "extensions": {CLOSE: self.abort}}, receive, send)
+
+        self.app = app
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def abort(self) -> None:
+        """Closes the connection without another byte."""
+        self.transport.abort()

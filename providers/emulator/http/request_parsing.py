@@ -1,0 +1,172 @@
+"""What arrives, decoded with suspicion: paths, queries and JSON that could mean two things are refused.
+
+Source: RFC 3986, 6 (equal paths in other spellings); RFC 8259 (JSON has neither NaN nor Infinity).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from reconciler.providers.emulator.core.arm import ArmError
+
+MOST_BODY_BYTES = 4 * 1024 * 1024
+_MOST_PATH_BYTES = 4096
+_MOST_QUERY_BYTES = 4096
+_MOST_PARAMETERS = 64
+_DEEPEST_JSON = 64
+_INT64 = 2**63
+_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NO_PARENT = re.compile(rb"(/providers/[^/]+)//(?=[^/])", re.IGNORECASE)
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f/\\]")
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request as it came: `target` is its path, still encoded; header names are in lower case."""
+
+    method: str
+    target: bytes
+    query_string: bytes
+    headers: Mapping[str, str]
+    body: bytes
+    scheme: str = "https"
+
+    @property
+    def base_url(self) -> str:
+        """How the client reached us. Raises: ArmError for a Host header that names no host."""
+        host = self.headers.get("host", "")
+        if not _HOST.fullmatch(host):
+            raise _bad("InvalidRequestHeader", "The Host header is missing or names no host.")
+        return f"{self.scheme}://{host}"
+
+    def path(self) -> str:
+        """The decoded path. Raises: ArmError when it has segments that are empty, dots, or hide a separator.
+
+        The place of a parent may be empty, as in `providers/Microsoft.Compute//disks`: `az resource` asks like that.
+        """
+        if len(self.target) > _MOST_PATH_BYTES:
+            raise _bad("InvalidRequestUri", f"The path of the request is longer than {_MOST_PATH_BYTES} bytes.")
+        if not self.target.startswith(b"/") or _ESCAPE.search(self.target):
+            raise _bad("InvalidRequestUri", "The path of the request is not well-formed.")
+        if self.target == b"/":
+            return "/"
+        target = _NO_PARENT.sub(rb"\1/", self.target)
+        return "/" + "/".join(_segment(segment) for segment in target[1:].removesuffix(b"/").split(b"/"))
+
+    def query(self) -> dict[str, str]:
+        """Parameters by name in lower case. Raises: ArmError when one is there twice, or they cannot be read."""
+        if len(self.query_string) > _MOST_QUERY_BYTES or _ESCAPE.search(self.query_string):
+            raise _bad("InvalidRequestUri", "The query string is too long, or not well-formed.")
+        try:
+            text = self.query_string.decode("ascii")
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+        except ValueError as error:
+            raise _bad("InvalidRequestUri", "The query string cannot be read.") from error
+        found: dict[str, str] = {}
+        for name, value in pairs:
+            if name.lower() in found:
+                raise _bad("InvalidQueryParameter", f"The query parameter '{name}' is there more than once.", name)
+            found[name.lower()] = value
+        return found
+
+    def json(self) -> Any:
+        """The body of a write: an object, or None when it is empty and may be. Raises: ArmError for any other."""
+        if self.method not in ("PUT", "PATCH", "POST"):
+            return None
+        if not self.body:
+            if self.method == "POST":
+                return None
+            raise _content("The request content is empty.")
+        kind = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind != "application/json" or "content-encoding" in self.headers:
+            raise ArmError(
+                415,
+                "UnsupportedMediaType",
+                "The content media type or encoding is not supported. Only 'application/json' is supported.",
+            )
+        value = _parsed(self.body)
+        if not isinstance(value, dict):
+            raise _content("The request content is not a JSON object.")
+        return value
+
+
+def read_json(body: bytes) -> Any:
+    """Any JSON value. Raises: ArmError."""
+    return _parsed(body)
+
+
+def _segment(raw: bytes) -> str:
+    try:
+        text = unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _bad("InvalidRequestUri", "The path of the request is not UTF-8.") from error
+    if text.strip() in ("", ".", "..") or _NOT_IN_NAMES.search(text):
+        raise _bad("InvalidRequestUri", "The path of the request has a segment that cannot be a name.")
+    return text
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_constant, parse_float=_float)
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:
+        raise _content(f"The request content was invalid and could not be deserialized: '{error}'.") from error
+    _check_values(value)
+    return value
+
+
+def _constant(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
+def _check_values(value: Any) -> None:
+    """Raises: ArmError for nesting, integers and characters that cannot be kept."""
+    waiting = [(value, 1)]
+    while waiting:
+        one, depth = waiting.pop()
+        if depth > _DEEPEST_JSON:
+            raise _too_deep()
+        if isinstance(one, dict):
+            waiting += [(name, depth) for name in one]
+            waiting += [(below, depth + 1) for below in one.values()]
+        elif isinstance(one, list):
+            waiting += [(below, depth + 1) for below in one]
+        elif isinstance(one, str) and not _encodes(one):
+            raise _content("The request content has half of a surrogate pair in a string.")
+        elif isinstance(one, int) and not -_INT64 <= one < _INT64:
+            raise _content("The request content has an integer of more than 64 bits.")
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _bad(code: str, message: str, target: str = "") -> ArmError:
+    return ArmError(400, code, message, target)
+
+
+def _content(message: str) -> ArmError:
+    return _bad("InvalidRequestContent", message)
+
+
+def _too_deep() -> ArmError:
+    return _content(f"The request content is nested deeper than {_DEEPEST_JSON} levels.")

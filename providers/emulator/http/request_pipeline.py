@@ -1,0 +1,141 @@
+"""From a request as it came to its answer: identity, then the token, then what faults say, then the service."""
+
+from __future__ import annotations
+
+import logging
+import math
+import uuid
+from dataclasses import dataclass, replace
+
+from reconciler.providers.emulator.core import api_versions
+from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest
+from reconciler.providers.emulator.core.injected_faults import Fault
+from reconciler.providers.emulator.core.service import Service
+from reconciler.providers.emulator.core.subscriptions import check_subscription
+from reconciler.providers.emulator.http import admin
+from reconciler.providers.emulator.http.identity import Identity
+from reconciler.providers.emulator.http.request_log import Traffic
+from reconciler.providers.emulator.http.request_parsing import Incoming
+from reconciler.providers.emulator.http.throttling import Budgets
+from reconciler.providers.emulator.http.tokens import Tokens, challenge
+
+METHODS = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
+_LOG = logging.getLogger(__name__)
+_LONGEST_ECHO = 128
+_UNAUTHORIZED = 401
+
+
+class ConnectionClosed(Exception):
+    """There is no answer: the connection is to be closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Everything between HTTP and the service. `budgets` is None when requests are not counted against any."""
+
+    service: Service
+    tokens: Tokens
+    identity: Identity
+    traffic: Traffic
+    budgets: Budgets | None = None
+
+    def serve(self, incoming: Incoming) -> ArmAnswer:
+        """The answer to whatever comes, an error among them. Raises: ConnectionClosed when a fault says so."""
+        try:
+            found = self._answer(incoming)
+        except ArmError as error:
+            found = error.answer()
+            if error.status == _UNAUTHORIZED:
+                headers = challenge(error, incoming.base_url, self.service.tenant)
+                found = replace(found, headers={**found.headers, **headers})
+        except ConnectionClosed:
+            raise
+        except Exception:  # noqa: BLE001  the last stop: it is logged, and clients get an answer they can read
+            _LOG.exception("%s %r could not be answered", incoming.method, incoming.target)
+            found = ArmError(500, "InternalServerError", "The server met an internal error. This is a bug.").answer()
+        return replace(found, headers={**_usual_headers(incoming), **found.headers})
+
+    def _answer(self, incoming: Incoming) -> ArmAnswer:
+        path, base_url = incoming.path(), incoming.base_url
+        if incoming.method not in METHODS:
+            message = f"The method {incoming.method[:20]} is not supported."
+            raise ArmError(405, "MethodNotAllowed", message, headers={"Allow": ", ".join(METHODS)})
+        known = self.identity.answer(incoming, path)
+        if known is not None:
+            return known
+        self.tokens.check(incoming.headers.get("authorization", ""))
+        if path.lower() == admin.PREFIX or path.lower().startswith(f"{admin.PREFIX}/"):
+            return admin.answer(self.service, self.traffic, incoming, path)
+        return self._counted(incoming, ArmRequest(incoming.method, path, incoming.query(), base_url=base_url))
+
+    def _counted(self, incoming: Incoming, request: ArmRequest) -> ArmAnswer:
+        """The answer of the service, noted with its status, or with none when the connection is closed."""
+        status = 0
+        try:
+            answer = self._managed(incoming, request)
+            status = answer.status
+        except ArmError as error:
+            status = error.status
+            raise
+        finally:
+            url = b"?".join(filter(None, (incoming.target, incoming.query_string))).decode("latin-1")
+            self.traffic.note(self._route_name(request), request.method, url, status)
+        return answer
+
+    def _route_name(self, request: ArmRequest) -> str:
+        try:
+            return self.service.route(request)[0].name
+        except ArmError:
+            return "no route"
+
+    def _managed(self, incoming: Incoming, request: ArmRequest) -> ArmAnswer:
+        self._misbehave(request)
+        check_subscription(self.service, request.path)
+        api_versions.check(request.api_version, request.path)
+        request = replace(request, body=incoming.json())
+        route, _ = self.service.route(request)
+        spent = self.budgets.take(route.budget) if self.budgets and route.budget else {}
+        try:
+            answer = self.service.handle(request)
+        except ArmError as error:
+            answer = error.answer()
+        if self._fault("lose-answer", request):
+            raise ConnectionClosed
+        return replace(answer, headers={**answer.headers, **spent})
+
+    def _misbehave(self, request: ArmRequest) -> None:
+        """Takes the faults that keep a request from being served. Raises: ArmError; ConnectionClosed."""
+        if self._fault("drop", request):
+            raise ConnectionClosed
+        if self._fault("expire-token", request):
+            raise self.tokens.expired(self.service.clock.now())
+        if fault := self._fault("throttle", request):
+            wait = str(math.ceil(fault.seconds))
+            message = "The request is being throttled. For more information, see the Retry-After header."
+            raise ArmError(429, "TooManyRequests", message, headers={"Retry-After": wait})
+        if fault := self._fault("error", request):
+            raise ArmError(fault.status, fault.code, "This was asked for: a fault of the emulator.")
+
+    def _fault(self, action: str, request: ArmRequest) -> Fault | None:
+        return self.service.faults.take(action, request.method, request.path)
+
+
+def _usual_headers(incoming: Incoming) -> dict[str, str]:
+    """What every answer bears. Source: Resource Manager common API contract, response headers."""
+    request_id = str(uuid.uuid4())
+    headers = {
+        "Cache-Control": "no-cache",
+        "Pragma": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "x-ms-request-id": request_id,
+        "x-ms-correlation-request-id": _echo(incoming, "x-ms-correlation-request-id") or request_id,
+    }
+    if client_id := _echo(incoming, "x-ms-client-request-id"):
+        headers["x-ms-client-request-id"] = client_id
+    return headers
+
+
+def _echo(incoming: Incoming, name: str) -> str:
+    """A header of the request when it can be sent back as it is; empty otherwise."""
+    value = incoming.headers.get(name, "")
+    return value if value.isascii() and value.isprintable() and len(value) <= _LONGEST_ECHO else ""

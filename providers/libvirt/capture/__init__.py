@@ -1,0 +1,1 @@
+"""Machines as sources: their disks copied at one moment, running or off."""

@@ -1,0 +1,49 @@
+"""The content of volumes, looked at in place: any part of one, and the digest of what a machine sees on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from reconciler.providers.errors import SourceError
+from reconciler.providers.image_files.disk_formats import ReadAt
+from reconciler.providers.libvirt.content.guest_content import content
+from reconciler.providers.libvirt.content.pieces import Advance, digest_of
+
+if TYPE_CHECKING:
+    from reconciler.providers.libvirt.content.guest_content import ReadOn
+    from reconciler.providers.libvirt.host.pools import Pool
+    from reconciler.providers.libvirt.host.volumes import Volume
+
+
+def reader(pool: Pool, volume: Volume) -> ReadAt:
+    """Reads (position, length) of a volume's file; short at its end. Raises, when called: Unavailable."""
+    read_on = _read_on(pool, volume)
+    return lambda position, length: b"".join(read_on(position, length))
+
+
+def _read_on(pool: Pool, volume: Volume) -> ReadOn:
+    def read_on(position: int, length: int) -> Iterator[bytes]:
+        from reconciler.providers.libvirt.content import streams
+
+        length = min(length, volume.size - position)
+        if length > 0:
+            yield from streams.stretch(pool, volume.name, position, length)
+
+    return read_on
+
+
+def digest_of_volume(pool: Pool, volume: Volume, size: int, disk_format: str, advance: Advance | None = None) -> str:
+    """The sha256 of what a machine sees on a volume that holds a disk of `size` bytes in that format. `advance` is told
+    the bytes of the disk gone through.
+
+    Raises: SourceError when that cannot be read any more; Unavailable.
+    """
+    label = f"the volume '{volume.name}' in the {pool}"
+    if disk_format == "raw":
+        from reconciler.providers.libvirt.content import streams
+
+        if volume.size != size:
+            raise SourceError(f"{label} has {volume.size} bytes of {size}", "plan again: it is made anew")
+        return streams.sha256_of(pool, volume.name, advance)
+    return digest_of(content(reader(pool, volume), _read_on(pool, volume), disk_format, size, label), advance)

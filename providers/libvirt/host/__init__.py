@@ -1,0 +1,1 @@
+"""Hosts as libvirt shows them: connections, pools, volumes, domains, and what failures mean."""

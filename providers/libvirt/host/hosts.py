@@ -1,0 +1,121 @@
+"""The hosts behind the regions: one connection for each URI, and the pool of each region, known to be there."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import nullcontext
+
+import libvirt
+
+from reconciler.providers.errors import Unavailable
+from reconciler.providers.libvirt.host.connections import Connection, KeepAlive
+from reconciler.providers.libvirt.host.failures import explained, is_missing_pool
+from reconciler.providers.libvirt.host.object_names import Place
+from reconciler.providers.libvirt.host.pools import Pool
+from reconciler.providers.libvirt.host.volumes import pool_xml
+from reconciler.providers.libvirt.settings import Host, Settings
+
+
+class NotMade(Unavailable):
+    """A region's pool is not defined yet: the first operation that fills it makes it."""
+
+
+class Hosts:
+    """Connections and pools of all regions, made when asked for and shared by all threads."""
+
+    def __init__(self, settings: Settings, keep_alive: KeepAlive | None = None) -> None:
+        self._settings = settings
+        self._keep_alive = keep_alive or KeepAlive()
+        self._connections: dict[str, Connection] = {}
+        self._pools: dict[str, Pool] = {}
+        self._lock = threading.Lock()
+        self._defining = {region: threading.Lock() for region in settings.hosts}
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The canonical names of all regions, sorted."""
+        return tuple(sorted(self._settings.hosts))
+
+    def connection(self, region: str) -> Connection:
+        """The connection of a region's host; regions with one URI share it. Raises: ProviderError when there is no such
+        region."""
+        host = self._settings.host(region)
+        with self._lock:
+            return self._connections.setdefault(host.uri, Connection(host.uri, host.name, self._keep_alive))
+
+    def pool(self, region: str) -> Pool:
+        """A region's pool, which was there and active a moment ago. Nothing is changed on the host.
+
+        Raises: ProviderError when there is no such region; Unavailable, naming host and pool, when the host does not
+        answer or the pool is not there or not active: NotMade where `pool_to_fill` would make it.
+        """
+        return self._pool(region, make=False)
+
+    def pool_to_fill(self, region: str) -> Pool:
+        """As `pool`, for who is going to make something in it: where that is wanted, one that is missing is made and
+        started, and starts with its host from then on. Raises: as `pool`; ProviderError when it cannot be made."""
+        return self._pool(region, make=self._settings.define_pools)
+
+    def close(self) -> None:
+        """Lets go of all connections."""
+        with self._lock:
+            connections, self._connections = list(self._connections.values()), {}
+            self._pools = {}
+        for connection in connections:
+            connection.close()
+
+    def _pool(self, region: str, *, make: bool) -> Pool:
+        host, connection = self._settings.host(region), self.connection(region)
+        with connection.asking(f"looking for the pool '{host.pool}' of region {region}") as handle:
+            # Nobody finds one before it is started.
+            with self._defining[region] if self._settings.define_pools else nullcontext():
+                found = _found(handle, host)
+                if found is None and make:
+                    found = _define(handle, host)
+            if found is None:
+                raise self._missing(host)
+            if not found.isActive():
+                raise _stopped(host)
+            place = Place(region, found.UUIDString())
+        with self._lock:
+            if region not in self._pools or self._pools[region].place != place:
+                self._pools[region] = Pool(region, connection, host.pool, place)
+            return self._pools[region]
+
+    def _missing(self, host: Host) -> Unavailable:
+        what = f"{host.name}: the pool '{host.pool}' of region {host.region} is not defined there"
+        if self._settings.define_pools:
+            return NotMade(what, "apply what is declared in that region: it is made then")
+        return Unavailable(
+            what,
+            f"define it: virsh -c '{host.uri}' pool-define-as '{host.pool}' dir --target DIRECTORY, then "
+            "pool-start and pool-autostart; or set `definePools: true`, and the region's `path`",
+        )
+
+
+def _found(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool | None:
+    try:
+        return handle.storagePoolLookupByName(host.pool)
+    except libvirt.libvirtError as error:
+        if is_missing_pool(error):
+            return None
+        raise
+
+
+def _define(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool:
+    pool = handle.storagePoolDefineXML(pool_xml(host.pool, host.path), 0)
+    try:
+        pool.build(0)
+        pool.setAutostart(1)
+        pool.create(0)
+    except libvirt.libvirtError as error:
+        pool.undefine()  # what was begun here is taken back; its directory stays
+        raise explained(error, f"making the pool '{host.pool}' in '{host.path}'", host.name) from error
+    return pool
+
+
+def _stopped(host: Host) -> Unavailable:
+    return Unavailable(
+        f"{host.name}: the pool '{host.pool}' of region {host.region} is not active",
+        f"start it: virsh -c '{host.uri}' pool-start '{host.pool}'",
+    )

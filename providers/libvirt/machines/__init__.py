@@ -1,0 +1,1 @@
+"""Machines made from published images, to try them."""

@@ -1,0 +1,1 @@
+"""Operations: target regions made, changed and removed."""

@@ -1,0 +1,1 @@
+"""What is kept beside the volumes, since libvirt has no tags: descriptions, owner marks, names, users."""

@@ -1,0 +1,1 @@
+"""What the pools hold, compared with what is recorded."""

@@ -1,0 +1,116 @@
+"""Where the disks of a version come from: files of the project, the copies of another version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.errors import ProviderError, SourceError, Unsupported
+from reconciler.providers.image_files.disk_formats import DiskFormat
+from reconciler.providers.image_files.extents import Extent
+from reconciler.providers.image_files.image_sources import (
+    OS_DISK,
+    FileSources,
+    SourceDisk,
+    digest_of,
+    disk_name,
+    facts_of,
+    version_disks,
+)
+from reconciler.providers.local import object_names
+from reconciler.providers.local.object_paths import Places
+from reconciler.providers.local.objects import Unreadable, read_description
+from reconciler.providers.protocol import SourceFacts
+
+SUPPORTED = frozenset({"file", "version"})
+
+
+class Sources:
+    """Finds sources in the project's folder and among the versions in the regions."""
+
+    def __init__(self, places: Places, project: str) -> None:
+        self._places = places
+        self._files = FileSources(project)
+
+    def identity(self, source: Mapping[str, Any]) -> str:
+        """As `Reader.source_identity`; that of a version is always the same, as published content is."""
+        return self._files.identity(source) if "file" in source else str(source.get("version", ""))
+
+    def facts(self, source: Mapping[str, Any]) -> SourceFacts:
+        """As `Reader.source_facts`; sizes are those of all disks in an archive."""
+        return facts_of(self.of(source, None))
+
+    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
+        """As `Reader.source_digest`; of an archive, the digest of its disks' digests."""
+        return digest_of(self.of(source, None), progress)
+
+    def of_version(self, version: Attributes) -> list[SourceDisk]:
+        """Every disk of a version: the OS disk first. Raises: SourceError, Unsupported."""
+        return version_disks(version, self.of)
+
+    def of(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
+        """The disks of one source; more than one only of an archive or a version given for the OS disk.
+
+        Raises: SourceError, Unsupported.
+        """
+        if "version" in source:
+            return self._of_published(Address.parse(str(source["version"])), lun)
+        if "file" not in source:
+            raise Unsupported(
+                f"the local provider cannot read a source '{next(iter(source))}'",
+                f"it reads: {', '.join(sorted(SUPPORTED))}",
+            )
+        if self._places.holds(self._files.path(source)):
+            raise SourceError(
+                f"'{source['file']}' lies in a region's directory, which belongs to the images there",
+                "name the version as the source, or copy the image to another place",
+            )
+        return self._files.disks(source, lun)
+
+    def _of_published(self, version: Address, lun: str | None) -> list[SourceDisk]:
+        """The copies of another version's disks: all of them for the OS disk, its OS disk alone for a data disk."""
+        for region in self._places.present():
+            disks = list(_whole_copies(self._places, version._replace(region=region)))
+            if lun is None and disks:
+                return disks
+            if disks:
+                return [replace(disk, disk=disk_name(lun)) for disk in disks if disk.disk == OS_DISK]
+        raise SourceError(f"no region holds a whole copy of {version}", "publish that version first, or repair it")
+
+
+def _whole_copies(places: Places, region: Address) -> Iterator[SourceDisk]:
+    """One copy of each disk that a region holds; nothing when one of them has none that is whole."""
+    try:
+        description, _ = read_description(f"{places.folder(region)}/{object_names.REGION_FILE}")
+    except (OSError, Unreadable, ProviderError):
+        return
+    found = []
+    for disk, facts in sorted(description.computed.get("disks", {}).items(), key=lambda pair: pair[0] != OS_DISK):
+        copy = next(healthy_replicas(places, region, disk), None)
+        if copy is None:
+            return
+        found.append(SourceDisk(disk, *copy, str(region.unit), str(facts.get("sha256", ""))))
+    yield from found
+
+
+def healthy_replicas(places: Places, region: Address, disk: str) -> Iterator[tuple[Extent, DiskFormat]]:
+    """The copies of a disk in one region that are as long as they should be, in the order of their numbers."""
+    folder = places.folder(region)
+    try:
+        description, _ = read_description(f"{folder}/{object_names.REGION_FILE}")
+        facts = description.computed["disks"][disk]
+    except (OSError, Unreadable, ProviderError, KeyError):
+        return
+    for name in sorted(name for name, which in description.files.items() if which == disk):
+        path = f"{folder}/{name}"
+        try:
+            size = os.lstat(path).st_size
+        except OSError:
+            continue
+        if size == facts["size"]:
+            form = DiskFormat(str(facts["format"]), int(facts["virtualSize"]))
+            yield Extent(path, 0, size, f"the copy '{region}' ({name})", followed=False), form

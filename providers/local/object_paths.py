@@ -1,0 +1,35 @@
+"""`Places`: where each object lies, in files and folders."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from reconciler.manifests.address import Address
+from reconciler.providers.local import object_names
+from reconciler.providers.local.settings import Regions
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Paths of objects in the regions that the settings name."""
+
+    regions: Regions
+
+    def present(self) -> tuple[str, ...]:
+        """The regions that have a directory. Raises: Unavailable."""
+        return self.regions.present()
+
+    def folder(self, address: Address, region: str = "") -> str:
+        """The folder that holds an object's description; `region` for what is no target region."""
+        return "/".join((self.regions.path(address.region or region), *object_names.folder(address)))
+
+    def description(self, address: Address, region: str = "") -> str:
+        """The path of an object's description."""
+        return f"{self.folder(address, region)}/{object_names.description_file(address)}"
+
+    def holds(self, path: str) -> bool:
+        """Whether a path lies in a region's directory, links followed."""
+        real = os.path.realpath(path)
+        roots = [self.regions.root] if self.regions.root else self.regions.paths.values()
+        return any(real.startswith(os.path.realpath(root).rstrip("/") + "/") for root in roots)

@@ -1,0 +1,312 @@
+"""The heart of a run: one thread that keeps what is ready, running and waiting, and writes down what came back.
+
+Each turn of the loop collects all answers, commits them together with the intents of what starts next, and only then
+hands that to the workers: many small operations share a commit, and none begins before its intent is durable.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation
+from reconciler.applying.step_results import Outcome, answer_of, outcomes, state_write
+from reconciler.manifests.address import Address
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.manifests.values import canonical_json
+from reconciler.planning.actions import Action
+from reconciler.providers.protocol import Done, InProgress, Provider, Step, Verb
+from reconciler.reporting import Reporter, SafeReporter
+from reconciler.state.records import Intent, Record
+from reconciler.state.store import Lease, StateStore
+
+_TICK_S = 0.2
+_RENEW_EVERY_S = 15.0
+_GATHER_S = 0.02
+_AHEAD = 4
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """How often somebody asked to stop: once, running operations are finished; twice, they are left to the journal."""
+
+    count: int = 0
+    wake: Callable[[], None] = field(default=lambda: None)
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.wake()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyContext:
+    """What a run works with. `started` is the run's time (ISO), `run` its id; `wait` is False to leave operations that
+    take long to the journal."""
+
+    store: StateStore
+    lease: Lease
+    providers: Mapping[str, Provider]
+    records: Mapping[Address, Record]
+    run: str
+    started: str
+    reporter: Reporter = field(default_factory=Reporter)
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    parallelism: int = 10
+    wait: bool = True
+
+
+Answer = tuple[OperationKey, "Future[Done | InProgress]"]
+
+
+@dataclass(slots=True)
+class _Running:
+    """An operation that was begun: when, its steps without an outcome by name, its handle once it goes on alone, and
+    the steps of it that failed."""
+
+    planned: PlannedOperation
+    since: float
+    open: dict[Address, Step]
+    handle: Mapping[str, Any] | None = None
+    future: Future[Done | InProgress] | None = None
+    failed: bool = False
+    failed_steps: list[Step] = field(default_factory=list)
+
+
+class Execution:
+    """One run over a graph of operations. Afterwards `done`, `failed`, `skipped` (address -> the address that failed)
+    and `left` (units whose operations go on) tell what came of it."""
+
+    def __init__(
+        self, planned: Mapping[OperationKey, PlannedOperation], graph: OperationGraph, context: ApplyContext
+    ) -> None:
+        self.done: dict[Action, int] = {}
+        self.failed: dict[Address, ReconcilerError] = {}
+        self.skipped: dict[Address, Address] = {}
+        self.left: set[Address] = set()
+        self._planned = planned
+        self._graph = graph
+        self._context = context
+        self._reporter = SafeReporter(context.reporter)
+        self._waits_for = {key: graph.waits_for(key) for key in planned}
+        self._ready = [(key.sort_key, key) for key in graph.order() if not self._waits_for[key]]
+        heapq.heapify(self._ready)
+        self._running: dict[OperationKey, _Running] = {}
+        self._due: list[tuple[float, tuple[object, ...], OperationKey]] = []
+        self._answers: SimpleQueue[Answer | None] = SimpleQueue()
+        self._progress: dict[Address, tuple[int, int]] = {}
+        self._renewed = time.monotonic()
+        self._told = False
+
+    def run(self) -> None:
+        """Until nothing is left to do, or to wait for. Raises: StateError when the state cannot be written."""
+        pool = ThreadPoolExecutor(self._context.parallelism, thread_name_prefix="apply")
+        self._context.interrupt.wake = lambda: self._answers.put(None)
+        try:
+            while self._turn(pool):
+                self._wait()
+        finally:
+            self.left |= {key.unit for key in self._running}
+            pool.shutdown(wait=self._context.interrupt.count < 2, cancel_futures=True)
+
+    def _turn(self, pool: ThreadPoolExecutor) -> bool:
+        """One round; whether something is still running and worth waiting for."""
+        over, intents = self._collect()
+        withdrawn = self._withdraw() if self._context.interrupt.count else []
+        starting = self._next_to_start()
+        intents += [self._intent(planned, step) for planned in starting for step in planned.operation.steps]
+        if write := state_write((outcome for outcome, _ in over), intents, withdrawn):
+            self._context.store.write(self._context.lease, write)
+        for outcome, seconds in over:
+            self._report(outcome, seconds)
+        for planned in starting:
+            self._start(pool, planned)
+        self._poll_due(pool)
+        if self._context.interrupt.count and not self._told:
+            self._reporter.interrupted(len(self._running))
+            self._told = True
+        return bool(self._running) and self._context.interrupt.count < 2
+
+    def _wait(self) -> None:
+        """Until something comes back, a poll is due, or it is time to look around."""
+        timeout = min(_TICK_S, max(0.0, self._due[0][0] - time.monotonic())) if self._due else _TICK_S
+        try:
+            answer = self._answers.get(timeout=timeout)
+        except Empty:
+            answer = None
+        if answer is not None:
+            self._answers.put(answer)
+            self._gather()
+        while self._progress:
+            name, (done, total) = self._progress.popitem()
+            self._reporter.progress(name, done, total)
+        if time.monotonic() - self._renewed > _RENEW_EVERY_S:
+            self._context.store.renew(self._context.lease)
+            self._renewed = time.monotonic()
+
+    def _gather(self) -> None:
+        """Lets more answers come in while the workers have enough to do, so that they share a commit."""
+        until = time.monotonic() + _GATHER_S
+        while self._busy() - self._answers.qsize() > self._context.parallelism and time.monotonic() < until:
+            time.sleep(_GATHER_S / 10)
+
+    def _busy(self) -> int:
+        """Operations that are with a worker, or wait for one."""
+        return sum(running.handle is None for running in self._running.values())
+
+    def _withdraw(self) -> list[Address]:
+        """Takes back what no worker has begun; the addresses whose intents are to be cleared."""
+        addresses: list[Address] = []
+        for key, running in list(self._running.items()):
+            if running.future is not None and running.future.cancel():
+                del self._running[key]
+                addresses += [change.address for change in running.planned.changes.values()]
+        return addresses
+
+    def _collect(self) -> tuple[list[tuple[Outcome, float]], list[Intent]]:
+        """All outcomes that came back, with the seconds they took, and the intents of operations that go on alone."""
+        over: list[tuple[Outcome, float]] = []
+        intents: list[Intent] = []
+        while not self._answers.empty():
+            item = self._answers.get()
+            if item is None:
+                continue
+            key, future = item
+            if future.cancelled():
+                continue
+            running = self._running[key]
+            running.future = None
+            answer = answer_of(future)
+            seconds = time.monotonic() - running.since
+            for outcome in list(outcomes(running.planned.provider, running.open, running.planned.changes, answer)):
+                over.append((outcome, seconds))
+                self._settle(running, outcome)
+            if isinstance(answer, InProgress) and running.open:
+                intents += self._leave_to_provider(key, running, answer)
+            else:
+                del self._running[key]
+                intents += self._without_handle(running)
+                self._release_followers(key, running)
+        return over, intents
+
+    def _settle(self, running: _Running, outcome: Outcome) -> None:
+        del running.open[outcome.step.address]
+        change = outcome.change
+        if outcome.error is not None:
+            self.failed[change.address] = outcome.error
+            running.failed_steps.append(outcome.step)
+            running.failed |= _matters(change.address, running)
+        elif outcome.step.verb is not Verb.DELETE or change.action is Action.DELETE:
+            self.done[change.action] = self.done.get(change.action, 0) + 1
+
+    def _leave_to_provider(self, key: OperationKey, running: _Running, answer: InProgress) -> list[Intent]:
+        """Puts an operation into the timer queue, or leaves it to a later run; its intents now carry its handle."""
+        running.handle = answer.handle
+        if self._context.wait:
+            heapq.heappush(self._due, (time.monotonic() + answer.retry_after_s, key.sort_key, key))
+        else:
+            del self._running[key]
+            self.left.add(key.unit)
+            self._skip_followers(key, key.unit)
+        return [self._intent(running.planned, step, answer.handle) for step in running.open.values()]
+
+    def _without_handle(self, running: _Running) -> list[Intent]:
+        """The intents of steps that failed once their operation is over: there is nothing left to ask for."""
+        if running.handle is None:
+            return []
+        return [self._intent(running.planned, step) for step in running.failed_steps]
+
+    def _release_followers(self, key: OperationKey, running: _Running) -> None:
+        if running.failed:
+            addresses = [change.address for change in running.planned.changes.values()]
+            self._skip_followers(key, next(address for address in addresses if address in self.failed))
+            return
+        for follower in self._graph.following(key):
+            self._waits_for[follower] -= 1
+            if not self._waits_for[follower]:
+                heapq.heappush(self._ready, (follower.sort_key, follower))
+
+    def _skip_followers(self, key: OperationKey, root: Address) -> None:
+        """Marks all that waits for `key`; it can never be ready, as what it waits for does not finish."""
+        todo = [key]
+        while todo:
+            for follower in self._graph.following(todo.pop()):
+                planned = self._planned[follower]
+                steps = [step for step in planned.operation.steps if self._address(planned, step) not in self.skipped]
+                for step in steps:
+                    self.skipped[self._address(planned, step)] = root
+                    self._reporter.skipped(self._named(planned, step), root)
+                todo += [follower] if steps else []
+
+    def _next_to_start(self) -> list[PlannedOperation]:
+        """Ready operations, as many as there is room for: more than the workers, so that none waits for a commit."""
+        room = _AHEAD * self._context.parallelism - self._busy()
+        starting: list[PlannedOperation] = []
+        while self._ready and len(starting) < room and not self._context.interrupt.count:
+            starting.append(self._planned[heapq.heappop(self._ready)[1]])
+        return starting
+
+    def _start(self, pool: ThreadPoolExecutor, planned: PlannedOperation) -> None:
+        steps = {step.address: step for step in planned.operation.steps}
+        self._running[planned.key] = _Running(planned, time.monotonic(), steps)
+        for step in planned.operation.steps:
+            self._reporter.started(self._named(planned, step))
+        self._call(pool, planned.key, self._context.providers[planned.provider].begin, planned.operation)
+
+    def _poll_due(self, pool: ThreadPoolExecutor) -> None:
+        while self._due and self._due[0][0] <= time.monotonic():
+            key = heapq.heappop(self._due)[2]
+            running = self._running[key]
+            self._call(pool, key, self._context.providers[running.planned.provider].poll, running.handle)
+
+    def _call(self, pool: ThreadPoolExecutor, key: OperationKey, call: Callable[..., Any], argument: Any) -> None:
+        future: Future[Done | InProgress] = pool.submit(call, argument, self._note_progress)
+        self._running[key].future = future
+        future.add_done_callback(lambda over: self._answers.put((key, over)))
+
+    def _note_progress(self, name: Address, done: int, total: int) -> None:
+        self._progress[name] = (done, total)
+
+    def _report(self, outcome: Outcome, seconds: float) -> None:
+        step = _with_address(outcome.step, outcome.change.address)
+        if outcome.error is None:
+            self._reporter.finished(step, seconds)
+        else:
+            self._reporter.failed(step, outcome.error)
+
+    def _intent(self, planned: PlannedOperation, step: Step, handle: Mapping[str, Any] | None = None) -> Intent:
+        change = planned.changes[step.address]
+        return Intent(
+            address=change.address,
+            unit=planned.key.unit,
+            provider=planned.provider,
+            verb=step.verb.value,
+            canonical="{}" if step.verb is Verb.DELETE else change.planned,
+            digest=change.declared,
+            run=self._context.run,
+            started=self._context.started,
+            handle="" if handle is None else canonical_json(handle),
+        )
+
+    def _address(self, planned: PlannedOperation, step: Step) -> Address:
+        return planned.changes[step.address].address
+
+    def _named(self, planned: PlannedOperation, step: Step) -> Step:
+        return _with_address(step, self._address(planned, step))
+
+
+def _with_address(step: Step, address: Address) -> Step:
+    """The step as people know it: by the resource's address, not the object's name."""
+    if step.address == address:
+        return step
+    return Step(step.verb, address, step.planned, step.prior, step.object_id)
+
+
+def _matters(address: Address, running: _Running) -> bool:
+    """Whether what waits for this operation cannot go on; only a failed region other than the home lets it."""
+    version = running.planned.operation.version
+    return not address.region or version is None or address.region == version.get("location")

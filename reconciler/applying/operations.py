@@ -1,0 +1,178 @@
+"""How a plan lowers to operations: which steps a provider is asked for together, and what waits for what."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from reconciler.graph import Edge, OrderedGraph
+from reconciler.manifests.address import Address, Kind
+from reconciler.planning.actions import Action, ResourceChange
+from reconciler.planning.plan import Plan
+from reconciler.planning.sources import version_references
+from reconciler.providers.protocol import Operation, Step, Verb
+from reconciler.state.records import Record
+
+
+class Phase(IntEnum):
+    """A unit that is replaced has an operation in each phase."""
+
+    DELETE = 0
+    APPLY = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OperationKey:
+    unit: Address
+    phase: Phase
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        return (self.unit.sort_key, self.phase)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOperation:
+    """One call of a provider, and the changes behind its steps, by the name of the object."""
+
+    key: OperationKey
+    provider: str
+    operation: Operation
+    changes: Mapping[Address, ResourceChange]
+
+
+OperationGraph = OrderedGraph[OperationKey]
+
+
+def operations(plan: Plan, records: Mapping[Address, Record]) -> dict[OperationKey, PlannedOperation]:
+    """The operations of a plan, by key; changes that touch no object are not among them."""
+    units: dict[Address, list[ResourceChange]] = defaultdict(list)
+    for change in plan.changes:
+        if change.action.touches_objects:
+            units[change.address.unit].append(change)
+    result: dict[OperationKey, PlannedOperation] = {}
+    for unit, changes in units.items():
+        by_phase: dict[Phase, list[tuple[Step, ResourceChange]]] = defaultdict(list)
+        for phase, step, change in _steps(unit, changes):
+            by_phase[phase].append((step, change))
+        for phase, steps in by_phase.items():
+            key = OperationKey(unit, phase)
+            result[key] = _operation(key, plan.lineage, steps, records.get(unit))
+    return result
+
+
+def _operation(
+    key: OperationKey, lineage: str, steps: list[tuple[Step, ResourceChange]], record: Record | None
+) -> PlannedOperation:
+    changes = {step.address: change for step, change in steps}
+    own = next((change for change in changes.values() if change.address == key.unit), None)
+    if own is not None:
+        version = own.planned_attributes if key.phase is Phase.APPLY else own.prior_attributes
+    else:
+        version = record.attributes if record else {}
+    if own is not None:
+        computed = {} if own.action is Action.REPLACE else json.loads(own.computed)
+    else:
+        computed = record.computed_values if record else {}
+    operation = Operation(
+        unit=steps[0][0].address.unit,
+        lineage=lineage,
+        steps=tuple(step for step, _ in steps),
+        version=version if key.unit.kind is Kind.IMAGE_VERSION else None,
+        computed=computed,
+    )
+    return PlannedOperation(key, steps[0][1].provider, operation, changes)
+
+
+def _steps(unit: Address, changes: list[ResourceChange]) -> Iterator[tuple[Phase, Step, ResourceChange]]:
+    """The steps of a unit in order: deletes from the inside out, then the unit, then its regions, leaving ones last."""
+    own = next((change for change in changes if change.address == unit), None)
+    regions = [change for change in changes if change.address != unit]
+    whole = own is not None and own.action in (Action.DELETE, Action.REPLACE)
+    stays = any(change.action is not Action.DELETE for change in changes)
+    if whole:
+        yield from (
+            (Phase.DELETE, _delete(change), change) for change in [*regions, *([own] if own else [])] if change.prior
+        )
+    if own is not None and own.action is not Action.DELETE:
+        yield Phase.APPLY, _apply(own, whole=True), own
+    for change in regions:
+        if change.action is not Action.DELETE:
+            yield Phase.APPLY, _apply(change, whole=whole), change
+    if not whole:
+        phase = Phase.APPLY if stays else Phase.DELETE
+        yield from ((phase, _delete(change), change) for change in regions if change.action is Action.DELETE)
+
+
+def _delete(change: ResourceChange) -> Step:
+    return Step(
+        Verb.DELETE,
+        change.named or change.address,
+        prior=change.prior_attributes,
+        object_id=change.object_id,
+        makes_room=change.action is Action.REPLACE,
+    )
+
+
+def _apply(change: ResourceChange, *, whole: bool) -> Step:
+    """`whole`: what contains it, or is it, was deleted before, so that a replacement is a creation."""
+    if change.action is Action.UPDATE:
+        verb = Verb.UPDATE
+    elif change.action is Action.REPLACE and not whole:
+        verb = Verb.REPLACE
+    else:
+        verb = Verb.CREATE
+    prior = change.prior_attributes if verb is not Verb.CREATE else None
+    name = change.named or change.address
+    return Step(verb, name, change.planned_attributes, prior, change.object_id, change.requests)
+
+
+def operation_graph(
+    planned: Mapping[OperationKey, PlannedOperation], records: Mapping[Address, Record]
+) -> OperationGraph:
+    """What waits for what: children for their containers, deletes the reverse; a version for those it is built from,
+    and the delete of a version for what was built from it, as recorded."""
+    graph = OrderedGraph[OperationKey](lambda key: key.sort_key)
+    for key, operation in planned.items():
+        graph.add(key)
+        container = _nearest_container(key, planned)
+        if key.phase is Phase.DELETE:
+            if (again := OperationKey(key.unit, Phase.APPLY)) in planned:
+                graph.connect(key, again)
+            if container:
+                graph.connect(key, container)
+        elif container:
+            graph.connect(container, key)
+        if key.unit.version:
+            _connect_references(graph, key, operation, planned, records.get(key.unit))
+    return graph
+
+
+def _nearest_container(key: OperationKey, planned: Mapping[OperationKey, PlannedOperation]) -> OperationKey | None:
+    above = key.unit.parent
+    while above is not None:
+        if (container := OperationKey(above, key.phase)) in planned:
+            return container
+        above = above.parent
+    return None
+
+
+def _connect_references(
+    graph: OperationGraph,
+    key: OperationKey,
+    operation: PlannedOperation,
+    planned: Mapping[OperationKey, PlannedOperation],
+    record: Record | None,
+) -> None:
+    if key.phase is Phase.APPLY and operation.operation.version:
+        for reference in version_references(operation.operation.version):
+            if (source := OperationKey(reference, Phase.APPLY)) in planned:
+                graph.connect(source, key, Edge.REFERS)
+    for dependency in record.dependencies if record else ():
+        gone = OperationKey(dependency, Phase.DELETE)
+        pure = OperationKey(dependency, Phase.APPLY) not in planned
+        if dependency.version and gone in planned and (key.phase is Phase.DELETE or pure):
+            graph.connect(key, gone, Edge.REFERS)

@@ -1,0 +1,131 @@
+"""What came of steps: a provider's answer becomes an `Outcome` for each step, and outcomes become one write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.planning.actions import Action, ResourceChange
+from reconciler.providers.errors import ContractViolation, ProviderError
+from reconciler.providers.protocol import Applied, Done, InProgress, Step, Verb
+from reconciler.state.records import Intent, Record
+from reconciler.state.store import StateWrite
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one step ended; exactly one of `applied` and `error` is there."""
+
+    step: Step
+    change: ResourceChange
+    applied: Applied | None = None
+    error: ReconcilerError | None = None
+
+
+def answer_of(future: Future[Done | InProgress]) -> Done | InProgress | ReconcilerError:
+    """What a provider answered. What it raised fails its own operation and nothing else: it may be anybody's code."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, ReconcilerError):
+        return error
+    failure = ProviderError(f"the provider failed unexpectedly: {type(error).__name__}: {error}. This is a bug.")
+    failure.__cause__ = error
+    return failure
+
+
+def outcomes(
+    provider: str,
+    open_steps: Mapping[Address, Step],
+    changes: Mapping[Address, ResourceChange],
+    answer: Done | InProgress | ReconcilerError,
+) -> Iterator[Outcome]:
+    """An outcome for each step that is over, by the names in `open_steps`; a step without an answer has failed."""
+    forgotten = ContractViolation(f"provider '{provider}' gave no result. This is a bug of the provider.")
+    for name, step in open_steps.items():
+        if isinstance(answer, ReconcilerError):
+            result: Applied | ReconcilerError = answer
+        elif name in answer.results:
+            result = answer.results[name]
+        elif isinstance(answer, InProgress):
+            continue
+        else:
+            result = forgotten
+        yield _outcome(step, changes[name], result)
+
+
+def _outcome(step: Step, change: ResourceChange, result: Applied | ReconcilerError) -> Outcome:
+    if isinstance(result, ReconcilerError):
+        return Outcome(step, change, error=result)
+    if step.verb is not Verb.DELETE and result.canonical != change.planned:
+        return Outcome(step, change, error=_contradiction(change, result))
+    return Outcome(step, change, applied=result)
+
+
+def _contradiction(change: ResourceChange, applied: Applied) -> ContractViolation:
+    planned, got = change.planned_attributes, json.loads(applied.canonical)
+    names = sorted(name for name in planned.keys() | got.keys() if planned.get(name) != got.get(name))
+    return ContractViolation(
+        f"provider '{change.provider}' made something else than was planned: {', '.join(names)} differ. "
+        "This is a bug of the provider."
+    )
+
+
+def record_of(change: ResourceChange, applied: Applied) -> Record:
+    """The record of a node as it is now."""
+    return Record(
+        address=change.address,
+        provider=change.provider,
+        object_id=applied.object_id,
+        canonical=applied.canonical,
+        digest=change.declared,
+        fingerprint=applied.fingerprint,
+        computed=applied.computed,
+        dependencies=change.dependencies,
+        protect=change.protect,
+        retain=change.retain,
+        named=change.named,
+    )
+
+
+def state_write(
+    over: Iterable[Outcome], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = ()
+) -> StateWrite:
+    """What outcomes, new intents and withdrawn ones change in the state. A failed step stays in the journal: the next
+    run looks there.
+
+    The first half of a replacement leaves its intent, so that a run that ends here is known to owe the second.
+    """
+    records: list[Record] = []
+    gone: list[Address] = []
+    cleared: list[Address] = list(withdrawn)
+    for outcome in over:
+        if outcome.applied is None:
+            continue
+        address = outcome.change.address
+        if outcome.step.verb is Verb.DELETE:
+            gone.append(address)
+        else:
+            records.append(record_of(outcome.change, outcome.applied))
+        if outcome.step.verb is not Verb.DELETE or outcome.change.action is Action.DELETE:
+            cleared.append(address)
+    return StateWrite(tuple(records), tuple(gone), tuple(intents), tuple(cleared))
+
+
+def bookkeeping_write(changes: Iterable[ResourceChange]) -> StateWrite:
+    """The write for changes that touch no object: records taken over, renamed or dropped."""
+    changes = tuple(changes)
+    kept = [change for change in changes if change.action is not Action.FORGET]
+    gone = [change.address for change in changes if change.action is Action.FORGET]
+    return StateWrite(
+        put_records=tuple(
+            record_of(change, Applied(change.object_id, change.fingerprint, change.prior, change.computed))
+            for change in kept
+        ),
+        forget=(*gone, *(change.moved_from for change in kept if change.moved_from)),
+        clear_intents=tuple(change.address for change in changes),
+    )

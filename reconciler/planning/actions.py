@@ -1,0 +1,136 @@
+"""What a plan decides for one node, and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from reconciler.manifests.address import Address, Kind
+from reconciler.manifests.diagnostics import Position
+from reconciler.manifests.resource import Origin
+from reconciler.manifests.values import Attributes
+
+
+class Action(StrEnum):
+    NO_OP = "no-op"
+    ADOPT = "adopt"  # ours, made by an interrupted run: only the record is written
+    RECORD = "record"  # only the record changes: it moved, or its lifecycle did
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    FORGET = "forget"  # only the record is dropped
+
+    @property
+    def touches_objects(self) -> bool:
+        """Whether a provider is called for it."""
+        return self in _TOUCHING
+
+
+_TOUCHING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE})
+
+
+class Reason(StrEnum):
+    MATCHES = "matches"
+    NEW = "new"
+    INTERRUPTED = "interrupted earlier"
+    VANISHED = "vanished"
+    ATTRIBUTES = "attributes changed"
+    IMMUTABLE = "immutable attribute changed"
+    TAINTED = "tainted"
+    DAMAGED = "damaged"
+    CONTAINER = "container replaced"
+    UNDESIRED = "no longer desired"
+    DESTROY = "destroy"
+    GONE = "already gone"
+    RETAINED = "retained"
+    REMOVED = "removed without destroying"
+    MOVED = "moved"
+    LIFECYCLE = "lifecycle changed"
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeChange:
+    """One attribute: `path` joined with dots, the values before and after (None when absent), whether it may change in
+    place, the source of that rule, and where the manifest says it (None unless looked up)."""
+
+    path: str
+    before: Any
+    after: Any
+    in_place: bool
+    rule: str = ""
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Why a change is not allowed and what would allow it, a sentence each."""
+
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One link of the chain that led to a change, the nearest first."""
+
+    address: Address
+    action: Action
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """What is to happen to one node.
+
+    `prior` and `planned` are canonical JSON, before (recorded, after refresh) and after; empty text when there is
+    nothing. `declared` is the digest of the resource as declared. `fingerprint` and `computed` are the observed
+    object's. `move_bytes` and `copies` say what is copied. `moved_from`: the address under which it is recorded.
+    `named`: what the object is called, where that is not the address. `requests`: flags sent along with a write.
+    """
+
+    address: Address
+    action: Action
+    reason: Reason
+    provider: str
+    prior: str = ""
+    planned: str = ""
+    declared: str = ""
+    object_id: str = ""
+    fingerprint: str = ""
+    computed: str = "{}"
+    changes: tuple[AttributeChange, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    dependencies: tuple[Address, ...] = ()
+    faults: tuple[str, ...] = ()
+    protect: bool = False
+    retain: bool = False
+    origin: Origin | None = None
+    move_bytes: int = 0
+    copies: int = 0
+    block: Block | None = None
+    moved_from: Address | None = None
+    named: Address | None = None
+    requests: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        return self.address.kind
+
+    @property
+    def prior_attributes(self) -> Attributes:
+        return _decoded(self.prior)
+
+    @property
+    def planned_attributes(self) -> Attributes:
+        return _decoded(self.planned)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(text: str) -> Attributes:
+    """One decoded copy for all that have the same text, as most regions do; nobody may change it."""
+    attributes: Attributes = json.loads(text) if text else {}
+    return attributes

@@ -1,0 +1,252 @@
+"""What to do with one node: the policy, a function for each half of the table, and nothing about the other nodes.
+
+    desired  recorded  observed                      action     reason
+    yes      no        absent                        CREATE     new
+    yes      no        ours                          ADOPT      interrupted earlier; then as if recorded
+    yes      either    not ours                      error      not ours: import it or rename
+    yes      yes       absent                        CREATE     vanished
+    yes      yes       ours, equal                   NO_OP      matches
+    yes      yes       ours, mutable differs         UPDATE     attributes changed
+    yes      yes       ours, immutable differs,      REPLACE    which of the three
+                       tainted, or container replaced
+    no       yes       ours                          DELETE     no longer desired
+    no       yes       not ours                      error      never delete what is not ours
+    no       yes       absent                        FORGET     already gone
+    no       no        present                       nothing
+
+"Recorded" includes the journal. A target region whose content is damaged is replaced alone, as copies carry no name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.diagnostics import Diagnostic, Position, error
+from reconciler.manifests.resource import Resource
+from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.planning.actions import Action, AttributeChange, Reason, ResourceChange
+from reconciler.planning.diff import attribute_changes
+from reconciler.providers.protocol import Condition, Observed
+from reconciler.state.records import Intent, Record, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Everything known about one address. `observed` is None when the object is absent, unless `matching`: then it is
+    as recorded. `lineage` is the state's; `named` what the object is called, where that is not the address;
+    `moved_from` the address it is still recorded under; `content` are the sources whose content changed."""
+
+    address: Address
+    lineage: str
+    resource: Resource | None = None
+    record: Record | None = None
+    intent: Intent | None = None
+    observed: Observed | None = None
+    matching: bool = False
+    named: Address | None = None
+    moved_from: Address | None = None
+    content: tuple[AttributeChange, ...] = ()
+
+    @property
+    def present(self) -> bool:
+        return self.matching or self.observed is not None
+
+    @property
+    def ours(self) -> bool:
+        """Whether the object bears our mark for this address; a matching one did when it was recorded."""
+        if self.observed is None:
+            return self.matching
+        mark = self.observed.mark
+        return mark is not None and mark.lineage == self.lineage and mark.address == (self.named or self.address)
+
+    @property
+    def damaged(self) -> bool:
+        return self.observed is not None and self.observed.condition is Condition.DAMAGED
+
+    @property
+    def unfinished(self) -> bool:
+        return self.observed is not None and self.observed.condition is Condition.INCOMPLETE
+
+    @property
+    def position(self) -> Position | None:
+        return self.resource.position if self.resource else None
+
+    @property
+    def prior(self) -> str:
+        """The recorded values after refresh, as canonical text."""
+        if self.observed is not None:
+            return self.observed.canonical
+        return self.record.canonical if self.record else "{}"
+
+
+Planned = Callable[[Resource, Record | None], Attributes]
+"""The attributes as they will be recorded: sources resolved."""
+
+
+def unchanged(node: Node) -> bool:
+    """Whether a glance is enough: as declared before, as recorded, and nothing else to write."""
+    resource, record = node.resource, node.record
+    return (
+        resource is not None
+        and record is not None
+        and node.matching
+        and node.intent is None
+        and node.moved_from is None
+        and resource.digest == record.digest
+        and resource.provider == record.provider
+        and record.status is Status.READY
+        and _lifecycle_recorded(resource, record)
+    )
+
+
+def decide(node: Node, planned: Planned) -> ResourceChange | Diagnostic:
+    """The row of the table that this node is in; a Diagnostic for the rows that are errors."""
+    if node.resource is not None:
+        return decide_desired(node, node.resource, planned)
+    return decide_undesired(node)
+
+
+def decide_desired(node: Node, resource: Resource, planned: Planned) -> ResourceChange | Diagnostic:
+    """The rows with `desired: yes`."""
+    record = node.record
+    if record is not None and record.provider != resource.provider:
+        return _provider_changed(node, record.provider, resource.provider)
+    wanted = planned(resource, record)
+    if not node.present:
+        reason = Reason.VANISHED if record else Reason.INTERRUPTED if node.intent else Reason.NEW
+        return _change(node, Action.CREATE, reason, planned=canonical_json(wanted))
+    if not node.ours:
+        return _not_ours(node)
+    if node.unfinished:
+        return _change(node, Action.CREATE, Reason.INTERRUPTED, planned=canonical_json(wanted))
+    prior: Attributes = json.loads(node.prior)
+    kept = _keep_ignored(wanted, prior, resource.lifecycle.ignore_changes)
+    changes = (*attribute_changes(prior, kept, node.address.kind, resource.requests), *node.content)
+    action, reason = _desired_and_present(node, resource, changes)
+    return _change(node, action, reason, prior=node.prior, planned=canonical_json(kept), changes=changes)
+
+
+def decide_undesired(node: Node) -> ResourceChange | Diagnostic:
+    """The rows with `desired: no`."""
+    if not node.present:
+        return _change(node, Action.FORGET, Reason.GONE)
+    if node.record is not None and node.record.retain:
+        return _change(node, Action.FORGET, Reason.RETAINED, prior=node.prior)
+    if not node.ours:
+        return _not_ours(node)
+    return _change(node, Action.DELETE, Reason.UNDESIRED, prior=node.prior)
+
+
+def _desired_and_present(node: Node, resource: Resource, changes: tuple[AttributeChange, ...]) -> tuple[Action, Reason]:
+    record = node.record
+    if record is not None and record.status is Status.TAINTED:
+        return Action.REPLACE, Reason.TAINTED
+    if any(not change.in_place for change in changes):
+        return Action.REPLACE, Reason.IMMUTABLE
+    if node.damaged:
+        return (Action.REPLACE if node.address.region else Action.UPDATE), Reason.DAMAGED
+    if changes:
+        return Action.UPDATE, Reason.ATTRIBUTES
+    if record is None or node.intent is not None:
+        return Action.ADOPT, Reason.INTERRUPTED
+    if node.moved_from is not None:
+        return Action.RECORD, Reason.MOVED
+    if not _lifecycle_recorded(resource, record):
+        return Action.RECORD, Reason.LIFECYCLE
+    return Action.NO_OP, Reason.MATCHES
+
+
+def _change(
+    node: Node,
+    action: Action,
+    reason: Reason,
+    *,
+    prior: str = "",
+    planned: str = "",
+    changes: tuple[AttributeChange, ...] = (),
+) -> ResourceChange:
+    resource, record, observed, intent = node.resource, node.record, node.observed, node.intent
+    lifecycle = resource.lifecycle if resource else None
+    computed = observed.computed if observed and observed.computed != "{}" else record.computed if record else "{}"
+    return ResourceChange(
+        address=node.address,
+        action=action,
+        reason=reason,
+        provider=resource.provider if resource else record.provider if record else intent.provider if intent else "",
+        prior=prior,
+        planned=planned,
+        declared=resource.digest if resource else "",
+        object_id=observed.object_id if observed else record.object_id if record else "",
+        fingerprint=observed.fingerprint if observed else record.fingerprint if record else "",
+        computed=computed,
+        changes=changes,
+        dependencies=record.dependencies if record else (),
+        faults=observed.faults if observed else (),
+        protect=lifecycle.protect if lifecycle else bool(record and record.protect),
+        retain=lifecycle.on_remove == "retain" if lifecycle else bool(record and record.retain),
+        origin=resource.origin if resource else None,
+        moved_from=node.moved_from,
+        named=node.named if node.named != node.address else None,
+        requests=resource.requests if resource else (),
+    )
+
+
+def _lifecycle_recorded(resource: Resource, record: Record) -> bool:
+    lifecycle = resource.lifecycle
+    return record.protect == lifecycle.protect and record.retain == (lifecycle.on_remove == "retain")
+
+
+def _keep_ignored(wanted: Attributes, prior: Attributes, ignored: tuple[str, ...]) -> Attributes:
+    """`wanted` with the prior value, or absence, at every ignored path."""
+    for path in ignored:
+        wanted = _with_value_of(wanted, prior, path.split("."))
+    return wanted
+
+
+def _with_value_of(wanted: Attributes, prior: Attributes, path: list[str]) -> Attributes:
+    name, *rest = path
+    result = dict(wanted)
+    if rest:
+        below, before = result.get(name, {}), prior.get(name, {})
+        if isinstance(below, Mapping) and isinstance(before, Mapping):
+            kept = _with_value_of(below, before, rest)
+            result.pop(name, None)
+            if kept:
+                result[name] = kept
+        return result
+    result.pop(name, None)
+    if name in prior:
+        result[name] = prior[name]
+    return result
+
+
+def _not_ours(node: Node) -> Diagnostic:
+    observed = node.observed
+    if observed is not None and observed.mark is not None:
+        whose = f"it belongs to {observed.mark.address} of state {observed.mark.lineage}"
+    else:
+        whose = "; ".join(observed.faults) if observed is not None and observed.faults else "it bears no owner mark"
+    if node.resource is None:
+        return error(
+            "refusing to delete an object that is not ours",
+            f"{whose}; drop the record alone with: reconciler state forget {node.address}",
+            address=node.address,
+        )
+    return error(
+        f"this {node.address.kind} exists already and is not ours",
+        f"{whose}; rename the resource, or remove the object by hand if nobody needs it",
+        address=node.address,
+        position=node.position,
+    )
+
+
+def _provider_changed(node: Node, before: str, after: str) -> Diagnostic:
+    return error(
+        f"the provider changed from '{before}' to '{after}'",
+        "objects do not move between providers: publish under a new gallery name, then remove this one",
+        address=node.address,
+        position=node.position,
+    )

@@ -1,0 +1,134 @@
+"""Faults that only show when a plan meets a backend, its sources and today's date."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.manifests.address import Address, Kind
+from reconciler.manifests.diagnostics import Diagnostic, Position, error
+from reconciler.manifests.resource import Resource
+from reconciler.manifests.values import canonical_json
+from reconciler.planning.actions import Action, ResourceChange
+from reconciler.planning.sources import OS_DISK, SourceCheck, SourceStatus, disk_sources
+from reconciler.providers.protocol import Capabilities
+
+
+def _fault(change: ResourceChange, path: tuple[str, ...], summary: str, detail: str) -> Diagnostic:
+    """What is wrong at `path` of the document that declares what changes."""
+    position = Position(change.origin.file, change.origin.line) if change.origin else None
+    return replace(error(summary, detail, address=change.address, position=position), path=path)
+
+
+def _place(disk: str) -> tuple[str, ...]:
+    """Where a version's document has the source of a disk."""
+    return ("source",) if disk == OS_DISK else ("dataDisks",)
+
+
+def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[Diagnostic]:
+    """What the backend cannot do of what is planned."""
+    planned = change.planned_attributes
+    regions = capabilities.regions
+    named = {"location": planned.get("location"), "targetRegions": change.address.region}
+    for name, region in named.items():
+        if region and regions is not None and region not in regions:
+            nearest = difflib.get_close_matches(region, regions, n=1)
+            hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+            offered = ", ".join(sorted(regions))
+            summary = f"provider '{change.provider}' has no region '{region}'"
+            yield _fault(change, (name,), summary, f"{hint}it offers: {offered}")
+    if change.kind is Kind.GALLERY:
+        permissions = planned.get("sharing", {}).get("permissions", "Private")
+        if permissions not in capabilities.sharing:
+            what = f"sharing.permissions {permissions}"
+            yield _unsupported_value(change, ("sharing", "permissions"), what, capabilities.sharing)
+    if "encryption" in planned and not capabilities.encryption:
+        yield _fault(
+            change,
+            ("targetRegions",),
+            f"provider '{change.provider}' does not encrypt copies",
+            "leave out `encryption`, or keep the copies on disks that are encrypted as a whole",
+        )
+    if change.kind is Kind.IMAGE_VERSION:
+        mode = planned.get("replicationMode", "Full")
+        if mode not in capabilities.replication_modes:
+            what = f"replicationMode {mode}"
+            yield _unsupported_value(change, ("replicationMode",), what, capabilities.replication_modes)
+        for disk, source in disk_sources(planned):
+            style = next(iter(source))
+            if style not in capabilities.sources:
+                what = f"a source '{style}' (disk {disk})"
+                yield _unsupported_value(change, _place(disk), what, capabilities.sources)
+
+
+def _unsupported_value(
+    change: ResourceChange, path: tuple[str, ...], what: str, supported: frozenset[str]
+) -> Diagnostic:
+    summary = f"provider '{change.provider}' does not support {what}"
+    return _fault(change, path, summary, f"it supports: {', '.join(sorted(supported))}")
+
+
+def unusable_sources(change: ResourceChange, checks: Mapping[str, SourceCheck]) -> Iterator[Diagnostic]:
+    """Sources that are needed and missing, or not disk images."""
+    for disk, check in sorted(checks.items()):
+        if check.status is SourceStatus.UNUSABLE:
+            summary = f"the source of disk {disk} cannot be used: {check.problem}"
+            yield _fault(change, _place(disk), summary, check.remedy)
+
+
+def unlike_sources(
+    change: ResourceChange, capabilities: Capabilities, resources: Mapping[Address, Resource]
+) -> Iterator[Diagnostic]:
+    """Versions as sources of an OS disk whose definitions are not alike where the backend wants them to be."""
+    if change.kind is not Kind.IMAGE_VERSION or change.action not in (Action.CREATE, Action.REPLACE):
+        return
+    named = str(change.planned_attributes["source"].get("version", ""))
+    own = resources.get(change.address._replace(version=""))
+    other = resources.get(Address.parse(named)._replace(version="")) if named else None
+    if own is None or other is None:
+        return
+    ours, theirs = own.attributes, other.attributes
+    for name in sorted(capabilities.alike):
+        if canonical_json(ours.get(name)).lower() != canonical_json(theirs.get(name)).lower():
+            yield _fault(
+                change,
+                _place(OS_DISK),
+                f"{named} cannot be the source: {name} of {other.address} is not that of {own.address}",
+                "name a version that fits, or declare a definition for this one",
+            )
+
+
+def unpinned(change: ResourceChange) -> Iterator[Diagnostic]:
+    """Sources that are the latest of what has no version that could be it."""
+    if change.kind is not Kind.IMAGE_VERSION:
+        return
+    for disk, source in disk_sources(change.planned_attributes):
+        if str(source.get("version", "")).endswith("/latest"):
+            yield _fault(
+                change,
+                _place(disk),
+                f"no version of {str(source['version']).rpartition('/')[0]} can be the source of disk {disk}",
+                "declare a version that is not excluded from latest, or name one by its number",
+            )
+
+
+def past_end_of_life(change: ResourceChange, now: datetime) -> Iterator[Diagnostic]:
+    """An end-of-life date must lie in the future when it is set; one that passed since is fine."""
+    end = change.planned_attributes.get("endOfLifeDate")
+    if end is None or datetime.fromisoformat(end) > now:
+        return
+    newly_set = change.action in (Action.CREATE, Action.REPLACE) or any(
+        c.path == "endOfLifeDate" for c in change.changes
+    )
+    if newly_set:
+        summary = f"endOfLifeDate {end} has passed already"
+        yield _fault(change, ("endOfLifeDate",), summary, "set a date in the future, or leave it out")
+
+
+def names_nothing(option: str, pattern: str, known: Iterable[Address]) -> Diagnostic:
+    """An option that no declared or recorded address answers to."""
+    nearest = difflib.get_close_matches(pattern, [str(address) for address in known], n=1)
+    hint = f"did you mean '{nearest[0]}'?" if nearest else "see: reconciler state list, and the manifests"
+    return error(f"{option} {pattern}: nothing of that address is declared or recorded", hint)

@@ -1,0 +1,68 @@
+"""`Plan`: what is to be done so that the observed world becomes the desired one. A value; the planner makes it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.latest import LatestChange
+from reconciler.manifests.address import Address
+from reconciler.manifests.diagnostics import Diagnostic
+from reconciler.planning.actions import Action, Block, ResourceChange
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What was asked for. `targets` and `excludes` are addresses or globs; `allow_replace` addresses;
+    `allow_deletes` a number of objects; `destroy` means that nothing is desired."""
+
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    allow_replace: tuple[str, ...] = ()
+    allow_deletes: int = 0
+    destroy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, sorted by address. Equal inputs give equal plans.
+
+    `errors` and `unreachable` (address, why) make it impossible to apply; so does a block, in a change or in `blocks`.
+    """
+
+    changes: tuple[ResourceChange, ...]
+    unchanged: int
+    latest: tuple[LatestChange, ...]
+    lineage: str
+    serial: int
+    manifest_digest: str
+    options: PlanOptions
+    errors: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    unreachable: tuple[tuple[Address, str], ...] = ()
+
+    @property
+    def blocked(self) -> tuple[ResourceChange, ...]:
+        return tuple(change for change in self.changes if change.block)
+
+    @property
+    def applicable(self) -> bool:
+        """Whether apply may begin: nothing is wrong, blocked or unknown."""
+        return not (self.errors or self.blocks or self.unreachable or self.blocked)
+
+    @property
+    def counts(self) -> Mapping[Action, int]:
+        """How many changes of each action there are, blocked ones not counted."""
+        counts: dict[Action, int] = defaultdict(int)
+        for change in self.changes:
+            if not change.block:
+                counts[change.action] += 1
+        return dict(counts)
+
+    @property
+    def galleries(self) -> frozenset[str]:
+        """The galleries that applying it writes to, in the state or in the world."""
+        touched = {change.address.gallery for change in self.changes}
+        return frozenset(touched | {change.moved_from.gallery for change in self.changes if change.moved_from})

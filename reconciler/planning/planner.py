@@ -1,0 +1,398 @@
+"""`make_plan`: the stages that lead from three worlds to a plan. Pure; no I/O and no clock."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from reconciler.graph import check_references
+from reconciler.latest import LatestChange, latest_by_region, latest_changes
+from reconciler.manifests.address import Address, Kind
+from reconciler.manifests.diagnostics import Diagnostic
+from reconciler.manifests.manifest import Manifest, Removal
+from reconciler.manifests.resource import Resource
+from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.names import Names, containers, renamed, within
+from reconciler.planning import feasibility
+from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
+from reconciler.planning.costs import copies_and_bytes, dependencies
+from reconciler.planning.decisions import Node, decide, unchanged
+from reconciler.planning.plan import Plan, PlanOptions
+from reconciler.planning.refresh import World
+from reconciler.planning.safety import SafetyContext, blast_radius, first_block
+from reconciler.planning.selection import asked_for, selected, without_excluded
+from reconciler.planning.sources import (
+    SourceChecks,
+    content_changes,
+    latest_version,
+    planned_sources,
+    version_references,
+)
+from reconciler.providers.protocol import Capabilities, Condition, Verb
+from reconciler.state.records import Record, State
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """The three worlds and what bears on them. `capabilities` by provider name; `now` is aware."""
+
+    manifest: Manifest
+    state: State
+    world: World
+    sources: SourceChecks = field(default_factory=dict)
+    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    options: PlanOptions = field(default_factory=PlanOptions)
+    now: datetime = field(kw_only=True)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan in the making: decisions so far, by address."""
+
+    inputs: PlanInputs
+    records: Mapping[Address, Record]
+    moved: Mapping[Address, Address]
+    names: Names
+    changes: dict[Address, ResourceChange] = field(default_factory=dict)
+    unchanged: int = 0
+    errors: list[Diagnostic] = field(default_factory=list)
+    unreachable: dict[Address, str] = field(default_factory=dict)
+
+    def node(self, address: Address) -> Node:
+        """What is known about an address, in all three worlds."""
+        named = self.names.name(address)
+        world, state = self.inputs.world, self.inputs.state
+        record = self.records.get(address)
+        intent = state.intents.get(self.moved.get(address, address))
+        observed, matching = world.observed.get(named), named in world.matching
+        if intent is not None and intent.verb == Verb.DELETE and observed is None and not matching:
+            record = None  # its delete came through: what was recorded of the object binds nobody any more
+        return Node(
+            address=address,
+            lineage=state.lineage,
+            resource=None if self.inputs.options.destroy else self.inputs.manifest.resources.get(address),
+            record=record,
+            intent=intent,
+            observed=observed,
+            matching=matching,
+            named=named,
+            moved_from=self.moved.get(address),
+            content=content_changes(record, self.inputs.sources.get(address, {})),
+        )
+
+
+def make_plan(inputs: PlanInputs) -> Plan:
+    """The plan for these inputs.
+
+    Raises: ReferenceCycle when declared versions are built from each other.
+    """
+    records, moved = _moved_records(inputs)
+    names = Names.of(records.values())
+    if inputs.options.excludes and inputs.world.perhaps_in:
+        world = without_excluded(inputs.world, _never_made(inputs, records, names), inputs.options.excludes)
+        inputs = replace(inputs, world=world)
+    draft = _Draft(inputs, records, moved, names)
+    _decide_nodes(draft)
+    _cascade_replaces(draft)
+    _select(draft)
+    _find_faults(draft)
+    _check_options(draft)
+    _guard(draft)
+    _weigh(draft)
+    return _finished(draft)
+
+
+def _never_made(
+    inputs: PlanInputs, records: Mapping[Address, Record], names: Names
+) -> Mapping[Address, tuple[Address, str]]:
+    """Name -> address and home region of what is declared and was never recorded, nor begun in another region."""
+    found: dict[Address, tuple[Address, str]] = {}
+    for address, resource in inputs.manifest.resources.items():
+        if address.region or address in records or inputs.options.destroy:
+            continue
+        home, intent = str(resource.attributes["location"]), inputs.state.intents.get(address)
+        if intent is None or json.loads(intent.canonical).get("location") == home:
+            found[names.name(address)] = (address, home)
+    return found
+
+
+def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mapping[Address, Address]]:
+    """The records under the addresses that moves give them, and new address -> the address it has in the state."""
+    if not inputs.manifest.moves:
+        return inputs.state.records, {}
+    records, moved = dict(inputs.state.records), {}
+    for move in inputs.manifest.moves:
+        for address in [address for address in inputs.state.records if within(address, move.source)]:
+            target = renamed(address, move.source, move.target)
+            if address in records and target not in records:
+                record = records.pop(address)
+                records[target] = replace(record, address=target, named=record.named or address)
+                moved[target] = address
+    return records, moved
+
+
+def _decide_nodes(draft: _Draft) -> None:
+    inputs = draft.inputs
+    kept = () if inputs.options.destroy else inputs.manifest.removals
+    moved_away = set(draft.moved.values())
+    addresses = draft.records.keys() | (inputs.state.intents.keys() - moved_away)
+    if not inputs.options.destroy:
+        addresses |= inputs.manifest.resources.keys()
+    for address in addresses:
+        node = draft.node(address)
+        if unchanged(node) and address not in inputs.sources:
+            draft.unchanged += 1
+        elif why := inputs.world.why_unknown(node.named or address):
+            draft.unreachable[address] = why
+        elif node.resource is None and (removal := _removal(address, kept)) and not removal.destroy:
+            draft.changes[address] = _forgotten(node)
+        else:
+            _record_decision(draft, node)
+    if not inputs.options.destroy:
+        _check_cycles(draft)
+
+
+def _record_decision(draft: _Draft, node: Node) -> None:
+    if node.observed is not None and node.observed.condition is Condition.BUSY:
+        draft.unreachable[node.address] = "the provider is still working on it"
+        return
+    decision = decide(node, lambda resource, record: _planned_attributes(draft, resource, record))
+    if isinstance(decision, Diagnostic):
+        draft.errors.append(decision)
+    elif decision.action is Action.NO_OP:
+        draft.unchanged += 1
+    else:
+        if draft.inputs.options.destroy and decision.action is Action.DELETE:
+            decision = replace(decision, reason=Reason.DESTROY)
+        draft.changes[node.address] = decision
+
+
+def _removal(address: Address, removals: Iterable[Removal]) -> Removal | None:
+    return next((removal for removal in removals if within(address, removal.address)), None)
+
+
+def _forgotten(node: Node) -> ResourceChange:
+    record = node.record
+    provider = record.provider if record else node.intent.provider if node.intent else ""
+    return ResourceChange(
+        node.address, Action.FORGET, Reason.REMOVED, provider, prior=node.prior if node.present else ""
+    )
+
+
+def _check_cycles(draft: _Draft) -> None:
+    """Raises: ReferenceCycle, for references as declared and as `latest` was pinned."""
+    resources = draft.inputs.manifest.resources
+    declared = {(one, address) for address, resource in resources.items() for one in resource.references if one.version}
+    pinned = {
+        (one, address)
+        for address, change in draft.changes.items()
+        if change.planned and change.kind is Kind.IMAGE_VERSION
+        for one in version_references(change.planned_attributes)
+    }
+    check_references(declared | pinned, lambda member: str(resources[member].position) if member in resources else "")
+
+
+def _planned_attributes(draft: _Draft, resource: Resource, record: Record | None) -> Attributes:
+    """The attributes as they will be recorded."""
+    if resource.address.kind is not Kind.IMAGE_VERSION:
+        return resource.attributes
+    if record is not None and record.digest == resource.digest and resource.address not in draft.inputs.sources:
+        return record.attributes
+
+    def pin(definition: Address) -> Address | None:
+        versions = {
+            address: other.attributes
+            for address, other in draft.inputs.manifest.resources.items()
+            if address.parent == definition
+        }
+        return latest_version(definition, versions, resource.address)
+
+    checks = draft.inputs.sources.get(resource.address, {})
+    return planned_sources(resource.attributes, record, checks, pin)
+
+
+def _cascade_replaces(draft: _Draft) -> None:
+    """What is in a container that is replaced is deleted before it, and comes back after it."""
+    replaced = [
+        change for change in draft.changes.values() if change.action is Action.REPLACE and not change.address.region
+    ]
+    if not replaced:
+        return
+    roots = {change.address: change for change in replaced}
+    for address in draft.records.keys() | draft.changes.keys():
+        root = next((roots[above] for above in containers(address) if above in roots), None)
+        present = draft.changes.get(address)
+        if root is None or (
+            present and present.action not in (Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REPLACE)
+        ):
+            continue
+        if address in draft.unreachable or any(fault.address == address for fault in draft.errors):
+            continue
+        draft.changes[address] = _replaced_with(draft, address, present, root)
+        draft.unchanged -= present is None
+
+
+def _replaced_with(
+    draft: _Draft, address: Address, present: ResourceChange | None, root: ResourceChange
+) -> ResourceChange:
+    node = draft.node(address)
+    resource = node.resource
+    if present is None and resource is not None:
+        attributes = _planned_attributes(draft, resource, node.record)
+        decided = decide(replace(node, resource=resource), lambda *_: attributes)
+        if isinstance(decided, ResourceChange):
+            present = replace(decided, prior=node.prior, planned=canonical_json(attributes))
+    if present is None:
+        raise ValueError(f"{address} is recorded, unchanged and not declared. This is a bug.")
+    cause = Cause(root.address, root.action, root.reason)
+    if present.action is Action.REPLACE and present.reason is not Reason.CONTAINER:
+        return replace(present, causes=(*present.causes, cause))
+    return replace(present, action=Action.REPLACE, reason=Reason.CONTAINER, causes=(cause, *root.causes))
+
+
+def _select(draft: _Draft) -> None:
+    options = draft.inputs.options
+    if not (options.targets or options.excludes):
+        return
+    wanted = selected(draft.changes, draft.unreachable.keys(), options.targets, options.excludes)
+    draft.changes = {address: change for address, change in draft.changes.items() if address in wanted}
+    draft.errors = [
+        fault for fault in draft.errors if fault.address and asked_for(fault.address, options.targets, options.excludes)
+    ]
+    draft.unreachable = {
+        address: why
+        for address, why in draft.unreachable.items()
+        if asked_for(address, options.targets, options.excludes)
+    }
+
+
+def _check_options(draft: _Draft) -> None:
+    """Every pattern and address that was given must mean something: a misspelt one would silently do nothing."""
+    options, known = draft.inputs.options, draft.records.keys() | draft.inputs.manifest.resources.keys()
+    for option, patterns in (("--target", options.targets), ("--exclude", options.excludes)):
+        for pattern in patterns:
+            if not any(address.matches(pattern) for address in known):
+                draft.errors.append(feasibility.names_nothing(option, pattern, known))
+    for text in options.allow_replace:
+        if not any(str(address) == text for address in known):
+            draft.errors.append(feasibility.names_nothing("--allow-replace", text, known))
+
+
+def _find_faults(draft: _Draft) -> None:
+    """What the backends cannot do, sources that cannot be used, and ends of life that have passed."""
+    inputs = draft.inputs
+    for change in list(draft.changes.values()):
+        if not change.planned or change.action in (Action.ADOPT, Action.RECORD):
+            continue
+        capabilities = inputs.capabilities.get(change.provider)
+        if capabilities is not None:
+            draft.errors += feasibility.unsupported(change, capabilities)
+            draft.errors += feasibility.unlike_sources(change, capabilities, inputs.manifest.resources)
+        draft.errors += feasibility.unusable_sources(change, inputs.sources.get(change.address, {}))
+        draft.errors += feasibility.past_end_of_life(change, inputs.now)
+        draft.errors += feasibility.unpinned(change)
+
+
+def _guard(draft: _Draft) -> None:
+    context = _safety_context(draft)
+    for address, change in draft.changes.items():
+        if block := first_block(change, context):
+            draft.changes[address] = replace(change, block=block)
+
+
+def _safety_context(draft: _Draft) -> SafetyContext:
+    inputs = draft.inputs
+    resources: Mapping[Address, Resource] = {} if inputs.options.destroy else inputs.manifest.resources
+    versions: dict[Address, set[str]] = defaultdict(set)
+    published = {
+        address for address in draft.records if address.kind is Kind.IMAGE_VERSION and draft.node(address).present
+    }
+    for address in draft.records.keys() | resources.keys():
+        if address.kind is Kind.IMAGE_VERSION and address.parent:
+            versions[address.parent].add(address.version)
+    losing = {change.address.unit for change in draft.changes.values() if change.address.region and not change.planned}
+    kept_inside: dict[Address, Address] = {}
+    for change in draft.changes.values():
+        if change.action is Action.FORGET and change.reason in (Reason.RETAINED, Reason.REMOVED):
+            for container in containers(change.address.unit):
+                kept_inside.setdefault(container, change.address)
+    allowed = {address for address in draft.changes if str(address) in inputs.options.allow_replace}
+    allowed |= {
+        address for address in draft.changes if address in resources and resources[address].lifecycle.allow_replace
+    }
+    return SafetyContext(
+        changes=draft.changes,
+        published=frozenset(published),
+        versions={definition: frozenset(numbers) for definition, numbers in versions.items()},
+        allow_replace=frozenset(allowed),
+        regions_removable=frozenset(
+            version
+            for version in losing & resources.keys()
+            if resources[version].attributes.get("safety", {}).get("allowDeletionOfReplicatedLocations") is True
+        ),
+        kept_inside=kept_inside,
+        destroy=inputs.options.destroy,
+        now=inputs.now,
+    )
+
+
+def _weigh(draft: _Draft) -> None:
+    """What every planned change depends on, and how many copies and bytes those of regions make."""
+    for address, change in draft.changes.items():
+        if not change.planned:
+            continue
+        copies, size = 0, 0
+        if address.region:
+            copies, size = copies_and_bytes(change, draft.changes, draft.records, draft.inputs.sources)
+        needed = dependencies(change)
+        if (copies, needed) != (0, change.dependencies):
+            draft.changes[address] = replace(change, dependencies=needed, copies=copies, move_bytes=size)
+
+
+def _finished(draft: _Draft) -> Plan:
+    inputs = draft.inputs
+    blocks: list[Block] = []
+    if not inputs.options.destroy:
+        block = blast_radius(draft.changes, len(inputs.state.records), inputs.options.allow_deletes)
+        blocks += [block] if block else []
+    return Plan(
+        changes=tuple(draft.changes[address] for address in sorted(draft.changes, key=lambda a: a.sort_key)),
+        unchanged=draft.unchanged,
+        latest=_latest(draft) if draft.changes else (),
+        lineage=inputs.state.lineage,
+        serial=inputs.state.serial,
+        manifest_digest=inputs.manifest.digest,
+        options=inputs.options,
+        errors=tuple(sorted(draft.errors, key=_fault_order)),
+        warnings=inputs.manifest.warnings,
+        blocks=tuple(blocks),
+        unreachable=tuple(sorted(draft.unreachable.items())),
+    )
+
+
+def _fault_order(fault: Diagnostic) -> tuple[object, ...]:
+    return (fault.address.sort_key if fault.address else (), fault.summary)
+
+
+def _latest(draft: _Draft) -> tuple[LatestChange, ...]:
+    """What `latest` is and becomes in the definitions that change."""
+    definitions = {address[:2] for address in draft.changes}
+    before = {
+        address: draft.node(address) for address in draft.records if address.region and address[:2] in definitions
+    }
+    usable = {
+        address: bool(node.record and (node.observed or node.record).attributes.get("excludeFromLatest"))
+        for address, node in before.items()
+        if node.present and not node.damaged and not node.unfinished
+    }
+    after = dict(usable)
+    for address, change in draft.changes.items():
+        if address.region and not change.block:
+            if change.planned:
+                after[address] = bool(change.planned_attributes.get("excludeFromLatest"))
+            else:
+                after.pop(address, None)
+    return latest_changes(latest_by_region(usable.items()), latest_by_region(after.items()))

@@ -1,0 +1,87 @@
+"""`observe`: asks every provider, in bulk, how the objects are. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.manifest import Manifest
+from reconciler.names import Names
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.protocol import Observed, ProgressCallback, Reader, Scope
+from reconciler.state.records import State
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The observed world, by the names of objects. A name asked about is in `observed`, in `matching` (still as
+    recorded), covered by `unreachable`, or absent. `perhaps_in` as in Scan."""
+
+    observed: Mapping[Address, Observed] = field(default_factory=dict)
+    matching: frozenset[Address] = frozenset()
+    unreachable: Mapping[Address, str] = field(default_factory=dict)
+    unmanaged: tuple[Observed, ...] = ()
+    perhaps_in: Mapping[Address, frozenset[str]] = field(default_factory=dict)
+
+    def why_unknown(self, address: Address) -> str | None:
+        """Why nothing is known about an address: it, or something that contains it, could not be asked about."""
+        here: Address | None = address
+        while here is not None and self.unreachable:
+            if here in self.unreachable:
+                return self.unreachable[here]
+            here = here.parent
+        return None
+
+
+def as_recorded(state: State) -> World:
+    """The world for those who do not want to ask: everything is taken to be as recorded."""
+    return World(matching=frozenset(record.named or address for address, record in state.records.items()))
+
+
+def observe(
+    readers: Mapping[str, Reader],
+    manifest: Manifest,
+    state: State,
+    *,
+    unmanaged: bool = False,
+    deep: bool = False,
+    progress: ProgressCallback | None = None,
+) -> World:
+    """Everything declared, recorded or in the journal, asked of its provider in one scan each."""
+    observed: dict[Address, Observed] = {}
+    matching: frozenset[Address] = frozenset()
+    unreachable: dict[Address, str] = {}
+    strangers: list[Observed] = []
+    perhaps_in: dict[Address, frozenset[str]] = {}
+    for name, wanted in sorted(_wanted(manifest, state).items()):
+        reader = readers.get(name)
+        if reader is None:
+            unreachable |= dict.fromkeys(wanted, f"provider '{name}' is not in the project file")
+            continue
+        try:
+            scan = reader.scan(Scope(wanted, unmanaged, deep), progress)
+        except ProviderError as error:
+            unreachable |= dict.fromkeys(wanted, error.message)
+            continue
+        observed |= scan.observed
+        matching |= scan.matching
+        unreachable |= scan.unreachable
+        strangers += scan.unmanaged
+        perhaps_in |= scan.perhaps_in
+    unmanaged_objects = tuple(sorted(strangers, key=lambda one: (one.address, one.object_id)))
+    return World(observed, matching, unreachable, unmanaged_objects, perhaps_in)
+
+
+def _wanted(manifest: Manifest, state: State) -> dict[str, dict[Address, str | None]]:
+    """Provider name -> name of the object -> fingerprint recorded."""
+    wanted: dict[str, dict[Address, str | None]] = {}
+    names = Names.of(state.records.values())
+    for address, resource in manifest.resources.items():
+        wanted.setdefault(resource.provider, {})[names.name(address)] = None
+    for address, intent in state.intents.items():
+        wanted.setdefault(intent.provider, {})[names.name(address)] = None
+    for address, record in state.records.items():
+        asked = wanted.setdefault(record.provider, {})
+        asked[record.named or address] = None if address in state.intents else record.fingerprint or None
+    return wanted

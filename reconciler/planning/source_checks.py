@@ -1,0 +1,92 @@
+"""Looks at the sources of versions: files' identities, and contents where an identity is not the recorded one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.resource import Resource
+from reconciler.planning.sources import OS_DISK, SourceCheck, SourceChecks, SourceStatus, disk_sources
+from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.protocol import Reader
+from reconciler.state.records import Record
+
+
+def check_sources(
+    manifest: Manifest,
+    records: Mapping[Address, Record],
+    readers: Mapping[str, Reader],
+    progress: Callable[[Address, int, int], None] | None = None,
+) -> SourceChecks:
+    """Looks at the source of every declared version that is not itself a version: those new in full, those recorded by
+    identity, and by content where that differs."""
+    checks: dict[Address, Mapping[str, SourceCheck]] = {}
+    for address, resource in manifest.resources.items():
+        if not address.version or address.region or resource.provider not in readers:
+            continue
+        definition = manifest.resources.get(address._replace(version=""))
+        found = dict(_check_version(resource, definition, records.get(address), readers[resource.provider], progress))
+        if found:
+            checks[address] = found
+    return checks
+
+
+def _check_version(
+    resource: Resource,
+    definition: Resource | None,
+    record: Record | None,
+    reader: Reader,
+    progress: Callable[[Address, int, int], None] | None,
+) -> Iterator[tuple[str, SourceCheck]]:
+    known = record.computed_values.get("disks", {}) if record else {}
+    for disk, source in disk_sources(resource.attributes):
+        if "version" in source:
+            continue
+        if record is None or disk not in known:
+            yield disk, _look(reader, source, definition if disk == OS_DISK else None)
+        else:
+            check = _compare(reader, source, known[disk], resource.address, progress)
+            if check.status is not SourceStatus.SAME:
+                yield disk, check
+
+
+def _look(reader: Reader, source: Mapping[str, Any], definition: Resource | None) -> SourceCheck:
+    """`definition` is that of the version whose OS disk this is."""
+    try:
+        facts = reader.source_facts(source, definition.attributes if definition else None)
+        return SourceCheck(SourceStatus.NEW, facts)
+    except ProviderError as error:
+        return SourceCheck(SourceStatus.UNUSABLE, problem=error.message, remedy=error.remedy)
+
+
+def _compare(
+    reader: Reader,
+    source: Mapping[str, Any],
+    known: Mapping[str, Any],
+    address: Address,
+    progress: Callable[[Address, int, int], None] | None,
+) -> SourceCheck:
+    """A source that is gone, or cannot be asked for now, counts as the same: what was published from it stays
+    published."""
+    if identity_of(reader, source) in ("", known.get("source")):
+        return SourceCheck(SourceStatus.SAME)
+    report = (lambda done, total: progress(address, done, total)) if progress else None
+    try:
+        digest = reader.source_digest(source, report)
+    except Unavailable:
+        return SourceCheck(SourceStatus.SAME)
+    except ProviderError as error:
+        return SourceCheck(SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
+    if digest == known.get("sourceSha256", known.get("sha256")):
+        return SourceCheck(SourceStatus.SAME)
+    return SourceCheck(SourceStatus.CHANGED, sha256=digest)
+
+
+def identity_of(reader: Reader, source: Mapping[str, Any]) -> str:
+    """What tells the content of a source from another; empty when it is missing, or cannot be asked for now."""
+    try:
+        return reader.source_identity(source)
+    except Unavailable:
+        return ""

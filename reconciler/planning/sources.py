@@ -1,0 +1,126 @@
+"""Where the disks of versions come from, and what a plan records of that. Pure: `source_checks` does the reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from reconciler.manifests.address import Address, Kind, version_number
+from reconciler.manifests.values import Attributes
+from reconciler.planning.actions import AttributeChange
+from reconciler.providers.protocol import SourceFacts
+from reconciler.state.records import Record
+
+OS_DISK = "os"
+
+
+class SourceStatus(StrEnum):
+    NEW = "new"  # nothing recorded to compare with
+    SAME = "same"  # the content is the recorded one, or cannot be looked at any more and is not needed
+    CHANGED = "changed"  # the content is not the recorded one
+    UNUSABLE = "unusable"  # needed, and missing or not a disk image
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCheck:
+    """What was found about one disk's source. `facts` for NEW, `sha256` for CHANGED, `problem` for UNUSABLE."""
+
+    status: SourceStatus
+    facts: SourceFacts | None = None
+    sha256: str = ""
+    problem: str = ""
+    remedy: str = ""
+
+
+SourceChecks = Mapping[Address, Mapping[str, SourceCheck]]
+"""Version address -> disk (`os`, `data-LUN`) -> what was found. Only what is not SAME is listed."""
+
+
+def disk_sources(attributes: Attributes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(disk, source) of a version's attributes: the OS disk first, then data disks by LUN."""
+    yield OS_DISK, attributes["source"]
+    for lun, disk in sorted(attributes.get("dataDisks", {}).items(), key=lambda pair: int(pair[0])):
+        if "source" in disk:
+            yield f"data-{lun}", disk["source"]
+
+
+def planned_sources(
+    attributes: Attributes,
+    record: Record | None,
+    checks: Mapping[str, SourceCheck],
+    pin: Callable[[Address], Address | None],
+) -> Attributes:
+    """The attributes with every source as it will be recorded: the recorded spelling where the content is the same, and
+    `DEFINITION/latest` pinned to a version by `pin`."""
+    recorded = dict(disk_sources(record.attributes)) if record else {}
+    known = record.computed_values.get("disks", {}) if record else {}
+
+    def planned(disk: str, source: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "version" in source:
+            return _pinned(source, recorded.get(disk), pin)
+        check = checks.get(disk)
+        changed = check is not None and check.status is SourceStatus.CHANGED
+        if not changed and disk in known and disk in recorded and recorded[disk].keys() == source.keys() == {"file"}:
+            return recorded[disk]
+        return source
+
+    result = {**attributes, "source": planned(OS_DISK, attributes["source"])}
+    if "dataDisks" in attributes:
+        result["dataDisks"] = {
+            lun: {**disk, "source": planned(f"data-{lun}", disk["source"])} if "source" in disk else disk
+            for lun, disk in attributes["dataDisks"].items()
+        }
+    return result
+
+
+def content_changes(record: Record | None, checks: Mapping[str, SourceCheck]) -> tuple[AttributeChange, ...]:
+    """The disks whose source has other content than what was published from it; nothing for what is new."""
+    if record is None:
+        return ()
+    known = record.computed_values.get("disks", {})
+    return tuple(
+        AttributeChange(
+            "source.sha256" if disk == OS_DISK else f"dataDisks.{disk.removeprefix('data-')}.source.sha256",
+            known.get(disk, {}).get("sourceSha256", known.get(disk, {}).get("sha256")),
+            check.sha256 or check.problem,
+            in_place=False,
+        )
+        for disk, check in sorted(checks.items())
+        if check.status is SourceStatus.CHANGED
+    )
+
+
+def _pinned(
+    source: Mapping[str, Any], recorded: Mapping[str, Any] | None, pin: Callable[[Address], Address | None]
+) -> Mapping[str, Any]:
+    """A version that was once pinned for `latest` stays: what is published does not change because `latest` did."""
+    definition, _, version = str(source["version"]).rpartition("/")
+    if version != "latest":
+        return source
+    if recorded and str(recorded.get("version", "")).startswith(f"{definition}/"):
+        return recorded
+    found = pin(Address.parse(definition))
+    return {"version": str(found)} if found else source
+
+
+def latest_version(definition: Address, versions: Mapping[Address, Attributes], built: Address) -> Address | None:
+    """The greatest version of `definition` that is not excluded from latest, other than `built` and, in its own
+    definition, those after it; None when there is none."""
+    candidates = [
+        address
+        for address, attributes in versions.items()
+        if address.kind is Kind.IMAGE_VERSION
+        and address.parent == definition
+        and address != built
+        and not attributes.get("excludeFromLatest", False)
+        and (built.parent != definition or version_number(address.version) < version_number(built.version))
+    ]
+    return max(candidates, key=lambda address: version_number(address.version), default=None)
+
+
+def version_references(attributes: Attributes) -> tuple[Address, ...]:
+    """The pinned versions that a version's disks come from, sorted."""
+    named = {Address.parse(str(source["version"])) for _, source in disk_sources(attributes) if "version" in source}
+    return tuple(sorted(address for address in named if address.version != "latest"))

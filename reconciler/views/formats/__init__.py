@@ -1,0 +1,1 @@
+"""Results for programs: one file a format."""

@@ -1,0 +1,1 @@
+"""The graph of resources, in the languages of graph drawing."""

@@ -1,0 +1,1 @@
+"""Lines, colours, units and waiting, as a terminal or a log shows them."""

@@ -1,0 +1,1 @@
+"""Results in words: one file for each kind of result."""

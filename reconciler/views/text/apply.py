@@ -1,0 +1,176 @@
+"""A run for people: a line for each unit that is over, and how it all ended."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from reconciler.applying.apply import ApplyResult
+from reconciler.manifests.address import Address
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.planning.actions import Action
+from reconciler.providers.errors import ContractViolation, ObjectConflict, SourceError, Unavailable, Unsupported
+from reconciler.providers.protocol import Step, Verb
+from reconciler.reporting import Reporter
+from reconciler.views.terminal.lines import BLANK, Line, Span, line, paragraph
+from reconciler.views.terminal.output import Output
+from reconciler.views.terminal.units import human_bytes, plural, seconds_text
+from reconciler.views.text.diagnostics import remedy_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PAST = {
+    Verb.CREATE: ("+", "created", "add"),
+    Verb.UPDATE: ("~", "updated", "change"),
+    Verb.REPLACE: ("±", "replaced", "change"),
+    Verb.DELETE: ("-", "deleted", "remove"),
+}
+_DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REPLACE: "replaced",
+    Action.DELETE: "deleted",
+    Action.ADOPT: "adopted",
+    Action.RECORD: "recorded",
+    Action.FORGET: "forgotten",
+}
+_KINDS: Mapping[type[ReconcilerError], str] = {
+    Unavailable: "unreachable",
+    ObjectConflict: "conflict",
+    SourceError: "source",
+    Unsupported: "not supported",
+    ContractViolation: "a bug",
+}
+"""What kind of failure it was, in a word; the rest is said at the end."""
+_LONG_S = 1.0
+_NAMED = 3
+
+
+class PlainReporter(Reporter):
+    """Writes a line for each unit that is over, for each step that fails at once, and for a copy that takes over a
+    second."""
+
+    def __init__(self, output: Output, clock: Callable[[], float] = time.monotonic) -> None:
+        self.output = output
+        self.clock = clock
+        self.since: dict[Address, float] = {}
+        self._open: dict[Address, dict[Address, Step]] = defaultdict(dict)
+        self._over: dict[Address, list[Step]] = defaultdict(list)
+        self._told: set[Address] = set()
+
+    def pause(self) -> None:
+        """Leaves the stream to others: a plan is to be shown, or a question asked."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+    def waiting(self, message: str) -> None:
+        self.output.lines(paragraph(message, self.output.width))
+
+    def started(self, step: Step) -> None:
+        self.since[step.address] = self.clock()
+        self._open[step.address.unit][step.address] = step
+
+    def progress(self, address: Address, done: int, total: int) -> None:
+        since = self.since.get(address)
+        if since is not None and done < total and self.clock() - since > _LONG_S and address not in self._told:
+            self._told.add(address)
+            size = f"{human_bytes(done)} of {human_bytes(total)}"
+            self.output.lines([line(Span("   copying   ", "dim"), f"{address}  {size}")])
+
+    def finished(self, step: Step, seconds: float) -> None:
+        self._over[step.address.unit].append(step)
+        self._close(step, seconds)
+
+    def failed(self, step: Step, error: ReconcilerError) -> None:
+        kind = _KINDS.get(type(error), "")
+        subject = Span(str(step.address), "subject")
+        self.output.lines([line(Span(" ! failed    ", "danger"), subject, f"  {kind}" if kind else "")])
+        self._close(step, self.clock() - self.since.get(step.address, self.clock()))
+
+    def interrupted(self, running: int) -> None:
+        what = f"waiting for {plural(running, 'running operation')}" if running else "nothing is running"
+        again = (
+            ". Press Ctrl-C again to leave at once; what runs then is settled by the next apply." if running else "."
+        )
+        self.output.lines([BLANK, *paragraph(f"Stopping: {what}{again}", self.output.width)])
+
+    def _close(self, step: Step, seconds: float) -> None:
+        unit = step.address.unit
+        self._open[unit].pop(step.address, None)
+        if not self._open[unit]:
+            del self._open[unit]
+            if over := self._over.pop(unit, []):
+                self.unit_over(unit, over, seconds)
+
+    def unit_over(self, unit: Address, steps: list[Step], seconds: float) -> None:
+        """All steps of a unit are over; `steps` are those that were done."""
+        self.output.lines([_unit_line(unit, steps, seconds)])
+
+
+def _unit_line(unit: Address, steps: list[Step], seconds: float) -> Line:
+    own = next((step.verb for step in steps if step.address == unit), None)
+    verbs = {step.verb for step in steps}
+    symbol, label, style = _PAST[own or (verbs.pop() if len(verbs) == 1 else Verb.UPDATE)]
+    regions = " ".join(f"@{step.address.region}" for step in steps if step.address.region)
+    took = seconds_text(seconds) if seconds >= _LONG_S else ""
+    rest = "  ".join(filter(None, [regions, took]))
+    return line(Span(f" {symbol} {label.ljust(10)}", style), Span(str(unit), "subject"), f"  {rest}" if rest else "")
+
+
+def result_lines(result: ApplyResult, seconds: float, width: int) -> Iterator[Line]:
+    """Each failure once, with its remedy and all that it concerns, what was skipped, and one line of counts."""
+    yield BLANK
+    failures: dict[tuple[str, str], list[Address]] = defaultdict(list)
+    for address, error in result.failed:
+        failures[error.message, error.remedy].append(address)
+    for (message, remedy), addresses in failures.items():
+        yield from _failure(addresses, message, remedy, width)
+    yield from _skipped(result.skipped, width)
+    if result.left:
+        names = _some(result.left)
+        yield from paragraph(f"Left to the journal: {names}. The next apply settles what was begun.", width)
+        yield BLANK
+    head = (
+        Span("Done", "good") if result.complete else Span("Interrupted" if result.interrupted else "Not done", "danger")
+    )
+    yield line(head, ": ", " · ".join([*_result_counts(result), seconds_text(seconds)]))
+    if not result.complete:
+        yield from paragraph("What was done is recorded. Run apply again to do the rest.", width)
+
+
+def _failure(addresses: list[Address], message: str, remedy: str, width: int) -> Iterator[Line]:
+    """A message that begins with the one address it is about says it once."""
+    said = len(addresses) == 1 and message.startswith(f"{addresses[0]} ")
+    named = "" if said else f"{', '.join(map(str, addresses))}: "
+    first, *rest = paragraph(f"failed: {named}{message}", width)
+    yield line(Span("failed:", "danger"), first[1].text.removeprefix("failed:"))
+    yield from rest
+    yield from remedy_lines(remedy, width)
+    yield BLANK
+
+
+def _skipped(skipped: tuple[tuple[Address, Address], ...], width: int) -> Iterator[Line]:
+    causes: dict[Address, list[Address]] = defaultdict(list)
+    for address, because in skipped:
+        causes[because].append(address)
+    for because, addresses in causes.items():
+        yield from paragraph(f"skipped, because {because} failed: {_some(addresses)}", width)
+    if causes:
+        yield BLANK
+
+
+def _some(addresses: list[Address] | tuple[Address, ...]) -> str:
+    """The first few, and how many more."""
+    more = f" and {len(addresses) - _NAMED:,} more" if len(addresses) > _NAMED else ""
+    return ", ".join(str(address) for address in addresses[:_NAMED]) + more
+
+
+def _result_counts(result: ApplyResult) -> Iterator[str]:
+    done: Mapping[Action, int] = result.done
+    yield from (f"{done[action]:,} {past}" for action, past in _DONE.items() if done.get(action))
+    others = {"failed": result.failed, "skipped": result.skipped, "left": result.left}
+    yield from (f"{len(addresses):,} {what}" for what, addresses in others.items() if addresses)

@@ -1,0 +1,109 @@
+"""A plan for people: danger first, what is unchanged only counted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from reconciler.latest import LatestChange
+from reconciler.manifests.address import Address, version_number
+from reconciler.planning.actions import Action
+from reconciler.planning.plan import Plan
+from reconciler.views.terminal.lines import BLANK, Cell, Line, Row, Span, line, table
+from reconciler.views.terminal.units import human_bytes, plural
+from reconciler.views.text.diagnostics import diagnostics_lines
+from reconciler.views.text.heading import Heading, heading_line
+from reconciler.views.text.plan_rows import MOST_ROWS, plan_rows
+
+_NOTHING = "none"
+
+
+def plan_lines(plan: Plan, heading: Heading, width: int, *, verbose: bool = False) -> Iterator[Line]:
+    """All that a plan says, ending with one line of counts."""
+    if plan.warnings:
+        yield from diagnostics_lines(plan.warnings, width)
+        yield BLANK
+    if not plan.changes and plan.applicable:
+        yield _nothing_to_do(plan, heading)
+        return
+    yield heading_line(heading)
+    yield BLANK
+    if plan.errors:
+        yield from diagnostics_lines(plan.errors, width)
+        yield BLANK
+    rows = plan_rows(plan, verbose=verbose)
+    if rows:
+        yield from table(rows, width)
+        yield BLANK
+    latest = latest_rows(plan.latest, verbose=verbose)
+    if latest:
+        yield from table(latest, width)
+        yield BLANK
+    yield line(" ", " · ".join(counts(plan)))
+
+
+def _nothing_to_do(plan: Plan, heading: Heading) -> Line:
+    if plan.options.destroy and not plan.unchanged:
+        what = "nothing is recorded"
+    elif plan.options.targets or plan.options.excludes:
+        what = "all that was asked for is as declared"
+    else:
+        what = f"{plural(plan.unchanged, 'object')} as declared"
+    return line(Span("Nothing to do", "good"), f": {what}, environment {heading.environment}")
+
+
+def counts(plan: Plan) -> Iterator[str]:
+    """`1 create`, `2 blocked`, `812 unchanged`, `8.0 GiB to copy`: what there is of each."""
+    numbers = plan.counts
+    for action in (
+        Action.CREATE,
+        Action.UPDATE,
+        Action.REPLACE,
+        Action.DELETE,
+        Action.ADOPT,
+        Action.RECORD,
+        Action.FORGET,
+    ):
+        if action in numbers:
+            yield f"{numbers[action]:,} {action}"
+    blocked = len(plan.blocked) + len(plan.blocks)
+    stops = {"blocked": blocked, "unknown": len(plan.unreachable), "not possible": len(plan.errors)}
+    yield from (f"{number:,} {what}" for what, number in stops.items() if number)
+    yield f"{plan.unchanged:,} unchanged"
+    size = sum(change.move_bytes for change in plan.changes if not change.block)
+    if size:
+        yield f"{human_bytes(size)} to copy"
+
+
+def latest_rows(changes: Iterable[LatestChange], *, verbose: bool = False) -> list[Row]:
+    """A row for each definition whose `latest` moves; where it goes back or away comes first."""
+    definitions: dict[Address, list[LatestChange]] = defaultdict(list)
+    for change in changes:
+        definitions[change.definition].append(change)
+    rows = sorted((_latest_row(definition, moves) for definition, moves in definitions.items()), key=_worst_first)
+    if len(rows) <= MOST_ROWS or verbose:
+        return rows
+    worse = [row for row in rows if row.style][:MOST_ROWS]
+    others = len(rows) - len(worse)
+    return [*worse, Row(" ", "latest", f"moves in {others:,} definitions (-v shows them)")]
+
+
+def _worst_first(row: Row) -> bool:
+    return not row.style
+
+
+def _latest_row(definition: Address, changes: Iterable[LatestChange]) -> Row:
+    moves: dict[tuple[str | None, str | None], list[str]] = defaultdict(list)
+    for change in changes:
+        moves[change.before, change.after].append(change.region)
+    said = " · ".join(
+        f"{', '.join(regions)} {before or _NOTHING} -> {after or _NOTHING}"
+        for (before, after), regions in sorted(moves.items(), key=lambda item: item[1])
+    )
+    back = any(_goes_back(before, after) for before, after in moves)
+    mark = Cell(said, "goes back" if back else "", "danger" if back else "")
+    return Row("!" if back else " ", "latest", str(definition), [mark], "danger" if back else "")
+
+
+def _goes_back(before: str | None, after: str | None) -> bool:
+    return before is not None and (after is None or version_number(after) < version_number(before))

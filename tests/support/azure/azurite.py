@@ -1,0 +1,36 @@
+"""A blob service of one's own: Azurite on a free port of the loopback interface, gone afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.storage.blob import BlobServiceClient
+from support.paths import ROOT
+
+from reconciler.providers.azure.azurite import ACCOUNT, Azurite
+
+
+@dataclass(frozen=True)
+class RunningAzurite:
+    """A running server; `endpoint` is its development account's URL."""
+
+    endpoint: str
+
+    def client(self) -> BlobServiceClient:
+        """A client that may do everything there; whoever asked for it closes it."""
+        development = BlobServiceClient.from_connection_string("UseDevelopmentStorage=true").credential
+        credential = {"account_name": ACCOUNT, "account_key": development.account_key}
+        return BlobServiceClient(self.endpoint, credential=credential)
+
+
+@contextmanager
+def running_azurite(folder: Path) -> Iterator[RunningAzurite]:
+    """A server for as long as this lasts, its data in `folder`."""
+    server = Azurite(folder, near=[ROOT])
+    try:
+        yield RunningAzurite(server.endpoint())
+    finally:
+        server.close()

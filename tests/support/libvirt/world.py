@@ -1,0 +1,165 @@
+"""A world for the provider contract on hypervisor hosts: two daemons, and on one of them the pools of two regions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from support.libvirt.daemons import POOLS, LibvirtHost
+from support.provider_worlds import Stray
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import canonical_json, digest
+from reconciler.providers.libvirt.provider import create_provider
+from reconciler.providers.libvirt.records.volume_names import VolumeName
+from reconciler.providers.protocol import Provider
+from reconciler.providers.registry import ProviderConfig
+
+LONG_AGO = date(2020, 1, 1)
+
+
+class LibvirtWorld:
+    """Pools of its own on hosts that other worlds use as well. Pools are looked into past libvirt, as directories."""
+
+    def __init__(self, folder: Path, hosts: tuple[LibvirtHost, ...], pool_format: str = "qcow2") -> None:
+        self.folder = folder
+        self.hosts = {"eastus": hosts[0], "westus": hosts[1], "northeurope": hosts[0]}
+        self._format = pool_format
+        unique = uuid4().hex[:8]
+        self.pools = {"eastus": f"a-{unique}", "westus": f"a-{unique}", "northeurope": f"b-{unique}"}
+        self.folders = {region: host.define_pool(self.pools[region]) for region, host in self.hosts.items()}
+        self._providers: list[Provider] = []
+
+    def close(self) -> None:
+        for provider in self._providers:
+            provider.close()
+        for region, host in self.hosts.items():
+            host.virsh("pool-destroy", self.pools[region])
+            host.virsh("pool-undefine", self.pools[region])
+            shutil.rmtree(self.folders[region])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The provider's settings in a project file, but for its type."""
+        regions = {region: {"uri": host.uri, "pool": self.pools[region]} for region, host in self.hosts.items()}
+        return {"regions": regions, "format": self._format}
+
+    def provider(self, settings: Mapping[str, Any] | None = None) -> Provider:
+        """One with these settings, or those of this world."""
+        config = ProviderConfig("default", "libvirt", settings or self.settings, self.folder)
+        self._providers.append(create_provider(config))
+        return self._providers[-1]
+
+    # Sources.
+
+    def image(self, name: str, content: bytes) -> Mapping[str, Any]:
+        path = self.folder / "images" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return {"file": f"images/{name}"}
+
+    def remove_image(self, source: Mapping[str, Any]) -> None:
+        (self.folder / source["file"]).unlink()
+
+    # Looking past the provider.
+
+    def volumes(self, region: Address) -> list[Path]:
+        """The files of a version's OS disk in a region, by name."""
+        stem = "-".join((*region[:3], "os"))
+        return sorted(self.folders[region.region].glob(f"{stem}-2*"))
+
+    def copies(self, region: Address) -> list[bytes]:
+        """An overlay is no copy, nor is what it lies on."""
+        found = self.volumes(region)
+        below = {_backing(path) for path in found}
+        plain = [path for path in found if not _backing(path)]
+        if below != {""}:
+            return []
+        return [self.sectors(path) for path in plain]
+
+    def sectors(self, volume: Path) -> bytes:
+        """What a machine sees on a volume."""
+        raw = self.folder / f"{volume.name}.sectors"
+        form = "qcow2" if volume.read_bytes()[:4] == b"QFI\xfb" else "raw"
+        subprocess.run(["qemu-img", "convert", "-f", form, "-O", "raw", str(volume), str(raw)], check=True)
+        content = raw.read_bytes()
+        raw.unlink()
+        return content
+
+    def objects(self) -> list[str]:
+        return sorted(f"{region}/{path.name}" for region, folder in self.folders.items() for path in folder.iterdir())
+
+    # The hands of others.
+
+    def _sidecar(self, region: str, name: str, value: Any) -> None:
+        text = canonical_json(value)
+        (self.folders[region] / f".reconciler~{name}.000001.json").write_text(f"{text}\n{digest(text)}\n")
+
+    def make_foreign(self, address: Address) -> None:
+        if address.region:
+            name = VolumeName(address.unit, "os", LONG_AGO)
+            (self.folders[address.region] / str(name)).write_bytes(b"theirs".ljust(512, b"\0"))
+            return
+        self._sidecar("eastus", "~".join(part for part in address if part), {"attributes": {"location": "eastus"}})
+
+    def add_stray(self, region: Address) -> Stray:
+        stray = self.folders[region.region] / str(VolumeName(region.unit, "data-7", LONG_AGO))
+        stray.write_bytes(b"mine".ljust(512, b"\0"))
+        return Stray(stray.name, lambda: stray.exists() and stray.read_bytes().startswith(b"mine"))
+
+    def damage(self, region: Address) -> None:
+        with self.volumes(region)[0].open("r+b") as file:
+            at = file.read().index(b"first sector")
+            file.seek(at)
+            file.write(b"F")
+
+    def truncate(self, region: Address) -> None:
+        os.truncate(self.volumes(region)[0], 100)
+
+    def lose(self, region: Address) -> None:
+        self.volumes(region)[0].unlink()
+
+    def leave_unfinished(self, region: Address, lineage: str) -> None:
+        name = str(VolumeName(region.unit, "os", LONG_AGO))
+        (self.folders[region.region] / name).write_bytes(b"half")
+        owner = {"lineage": lineage, "address": str(region)}
+        self._sidecar(region.region, "~".join((*region, "making")), {"owner": owner, "volumes": [name], "machine": ""})
+
+    @contextlib.contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """Both daemons are killed, and started again afterwards."""
+        hosts = {host.name: host for host in self.hosts.values()}.values()
+        for host in hosts:
+            host.kill()
+        try:
+            yield
+        finally:
+            for host in hosts:
+                host.restart()
+
+    @contextlib.contextmanager
+    def failing(self, region: str) -> Iterator[None]:
+        """A directory that cannot be written to stops root as well."""
+        host, target = self.hosts[region], f"{POOLS}/{self.pools[region]}"
+        host.run("mount", "--bind", target, target)
+        host.run("mount", "-o", "remount,bind,ro", target)
+        try:
+            yield
+        finally:
+            host.run("umount", target)
+
+
+def _backing(volume: Path) -> str:
+    """The file that an overlay lies on; empty for what is none."""
+    head = volume.read_bytes()[:4096]
+    if head[:4] != b"QFI\xfb" or len(head) < 104:
+        return ""
+    offset, length = int.from_bytes(head[8:16], "big"), int.from_bytes(head[16:20], "big")
+    return head[offset : offset + length].decode()

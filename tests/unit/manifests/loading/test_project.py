@@ -1,0 +1,140 @@
+"""The project file and its environments."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.manifests.errors import ManifestError
+from reconciler.manifests.loading.project_loading import read_project
+
+FULL = """\
+project: corp-images
+manifests: [manifests, more/*.yaml]
+state: sqlite:///x.db
+provider: {type: local, root: regions, regions: {eastus: [a, b]}}
+providers: {lab: {type: libvirt, hosts: '${values.owner}1'}}
+regionSets: {europe: [North Europe=2, westeurope]}
+values: {owner: platform, tier: a}
+environments:
+  prod:
+    state: postgresql://db/${values.owner}
+    provider: {type: azure, subscription: 0755}
+    values: {tier: b}
+    regionSets: {us: [eastus]}
+    manifests: [prod]
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    def load(text, environment=None):
+        (tmp_path / "reconciler.yaml").write_text(text)
+        return read_project(tmp_path, environment)
+
+    return load
+
+
+@pytest.fixture
+def fault(project):
+    def only(text, environment=None):
+        with pytest.raises(ManifestError) as caught:
+            project(text, environment)
+        (found,) = caught.value.diagnostics
+        return found
+
+    return only
+
+
+def test_a_full_project(project, tmp_path):
+    found = project(FULL)
+    assert (found.name, found.directory, found.environment) == ("corp-images", tmp_path, "default")
+    assert found.manifests == ("manifests", "more/*.yaml")
+    assert found.state == "sqlite:///x.db"
+    assert found.providers["default"].type == "local"
+    assert found.providers["default"].settings == {"root": "regions", "regions": {"eastus": ["a", "b"]}}
+    assert found.providers["lab"].settings == {"hosts": "platform1"}
+    assert found.values == {"owner": "platform", "tier": "a"}
+    assert found.region_sets == {"europe": ("North Europe=2", "westeurope")}
+
+
+def test_an_environment_overrides(project):
+    found = project(FULL, "prod")
+    assert found.environment == "prod"
+    assert found.state == "postgresql://db/platform"
+    assert found.manifests == ("prod",)
+    assert found.providers["default"].type == "azure"
+    assert found.providers["default"].settings == {"subscription": "0755"}
+    assert found.providers["lab"].type == "libvirt"
+    assert found.values == {"owner": "platform", "tier": "b"}
+    assert sorted(found.region_sets) == ["europe", "us"]
+
+
+def test_the_least_project(project):
+    found = project("project: p\nprovider: {type: local}\n")
+    assert found.manifests == ("manifests",)
+    assert found.state == "sqlite:///.reconciler/state.db"
+
+
+def test_the_default_environment_can_be_declared(project):
+    text = "project: p\nprovider: {type: local}\nenvironments: {default: {state: sqlite:///d.db}}\n"
+    assert project(text).state == "sqlite:///d.db"
+    assert project(text, "default").state == "sqlite:///d.db"
+
+
+def test_no_project_file(tmp_path):
+    with pytest.raises(ManifestError, match="reconciler init"):
+        read_project(tmp_path)
+
+
+def test_project_file_is_a_folder(tmp_path):
+    (tmp_path / "reconciler.yaml").mkdir()
+    with pytest.raises(ManifestError, match="is a folder, not a file"):
+        read_project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "remedy", "line"),
+    [
+        ("", "the project file is empty", "project: NAME", 0),
+        ("- a\n", "must be a mapping, not a list", "project: NAME", 1),
+        ("project: p\nprovider: {type: x}\n---\nkind: Gallery\n", "a second document", "files of their own", 4),
+        ("project: p\nprovider: {type: x}\nmanifest: [a]\n", "'manifest' is unknown", "did you mean 'manifests'?", 3),
+        ("provider: {type: x}\n", "project: is missing", "add it", 1),
+        ("project: p\n", "names no provider", "type: local", 1),
+        ("project: p\nprovider: {root: x}\n", "provider.type: is missing", "add it", 2),
+        ("project: p\nprovider: {type: x}\nmanifests: a\n", "must be a list, not a text", "", 3),
+        ("project: p\nprovider: {type: x}\nproviders: {default: {type: y}}\n", "the same thing", "keep one", 1),
+        ("project: p\nprovider: {type: x}\nregionSets: {a: [eastus=1=2]}\n", "is not a target region", "count", 3),
+        ("project: p\nprovider: {type: x}\nregionSets: {a: [eastus=500]}\n", "is not a target region", "range", 3),
+        ("project: p\nprovider: {type: x}\nregionSets: {a: ['@b']}\n", "not the name of a region", "", 3),
+        ("project: p\nprovider: {type: x}\nvalues: {a: [b]}\n", "values.a: must be a text, not a list", "", 3),
+        ("project: p\nprovider: {type: x}\nstate: 'x${values.a}'\n", "no value is called 'a'", "declared values", 3),
+        ("project: a b\nprovider: {type: x}\n", "'a b' is not allowed", "letters", 1),
+        (
+            "project: p\nprovider: {type: x}\nenvironments: {prod: {stat: y}}\n",
+            "environments.prod.stat: the key 'stat' is unknown",
+            "did you mean 'state'?",
+            3,
+        ),
+    ],
+)
+def test_faults(fault, text, says, remedy, line):
+    found = fault(text)
+    assert says in found.summary
+    assert remedy in found.detail
+    assert (found.position.file, found.position.line) == ("reconciler.yaml", line)
+
+
+def test_unknown_environment(fault):
+    found = fault(FULL, "production")
+    assert found.summary == "no environment is called 'production'"
+    assert found.detail == "did you mean 'prod'? declared: default, prod"
+    assert found.position.line == 8
+
+
+def test_secrets_are_not_shown(fault):
+    found = fault("project: p\nprovider: {type: x, password: hunter2, type: y}\n")
+    assert "hunter2" not in str(found)
+    found = fault("project: p\nprovider: {type: x}\nstat: postgresql://me:hunter2@db/x\n")
+    assert "hunter2" not in str(found)
+    assert "me:***@db" in found.line

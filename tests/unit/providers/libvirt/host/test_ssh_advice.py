@@ -1,0 +1,36 @@
+"""What people are told of a host that cannot be reached. The texts are those of OpenSSH 9.2 by way of libvirt 9.0."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.providers.errors import Unavailable
+from reconciler.providers.libvirt.host.ssh_advice import unreachable
+
+CHANGED = """Cannot recv data: @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+Offending ED25519 key in /home/ada/.ssh/known_hosts:2
+Host key verification failed.: Connection reset by peer"""
+UNKNOWN = "Cannot recv data: Host key verification failed.: Connection reset by peer"
+REFUSED = "Cannot recv data: ada@host1: Permission denied (publickey,keyboard-interactive).: Connection reset by peer"
+
+
+@pytest.mark.parametrize(
+    ("told", "message", "remedy"),
+    [
+        (CHANGED, "another host key than the one that ssh knows it by", "ssh-keygen -R host1"),
+        (UNKNOWN, "ssh does not know its host key", "accept it: ssh ada@host1"),
+        (REFUSED, "does not let this user in by ssh", "without asking: ssh ada@host1"),
+        ("Cannot recv data: Connection refused", "host1 cannot be reached: Cannot recv data", "virsh -c"),
+    ],
+)
+def test_what_ssh_would_ask_about_is_told_in_one_sentence(told: str, message: str, remedy: str) -> None:
+    error = unreachable("qemu+ssh://ada@host1/system?no_tty=1", "host1", told)
+    assert isinstance(error, Unavailable)
+    assert message in error.message
+    assert "\n" not in error.message
+    assert remedy in error.remedy
+
+
+def test_another_port_is_asked_at_too() -> None:
+    assert "accept it: ssh ssh://host1:2222" in unreachable("qemu+ssh://host1:2222/system", "host1", UNKNOWN).remedy
