@@ -1,7 +1,7 @@
 """The errors of the whole product start here.
 
 ReconcilerError
-├── ManifestError             what people wrote cannot be used; carries every fault found
+├── ManifestError             what people wrote cannot be used; carries every problem found
 ├── reconciler.state.errors.StateError   the state store refuses
 ├── reconciler.providers.errors.ProviderError   a backend refuses or fails
 └── reconciler.errors.*       planning and applying refuse
@@ -27,7 +27,7 @@ class ReconcilerError(Exception):
 
 
 class ManifestError(ReconcilerError):
-    """Manifests or the project file cannot be used; `diagnostics` holds every fault of the run, in file order."""
+    """Manifests or the project file cannot be used; `diagnostics` holds every problem of the run, in file order."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         super().__init__("\n".join(str(diagnostic) for diagnostic in diagnostics))

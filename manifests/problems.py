@@ -1,4 +1,4 @@
-"""`Fault`: something wrong at a path of a document; its line and column are looked up only when it is told."""
+"""`Problem`: something wrong at a path of a document; its line and column are looked up only when it is told."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.resource import Origin
 
-FaultPath: TypeAlias = tuple[str | int, ...]
+DocumentPath: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Problem:
     """What is wrong, where, and what to do. `position` is set when the place is known without looking."""
 
     origin: Origin
-    path: FaultPath
+    path: DocumentPath
     summary: str
     detail: str = ""
     address: Address | None = None

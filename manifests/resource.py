@@ -20,7 +20,7 @@ class Mutability(StrEnum):
     IN_PLACE = "in place"
     IMMUTABLE = "immutable"
     SHARING = "sharing"  # changes in place, through the provider's sharing operation
-    REQUEST = "request"  # sent along with a write; never compared and never recorded
+    WRITE_FLAG = "write flag"  # sent along with a write; never compared and never recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Resource:
     """One declared node. `canonical` is the canonical JSON of its attributes, `digest` that text's digest.
 
     `references` are the versions its sources name, in order; a source of `DEFINITION/latest` names the definition.
-    `requests` are the names of the flags that are sent along with a write and are no attributes, sorted.
+    `write_flags` are the names of the flags that are sent along with a write and are no attributes, sorted.
     """
 
     address: Address
@@ -96,7 +96,7 @@ class Resource:
     origin: Origin
     lifecycle: Lifecycle = field(default=DEFAULT_LIFECYCLE)
     references: tuple[Address, ...] = ()
-    requests: tuple[str, ...] = ()
+    write_flags: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -107,11 +107,11 @@ class Resource:
         origin: Origin,
         lifecycle: Lifecycle = DEFAULT_LIFECYCLE,
         references: tuple[Address, ...] = (),
-        requests: tuple[str, ...] = (),
+        write_flags: tuple[str, ...] = (),
     ) -> Resource:
         """A Resource with its canonical text and digest taken from `attributes`."""
         text = canonical_json(attributes)
-        return cls(address, provider, text, digest(text), origin, lifecycle, references, requests)
+        return cls(address, provider, text, digest(text), origin, lifecycle, references, write_flags)
 
     @property
     def kind(self) -> Kind:

@@ -41,7 +41,7 @@ class Observed:
 
     `fingerprint` changes whenever the object may have changed. `canonical` is the canonical JSON of its attributes in
     the manifests' vocabulary. `computed` is what the provider worked out (digests, sizes), canonical JSON as well.
-    `faults` says in words what is wrong unless the condition is READY.
+    `defects` says in words what is wrong unless the condition is READY.
     """
 
     address: Address
@@ -50,7 +50,7 @@ class Observed:
     fingerprint: str
     canonical: str
     condition: Condition = Condition.READY
-    faults: tuple[str, ...] = ()
+    defects: tuple[str, ...] = ()
     computed: str = "{}"
 
     @property
@@ -136,15 +136,15 @@ class Step:
     (None for a create). A CREATE that finds our own object, finished or not, makes it what is planned; one that finds
     another's fails with ObjectConflict. A DELETE of what is gone succeeds; it checks the mark at that moment.
 
-    `requests` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`). `makes_room`: a
-    DELETE after which the same name is made anew, so that nothing may keep it taken."""
+    `write_flags` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`).
+    `makes_room`: a DELETE after which the same name is made anew, so that nothing may keep it taken."""
 
     verb: Verb
     address: Address
     planned: Attributes | None = None
     prior: Attributes | None = None
     object_id: str = ""
-    requests: tuple[str, ...] = ()
+    write_flags: tuple[str, ...] = ()
     makes_room: bool = False
 
 

@@ -32,12 +32,12 @@ class DriftSeverity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One object that is not as recorded. `changes` go from recorded to observed; `faults` are sentences."""
+    """One object that is not as recorded. `changes` go from recorded to observed; `defects` are sentences."""
 
     address: Address
     kind: DriftKind
     changes: tuple[AttributeChange, ...] = ()
-    faults: tuple[str, ...] = ()
+    defects: tuple[str, ...] = ()
     object_id: str = ""
 
     @property
@@ -106,10 +106,10 @@ def _drift(record: Record, observed: Observed | None, lineage: str) -> Drift | N
         return Drift(address, DriftKind.MISSING, object_id=record.object_id)
     mark = observed.mark
     if (mark is None or mark.lineage != lineage) and observed.condition is not Condition.DAMAGED:
-        return Drift(address, DriftKind.FOREIGN, faults=observed.faults, object_id=observed.object_id)
+        return Drift(address, DriftKind.FOREIGN, defects=observed.defects, object_id=observed.object_id)
     changes = attribute_changes(record.attributes, observed.attributes, address.kind)
     if observed.condition in (Condition.DAMAGED, Condition.INCOMPLETE):
-        return Drift(address, DriftKind.DAMAGED, changes, observed.faults, observed.object_id)
+        return Drift(address, DriftKind.DAMAGED, changes, observed.defects, observed.object_id)
     return Drift(address, DriftKind.CHANGED, changes, object_id=observed.object_id) if changes else None
 
 
@@ -126,4 +126,4 @@ def _excused(drift: Drift, ignored: tuple[str, ...]) -> bool:
 
 def _unmanaged(strangers: tuple[Observed, ...]) -> Iterator[Drift]:
     for stranger in strangers:
-        yield Drift(stranger.address, DriftKind.UNMANAGED, faults=stranger.faults, object_id=stranger.object_id)
+        yield Drift(stranger.address, DriftKind.UNMANAGED, defects=stranger.defects, object_id=stranger.object_id)

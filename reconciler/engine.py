@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
-from reconciler.manifests.loading.cache import Glance, load
-from reconciler.manifests.loading.cache import glance as look
+from reconciler.manifests.loading.cache import CachedManifest, load
+from reconciler.manifests.loading.cache import find_cached as look
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
 from reconciler.providers.protocol import Provider, Reader
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reconciler.applying.execution import Interrupt
     from reconciler.drift import DriftReport
     from reconciler.graph import ResourceGraph
-    from reconciler.noop_cache import Settled
+    from reconciler.noop_cache import CachedNoOp
     from reconciler.planning.plan import Plan, PlanOptions
     from reconciler.planning.refresh import World
 
@@ -62,7 +62,7 @@ def git_commit(directory: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyOutcome:
+class AppliedPlan:
     """What an apply came to: its plan, and the result, or None when there was nothing to do or it was declined."""
 
     plan: Plan
@@ -80,7 +80,7 @@ class Engine(AbstractContextManager["Engine"]):
     clock: Callable[[], datetime] = utc_now
 
     @cached_property
-    def _glance(self) -> Glance | None:
+    def _cached_manifest(self) -> CachedManifest | None:
         return look(self.directory, self.environment)
 
     @cached_property
@@ -90,7 +90,7 @@ class Engine(AbstractContextManager["Engine"]):
 
     @property
     def project(self) -> Project:
-        return self._glance.project if self._glance else self._loaded[0]
+        return self._cached_manifest.project if self._cached_manifest else self._loaded[0]
 
     @property
     def manifest(self) -> Manifest:
@@ -122,50 +122,50 @@ class Engine(AbstractContextManager["Engine"]):
 
     def plan(self, options: PlanOptions, *, refresh: bool = True) -> Plan:
         """What there is to do. Reads only; an empty plan is remembered in the project's cache."""
-        from reconciler.noop_cache import remember
+        from reconciler.noop_cache import save
         from reconciler.planning.plan import PlanOptions
 
         plain = refresh and options == PlanOptions()
-        if plain and (settled := self._settled_plan(options)):
-            return settled
+        if plain and (cached := self._cached_plan(options)):
+            return cached
         state = self.store.read()
-        memory = self._to_remember(state) if plain else None
+        to_cache = self._to_cache(state) if plain else None
         plan = self._plan(state, options, refresh=refresh)
-        if memory and plan.applicable and not plan.changes:
-            remember(self._settled_path, replace(memory, unchanged=plan.unchanged))
+        if to_cache and plan.applicable and not plan.changes:
+            save(self._noop_path, replace(to_cache, unchanged=plan.unchanged))
         return plan
 
-    def _settled_plan(self, options: PlanOptions) -> Plan | None:
+    def _cached_plan(self, options: PlanOptions) -> Plan | None:
         """The empty plan, if the last one was empty and neither manifests, state, objects nor sources have changed."""
-        from reconciler.noop_cache import key_of, recall, still_settled
+        from reconciler.noop_cache import find, key_of, still_holds
         from reconciler.planning.plan import Plan
 
-        glance = self._glance
-        if glance is None or glance.dated:
+        find_cached = self._cached_manifest
+        if find_cached is None or find_cached.dated:
             return None
         state = self.store.summary()
-        settled = recall(self._settled_path, key_of(glance.stamp, state))
-        if settled is None:
+        cached = find(self._noop_path, key_of(find_cached.stamp, state))
+        if cached is None:
             return None
         self.reporter.stage("refresh")
-        if not still_settled(settled, self.store, self.providers):
+        if not still_holds(cached, self.store, self.providers):
             return None
-        return Plan((), settled.unchanged, (), state.lineage, state.serial, glance.digest, options)
+        return Plan((), cached.unchanged, (), state.lineage, state.serial, find_cached.digest, options)
 
-    def _to_remember(self, state: State) -> Settled | None:
+    def _to_cache(self, state: State) -> CachedNoOp | None:
         """What to remember if the plan turns out empty; nothing where dates or renamed objects must be looked at."""
-        from reconciler.noop_cache import Settled, key_of, source_identities
+        from reconciler.noop_cache import CachedNoOp, key_of, source_identities
 
         loaded = self.manifest.digest
-        glance = look(self.directory, self.environment)
+        find_cached = look(self.directory, self.environment)
         renamed = any(record.named is not None for record in state.records.values())
-        if glance is None or glance.dated or glance.digest != loaded or renamed or not state.records:
+        if find_cached is None or find_cached.dated or find_cached.digest != loaded or renamed or not state.records:
             return None
-        return Settled(key_of(glance.stamp, state), 0, tuple(source_identities(state, self.providers)))
+        return CachedNoOp(key_of(find_cached.stamp, state), 0, tuple(source_identities(state, self.providers)))
 
     @property
-    def _settled_path(self) -> Path:
-        return self.directory / ".reconciler" / "cache" / f"settled-{self.project.environment}.json"
+    def _noop_path(self) -> Path:
+        return self.directory / ".reconciler" / "cache" / f"noop-{self.project.environment}.json"
 
     def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True) -> Plan:
         from reconciler.planning.change_positions import with_positions
@@ -222,22 +222,22 @@ class Engine(AbstractContextManager["Engine"]):
         parallelism: int | None = None,
         refresh: bool = True,
         command: str = "apply",
-    ) -> ApplyOutcome:
+    ) -> AppliedPlan:
         """Plans, asks `approve`, and applies under a lease. When the state has moved on by then, plans and asks again.
 
         Raises: PlanRefused, Unreachable, StateError.
         """
-        self.settle(interrupt)
+        self.recover(interrupt)
         plan = self.plan(options, refresh=refresh)
         if not self._wanted(plan, approve):
-            return ApplyOutcome(plan, declined=bool(plan.changes))
+            return AppliedPlan(plan, declined=bool(plan.changes))
         with self._lease(plan.galleries) as lease:
             state = self.store.read()
             if state.serial != plan.serial:
                 plan, before = self._plan(state, options, refresh=refresh), plan
                 if plan.changes != before.changes and not self._wanted(plan, approve):
-                    return ApplyOutcome(plan, declined=bool(plan.changes))
-            return ApplyOutcome(plan, self._run(plan, state, lease, interrupt, parallelism, command))
+                    return AppliedPlan(plan, declined=bool(plan.changes))
+            return AppliedPlan(plan, self._run(plan, state, lease, interrupt, parallelism, command))
 
     def apply_saved(
         self,
@@ -246,7 +246,7 @@ class Engine(AbstractContextManager["Engine"]):
         *,
         approve: Callable[[Plan], bool] = lambda _: True,
         parallelism: int | None = None,
-    ) -> ApplyOutcome:
+    ) -> AppliedPlan:
         """Asks `approve`, and applies a saved plan, after planning again has shown that it still says the same.
 
         Raises: BadPlanFile, StalePlan, PlanRefused, Unreachable, StateError.
@@ -255,15 +255,15 @@ class Engine(AbstractContextManager["Engine"]):
         from reconciler.planning.plan_file import stale_because
 
         saved = self.load_plan(path)
-        self.settle(interrupt)
+        self.recover(interrupt)
         if not self._wanted(saved, approve):
-            return ApplyOutcome(saved, declined=bool(saved.changes))
+            return AppliedPlan(saved, declined=bool(saved.changes))
         with self._lease(saved.galleries) as lease:
             state = self.store.read()
             differences = stale_because(saved, self._plan(state, saved.options))
             if differences:
                 raise StalePlan(differences)
-            return ApplyOutcome(saved, self._run(saved, state, lease, interrupt, parallelism, "apply"))
+            return AppliedPlan(saved, self._run(saved, state, lease, interrupt, parallelism, "apply"))
 
     def _wanted(self, plan: Plan, approve: Callable[[Plan], bool]) -> bool:
         """Whether there is something to do and it may be done. Raises: Unreachable, PlanRefused."""
@@ -316,17 +316,17 @@ class Engine(AbstractContextManager["Engine"]):
         self.store.write(lease, StateWrite(put_runs=(over,)))
         return result
 
-    def settle(self, interrupt: Interrupt) -> None:
+    def recover(self, interrupt: Interrupt) -> None:
         """Ends what earlier runs left: waits for operations that go on at their provider, and removes what interrupted
         ones left lying about. What came of them, planning reads."""
         state = self.store.read()
         if not state.intents:
             return
-        from reconciler.applying.apply import settle
+        from reconciler.applying.apply import recover
 
         with self._lease(frozenset(address.gallery for address in state.intents)) as lease:
             declared = self.manifest.resources.keys()
-            settle(self.store.read(), self.providers, self.store, lease, self.reporter, interrupt, declared)
+            recover(self.store.read(), self.providers, self.store, lease, self.reporter, interrupt, declared)
 
     def drift(self, *, deep: bool = False) -> DriftReport:
         """What is not as recorded. Reads only, and never waits for a lease."""

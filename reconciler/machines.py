@@ -166,8 +166,8 @@ def _check_ready(provider: Provider, image: Address) -> None:
     if observed is None:
         raise ReconcilerError(f"{image} is gone", "make it again: reconciler apply")
     if observed.condition is not Condition.READY:
-        faults = "; ".join(observed.faults) or observed.condition.value
-        raise ReconcilerError(f"{image} is not ready: {faults}", "repair it: reconciler apply")
+        defects = "; ".join(observed.defects) or observed.condition.value
+        raise ReconcilerError(f"{image} is not ready: {defects}", "repair it: reconciler apply")
 
 
 def _attributes(state: State, address: Address | None) -> Attributes:

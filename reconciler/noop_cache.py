@@ -25,7 +25,7 @@ from reconciler.state.store import StateStore
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class CachedNoOp:
     """A plan without changes: how many resources it found unchanged, and every source by provider with its identity."""
 
     key: str
@@ -38,10 +38,10 @@ def key_of(stamp: str, state: State) -> str:
     return digest(f"{stamp} {state.lineage} {state.serial}")
 
 
-def remember(path: Path, settled: Settled) -> None:
+def save(path: Path, cached: CachedNoOp) -> None:
     """Keeps what there is to know of an empty plan; a folder that cannot be written remembers nothing."""
-    sources = [[provider, dict(source), identity] for provider, source, identity in settled.sources]
-    text = json.dumps({"key": settled.key, "unchanged": settled.unchanged, "sources": sources})
+    sources = [[provider, dict(source), identity] for provider, source, identity in cached.sources]
+    text = json.dumps({"key": cached.key, "unchanged": cached.unchanged, "sources": sources})
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,19 +67,19 @@ def _own_sources(record: Record) -> Iterable[Mapping[str, Any]]:
     return (source for _, source in disk_sources(record.attributes) if "version" not in source)
 
 
-def recall(path: Path, key: str) -> Settled | None:
+def find(path: Path, key: str) -> CachedNoOp | None:
     """What was remembered for this key, or nothing."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["key"] != key:
             return None
         sources = tuple((str(name), source, str(identity)) for name, source, identity in content["sources"])
-        return Settled(key, int(content["unchanged"]), sources)
+        return CachedNoOp(key, int(content["unchanged"]), sources)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def still_settled(settled: Settled, store: StateStore, readers: Mapping[str, Reader]) -> bool:
+def still_holds(cached: CachedNoOp, store: StateStore, readers: Mapping[str, Reader]) -> bool:
     """Whether every object still has its recorded fingerprint and every source its identity; doubt is False."""
     wanted: dict[str, dict[Address, str | None]] = {}
     for address, (provider, fingerprint) in store.fingerprints().items():
@@ -88,7 +88,7 @@ def still_settled(settled: Settled, store: StateStore, readers: Mapping[str, Rea
         return all(
             len(readers[provider].scan(Scope(known)).matching) == len(known) for provider, known in wanted.items()
         ) and all(
-            readers[provider].source_identity(source) == identity for provider, source, identity in settled.sources
+            readers[provider].source_identity(source) == identity for provider, source, identity in cached.sources
         )
     except (ProviderError, KeyError):
         return False

@@ -17,8 +17,8 @@ from reconciler.manifests.kinds.image_version import ImageVersion
 from reconciler.manifests.kinds.moved import Moved
 from reconciler.manifests.kinds.removed import Removed
 from reconciler.manifests.kinds.scalars import shape
-from reconciler.manifests.parsing.schema_problems import raw_address, schema_faults
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.parsing.schema_problems import raw_address, schema_problems
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted, suggestion
 
@@ -39,7 +39,7 @@ class Declared(Generic[M]):
 
 @dataclass(slots=True)
 class Declarations:
-    """What was declared. `broken` are addresses whose documents have faults: they exist, but nobody can look inside."""
+    """What was declared. `broken`: addresses whose documents have problems; they exist, and cannot be looked into."""
 
     galleries: dict[Address, Declared[Gallery]] = field(default_factory=dict)
     definitions: dict[Address, Declared[ImageDefinition]] = field(default_factory=dict)
@@ -62,13 +62,13 @@ class Declarations:
         yield from self.versions.values()
 
 
-def collect(documents: Sequence[Document]) -> tuple[Declarations, list[Fault]]:
-    """The typed documents and every fault of a document by itself, an address declared twice included."""
+def collect(documents: Sequence[Document]) -> tuple[Declarations, list[Problem]]:
+    """The typed documents and every problem of a document by itself, an address declared twice included."""
     found = Declarations()
-    faults: list[Fault] = []
+    problems: list[Problem] = []
     first: dict[str, Origin] = {}
     for document in documents:
-        typed = _typed(document, faults, found.broken)
+        typed = _typed(document, problems, found.broken)
         if isinstance(typed, Moved):
             found.moves.append((typed, document.origin))
         elif isinstance(typed, Removed):
@@ -79,16 +79,18 @@ def collect(documents: Sequence[Document]) -> tuple[Declarations, list[Fault]]:
             if earlier is document.origin:
                 _add(found, address, typed, document.origin)
             else:
-                faults.append(_twice(address, document.origin, earlier))
-    return found, faults
+                problems.append(_twice(address, document.origin, earlier))
+    return found, problems
 
 
-def _typed(document: Document, faults: list[Fault], broken: set[Address]) -> KindModel | None:
+def _typed(document: Document, problems: list[Problem], broken: set[Address]) -> KindModel | None:
     data, origin = document.data, document.origin
     if not isinstance(data, dict):
-        faults.append(Fault(origin, (), f"a document must be a mapping, not {shape(data)}", "begin it with kind: KIND"))
+        problems.append(
+            Problem(origin, (), f"a document must be a mapping, not {shape(data)}", "begin it with kind: KIND")
+        )
         return None
-    model = _model(data, origin, faults)
+    model = _model(data, origin, problems)
     if model is None:
         return None
     try:
@@ -97,22 +99,26 @@ def _typed(document: Document, faults: list[Fault], broken: set[Address]) -> Kin
         address = raw_address(data)
         if address:
             broken.add(address)
-        faults.extend(schema_faults(error, model, origin, address))
+        problems.extend(schema_problems(error, model, origin, address))
         return None
 
 
-def _model(data: Mapping[str, Any], origin: Origin, faults: list[Fault]) -> type[KindModel] | None:
+def _model(data: Mapping[str, Any], origin: Origin, problems: list[Problem]) -> type[KindModel] | None:
     kind = data.get("kind")
     if kind is None:
-        faults.append(Fault(origin, (), "the document has no kind", f"add kind: one of {', '.join(DOCUMENT_KINDS)}"))
+        problems.append(
+            Problem(origin, (), "the document has no kind", f"add kind: one of {', '.join(DOCUMENT_KINDS)}")
+        )
         return None
     if not isinstance(kind, str):
-        faults.append(
-            Fault(origin, ("kind",), f"kind must be a word, not {shape(kind)}", suggestion("", DOCUMENT_KINDS))
+        problems.append(
+            Problem(origin, ("kind",), f"kind must be a word, not {shape(kind)}", suggestion("", DOCUMENT_KINDS))
         )
         return None
     if kind not in DOCUMENT_KINDS:
-        faults.append(Fault(origin, ("kind",), f"the kind {quoted(kind)} is unknown", suggestion(kind, DOCUMENT_KINDS)))
+        problems.append(
+            Problem(origin, ("kind",), f"the kind {quoted(kind)} is unknown", suggestion(kind, DOCUMENT_KINDS))
+        )
         return None
     return DOCUMENT_KINDS[kind]
 
@@ -136,8 +142,8 @@ def _add(found: Declarations, address: Address, document: KindModel, origin: Ori
         found.galleries[address] = Declared(address, document, origin)
 
 
-def _twice(address: Address, origin: Origin, earlier: Origin) -> Fault:
-    return Fault(
+def _twice(address: Address, origin: Origin, earlier: Origin) -> Problem:
+    return Problem(
         origin,
         ("name",),
         f"{address} is declared twice",

@@ -14,7 +14,7 @@ from reconciler.manifests.kinds.gallery import Gallery
 from reconciler.manifests.kinds.image_definition import ImageDefinition
 from reconciler.manifests.kinds.image_version import DiskSource, ImageVersion, Source, VersionSettings
 from reconciler.manifests.kinds.target_region import Encryption, TargetRegion
-from reconciler.manifests.problems import Fault, FaultPath
+from reconciler.manifests.problems import DocumentPath, Problem
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted, suggestion
 
@@ -36,7 +36,7 @@ class DesiredRegion:
     encryption: Encryption | None
     entry: TargetRegion
     origin: Origin
-    path: FaultPath
+    path: DocumentPath
 
     def attributes(self) -> dict[str, Any]:
         """The canonical attributes of the node."""
@@ -63,7 +63,7 @@ class DesiredVersion:
     def address(self) -> Address:
         return self.declared.address
 
-    def place(self, name: str) -> tuple[Origin, FaultPath]:
+    def place(self, name: str) -> tuple[Origin, DocumentPath]:
         """Where the setting `name` (Python's spelling) was written: in the version, or in the definition's defaults."""
         alias = VersionSettings.model_fields[name].alias or name
         defaults = self.definition.document.version_defaults
@@ -87,10 +87,10 @@ def desired_version(
     definition: Declared[ImageDefinition],
     gallery: Declared[Gallery],
     region_sets: RegionSets,
-    faults: list[Fault],
+    problems: list[Problem],
 ) -> DesiredVersion | None:
-    """The version with everything inherited; None, and a Fault in `faults`, when it names an unknown region set."""
-    settings = _settle(declared.document, definition.document.version_defaults)
+    """The version with everything inherited; None, and a Problem in `problems`, when it names an unknown region set."""
+    settings = _inherit(declared.document, definition.document.version_defaults)
     location = settings.get("location") or gallery.document.location
     entries = settings.get("target_regions")
     if entries is None:
@@ -99,10 +99,10 @@ def desired_version(
         return DesiredVersion(declared, definition, gallery, settings, location, (home,))
     own = declared.document.target_regions is not None
     origin = declared.origin if own else definition.origin
-    path: FaultPath = ("targetRegions",) if own else ("versionDefaults", "targetRegions")
-    before = len(faults)
-    regions = tuple(_regions(entries, settings, region_sets, origin, path, faults))
-    if len(faults) > before:
+    path: DocumentPath = ("targetRegions",) if own else ("versionDefaults", "targetRegions")
+    before = len(problems)
+    regions = tuple(_regions(entries, settings, region_sets, origin, path, problems))
+    if len(problems) > before:
         return None
     return DesiredVersion(declared, definition, gallery, settings, location, regions)
 
@@ -117,7 +117,7 @@ def canonical_source(source: DiskSource, folder: str) -> dict[str, Any]:
     return canonical(source)
 
 
-def _settle(document: ImageVersion, defaults: VersionSettings | None) -> dict[str, Any]:
+def _inherit(document: ImageVersion, defaults: VersionSettings | None) -> dict[str, Any]:
     own = {name: value for name, value in document.__dict__.items() if value is not None}
     if defaults is None:
         return _MATERIALISED | own
@@ -133,8 +133,8 @@ def _regions(
     settings: Mapping[str, Any],
     region_sets: RegionSets,
     origin: Origin,
-    path: FaultPath,
-    faults: list[Fault],
+    path: DocumentPath,
+    problems: list[Problem],
 ) -> Iterator[DesiredRegion]:
     for index, entry in enumerate(entries):
         here = (*path, index)
@@ -143,14 +143,14 @@ def _regions(
             continue
         members = region_sets.get(entry.name[1:])
         if members is None:
-            faults.append(_unknown_set(entry.name[1:], region_sets, origin, here))
+            problems.append(_unknown_set(entry.name[1:], region_sets, origin, here))
             continue
         for member in members:
             yield _region(entry, member, settings, origin, here)
 
 
 def _region(
-    entry: TargetRegion, member: TargetRegion, settings: Mapping[str, Any], origin: Origin, path: FaultPath
+    entry: TargetRegion, member: TargetRegion, settings: Mapping[str, Any], origin: Origin, path: DocumentPath
 ) -> DesiredRegion:
     """`entry` is what stands in the list; `member` the same, or one region of the set it names."""
     replicas = entry.replicas or member.replicas or settings["replica_count"]
@@ -169,6 +169,6 @@ def _region(
     )
 
 
-def _unknown_set(name: str, region_sets: RegionSets, origin: Origin, path: FaultPath) -> Fault:
+def _unknown_set(name: str, region_sets: RegionSets, origin: Origin, path: DocumentPath) -> Problem:
     remedy = suggestion(name, sorted(region_sets), label="declared in reconciler.yaml")
-    return Fault(origin, path, f"no region set is called {quoted(name)}", remedy)
+    return Problem(origin, path, f"no region set is called {quoted(name)}", remedy)

@@ -109,7 +109,7 @@ def attribute_fields(model: type[Model]) -> Iterator[tuple[str, str, FieldInfo]]
             continue
         if below is not None and issubclass(below, KindModel):
             continue  # its entries are nodes of their own
-        if rule is None or rule.mutability is not Mutability.REQUEST:
+        if rule is None or rule.mutability is not Mutability.WRITE_FLAG:
             yield name, field.alias or name, field
 
 
@@ -130,16 +130,18 @@ def canonical_values(model: type[Model], values: Mapping[str, Any]) -> dict[str,
     return found
 
 
-def requests(document: Model) -> tuple[str, ...]:
+def write_flags(document: Model) -> tuple[str, ...]:
     """The names of the flags that go along with a write and are set, sorted."""
-    asked = [name for name, value in document.__dict__.items() if value is True and _is_request(type(document), name)]
+    asked = [
+        name for name, value in document.__dict__.items() if value is True and _is_write_flag(type(document), name)
+    ]
     return tuple(sorted(type(document).model_fields[name].alias or name for name in asked))
 
 
 @cache
-def _is_request(model: type[Model], name: str) -> bool:
+def _is_write_flag(model: type[Model], name: str) -> bool:
     rule = rule_of(model.model_fields[name])
-    return rule is not None and rule.mutability is Mutability.REQUEST
+    return rule is not None and rule.mutability is Mutability.WRITE_FLAG
 
 
 @cache

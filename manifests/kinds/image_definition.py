@@ -183,7 +183,7 @@ class ImageDefinition(KindModel):
     allow_update_image: Annotated[
         bool | None,
         Flag(),
-        Rule(Mutability.REQUEST, source=ARM_API),
+        Rule(Mutability.WRITE_FLAG, source=ARM_API),
         Field(description="Sent with a write, so that features may change in place; never compared."),
     ] = None
     tags: Annotated[

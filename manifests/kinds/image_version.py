@@ -275,7 +275,7 @@ class ImageVersion(VersionSettings):
     restore: Annotated[
         bool | None,
         Flag(),
-        Rule(Mutability.REQUEST, source=ARM_API),
+        Rule(Mutability.WRITE_FLAG, source=ARM_API),
         Field(description="Bring back a soft-deleted version of that name, if there is one; never compared."),
     ] = None
     lifecycle: Annotated[

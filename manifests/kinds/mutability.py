@@ -64,7 +64,7 @@ def attribute_names(kind: Kind) -> tuple[str, ...]:
     return tuple(
         field.alias or name
         for name, field in MODELS[kind].model_fields.items()
-        if (rule := rule_of(field)) and rule.mutability is not Mutability.REQUEST
+        if (rule := rule_of(field)) and rule.mutability is not Mutability.WRITE_FLAG
     )
 
 

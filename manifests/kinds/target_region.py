@@ -139,7 +139,7 @@ def parse_shorthand(text: str) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def _from_shorthand(text: str) -> TargetRegion | dict[str, str]:
-    """The finished entry; a mapping when it has faults, which are then told with their place."""
+    """The finished entry; a mapping when it has problems, which are then told with their place."""
     entry = parse_shorthand(text)
     try:
         return TargetRegion.model_validate(entry)

@@ -44,7 +44,7 @@ class _Hit:
 def load(directory: Path, environment: str | None = None) -> tuple[Project, Manifest]:
     """The project and everything its manifests declare; from the cache when nothing has changed.
 
-    Raises: ManifestError with every fault found.
+    Raises: ManifestError with every problem found.
     """
     hit = _find(directory, environment)
     found = hit and _decoded(hit, directory)
@@ -52,7 +52,7 @@ def load(directory: Path, environment: str | None = None) -> tuple[Project, Mani
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class CachedManifest:
     """What is known of unchanged manifests without decoding them: the project, their digest, whether any has an end of
     life, and `stamp`, a text that only these very inputs on this very machine have."""
 
@@ -62,7 +62,7 @@ class Glance:
     stamp: str
 
 
-def glance(directory: Path, environment: str | None = None) -> Glance | None:
+def find_cached(directory: Path, environment: str | None = None) -> CachedManifest | None:
     """What was loaded before, when nothing has changed since; None when it must be loaded.
 
     Reads the files to compare them, and decodes nothing.
@@ -73,7 +73,9 @@ def glance(directory: Path, environment: str | None = None) -> Glance | None:
     header = hit.header
     try:
         project = decode_project(header["settings"], directory)
-        return Glance(project, str(header["digest"]), bool(header["dated"]), digest(json.dumps(header, sort_keys=True)))
+        return CachedManifest(
+            project, str(header["digest"]), bool(header["dated"]), digest(json.dumps(header, sort_keys=True))
+        )
     except _UNUSABLE:
         return None
 
@@ -85,9 +87,9 @@ def _find(directory: Path, environment: str | None) -> _Hit | None:
             header = json.loads(file.readline())
         if header["program"] != _program() or header["project"] != _project_stamp(directory):
             return None
-        names, faults = manifest_files(directory, tuple(header["patterns"]))
+        names, problems = manifest_files(directory, tuple(header["patterns"]))
         files = header["files"]
-        if faults or names != [name for name, _ in files]:
+        if problems or names != [name for name, _ in files]:
             return None
         unchanged = all(_sha256(read_file(directory / name)) == sha for name, sha in files)
     except (*_UNUSABLE, Refusal, RecursionError):

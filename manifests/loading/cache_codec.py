@@ -48,7 +48,7 @@ def encode_manifest(manifest: Manifest) -> dict[str, Any]:
         rows.append(
             [
                 *(names, words.number(resource.provider), text, file, resource.origin.line, lifecycle),
-                *(references, resource.requests, []),
+                *(references, resource.write_flags, []),
             ]
         )
     return {
@@ -87,7 +87,7 @@ def _resources(data: Mapping[str, Any]) -> dict[Address, Resource]:
     lifecycles = [_decode_lifecycle(lifecycle) for lifecycle in data["lifecycles"]]
     lifecycles[0] = DEFAULT_LIFECYCLE
     found: dict[Address, Resource] = {}
-    for names, provider_number, text, file, line, lifecycle, references, requests, regions in data["rows"]:
+    for names, provider_number, text, file, line, lifecycle, references, write_flags, regions in data["rows"]:
         gallery, definition, version = words[names[0]], words[names[1]], words[names[2]]
         provider, origin = words[provider_number], Origin(words[file], line)
         address = Address(gallery, definition, version)
@@ -100,7 +100,7 @@ def _resources(data: Mapping[str, Any]) -> dict[Address, Resource]:
             origin,
             lifecycles[lifecycle],
             tuple(map(Address.parse, references)) if references else (),
-            tuple(requests),
+            tuple(write_flags),
         )
         for index in range(0, len(regions), 3):
             address = Address(gallery, definition, version, words[regions[index]])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.declarations.declared import Declarations, Declared, collect
 from reconciler.manifests.declarations.inheritance import DesiredRegion, DesiredVersion, RegionSets, desired_version
-from reconciler.manifests.kinds.base import KindModel, canonical, requests
+from reconciler.manifests.kinds.base import KindModel, canonical, write_flags
 from reconciler.manifests.kinds.gallery import Gallery
 from reconciler.manifests.kinds.image_definition import ImageDefinition
 from reconciler.manifests.kinds.lifecycle import LifecycleEntry
@@ -19,7 +19,7 @@ from reconciler.manifests.kinds.mutability import attribute_names
 from reconciler.manifests.kinds.target_region import TargetRegion, parse_shorthand
 from reconciler.manifests.loading.end_of_life import end_of_life_dates, end_of_life_warnings
 from reconciler.manifests.manifest import Manifest, Move, Removal
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.project import DEFAULT_PROVIDER, Project
 from reconciler.manifests.resource import DEFAULT_LIFECYCLE, Lifecycle, Resource
 from reconciler.manifests.validation import Desired, check
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 _REGION_ATTRIBUTES = attribute_names(Kind.TARGET_REGION)
 
 
-def lower(project: Project, documents: Sequence[Document]) -> tuple[Manifest, list[Fault]]:
-    """What the documents declare, and every fault of the schema and of the rules between documents.
+def lower(project: Project, documents: Sequence[Document]) -> tuple[Manifest, list[Problem]]:
+    """What the documents declare, and every problem of the schema and of the rules between documents.
 
-    The Manifest is only worth something when there are no faults.
+    The Manifest is only worth something when there are no problems.
     """
-    declarations, faults = collect(documents)
-    versions = _versions(declarations, _region_sets(project), faults)
-    faults += check(Desired(project, declarations, versions))
-    if faults:
-        return Manifest({}, ""), _without_repeats(faults)
+    declarations, problems = collect(documents)
+    versions = _versions(declarations, _region_sets(project), problems)
+    problems += check(Desired(project, declarations, versions))
+    if problems:
+        return Manifest({}, ""), _without_repeats(problems)
     resources = _resources(declarations, versions)
     moves = tuple(Move(moved.source, moved.target, origin) for moved, origin in declarations.moves)
     moves = tuple(sorted(moves, key=lambda move: move.source.sort_key))
@@ -60,7 +60,7 @@ def manifest_digest(resources: Iterable[Resource], moves: Sequence[Move], remova
                 resource.provider,
                 resource.digest,
                 _lifecycle_text(resource.lifecycle),
-                *resource.requests,
+                *resource.write_flags,
             )
         )
         for resource in resources
@@ -82,7 +82,7 @@ def _region_sets(project: Project) -> RegionSets:
 
 
 def _versions(
-    declarations: Declarations, region_sets: RegionSets, faults: list[Fault]
+    declarations: Declarations, region_sets: RegionSets, problems: list[Problem]
 ) -> dict[Address, DesiredVersion]:
     """The versions whose definition, gallery and region sets are declared and sound."""
     found = {}
@@ -90,7 +90,7 @@ def _versions(
         definition = declarations.definitions.get(Address(address.gallery, address.definition))
         gallery = declarations.galleries.get(Address(address.gallery))
         if definition is not None and gallery is not None:
-            version = desired_version(declared, definition, gallery, region_sets, faults)
+            version = desired_version(declared, definition, gallery, region_sets, problems)
             if version is not None:
                 found[address] = version
     return found
@@ -127,7 +127,7 @@ def _container(declared: Declared[KindModel], gallery: Gallery, provider: str) -
         attributes,
         declared.origin,
         _lifecycle(lifecycle),
-        requests=requests(document),
+        write_flags=write_flags(document),
     )
 
 
@@ -143,7 +143,7 @@ def _version_nodes(
         declared.origin,
         _own_part(lifecycle),
         _references(version),
-        requests(declared.document),
+        write_flags(declared.document),
     )
     gallery, definition, number, _ = declared.address
     for region in sorted(version.regions, key=lambda region: region.name):
@@ -212,6 +212,6 @@ def _with_paths(lifecycle: Lifecycle, here: Callable[[str], str]) -> Lifecycle:
     )
 
 
-def _without_repeats(faults: Iterable[Fault]) -> list[Fault]:
-    """Each fault once: what is wrong in a definition's defaults shows up in every version."""
-    return list({(fault.origin, fault.path, fault.summary): fault for fault in faults}.values())
+def _without_repeats(problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once: what is wrong in a definition's defaults shows up in every version."""
+    return list({(problem.origin, problem.path, problem.summary): problem for problem in problems}.values())

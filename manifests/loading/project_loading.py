@@ -16,8 +16,8 @@ from reconciler.manifests.parsing.document_files import load_documents
 from reconciler.manifests.parsing.documents import Document, replace_values
 from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, read_file
 from reconciler.manifests.parsing.problem_reports import refuse
-from reconciler.manifests.parsing.schema_problems import schema_faults
-from reconciler.manifests.problems import Fault, FaultPath, Refusal
+from reconciler.manifests.parsing.schema_problems import schema_problems
+from reconciler.manifests.problems import DocumentPath, Problem, Refusal
 from reconciler.manifests.project import (
     DEFAULT_ENVIRONMENT,
     DEFAULT_MANIFESTS,
@@ -37,9 +37,9 @@ def read_project(directory: Path, environment: str | None = None) -> Project:
 
 def project_of(directory: Path, content: bytes, environment: str | None) -> Project:
     """The project that the bytes of a project file describe. Raises: ManifestError."""
-    documents, faults = load_documents([SourceFile(PROJECT_FILE, content)], None)
-    if faults:
-        refuse(directory, faults)
+    documents, problems = load_documents([SourceFile(PROJECT_FILE, content)], None)
+    if problems:
+        refuse(directory, problems)
     document, file = _typed(directory, documents)
     chosen = _environment(directory, document.origin, file, environment)
     return _merged(directory, document.origin, file, chosen, environment or DEFAULT_ENVIRONMENT)
@@ -59,20 +59,20 @@ def _content(directory: Path) -> bytes:
     try:
         return read_file(path)
     except Refusal as refusal:
-        fault = error(refusal.summary, refusal.detail, position=Position(PROJECT_FILE))
-        raise ManifestError([fault]) from refusal
+        problem = error(refusal.summary, refusal.detail, position=Position(PROJECT_FILE))
+        raise ManifestError([problem]) from refusal
 
 
 def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, ProjectFile]:
     example = "write at least: project: NAME and provider: {type: local, root: regions}"
     if not documents:
-        refuse(directory, [Fault(Origin(PROJECT_FILE, 0), (), "the project file is empty", example)])
+        refuse(directory, [Problem(Origin(PROJECT_FILE, 0), (), "the project file is empty", example)])
     document = documents[0]
     if len(documents) > 1:
         refuse(
             directory,
             [
-                Fault(
+                Problem(
                     documents[1].origin,
                     (),
                     "a second document in the project file",
@@ -83,12 +83,12 @@ def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, Pr
     if not isinstance(document.data, dict):
         refuse(
             directory,
-            [Fault(document.origin, (), f"the project file must be a mapping, not {shape(document.data)}", example)],
+            [Problem(document.origin, (), f"the project file must be a mapping, not {shape(document.data)}", example)],
         )
     try:
         file = ProjectFile.model_validate(document.data)
     except ValidationError as cause:
-        refuse(directory, schema_faults(cause, ProjectFile, document.origin, None))
+        refuse(directory, schema_problems(cause, ProjectFile, document.origin, None))
     return document, file
 
 
@@ -96,7 +96,7 @@ def _environment(directory: Path, origin: Origin, file: ProjectFile, name: str |
     known = file.environments or {}
     if name is not None and name != DEFAULT_ENVIRONMENT and name not in known:
         remedy = suggestion(name, sorted({*known, DEFAULT_ENVIRONMENT}), label="declared")
-        refuse(directory, [Fault(origin, ("environments",), f"no environment is called {quoted(name)}", remedy)])
+        refuse(directory, [Problem(origin, ("environments",), f"no environment is called {quoted(name)}", remedy)])
     return known.get(name or DEFAULT_ENVIRONMENT)
 
 
@@ -109,7 +109,7 @@ def _merged(
     replacing = _Replacing(origin, values)
     if not providers:
         remedy = "add provider: {type: local, root: regions}, or another backend"
-        replacing.faults.append(Fault(origin, (), "the project names no provider", remedy))
+        replacing.problems.append(Problem(origin, (), "the project names no provider", remedy))
     project = Project(
         name=file.project,
         directory=directory,
@@ -127,8 +127,8 @@ def _merged(
             key: tuple(members) for key, members in ((file.region_sets or {}) | (over.region_sets or {})).items()
         },
     )
-    if replacing.faults:
-        refuse(directory, replacing.faults)
+    if replacing.problems:
+        refuse(directory, replacing.problems)
     return project
 
 
@@ -143,16 +143,16 @@ class _Replacing:
     def __init__(self, origin: Origin, values: Mapping[str, str]) -> None:
         self.origin = origin
         self.values = values
-        self.faults: list[Fault] = []
+        self.problems: list[Problem] = []
 
-    def text(self, text: str, path: FaultPath) -> str:
+    def text(self, text: str, path: DocumentPath) -> str:
         try:
             return replace_values(text, self.values)
         except Refusal as refusal:
-            self.faults.append(Fault(self.origin, path, refusal.summary, refusal.detail))
+            self.problems.append(Problem(self.origin, path, refusal.summary, refusal.detail))
             return text
 
-    def every(self, value: Any, path: FaultPath) -> Any:
+    def every(self, value: Any, path: DocumentPath) -> Any:
         """`value` with every text in it replaced."""
         if isinstance(value, str):
             return self.text(value, path)

@@ -8,22 +8,22 @@ from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.parsing.documents import Document, build_documents
 from reconciler.manifests.parsing.events import BadEncoding, decode
 from reconciler.manifests.parsing.files import SourceFile
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.resource import Origin
 
 
-def load_documents(files: list[SourceFile], values: Mapping[str, str] | None) -> tuple[list[Document], list[Fault]]:
+def load_documents(files: list[SourceFile], values: Mapping[str, str] | None) -> tuple[list[Document], list[Problem]]:
     """The documents of `files` in order, and what is wrong with the YAML itself."""
     documents: list[Document] = []
-    faults: list[Fault] = []
+    problems: list[Problem] = []
     for file in files:
         try:
             text = decode(file.content)
         except BadEncoding as cause:
             position = Position(file.name, cause.line, cause.column)
-            faults.append(Fault(Origin(file.name, cause.line), (), cause.summary, cause.detail, position=position))
+            problems.append(Problem(Origin(file.name, cause.line), (), cause.summary, cause.detail, position=position))
             continue
         found, wrong = build_documents(file.name, text, values)
         documents += found
-        faults += wrong
-    return documents, faults
+        problems += wrong
+    return documents, problems

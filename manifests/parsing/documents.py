@@ -20,7 +20,7 @@ from reconciler.manifests.parsing.events import (
     event_source,
     explain,
 )
-from reconciler.manifests.problems import Fault, Refusal
+from reconciler.manifests.problems import Problem, Refusal
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted, suggestion
 
@@ -43,8 +43,8 @@ class _Stop(Exception):
     """The rest of the file is not worth reading."""
 
 
-def build_documents(name: str, text: str, values: Mapping[str, str] | None) -> tuple[list[Document], list[Fault]]:
-    """The documents of the file `name`, empty ones left out, and every fault found on the way.
+def build_documents(name: str, text: str, values: Mapping[str, str] | None) -> tuple[list[Document], list[Problem]]:
+    """The documents of the file `name`, empty ones left out, and every problem found on the way.
 
     `${values.NAME}` is replaced from `values`; with None texts stay as they are.
     """
@@ -55,8 +55,8 @@ def build_documents(name: str, text: str, values: Mapping[str, str] | None) -> t
         pass
     except YAMLError as cause:
         summary, detail, line, column = explain(cause, text)
-        builder.faults.append(Fault(Origin(name, line), (), summary, detail, position=Position(name, line, column)))
-    return builder.documents, builder.faults
+        builder.problems.append(Problem(Origin(name, line), (), summary, detail, position=Position(name, line, column)))
+    return builder.documents, builder.problems
 
 
 def replace_values(text: str, values: Mapping[str, str]) -> str:
@@ -79,14 +79,14 @@ def replace_values(text: str, values: Mapping[str, str]) -> str:
 
 
 class _Builder:
-    """Reads the events of one file; `documents` and `faults` are the result."""
+    """Reads the events of one file; `documents` and `problems` are the result."""
 
     def __init__(self, name: str, text: str, values: Mapping[str, str] | None) -> None:
         self.name = name
         self.next: Callable[[], Any] = event_source(text)
         self.values = values
         self.documents: list[Document] = []
-        self.faults: list[Fault] = []
+        self.problems: list[Problem] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.expanded = 0
 
@@ -107,13 +107,13 @@ class _Builder:
         if type(event) is AliasEvent:
             return self.alias(event)
         if event.tag is not None:
-            self.fault(
+            self.problem(
                 event, f"the tag {quoted(event.tag)} is not understood", "remove it: the schema decides the types"
             )
         if type(event) is ScalarEvent:
             value: Any = self.scalar(event)
         elif depth >= DEEPEST:
-            self.fault(
+            self.problem(
                 event, f"is nested more than {DEEPEST} levels deep", "no manifest needs that: remove some levels"
             )
             raise _Stop
@@ -137,7 +137,9 @@ class _Builder:
             if key is None:
                 continue
             if key in found:
-                self.fault(event, f"the key {quoted(key)} stands here twice", "keep one of the two: neither would win")
+                self.problem(
+                    event, f"the key {quoted(key)} stands here twice", "keep one of the two: neither would win"
+                )
                 continue
             found[key] = value
             if value is None:
@@ -150,14 +152,14 @@ class _Builder:
         """The text of a key, or None when it cannot be one."""
         if type(event) is not ScalarEvent:
             self.node(event, depth)
-            self.fault(event, "a key must be a plain text", "write NAME: VALUE")
+            self.problem(event, "a key must be a plain text", "write NAME: VALUE")
             return None
         if event.value == "<<" and event.implicit[0]:
-            self.fault(event, "merge keys (<<) are not understood", "write the keys out, or use versionDefaults")
+            self.problem(event, "merge keys (<<) are not understood", "write the keys out, or use versionDefaults")
             return None
         key: str = event.value
         if event.tag is not None or event.anchor is not None or "${" in key or not key.isprintable():
-            self.fault(
+            self.problem(
                 event, f"the key {quoted(key)} must be a plain text", "no tags, anchors, values or control characters"
             )
             return None
@@ -176,23 +178,23 @@ class _Builder:
         if event.implicit[0] and text in _NULLS:
             return None
         if not text.isprintable() and _unusable(text):
-            self.fault(event, f"{quoted(text)} holds characters that cannot be used", "remove the control characters")
+            self.problem(event, f"{quoted(text)} holds characters that cannot be used", "remove the control characters")
             return ""
         if "${" in text and self.values is not None:
             try:
                 return replace_values(text, self.values)
             except Refusal as refusal:
-                self.fault(event, refusal.summary, refusal.detail)
+                self.problem(event, refusal.summary, refusal.detail)
         return text
 
     def alias(self, event: Any) -> Any:
         if event.anchor not in self.anchors:
-            self.fault(event, f"nothing is anchored as '&{event.anchor}'", "an alias needs an anchor before it")
+            self.problem(event, f"nothing is anchored as '&{event.anchor}'", "an alias needs an anchor before it")
             return None
         value, size = self.anchors[event.anchor]
         self.expanded += size
         if self.expanded > ALIAS_BUDGET:
-            self.fault(
+            self.problem(
                 event,
                 "the aliases of this file stand for too much",
                 f"together they may repeat {ALIAS_BUDGET:,} values: write the repeated parts out",
@@ -200,12 +202,12 @@ class _Builder:
             raise _Stop
         return value
 
-    def fault(self, event: Any, summary: str, detail: str) -> None:
+    def problem(self, event: Any, summary: str, detail: str) -> None:
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
-        self.faults.append(
-            Fault(Origin(self.name, line), (), summary, detail, position=Position(self.name, line, column))
+        self.problems.append(
+            Problem(Origin(self.name, line), (), summary, detail, position=Position(self.name, line, column))
         )
-        if len(self.faults) >= FAULTS_PER_FILE:
+        if len(self.problems) >= FAULTS_PER_FILE:
             raise _Stop
 
 

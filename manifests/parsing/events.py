@@ -77,17 +77,17 @@ class BadEncoding(Refusal):
         self.column = column
 
 
-def explain(fault: YAMLError, text: str) -> tuple[str, str, int, int]:
+def explain(problem: YAMLError, text: str) -> tuple[str, str, int, int]:
     """What the parser complains about: summary, what to do, line and column from 1 (0 when it does not say)."""
-    if isinstance(fault, MarkedYAMLError):
-        mark = fault.problem_mark or fault.context_mark
+    if isinstance(problem, MarkedYAMLError):
+        mark = problem.problem_mark or problem.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        context = f"{fault.context}: " if fault.context else ""
-        return f"is not valid YAML: {context}{fault.problem}", _advice(str(fault.problem), text, line), line, column
-    offset = min(max(getattr(fault, "position", 0), 0), len(text))
+        context = f"{problem.context}: " if problem.context else ""
+        return f"is not valid YAML: {context}{problem.problem}", _advice(str(problem.problem), text, line), line, column
+    offset = min(max(getattr(problem, "position", 0), 0), len(text))
     line = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
-    reason = getattr(fault, "reason", "it cannot be read")
+    reason = getattr(problem, "reason", "it cannot be read")
     return f"is not valid YAML: {reason}", "only text belongs into a manifest: is it a binary file?", line, column
 
 

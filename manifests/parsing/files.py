@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.manifests.problems import Fault, Refusal
+from reconciler.manifests.problems import Problem, Refusal
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted
 
@@ -31,30 +31,30 @@ class SourceFile:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def manifest_files(directory: Path, patterns: tuple[str, ...]) -> tuple[list[str], list[Fault]]:
+def manifest_files(directory: Path, patterns: tuple[str, ...]) -> tuple[list[str], list[Problem]]:
     """The names of the manifest files that `patterns` (files, folders, globs) find, sorted, and what was wrong."""
     names: set[str] = set()
-    faults = []
+    problems = []
     for index, pattern in enumerate(patterns):
         try:
             names.update(_matches(directory, pattern))
         except Refusal as refusal:
-            faults.append(
-                Fault(Origin(PROJECT_FILE, 0), ("manifests", index), f"manifests: {refusal.summary}", refusal.detail)
+            problems.append(
+                Problem(Origin(PROJECT_FILE, 0), ("manifests", index), f"manifests: {refusal.summary}", refusal.detail)
             )
     names.discard(PROJECT_FILE)
-    return sorted(names), faults
+    return sorted(names), problems
 
 
-def read_files(directory: Path, names: list[str]) -> tuple[list[SourceFile], list[Fault]]:
-    """Every file that can be read, in order, and a Fault for each that cannot."""
-    files, faults = [], []
+def read_files(directory: Path, names: list[str]) -> tuple[list[SourceFile], list[Problem]]:
+    """Every file that can be read, in order, and a Problem for each that cannot."""
+    files, problems = [], []
     for name in names:
         try:
             files.append(SourceFile(name, read_file(directory / name)))
         except Refusal as refusal:
-            faults.append(Fault(Origin(name, 0), (), refusal.summary, refusal.detail))
-    return files, faults
+            problems.append(Problem(Origin(name, 0), (), refusal.summary, refusal.detail))
+    return files, problems
 
 
 def read_file(path: Path) -> bytes:

@@ -9,13 +9,13 @@ from typing import Any
 
 from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.parsing.files import read_file
-from reconciler.manifests.problems import Fault, FaultPath, Refusal
+from reconciler.manifests.problems import DocumentPath, Problem, Refusal
 from reconciler.manifests.resource import Origin
 
 LONGEST_LINE = 200
 
 
-def locate(directory: Path, origin: Origin, path: FaultPath) -> Position:
+def locate(directory: Path, origin: Origin, path: DocumentPath) -> Position:
     """Where `path` stands in the document that begins at `origin`, or the nearest thing that contains it.
 
     The document's first line when the file is gone or no longer holds such a document. `path` is made of property
@@ -46,10 +46,10 @@ class Locator:
         self._directory = directory
         self._files: dict[str, _File] = {}
 
-    def position(self, fault: Fault) -> Position:
-        return fault.position or self.locate(fault.origin, fault.path)
+    def position(self, problem: Problem) -> Position:
+        return problem.position or self.locate(problem.origin, problem.path)
 
-    def locate(self, origin: Origin, path: FaultPath) -> Position:
+    def locate(self, origin: Origin, path: DocumentPath) -> Position:
         documents = self._file(origin.file).documents
         node = documents.get(origin.line)
         if node is None and path and not origin.line and len(documents) == 1:

@@ -9,32 +9,32 @@ from typing import NoReturn
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.errors import ManifestError
 from reconciler.manifests.parsing.positions import Locator
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.words import without_secrets
 
 SHOWN_AT_MOST = 1000
 
 
-def refuse(directory: Path, faults: Iterable[Fault]) -> NoReturn:
-    """Raises: ManifestError with a Diagnostic for each of `faults`, in file order, each with its place and line."""
-    found = list(faults)
+def refuse(directory: Path, problems: Iterable[Problem]) -> NoReturn:
+    """Raises: ManifestError with a Diagnostic for each of `problems`, in file order, each with its place and line."""
+    found = list(problems)
     diagnostics = sorted(_located(directory, found[:SHOWN_AT_MOST]), key=_file_order)
     if len(found) > SHOWN_AT_MOST:
-        diagnostics.append(error(f"and {len(found) - SHOWN_AT_MOST} more faults", "mend these first"))
+        diagnostics.append(error(f"and {len(found) - SHOWN_AT_MOST} more problems", "mend these first"))
     raise ManifestError(diagnostics)
 
 
-def _located(directory: Path, faults: Sequence[Fault]) -> list[Diagnostic]:
+def _located(directory: Path, problems: Sequence[Problem]) -> list[Diagnostic]:
     locator = Locator(directory)
-    return [_diagnostic(fault, locator) for fault in faults]
+    return [_diagnostic(problem, locator) for problem in problems]
 
 
-def _diagnostic(fault: Fault, locator: Locator) -> Diagnostic:
-    position = locator.position(fault)
+def _diagnostic(problem: Problem, locator: Locator) -> Diagnostic:
+    position = locator.position(problem)
     return error(
-        without_secrets(fault.summary),
-        without_secrets(fault.detail),
-        address=fault.address,
+        without_secrets(problem.summary),
+        without_secrets(problem.detail),
+        address=problem.address,
         position=position,
         line=without_secrets(locator.line(position)),
     )

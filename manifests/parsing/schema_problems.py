@@ -1,4 +1,4 @@
-"""What the schema refuses, in sentences: validation errors of the models turned into faults."""
+"""What the schema refuses, in sentences: validation errors of the models turned into problems."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.kinds.base import Model, field_called, holds_mapping, model_of
 from reconciler.manifests.kinds.scalars import shape
-from reconciler.manifests.problems import Fault, FaultPath, Refusal
+from reconciler.manifests.problems import DocumentPath, Problem, Refusal
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted, suggestion
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 _SHAPES = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "string_type": "a text"}
 
 
-def schema_faults(
+def schema_problems(
     error: ValidationError, model: type[Model], origin: Origin, address: Address | None
-) -> Iterator[Fault]:
-    """A Fault for everything that `model` refuses in the document at `origin`."""
+) -> Iterator[Problem]:
+    """A Problem for everything that `model` refuses in the document at `origin`."""
     for detail in error.errors(include_url=False):
         path = detail["loc"]
         summary, remedy = _sentence(detail, model, path)
         where = dotted(path)
-        yield Fault(origin, path, f"{where}: {summary}" if where else summary, remedy, address)
+        yield Problem(origin, path, f"{where}: {summary}" if where else summary, remedy, address)
 
 
-def dotted(path: FaultPath) -> str:
+def dotted(path: DocumentPath) -> str:
     """A path as people write it: `targetRegions[0].name`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path if part != "[key]")
     return text.removeprefix(".")
 
 
-def model_at(model: type[Model], path: FaultPath) -> type[Model] | None:
+def model_at(model: type[Model], path: DocumentPath) -> type[Model] | None:
     """The model that stands at `path` below `model`, or None."""
     here: type[Model] | None = model
     free_key = False
@@ -52,7 +52,7 @@ def model_at(model: type[Model], path: FaultPath) -> type[Model] | None:
     return here
 
 
-def _sentence(detail: ErrorDetails, model: type[Model], path: FaultPath) -> tuple[str, str]:
+def _sentence(detail: ErrorDetails, model: type[Model], path: DocumentPath) -> tuple[str, str]:
     kind = detail["type"]
     if kind == "extra_forbidden":
         return _unknown_key(str(path[-1]), model_at(model, path[:-1]))

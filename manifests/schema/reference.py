@@ -38,7 +38,7 @@ Manager API.
 
 A property's change is *in place*; *replace* (immutable: the object would be deleted and created again, which is
 blocked for anything published unless it is allowed); *sharing* (in place, through the provider's sharing operation);
-or *request* (sent along with a write, never compared). Lists whose entries have a key are compared by that key, so
+or *write flag* (sent along with a write, never compared). Lists whose entries have a key are compared by that key, so
 that their order never counts."""
 
 _ELSEWHERE = (TargetRegion, ProjectSettings, VersionSettings)
@@ -48,7 +48,7 @@ _CHANGE = {
     Mutability.IN_PLACE: "in place",
     Mutability.IMMUTABLE: "replace",
     Mutability.SHARING: "sharing",
-    Mutability.REQUEST: "request",
+    Mutability.WRITE_FLAG: "write flag",
 }
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.validation import lifecycle, naming, references, regions, renames, security, sharing, sources
 from reconciler.manifests.validation.desired import Desired
 
-Rule = Callable[[Desired], Iterator[Fault]]
+Rule = Callable[[Desired], Iterator[Problem]]
 
 RULES: tuple[Rule, ...] = (
     naming.providers_exist,
@@ -37,6 +37,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def check(desired: Desired) -> list[Fault]:
-    """Every fault that any rule finds."""
-    return [fault for rule in RULES for fault in rule(desired)]
+def check(desired: Desired) -> list[Problem]:
+    """Every problem that any rule finds."""
+    return [problem for rule in RULES for problem in rule(desired)]

@@ -13,7 +13,7 @@ from reconciler.manifests.project import Project
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """Everything declared. `versions` are those whose definition and gallery are declared and without faults."""
+    """Everything declared. `versions` are those whose definition and gallery are declared and without problems."""
 
     project: Project
     declarations: Declarations

@@ -10,12 +10,12 @@ from reconciler.manifests.kinds.image_definition import ImageDefinition
 from reconciler.manifests.kinds.image_version import ImageVersion
 from reconciler.manifests.kinds.lifecycle import LifecycleEntry
 from reconciler.manifests.kinds.mutability import attribute_names
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.validation.desired import Desired
 from reconciler.manifests.words import quoted, suggestion
 
 
-def paths_are_attributes(desired: Desired) -> Iterator[Fault]:
+def paths_are_attributes(desired: Desired) -> Iterator[Problem]:
     """What is to be ignored is an attribute of that kind; attributes of regions follow `targetRegions.`."""
     for declared in desired.declarations.all():
         document = declared.document
@@ -24,7 +24,7 @@ def paths_are_attributes(desired: Desired) -> Iterator[Fault]:
         for path, attribute in _paths(document.lifecycle):
             problem = _problem(attribute, declared.address.kind)
             if problem:
-                yield Fault(declared.origin, ("lifecycle", *path), *problem, declared.address)
+                yield Problem(declared.origin, ("lifecycle", *path), *problem, declared.address)
 
 
 def _paths(lifecycle: LifecycleEntry) -> Iterator[tuple[tuple[str | int, ...], str]]:

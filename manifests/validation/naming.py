@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from reconciler.manifests.declarations.declared import Declared
 from reconciler.manifests.kinds.image_definition import ImageDefinition
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.project import DEFAULT_PROVIDER
 from reconciler.manifests.validation.desired import Desired
 from reconciler.manifests.words import quoted, suggestion
 
 
-def providers_exist(desired: Desired) -> Iterator[Fault]:
+def providers_exist(desired: Desired) -> Iterator[Problem]:
     """A gallery's provider is one of the project's."""
     known = desired.project.providers
     for gallery in desired.declarations.galleries.values():
         name = gallery.document.provider or DEFAULT_PROVIDER
         if name not in known:
             named = gallery.document.provider is not None
-            yield Fault(
+            yield Problem(
                 gallery.origin,
                 ("provider",) if named else (),
                 f"no provider is called {quoted(name)}"
@@ -30,7 +30,7 @@ def providers_exist(desired: Desired) -> Iterator[Fault]:
             )
 
 
-def triplets_are_unique(desired: Desired) -> Iterator[Fault]:
+def triplets_are_unique(desired: Desired) -> Iterator[Problem]:
     """Publisher, offer and SKU name one definition in a gallery, case aside."""
     seen: dict[tuple[str, ...], Declared[ImageDefinition]] = {}
     for definition in desired.declarations.definitions.values():
@@ -39,7 +39,7 @@ def triplets_are_unique(desired: Desired) -> Iterator[Fault]:
         key = tuple(part.lower() for part in (definition.address.gallery, *triplet))
         earlier = seen.setdefault(key, definition)
         if earlier is not definition:
-            yield Fault(
+            yield Problem(
                 definition.origin,
                 ("identifier",),
                 f"publisher, offer and sku {'/'.join(triplet)} are those of {earlier.address} too",

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.manifests.address import Address
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.validation.desired import Desired
 from reconciler.manifests.words import quoted, suggestion
 
 
-def parents_exist(desired: Desired) -> Iterator[Fault]:
+def parents_exist(desired: Desired) -> Iterator[Problem]:
     """A definition's gallery and a version's definition."""
     declared = desired.declarations
     for definition in declared.definitions.values():
         gallery = Address(definition.address.gallery)
         if gallery not in declared:
-            yield Fault(
+            yield Problem(
                 definition.origin,
                 ("gallery",),
                 f"the gallery {quoted(str(gallery))} is not declared",
@@ -26,7 +26,7 @@ def parents_exist(desired: Desired) -> Iterator[Fault]:
     for version in declared.versions.values():
         image = Address(version.address.gallery, version.address.definition)
         if image not in declared:
-            yield Fault(
+            yield Problem(
                 version.origin,
                 ("image",),
                 f"the image definition {quoted(str(image))} is not declared",
@@ -35,7 +35,7 @@ def parents_exist(desired: Desired) -> Iterator[Fault]:
             )
 
 
-def sources_exist(desired: Desired) -> Iterator[Fault]:
+def sources_exist(desired: Desired) -> Iterator[Problem]:
     """The version that a source names, or a version to be the latest of the definition it names."""
     declared = desired.declarations
     with_versions = {
@@ -57,7 +57,7 @@ def sources_exist(desired: Desired) -> Iterator[Fault]:
             remedy = "declare a version of it, or name another source"
         else:
             continue
-        yield Fault(version.origin, ("source", "version"), summary, remedy, version.address)
+        yield Problem(version.origin, ("source", "version"), summary, remedy, version.address)
 
 
 def _remedy(missing: Address, declared: Iterable[Address]) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.manifests.declarations.inheritance import DesiredVersion
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.validation.desired import Desired
 
 
-def no_region_twice(desired: Desired) -> Iterator[Fault]:
+def no_region_twice(desired: Desired) -> Iterator[Problem]:
     """No two entries mean the same region, however they are spelled."""
     for version in desired.versions.values():
         seen = set()
         for region in version.regions:
             if region.name in seen:
-                yield Fault(
+                yield Problem(
                     region.origin,
                     region.path,
                     f"the region {region.name} is listed twice",
@@ -25,12 +25,12 @@ def no_region_twice(desired: Desired) -> Iterator[Fault]:
             seen.add(region.name)
 
 
-def home_is_a_target(desired: Desired) -> Iterator[Fault]:
+def home_is_a_target(desired: Desired) -> Iterator[Problem]:
     """The location of a version is among its target regions."""
     for version in desired.versions.values():
         names = [region.name for region in version.regions]
         if version.location not in names:
-            yield Fault(
+            yield Problem(
                 *version.place("target_regions"),
                 f"the home region {version.location} is not among the target regions",
                 f"add {version.location}, or set location to one of: {', '.join(names) or 'none yet'}",
@@ -38,12 +38,12 @@ def home_is_a_target(desired: Desired) -> Iterator[Fault]:
             )
 
 
-def storage_is_chosen_once(desired: Desired) -> Iterator[Fault]:
+def storage_is_chosen_once(desired: Desired) -> Iterator[Problem]:
     """storageAccountType and storageAccountStrategy exclude each other."""
     for version in desired.versions.values():
         settings = version.settings
         if "storage_account_type" in settings and "storage_account_strategy" in settings:
-            yield Fault(
+            yield Problem(
                 *version.place("storage_account_strategy"),
                 "storageAccountType and storageAccountStrategy exclude each other",
                 "name the type, or let the strategy choose it",
@@ -51,13 +51,13 @@ def storage_is_chosen_once(desired: Desired) -> Iterator[Fault]:
             )
 
 
-def shallow_stays_home(desired: Desired) -> Iterator[Fault]:
+def shallow_stays_home(desired: Desired) -> Iterator[Problem]:
     """A shallow version makes no copies: one region, one replica, no keys of its own."""
     for version in desired.versions.values():
         if version.settings["replication_mode"] != "Shallow":
             continue
         for summary, name in _against_shallow(version):
-            yield Fault(
+            yield Problem(
                 *version.place(name),
                 f"replicationMode Shallow {summary}",
                 "it only refers to its source: keep one replica in the home region without keys, or use Full",

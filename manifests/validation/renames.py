@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.kinds.moved import Moved
-from reconciler.manifests.problems import Fault
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.validation.desired import Desired
 
 
-def moves_make_sense(desired: Desired) -> Iterator[Fault]:
+def moves_make_sense(desired: Desired) -> Iterator[Problem]:
     """From something no longer declared to something declared, each address once."""
     sources: dict[Address, Origin] = {}
     targets: dict[Address, Origin] = {}
@@ -19,11 +19,11 @@ def moves_make_sense(desired: Desired) -> Iterator[Fault]:
     for moved, origin in desired.declarations.moves:
         problem = _problem(desired, moved, all_sources)
         if problem:
-            yield Fault(origin, (problem[0],), *problem[1:], moved.source)
+            yield Problem(origin, (problem[0],), *problem[1:], moved.source)
         for address, key, seen in ((moved.source, "from", sources), (moved.target, "to", targets)):
             earlier = seen.setdefault(address, origin)
             if earlier is not origin:
-                yield Fault(
+                yield Problem(
                     origin,
                     (key,),
                     f"{address} is moved {key} twice",
@@ -32,7 +32,7 @@ def moves_make_sense(desired: Desired) -> Iterator[Fault]:
                 )
 
 
-def removals_make_sense(desired: Desired) -> Iterator[Fault]:
+def removals_make_sense(desired: Desired) -> Iterator[Problem]:
     """Nothing that is still declared, and nothing twice."""
     seen: dict[Address, Origin] = {}
     moved_from = {moved.source for moved, _ in desired.declarations.moves}
@@ -40,11 +40,11 @@ def removals_make_sense(desired: Desired) -> Iterator[Fault]:
         address = removed.address
         earlier = seen.setdefault(address, origin)
         if is_declared(desired, address):
-            yield Fault(
+            yield Problem(
                 origin, ("address",), f"{address} is still declared", "remove its entry, or this document", address
             )
         elif address in moved_from:
-            yield Fault(
+            yield Problem(
                 origin,
                 ("address",),
                 f"{address} is moved and removed",
@@ -53,7 +53,7 @@ def removals_make_sense(desired: Desired) -> Iterator[Fault]:
             )
         elif earlier is not origin:
             remedy = f"the first time at {earlier.file}:{earlier.line}: keep one of the two"
-            yield Fault(origin, ("address",), f"{address} is removed twice", remedy, address)
+            yield Problem(origin, ("address",), f"{address} is removed twice", remedy, address)
 
 
 def is_declared(desired: Desired, address: Address) -> bool:

@@ -9,18 +9,18 @@ from reconciler.manifests.declarations.declared import Declared
 from reconciler.manifests.declarations.inheritance import DesiredRegion, DesiredVersion
 from reconciler.manifests.kinds.image_definition import ImageDefinition
 from reconciler.manifests.kinds.image_version import DISK_STYLES
-from reconciler.manifests.problems import Fault, FaultPath
+from reconciler.manifests.problems import DocumentPath, Problem
 from reconciler.manifests.validation.desired import Desired
 
 ENFORCING = ("TrustedLaunch", "ConfidentialVM")
 ENCRYPTABLE = ("vm", "disk", "snapshot", "managedImage")
 
 
-def security_type_fits_generation(desired: Desired) -> Iterator[Fault]:
+def security_type_fits_generation(desired: Desired) -> Iterator[Problem]:
     """Every security type but Standard describes images of generation 2."""
     for definition, path, value in _security_types(desired):
         if value != "Standard" and definition.document.hyper_v_generation != "V2":
-            yield Fault(
+            yield Problem(
                 definition.origin,
                 path,
                 f"SecurityType {value} needs hyperVGeneration V2",
@@ -29,12 +29,12 @@ def security_type_fits_generation(desired: Desired) -> Iterator[Fault]:
             )
 
 
-def enforcing_types_stay_private(desired: Desired) -> Iterator[Fault]:
+def enforcing_types_stay_private(desired: Desired) -> Iterator[Problem]:
     """The types that force a security feature are for private galleries."""
     for definition, path, value in _security_types(desired):
         gallery = desired.declarations.galleries.get(Address(definition.address.gallery))
         if value in ENFORCING and gallery is not None and gallery.document.sharing.permissions != "Private":
-            yield Fault(
+            yield Problem(
                 definition.origin,
                 path,
                 f"SecurityType {value} is for private galleries only",
@@ -43,14 +43,14 @@ def enforcing_types_stay_private(desired: Desired) -> Iterator[Fault]:
             )
 
 
-def encryption_is_complete(desired: Desired) -> Iterator[Fault]:
+def encryption_is_complete(desired: Desired) -> Iterator[Problem]:
     """What is encrypted with keys of one's own in one region is so in all of them."""
     for version in _encrypted(desired):
         everywhere = set().union(*(encrypted_disks(region) for region in version.regions))
         for region in version.regions:
             missing = sorted(everywhere - encrypted_disks(region))
             if missing:
-                yield Fault(
+                yield Problem(
                     region.origin,
                     region.path,
                     f"{region.name} has no key for {' and '.join(missing)}, other regions have",
@@ -59,7 +59,7 @@ def encryption_is_complete(desired: Desired) -> Iterator[Fault]:
                 )
 
 
-def encrypted_luns_exist(desired: Desired) -> Iterator[Fault]:
+def encrypted_luns_exist(desired: Desired) -> Iterator[Problem]:
     """Keys are for data disks that the version has; a whole image's disks are not known here."""
     for version in _encrypted(desired):
         document = version.declared.document
@@ -69,7 +69,7 @@ def encrypted_luns_exist(desired: Desired) -> Iterator[Fault]:
         for region in version.regions:
             for index, disk in enumerate((region.encryption and region.encryption.data_disk_images) or ()):
                 if disk.lun not in luns:
-                    yield Fault(
+                    yield Problem(
                         region.origin,
                         (*region.path, "encryption", "dataDiskImages", index, "lun"),
                         f"lun {disk.lun} is encrypted, but the version has no such data disk",
@@ -78,12 +78,12 @@ def encrypted_luns_exist(desired: Desired) -> Iterator[Fault]:
                     )
 
 
-def encryption_has_a_fitting_source(desired: Desired) -> Iterator[Fault]:
+def encryption_has_a_fitting_source(desired: Desired) -> Iterator[Problem]:
     """Only some sources can be encrypted with keys of one's own."""
     for version in _encrypted(desired):
         style = version.declared.document.source.styles()[0]
         if style not in ENCRYPTABLE:
-            yield Fault(
+            yield Problem(
                 version.declared.origin,
                 ("source",),
                 f"a source of the style {style} cannot be encrypted with keys of your own",
@@ -92,13 +92,13 @@ def encryption_has_a_fitting_source(desired: Desired) -> Iterator[Fault]:
             )
 
 
-def encrypted_versions_are_no_sources(desired: Desired) -> Iterator[Fault]:
+def encrypted_versions_are_no_sources(desired: Desired) -> Iterator[Problem]:
     """A version that is encrypted with keys of one's own cannot be copied into another."""
     encrypted = {version.address for version in _encrypted(desired)}
     for version in desired.versions.values():
         named = version.declared.document.source.version
         if named in encrypted:
-            yield Fault(
+            yield Problem(
                 version.declared.origin,
                 ("source", "version"),
                 f"{named} is encrypted with keys of your own and cannot be a source",
@@ -122,7 +122,7 @@ def _encrypted(desired: Desired) -> Iterator[DesiredVersion]:
             yield version
 
 
-def _security_types(desired: Desired) -> Iterator[tuple[Declared[ImageDefinition], FaultPath, str]]:
+def _security_types(desired: Desired) -> Iterator[tuple[Declared[ImageDefinition], DocumentPath, str]]:
     for definition in desired.declarations.definitions.values():
         for index, feature in enumerate(definition.document.features or ()):
             if feature.name == "SecurityType":

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.kinds.gallery import Gallery
-from reconciler.manifests.problems import Fault, FaultPath
+from reconciler.manifests.problems import DocumentPath, Problem
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.validation.desired import Desired
 
 
-def groups_stay_home(desired: Desired) -> Iterator[Fault]:
+def groups_stay_home(desired: Desired) -> Iterator[Problem]:
     """A version in a directly shared gallery has the gallery's home region; copies elsewhere are fine."""
     for version in desired.versions.values():
         gallery = version.gallery.document
         if gallery.sharing.permissions == "Groups" and version.location != gallery.location:
-            yield Fault(
+            yield Problem(
                 *version.place("location"),
                 f"the home region {version.location} is not that of the directly shared gallery, {gallery.location}",
                 f"remove location, or write {gallery.location}",
@@ -24,7 +24,7 @@ def groups_stay_home(desired: Desired) -> Iterator[Fault]:
             )
 
 
-def community_is_one_region(desired: Desired) -> Iterator[Fault]:
+def community_is_one_region(desired: Desired) -> Iterator[Problem]:
     """A community gallery, its definitions and its versions have one home region."""
     for definition in desired.declarations.definitions.values():
         gallery = desired.declarations.galleries.get(Address(definition.address.gallery))
@@ -40,7 +40,7 @@ def community_is_one_region(desired: Desired) -> Iterator[Fault]:
             yield _elsewhere(*version.place("location"), version.gallery.document, version.address)
 
 
-def shared_is_not_encrypted(desired: Desired) -> Iterator[Fault]:
+def shared_is_not_encrypted(desired: Desired) -> Iterator[Problem]:
     """Galleries shared with groups or the community hold no versions encrypted with keys of one's own."""
     for version in desired.versions.values():
         permissions = version.gallery.document.sharing.permissions
@@ -48,7 +48,7 @@ def shared_is_not_encrypted(desired: Desired) -> Iterator[Fault]:
             continue
         for region in version.regions:
             if region.encryption is not None:
-                yield Fault(
+                yield Problem(
                     region.origin,
                     (*region.path, "encryption"),
                     f"a gallery with sharing permissions {permissions} cannot hold encrypted versions",
@@ -57,12 +57,12 @@ def shared_is_not_encrypted(desired: Desired) -> Iterator[Fault]:
                 )
 
 
-def community_has_no_plan(desired: Desired) -> Iterator[Fault]:
+def community_has_no_plan(desired: Desired) -> Iterator[Problem]:
     """Images with a marketplace plan cannot be published to the community."""
     for definition in desired.declarations.definitions.values():
         gallery = desired.declarations.galleries.get(Address(definition.address.gallery))
         if gallery is not None and _is_community(gallery.document) and definition.document.purchase_plan is not None:
-            yield Fault(
+            yield Problem(
                 definition.origin,
                 ("purchasePlan",),
                 "a community gallery cannot hold images with a marketplace plan",
@@ -75,8 +75,8 @@ def _is_community(gallery: Gallery) -> bool:
     return gallery.sharing.permissions == "Community"
 
 
-def _elsewhere(origin: Origin, path: FaultPath, gallery: Gallery, address: Address) -> Fault:
-    return Fault(
+def _elsewhere(origin: Origin, path: DocumentPath, gallery: Gallery, address: Address) -> Problem:
+    return Problem(
         origin,
         path,
         f"everything in a community gallery has the gallery's location, {gallery.location}",

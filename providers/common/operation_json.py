@@ -48,7 +48,7 @@ def _written_step(step: Step) -> dict[str, Any]:
         "planned": _plain(step.planned),
         "prior": _plain(step.prior),
         "objectId": step.object_id,
-        "requests": list(step.requests),
+        "requests": list(step.write_flags),
         "makesRoom": step.makes_room,
     }
 
@@ -60,6 +60,6 @@ def _read_step(text: Mapping[str, Any]) -> Step:
         planned=text["planned"],
         prior=text["prior"],
         object_id=str(text["objectId"]),
-        requests=tuple(text["requests"]),
+        write_flags=tuple(text["requests"]),
         makes_room=bool(text["makesRoom"]),
     )

@@ -12,7 +12,7 @@ from reconciler.providers.protocol import Applied, Operation, Results, Step, Ver
 COPYING = (Verb.CREATE, Verb.REPLACE)
 """What fills a target region."""
 
-Outcome = Applied | ProviderError
+Result = Applied | ProviderError
 Copied = tuple[Results, Mapping[str, Any] | None]
 """A result for each region that was to be filled; what is to be recorded of the disks, None when nothing is new."""
 
@@ -32,10 +32,10 @@ def do_steps(
     results = dict(filled)
     if own is not None:
         computed = {"disks": disks} if disks else None
-        results[own.address] = _none_filled(own, filled) or outcome(partial(write, own, computed))
+        results[own.address] = _none_filled(own, filled) or result_of(partial(write, own, computed))
     for step in steps:
         if step not in filling and step is not own:
-            results[step.address] = _still_inside(step, results) or outcome(partial(change, step))
+            results[step.address] = _still_inside(step, results) or result_of(partial(change, step))
     return results
 
 
@@ -44,7 +44,7 @@ def own_step(operation: Operation) -> Step | None:
     return next((step for step in operation.steps if not step.address.region and step.verb is not Verb.DELETE), None)
 
 
-def outcome(do: Callable[[], Applied]) -> Outcome:
+def result_of(do: Callable[[], Applied]) -> Result:
     """What doing something comes to: its failure is a result, too."""
     try:
         return do()

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from reconciler.manifests.values import Attributes
-from reconciler.providers.common.steps import Copied, do_steps, outcome
+from reconciler.providers.common.steps import Copied, do_steps, result_of
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
@@ -57,7 +57,7 @@ class OperationRun:
         return results, recorded
 
     def _copy_nothing(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> Copied:
-        results = {step.address: outcome(partial(self._maker.make_shallow, step, disks)) for step in steps}
+        results = {step.address: result_of(partial(self._maker.make_shallow, step, disks)) for step in steps}
         return results, {disk.disk: {**disk_facts(disk, ""), "source": disk.identity} for disk in disks}
 
     def _disks(self, version: Attributes, known: Mapping[str, Any]) -> list[SourceDisk]:

@@ -96,12 +96,12 @@ class RegionMaker:
         shallow = {disk.extent.path: object_names.stamp(os.stat(disk.extent.path)) for disk in disks}
         staged = self._stage(step, ())
         try:
-            outcome = self._publish([staged], {"disks": facts, "shallow": shallow})[step.address]
+            result = self._publish([staged], {"disks": facts, "shallow": shallow})[step.address]
         finally:
             self._clean_up(staged)
-        if isinstance(outcome, ProviderError):
-            raise outcome
-        return outcome
+        if isinstance(result, ProviderError):
+            raise result
+        return result
 
     def _stage(self, step: Step, disks: Sequence[SourceDisk]) -> _Staged:
         address = step.address
@@ -194,7 +194,7 @@ class RegionMaker:
         for one in staged:
             with self._told(one):
                 self._settle(one)
-        return {one.step.address: one.error or self._outcome(one, computed) for one in staged}
+        return {one.step.address: one.error or self._result(one, computed) for one in staged}
 
     @contextlib.contextmanager
     def _told(self, staged: _Staged) -> Iterator[None]:
@@ -242,7 +242,7 @@ class RegionMaker:
             os.fsync(staged.parent)
             self._ownership.remove_removed(staged.parent, staged.step.address)
 
-    def _outcome(self, staged: _Staged, computed: Mapping[str, Any]) -> Applied:
+    def _result(self, staged: _Staged, computed: Mapping[str, Any]) -> Applied:
         return applied(staged.step.address, staged.step.planned or {}, computed, staged.stamps)
 
     def _clean_up(self, staged: _Staged) -> None:

@@ -155,9 +155,9 @@ def _look_in(places: Places, region: str, address: Address) -> _Found | None:
     return _Found(observed, description, stamps)
 
 
-def _broken(places: Places, address: Address, object_id: str, fault: str) -> _Found:
+def _broken(places: Places, address: Address, object_id: str, defect: str) -> _Found:
     mark = mark_of_broken(places, address) if address.region else None
-    observed = Observed(address, object_id, mark, "", "{}", Condition.DAMAGED, (fault,))
+    observed = Observed(address, object_id, mark, "", "{}", Condition.DAMAGED, (defect,))
     return _Found(observed, None, ())
 
 
@@ -169,18 +169,18 @@ def _with_disks(
     if description is None:
         return observed
     recorded = object_names.stamps_in(fingerprint) if fingerprint else {}
-    stamps, faults = list(found.stamps), []
+    stamps, defects = list(found.stamps), []
     folder = places.folder(observed.address)
     for name, disk in sorted(description.files.items()):
         facts = description.computed["disks"][disk]
         path = f"{folder}/{name}"
-        mark, fault = _check_copy(path, name, facts, recorded.get(name), deep, observed.address, progress)
+        mark, defect = _check_copy(path, name, facts, recorded.get(name), deep, observed.address, progress)
         stamps.append((name, mark))
-        faults += [fault] if fault else []
+        defects += [defect] if defect else []
     for path, identity in description.computed.get("shallow", {}).items():
-        mark, fault = _check_shallow(path, str(identity))
+        mark, defect = _check_shallow(path, str(identity))
         stamps.append((path, mark))
-        faults += [fault] if fault else []
+        defects += [defect] if defect else []
     address = observed.address
     return Observed(
         address=address,
@@ -188,8 +188,8 @@ def _with_disks(
         mark=observed.mark,
         fingerprint=object_names.fingerprint(address.region, object_names.folder(address), stamps),
         canonical=observed.canonical,
-        condition=Condition.DAMAGED if faults else Condition.READY,
-        faults=tuple(faults),
+        condition=Condition.DAMAGED if defects else Condition.READY,
+        defects=tuple(defects),
         computed=observed.computed,
     )
 
@@ -311,8 +311,8 @@ def _strange_files(places: Places, address: Address, folder: str, path: str) -> 
             yield _stranger(address, f"{path}/{entry.name}", "a file that does not belong here")
 
 
-def _stranger(address: Address, object_id: str, fault: str | None) -> Observed:
-    return Observed(address, object_id, None, "", "{}", Condition.READY, (fault,) if fault else ())
+def _stranger(address: Address, object_id: str, defect: str | None) -> Observed:
+    return Observed(address, object_id, None, "", "{}", Condition.READY, (defect,) if defect else ())
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

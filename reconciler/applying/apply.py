@@ -1,6 +1,6 @@
 """`apply_plan`: does what a plan says, and records every step before and after.
 
-The order of writes is: journal the intents, commit, call the provider, commit the outcome. One thread owns the state
+The order of writes is: journal the intents, commit, call the provider, commit the result. One thread owns the state
 and the reporter; providers are called in workers. What waits for a provider to finish by itself holds no worker.
 """
 
@@ -72,7 +72,7 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
     )
 
 
-def settle(
+def recover(
     state: State,
     providers: Mapping[str, Provider],
     store: StateStore,

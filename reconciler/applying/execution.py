@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation
-from reconciler.applying.step_results import Outcome, answer_of, outcomes, state_write
+from reconciler.applying.step_results import StepResult, answer_of, results_of, state_write
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.values import canonical_json
@@ -65,7 +65,7 @@ Answer = tuple[OperationKey, "Future[Done | InProgress]"]
 
 @dataclass(slots=True)
 class _Running:
-    """An operation that was begun: when, its steps without an outcome by name, its handle once it goes on alone, and
+    """An operation that was begun: when, its steps without a result by name, its handle once it goes on alone, and
     the steps of it that failed."""
 
     planned: PlannedOperation
@@ -119,10 +119,10 @@ class Execution:
         withdrawn = self._withdraw() if self._context.interrupt.count else []
         starting = self._next_to_start()
         intents += [self._intent(planned, step) for planned in starting for step in planned.operation.steps]
-        if write := state_write((outcome for outcome, _ in over), intents, withdrawn):
+        if write := state_write((result for result, _ in over), intents, withdrawn):
             self._context.store.write(self._context.lease, write)
-        for outcome, seconds in over:
-            self._report(outcome, seconds)
+        for result, seconds in over:
+            self._report(result, seconds)
         for planned in starting:
             self._start(pool, planned)
         self._poll_due(pool)
@@ -167,9 +167,9 @@ class Execution:
                 addresses += [change.address for change in running.planned.changes.values()]
         return addresses
 
-    def _collect(self) -> tuple[list[tuple[Outcome, float]], list[Intent]]:
-        """All outcomes that came back, with the seconds they took, and the intents of operations that go on alone."""
-        over: list[tuple[Outcome, float]] = []
+    def _collect(self) -> tuple[list[tuple[StepResult, float]], list[Intent]]:
+        """All results that came back, with the seconds they took, and the intents of operations that go on alone."""
+        over: list[tuple[StepResult, float]] = []
         intents: list[Intent] = []
         while not self._answers.empty():
             item = self._answers.get()
@@ -182,9 +182,9 @@ class Execution:
             running.future = None
             answer = answer_of(future)
             seconds = time.monotonic() - running.since
-            for outcome in list(outcomes(running.planned.provider, running.open, running.planned.changes, answer)):
-                over.append((outcome, seconds))
-                self._settle(running, outcome)
+            for result in list(results_of(running.planned.provider, running.open, running.planned.changes, answer)):
+                over.append((result, seconds))
+                self._note_result(running, result)
             if isinstance(answer, InProgress) and running.open:
                 intents += self._leave_to_provider(key, running, answer)
             else:
@@ -193,14 +193,14 @@ class Execution:
                 self._release_followers(key, running)
         return over, intents
 
-    def _settle(self, running: _Running, outcome: Outcome) -> None:
-        del running.open[outcome.step.address]
-        change = outcome.change
-        if outcome.error is not None:
-            self.failed[change.address] = outcome.error
-            running.failed_steps.append(outcome.step)
+    def _note_result(self, running: _Running, result: StepResult) -> None:
+        del running.open[result.step.address]
+        change = result.change
+        if result.error is not None:
+            self.failed[change.address] = result.error
+            running.failed_steps.append(result.step)
             running.failed |= _matters(change.address, running)
-        elif outcome.step.verb is not Verb.DELETE or change.action is Action.DELETE:
+        elif result.step.verb is not Verb.DELETE or change.action is Action.DELETE:
             self.done[change.action] = self.done.get(change.action, 0) + 1
 
     def _leave_to_provider(self, key: OperationKey, running: _Running, answer: InProgress) -> list[Intent]:
@@ -271,12 +271,12 @@ class Execution:
     def _note_progress(self, name: Address, done: int, total: int) -> None:
         self._progress[name] = (done, total)
 
-    def _report(self, outcome: Outcome, seconds: float) -> None:
-        step = _with_address(outcome.step, outcome.change.address)
-        if outcome.error is None:
+    def _report(self, result: StepResult, seconds: float) -> None:
+        step = _with_address(result.step, result.change.address)
+        if result.error is None:
             self._reporter.finished(step, seconds)
         else:
-            self._reporter.failed(step, outcome.error)
+            self._reporter.failed(step, result.error)
 
     def _intent(self, planned: PlannedOperation, step: Step, handle: Mapping[str, Any] | None = None) -> Intent:
         change = planned.changes[step.address]

@@ -127,7 +127,7 @@ def _apply(change: ResourceChange, *, whole: bool) -> Step:
         verb = Verb.CREATE
     prior = change.prior_attributes if verb is not Verb.CREATE else None
     name = change.named or change.address
-    return Step(verb, name, change.planned_attributes, prior, change.object_id, change.requests)
+    return Step(verb, name, change.planned_attributes, prior, change.object_id, change.write_flags)
 
 
 def operation_graph(

@@ -1,4 +1,4 @@
-"""What came of steps: a provider's answer becomes an `Outcome` for each step, and outcomes become one write."""
+"""What came of steps: a provider's answer becomes an `StepResult` for each step, and results become one write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.state.store import StateWrite
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StepResult:
     """How one step ended; exactly one of `applied` and `error` is there."""
 
     step: Step
@@ -38,13 +38,13 @@ def answer_of(future: Future[Done | InProgress]) -> Done | InProgress | Reconcil
     return failure
 
 
-def outcomes(
+def results_of(
     provider: str,
     open_steps: Mapping[Address, Step],
     changes: Mapping[Address, ResourceChange],
     answer: Done | InProgress | ReconcilerError,
-) -> Iterator[Outcome]:
-    """An outcome for each step that is over, by the names in `open_steps`; a step without an answer has failed."""
+) -> Iterator[StepResult]:
+    """a result for each step that is over, by the names in `open_steps`; a step without an answer has failed."""
     forgotten = ContractViolation(f"provider '{provider}' gave no result. This is a bug of the provider.")
     for name, step in open_steps.items():
         if isinstance(answer, ReconcilerError):
@@ -55,15 +55,15 @@ def outcomes(
             continue
         else:
             result = forgotten
-        yield _outcome(step, changes[name], result)
+        yield _result_of(step, changes[name], result)
 
 
-def _outcome(step: Step, change: ResourceChange, result: Applied | ReconcilerError) -> Outcome:
+def _result_of(step: Step, change: ResourceChange, result: Applied | ReconcilerError) -> StepResult:
     if isinstance(result, ReconcilerError):
-        return Outcome(step, change, error=result)
+        return StepResult(step, change, error=result)
     if step.verb is not Verb.DELETE and result.canonical != change.planned:
-        return Outcome(step, change, error=_contradiction(change, result))
-    return Outcome(step, change, applied=result)
+        return StepResult(step, change, error=_contradiction(change, result))
+    return StepResult(step, change, applied=result)
 
 
 def _contradiction(change: ResourceChange, applied: Applied) -> ContractViolation:
@@ -93,9 +93,9 @@ def record_of(change: ResourceChange, applied: Applied) -> Record:
 
 
 def state_write(
-    over: Iterable[Outcome], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = ()
+    over: Iterable[StepResult], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = ()
 ) -> StateWrite:
-    """What outcomes, new intents and withdrawn ones change in the state. A failed step stays in the journal: the next
+    """What results, new intents and withdrawn ones change in the state. A failed step stays in the journal: the next
     run looks there.
 
     The first half of a replacement leaves its intent, so that a run that ends here is known to owe the second.
@@ -103,15 +103,15 @@ def state_write(
     records: list[Record] = []
     gone: list[Address] = []
     cleared: list[Address] = list(withdrawn)
-    for outcome in over:
-        if outcome.applied is None:
+    for result in over:
+        if result.applied is None:
             continue
-        address = outcome.change.address
-        if outcome.step.verb is Verb.DELETE:
+        address = result.change.address
+        if result.step.verb is Verb.DELETE:
             gone.append(address)
         else:
-            records.append(record_of(outcome.change, outcome.applied))
-        if outcome.step.verb is not Verb.DELETE or outcome.change.action is Action.DELETE:
+            records.append(record_of(result.change, result.applied))
+        if result.step.verb is not Verb.DELETE or result.change.action is Action.DELETE:
             cleared.append(address)
     return StateWrite(tuple(records), tuple(gone), tuple(intents), tuple(cleared))
 

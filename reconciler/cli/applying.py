@@ -16,14 +16,14 @@ from reconciler.manifests.errors import ReconcilerError
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
     from reconciler.applying.execution import Interrupt
-    from reconciler.engine import ApplyOutcome, Engine
+    from reconciler.engine import AppliedPlan, Engine
     from reconciler.planning.plan import Plan
     from reconciler.reporting import Reporter
     from reconciler.views.terminal.output import Output
     from reconciler.views.text.apply import PlainReporter
 
 Approve = Callable[["Plan"], bool]
-Call = Callable[["Engine", Approve, "Interrupt"], "ApplyOutcome"]
+Call = Callable[["Engine", Approve, "Interrupt"], "AppliedPlan"]
 """Applies something: is given the engine, whom to ask, and what says that it is to stop."""
 
 
@@ -69,15 +69,15 @@ def _run_json(session: Session, call: Call) -> Exit:
             return True
 
         try:
-            outcome = call(engine, approve, interrupt)
+            applied = call(engine, approve, interrupt)
         except PlanRefused as refused:
             write_event(sys.stdout, plan_event(refused.plan, engine.project.environment))
             raise
-        if not outcome.plan.changes:
-            write_event(sys.stdout, plan_event(outcome.plan, engine.project.environment))
-        write_event(sys.stdout, result_event(outcome.result))
+        if not applied.plan.changes:
+            write_event(sys.stdout, plan_event(applied.plan, engine.project.environment))
+        write_event(sys.stdout, result_event(applied.result))
         leave_at_once_if_asked(interrupt)
-    return _code(outcome.result)
+    return _code(applied.result)
 
 
 def _run_text(session: Session, manner: Manner, call: Call) -> Exit:
@@ -100,17 +100,17 @@ def _run_text(session: Session, manner: Manner, call: Call) -> Exit:
             return True
 
         try:
-            outcome = call(engine, approve, interrupt)
+            applied = call(engine, approve, interrupt)
         except PlanRefused as refused:
             _show(refused.plan, engine, reporter, output, verbose=manner.verbose)
             raise
         finally:
             reporter.close()
-        if not outcome.plan.changes:
-            _show(outcome.plan, engine, reporter, output, verbose=manner.verbose)
-        _tell_result(outcome, time.monotonic() - began, output)
+        if not applied.plan.changes:
+            _show(applied.plan, engine, reporter, output, verbose=manner.verbose)
+        _tell_result(applied, time.monotonic() - began, output)
         leave_at_once_if_asked(interrupt)
-    return Exit.ERROR if outcome.declined else _code(outcome.result)
+    return Exit.ERROR if applied.declined else _code(applied.result)
 
 
 def _reporter(output: Output, errors: Output) -> PlainReporter:
@@ -149,14 +149,14 @@ def _asked(question: str) -> bool:
         raise
 
 
-def _tell_result(outcome: ApplyOutcome, seconds: float, output: Output) -> None:
+def _tell_result(applied: AppliedPlan, seconds: float, output: Output) -> None:
     from reconciler.views.terminal.lines import line
     from reconciler.views.text.apply import result_lines
 
-    if outcome.declined:
+    if applied.declined:
         output.lines([line("Nothing was changed.")])
-    elif outcome.result is not None:
-        output.lines(result_lines(outcome.result, seconds, output.width))
+    elif applied.result is not None:
+        output.lines(result_lines(applied.result, seconds, output.width))
 
 
 def _code(result: ApplyResult | None) -> Exit:

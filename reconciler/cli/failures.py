@@ -48,12 +48,12 @@ def _in_words(error: BaseException) -> ReconcilerError:
 
 def _lines(error: ReconcilerError, width: int) -> Iterator[Line]:
     from reconciler.views.terminal.lines import BLANK, line
-    from reconciler.views.text.diagnostics import diagnostics_lines, error_lines, summary_of_faults
+    from reconciler.views.text.diagnostics import diagnostics_lines, error_lines, summary_of_problems
 
     if isinstance(error, ManifestError):
         yield from diagnostics_lines(error.diagnostics, width)
         yield BLANK
-        yield line(summary_of_faults(error.diagnostics))
+        yield line(summary_of_problems(error.diagnostics))
     else:
         yield from error_lines(error, width)
 

@@ -89,7 +89,7 @@ class ResourceChange:
     `prior` and `planned` are canonical JSON, before (recorded, after refresh) and after; empty text when there is
     nothing. `declared` is the digest of the resource as declared. `fingerprint` and `computed` are the observed
     object's. `move_bytes` and `copies` say what is copied. `moved_from`: the address under which it is recorded.
-    `named`: what the object is called, where that is not the address. `requests`: flags sent along with a write.
+    `named`: what the object is called, where that is not the address. `write_flags`: flags sent along with a write.
     """
 
     address: Address
@@ -105,7 +105,7 @@ class ResourceChange:
     changes: tuple[AttributeChange, ...] = ()
     causes: tuple[Cause, ...] = ()
     dependencies: tuple[Address, ...] = ()
-    faults: tuple[str, ...] = ()
+    defects: tuple[str, ...] = ()
     protect: bool = False
     retain: bool = False
     origin: Origin | None = None
@@ -114,7 +114,7 @@ class ResourceChange:
     block: Block | None = None
     moved_from: Address | None = None
     named: Address | None = None
-    requests: tuple[str, ...] = ()
+    write_flags: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:

@@ -18,9 +18,9 @@ def with_positions(plan: Plan, directory: Path) -> Plan:
     changes, errors = plan.changes, plan.errors
     if any(change.changes and change.origin for change in changes):
         changes = tuple(_located(change, directory) for change in changes)
-    if any(fault.path for fault in errors):
+    if any(defect.path for defect in errors):
         locator = Locator(directory)
-        errors = tuple(_found(fault, locator) for fault in errors)
+        errors = tuple(_found(defect, locator) for defect in errors)
     return replace(plan, changes=changes, errors=errors)
 
 
@@ -35,9 +35,9 @@ def _located(change: ResourceChange, directory: Path) -> ResourceChange:
     return replace(change, changes=tuple(located(item) for item in change.changes))
 
 
-def _found(fault: Diagnostic, locator: Locator) -> Diagnostic:
+def _found(defect: Diagnostic, locator: Locator) -> Diagnostic:
     """With line, column and the line's text, where there are any."""
-    if fault.position is None or not fault.path:
-        return fault
-    position = locator.locate(Origin(fault.position.file, fault.position.line), fault.path)
-    return replace(fault, position=position, line=without_secrets(locator.line(position)), path=())
+    if defect.position is None or not defect.path:
+        return defect
+    position = locator.locate(Origin(defect.position.file, defect.position.line), defect.path)
+    return replace(defect, position=position, line=without_secrets(locator.line(position)), path=())

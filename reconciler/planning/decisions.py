@@ -124,7 +124,7 @@ def decide_desired(node: Node, resource: Resource, planned: Planned) -> Resource
         return _change(node, Action.CREATE, Reason.INTERRUPTED, planned=canonical_json(wanted))
     prior: Attributes = json.loads(node.prior)
     kept = _keep_ignored(wanted, prior, resource.lifecycle.ignore_changes)
-    changes = (*attribute_changes(prior, kept, node.address.kind, resource.requests), *node.content)
+    changes = (*attribute_changes(prior, kept, node.address.kind, resource.write_flags), *node.content)
     action, reason = _desired_and_present(node, resource, changes)
     return _change(node, action, reason, prior=node.prior, planned=canonical_json(kept), changes=changes)
 
@@ -184,13 +184,13 @@ def _change(
         computed=computed,
         changes=changes,
         dependencies=record.dependencies if record else (),
-        faults=observed.faults if observed else (),
+        defects=observed.defects if observed else (),
         protect=lifecycle.protect if lifecycle else bool(record and record.protect),
         retain=lifecycle.on_remove == "retain" if lifecycle else bool(record and record.retain),
         origin=resource.origin if resource else None,
         moved_from=node.moved_from,
         named=node.named if node.named != node.address else None,
-        requests=resource.requests if resource else (),
+        write_flags=resource.write_flags if resource else (),
     )
 
 
@@ -228,7 +228,7 @@ def _not_ours(node: Node) -> Diagnostic:
     if observed is not None and observed.mark is not None:
         whose = f"it belongs to {observed.mark.address} of state {observed.mark.lineage}"
     else:
-        whose = "; ".join(observed.faults) if observed is not None and observed.faults else "it bears no owner mark"
+        whose = "; ".join(observed.defects) if observed is not None and observed.defects else "it bears no owner mark"
     if node.resource is None:
         return error(
             "refusing to delete an object that is not ours",

@@ -14,12 +14,12 @@ _CHANGEABLE = frozenset({Mutability.IN_PLACE, Mutability.SHARING})
 
 
 def attribute_changes(
-    before: Attributes, after: Attributes, kind: Kind, requests: Collection[str] = ()
+    before: Attributes, after: Attributes, kind: Kind, write_flags: Collection[str] = ()
 ) -> tuple[AttributeChange, ...]:
     """Every attribute that differs, sorted by path; values are those of the innermost attribute that differs.
 
     Both sides must be canonical: keyed lists are objects there, so neither order nor spelling makes a difference.
-    `requests` are the flags that go along with the write: some let attributes change in place.
+    `write_flags` are the flags that go along with the write: some let attributes change in place.
     """
     if before == after:
         return ()
@@ -36,16 +36,20 @@ def attribute_changes(
             found[path] = (_value_at(before, path), _value_at(after, path))
     return tuple(
         AttributeChange(
-            ".".join(path), old, new, _may_change(rule_for(kind, path), old, new, requests), rule_for(kind, path).source
+            ".".join(path),
+            old,
+            new,
+            _may_change(rule_for(kind, path), old, new, write_flags),
+            rule_for(kind, path).source,
         )
         for path, (old, new) in sorted(found.items())
     )
 
 
-def _may_change(rule: Rule, before: Any, after: Any, requests: Collection[str]) -> bool:
+def _may_change(rule: Rule, before: Any, after: Any, write_flags: Collection[str]) -> bool:
     if (rule.lasting or rule.unlocked_by) and before is not None and after is None:
         return False
-    return rule.mutability in _CHANGEABLE or rule.unlocked_by in requests
+    return rule.mutability in _CHANGEABLE or rule.unlocked_by in write_flags
 
 
 def _path_to_compare(path: list[Any]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from reconciler.planning.sources import OS_DISK, SourceCheck, SourceStatus, disk
 from reconciler.providers.protocol import Capabilities
 
 
-def _fault(change: ResourceChange, path: tuple[str, ...], summary: str, detail: str) -> Diagnostic:
+def _problem(change: ResourceChange, path: tuple[str, ...], summary: str, detail: str) -> Diagnostic:
     """What is wrong at `path` of the document that declares what changes."""
     position = Position(change.origin.file, change.origin.line) if change.origin else None
     return replace(error(summary, detail, address=change.address, position=position), path=path)
@@ -38,14 +38,14 @@ def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[
             hint = f"did you mean '{nearest[0]}'? " if nearest else ""
             offered = ", ".join(sorted(regions))
             summary = f"provider '{change.provider}' has no region '{region}'"
-            yield _fault(change, (name,), summary, f"{hint}it offers: {offered}")
+            yield _problem(change, (name,), summary, f"{hint}it offers: {offered}")
     if change.kind is Kind.GALLERY:
         permissions = planned.get("sharing", {}).get("permissions", "Private")
         if permissions not in capabilities.sharing:
             what = f"sharing.permissions {permissions}"
             yield _unsupported_value(change, ("sharing", "permissions"), what, capabilities.sharing)
     if "encryption" in planned and not capabilities.encryption:
-        yield _fault(
+        yield _problem(
             change,
             ("targetRegions",),
             f"provider '{change.provider}' does not encrypt copies",
@@ -67,7 +67,7 @@ def _unsupported_value(
     change: ResourceChange, path: tuple[str, ...], what: str, supported: frozenset[str]
 ) -> Diagnostic:
     summary = f"provider '{change.provider}' does not support {what}"
-    return _fault(change, path, summary, f"it supports: {', '.join(sorted(supported))}")
+    return _problem(change, path, summary, f"it supports: {', '.join(sorted(supported))}")
 
 
 def unusable_sources(change: ResourceChange, checks: Mapping[str, SourceCheck]) -> Iterator[Diagnostic]:
@@ -75,7 +75,7 @@ def unusable_sources(change: ResourceChange, checks: Mapping[str, SourceCheck]) 
     for disk, check in sorted(checks.items()):
         if check.status is SourceStatus.UNUSABLE:
             summary = f"the source of disk {disk} cannot be used: {check.problem}"
-            yield _fault(change, _place(disk), summary, check.remedy)
+            yield _problem(change, _place(disk), summary, check.remedy)
 
 
 def unlike_sources(
@@ -92,7 +92,7 @@ def unlike_sources(
     ours, theirs = own.attributes, other.attributes
     for name in sorted(capabilities.alike):
         if canonical_json(ours.get(name)).lower() != canonical_json(theirs.get(name)).lower():
-            yield _fault(
+            yield _problem(
                 change,
                 _place(OS_DISK),
                 f"{named} cannot be the source: {name} of {other.address} is not that of {own.address}",
@@ -106,7 +106,7 @@ def unpinned(change: ResourceChange) -> Iterator[Diagnostic]:
         return
     for disk, source in disk_sources(change.planned_attributes):
         if str(source.get("version", "")).endswith("/latest"):
-            yield _fault(
+            yield _problem(
                 change,
                 _place(disk),
                 f"no version of {str(source['version']).rpartition('/')[0]} can be the source of disk {disk}",
@@ -124,7 +124,7 @@ def past_end_of_life(change: ResourceChange, now: datetime) -> Iterator[Diagnost
     )
     if newly_set:
         summary = f"endOfLifeDate {end} has passed already"
-        yield _fault(change, ("endOfLifeDate",), summary, "set a date in the future, or leave it out")
+        yield _problem(change, ("endOfLifeDate",), summary, "set a date in the future, or leave it out")
 
 
 def names_nothing(option: str, pattern: str, known: Iterable[Address]) -> Diagnostic:

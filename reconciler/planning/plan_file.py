@@ -25,7 +25,7 @@ from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action, AttributeChange, Block, Cause, Reason, ResourceChange
 from reconciler.planning.plan import Plan, PlanOptions
 
-FORMAT = 3
+FORMAT = 4
 _REMEDY = "make a new plan with: reconciler plan --out FILE"
 
 
@@ -162,8 +162,8 @@ def _resource_change(data: Mapping[str, Any]) -> ResourceChange:
                 for item in data["causes"]
             ),
             "dependencies": tuple(Address.parse(item) for item in data["dependencies"]),
-            "faults": tuple(data["faults"]),
-            "requests": tuple(data["requests"]),
+            "defects": tuple(data["defects"]),
+            "write_flags": tuple(data["write_flags"]),
             "origin": Origin(**data["origin"]) if data["origin"] else None,
             "block": Block(**data["block"]) if data["block"] else None,
             "moved_from": Address.parse(data["moved_from"]) if data["moved_from"] else None,

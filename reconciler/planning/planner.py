@@ -98,7 +98,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
     _decide_nodes(draft)
     _cascade_replaces(draft)
     _select(draft)
-    _find_faults(draft)
+    _find_problems(draft)
     _check_options(draft)
     _guard(draft)
     _weigh(draft)
@@ -229,7 +229,7 @@ def _cascade_replaces(draft: _Draft) -> None:
             present and present.action not in (Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REPLACE)
         ):
             continue
-        if address in draft.unreachable or any(fault.address == address for fault in draft.errors):
+        if address in draft.unreachable or any(problem.address == address for problem in draft.errors):
             continue
         draft.changes[address] = _replaced_with(draft, address, present, root)
         draft.unchanged -= present is None
@@ -260,7 +260,9 @@ def _select(draft: _Draft) -> None:
     wanted = selected(draft.changes, draft.unreachable.keys(), options.targets, options.excludes)
     draft.changes = {address: change for address, change in draft.changes.items() if address in wanted}
     draft.errors = [
-        fault for fault in draft.errors if fault.address and asked_for(fault.address, options.targets, options.excludes)
+        problem
+        for problem in draft.errors
+        if problem.address and asked_for(problem.address, options.targets, options.excludes)
     ]
     draft.unreachable = {
         address: why
@@ -281,7 +283,7 @@ def _check_options(draft: _Draft) -> None:
             draft.errors.append(feasibility.names_nothing("--allow-replace", text, known))
 
 
-def _find_faults(draft: _Draft) -> None:
+def _find_problems(draft: _Draft) -> None:
     """What the backends cannot do, sources that cannot be used, and ends of life that have passed."""
     inputs = draft.inputs
     for change in list(draft.changes.values()):
@@ -373,8 +375,8 @@ def _finished(draft: _Draft) -> Plan:
     )
 
 
-def _fault_order(fault: Diagnostic) -> tuple[object, ...]:
-    return (fault.address.sort_key if fault.address else (), fault.summary)
+def _fault_order(problem: Diagnostic) -> tuple[object, ...]:
+    return (problem.address.sort_key if problem.address else (), problem.summary)
 
 
 def _latest(draft: _Draft) -> tuple[LatestChange, ...]:

@@ -330,7 +330,7 @@ def test_a_damaged_copy_is_found_and_repaired(
     assert scan.matching == {VERSION, WEST}
     assert scan.observed[EAST].condition is Condition.DAMAGED
     assert scan.observed[EAST].mark == OwnerMark(LINEAGE, EAST)
-    assert scan.observed[EAST].faults
+    assert scan.observed[EAST].defects
     step = Step(Verb.REPLACE, EAST, region_attributes(), region_attributes())
     repaired = run(provider, step, version=version_attributes(source), computed=disks_of(results))
     assert provider_world.copies(EAST) == [CONTENT]

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from reconciler.applying.execution import Interrupt
-from reconciler.engine import ApplyOutcome, Engine
+from reconciler.engine import AppliedPlan, Engine
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.reporting import Reporter
 
@@ -48,7 +48,7 @@ class Estate:
         with self.engine() as engine:
             return engine.plan(PlanOptions(**options))
 
-    def apply(self, **options: Any) -> ApplyOutcome:
+    def apply(self, **options: Any) -> AppliedPlan:
         with self.engine() as engine:
             return engine.apply(PlanOptions(**options), lambda plan: True, Interrupt(), parallelism=4)
 

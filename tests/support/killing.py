@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from reconciler.engine import ApplyOutcome
+from reconciler.engine import AppliedPlan
 
 
 class Killer:
@@ -36,7 +36,7 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killed_at(at: int, install: Callable[[Killer], None], apply: Callable[[], ApplyOutcome]) -> bool:
+def killed_at(at: int, install: Callable[[Killer], None], apply: Callable[[], AppliedPlan]) -> bool:
     """Whether a child process that applies came as far as its point number `at`; one that does not has to complete."""
     pid = os.fork()
     if pid == 0:

@@ -99,7 +99,7 @@ def record_of(address: Address, given: Mapping[str, Any]) -> Record:
 
 
 def observed_of(address: Address, given: Mapping[str, Any]) -> Observed:
-    """`$mark` is `ours` (the default), `foreign` or `none`; `$condition` and `$faults` as in Observed."""
+    """`$mark` is `ours` (the default), `foreign` or `none`; `$condition` and `$defects` as in Observed."""
     marks = {"ours": OwnerMark(LINEAGE, address), "foreign": OwnerMark("lineage-2", address), "none": None}
     return Observed(
         address=address,
@@ -108,7 +108,7 @@ def observed_of(address: Address, given: Mapping[str, Any]) -> Observed:
         fingerprint=f"now:{address}",
         canonical=canonical_json(attributes_of(address, given)),
         condition=Condition(given.get("$condition", "ready")),
-        faults=tuple(given.get("$faults", ())),
+        defects=tuple(given.get("$defects", ())),
     )
 
 

@@ -136,7 +136,7 @@ def observed(found: Seen, address: Address, *, recorded: bool = False) -> Observ
     region = address.region
     if region and region not in found.regions:
         return None
-    condition, faults = _region_condition(found, region, recorded) if region else _condition(found)
+    condition, defects = _region_condition(found, region, recorded) if region else _condition(found)
     return Observed(
         address=address,
         object_id=f"{found.id}@{region}" if region else found.id,
@@ -144,7 +144,7 @@ def observed(found: Seen, address: Address, *, recorded: bool = False) -> Observ
         fingerprint=_fingerprint(found, address),
         canonical=canonical_json(found.regions[region] if region else found.attributes),
         condition=condition,
-        faults=faults,
+        defects=defects,
         computed=found.marks.computed,
     )
 

@@ -66,7 +66,7 @@ class ContainerRun:
         if unit.kind is Kind.GALLERY:
             return self._api.put_gallery(unit.gallery, gallery_body(planned, marks))
         body = definition_body(planned, marks, found.body if found else None)
-        if found is not None and "allowUpdateImage" in self._step.requests:
+        if found is not None and "allowUpdateImage" in self._step.write_flags:
             body["properties"]["allowUpdateImage"] = True
         return self._api.put_definition(unit.gallery, unit.definition, body)
 

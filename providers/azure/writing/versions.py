@@ -92,7 +92,7 @@ class VersionRun:
             deletes = {step.address: step.verb is Verb.DELETE for step in self._work.operation.steps}
             return Done({address: Applied() if is_delete else gone for address, is_delete in deletes.items()})
         self._no_endless_writing(None)
-        if "restore" in own.requests and (deleted := self._soft_deleted()):
+        if "restore" in own.write_flags and (deleted := self._soft_deleted()):
             return self._restore(deleted, own.planned)
         regions = {step.address.region: step.planned or {} for step in self._filled_regions()}
         profile = self._storage_profile(own.planned)

@@ -45,7 +45,7 @@ class Durations:
     share: float = 5.0
     home_copy: float = 400.0
     next_region: float = 20.0
-    version_settle: float = 7.0
+    version_delay: float = 7.0
     version_delete: float = 90.0
     container_delete: float = 1.0
     parent_lag: float = 20.0

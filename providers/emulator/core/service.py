@@ -88,7 +88,7 @@ class Service:
         ahead = route.ahead(self, request) if route.ahead is not None else nullcontext()
         with ahead:
             with self.store.transaction():  # of its own: what is over stays so when the request is refused
-                self.settle()
+                self.advance()
             with self.store.transaction():
                 return route.handler(self, request.with_params(params))
 
@@ -109,7 +109,7 @@ class Service:
             )
         raise ArmError(404, "InvalidResourceType", f"No resource type answers to the path '{request.path}'.")
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         """Ends every operation whose time has come, and those that only begin with the end of another."""
         while due := self.store.due_operations(self.clock.now()):
             for operation in due:

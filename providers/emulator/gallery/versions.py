@@ -118,7 +118,7 @@ def _new(service: Service, identity: str, request: ArmRequest, definition: Resou
 def _interfered(service: Service, request: ArmRequest) -> Iterator[None]:
     """Somebody else's write comes first, when a fault asks for it, and stays when the request is refused."""
     with service.store.transaction():
-        service.settle()
+        service.advance()
         version = service.store.get(request.path)
         if version is not None and not service.store.running_operations(version.key):
             _interfere(service, request, version)
@@ -190,8 +190,8 @@ def _write(
 def _begin(
     service: Service, request: ArmRequest, version: Resource, legs: dict[str, Body], seconds: float, *, new: bool
 ) -> ArmAnswer:
-    settle = service.durations.version_settle
-    operation = service.start(request, version, "create" if new else "update", seconds + settle)
+    advance = service.durations.version_delay
+    operation = service.start(request, version, "create" if new else "update", seconds + advance)
     if operation.due is None:
         hold(legs, version.hidden["regions"])
     version.hidden["regions"] = legs

@@ -72,10 +72,10 @@ class Site:
         """Describes the region as it now is, and removes what it had before and has no more. Raises: ProviderError."""
         copies = tuple(sorted(self.copies, key=lambda copy: (copy.replica, copy.disk)))
         entry = self.shelf.write(self.address, Description(self.mark, self.planned, computed, copies))
-        self.settle()
+        self.remove_leftovers()
         return applied(self.pool, self.mark.address, self.planned, computed, [entry, *stamps(copies, computed)])
 
-    def settle(self) -> None:
+    def remove_leftovers(self) -> None:
         """Removes the volumes that the sidecar of the making names and the region's description does not, and then that
         sidecar. Raises: ProviderError."""
         making = self.shelf.making(self.address)

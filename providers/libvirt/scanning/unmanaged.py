@@ -43,8 +43,10 @@ def _strange_volumes(
             continue
         parsed = VolumeName.parse(name)
         address = parsed.version._replace(region=view.region) if parsed else Address(gallery)
-        fault = ("a volume that does not belong here",) if address in described or address in wanted else ()
-        yield Observed(address, object_names.volume_id(view.region, view.pool.name, name), None, "", "{}", faults=fault)
+        defect = ("a volume that does not belong here",) if address in described or address in wanted else ()
+        yield Observed(
+            address, object_names.volume_id(view.region, view.pool.name, name), None, "", "{}", defects=defect
+        )
 
 
 def _named(view: View) -> Iterator[str]:

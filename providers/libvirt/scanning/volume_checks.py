@@ -32,32 +32,32 @@ def checked(
 ) -> Observed:
     """The region as it is. A volume is read when its stamp is neither that of the description nor the one `recorded`,
     or `deep`. Raises: Unavailable when the host went away meanwhile."""
-    description, faults, stamps = found.description, [], [found.entry]
+    description, defects, stamps = found.description, [], [found.entry]
     advance = _counter(address, sum(copy.capacity for copy in description.copies), progress)
     for copy in description.copies:
         volume = view.volumes.get(copy.volume)
         trusted = (copy.stamp, recorded.get(copy.volume))
-        fault = _fault(view.pool, copy, volume, trusted, deep=deep, advance=advance)
+        defect = _defect(view.pool, copy, volume, trusted, deep=deep, advance=advance)
         stamps.append((copy.volume, stamp(volume) if volume else "absent"))
-        faults += [fault] if fault else []
+        defects += [defect] if defect else []
     for below in description.computed.get("shallow", {}).values():
         if below["stamp"]:
             now = stamp_of_path(view.pool, below["path"])
             stamps.append((below["path"], now or "absent"))
-            faults += _fault_below(below["path"], below["stamp"], now)
+            defects += _defect_below(below["path"], below["stamp"], now)
     return Observed(
         address=address,
         object_id=object_id,
         mark=description.mark,
         fingerprint=object_names.fingerprint(view.pool.place, stamps),
         canonical=canonical_json(description.attributes),
-        condition=Condition.DAMAGED if faults else Condition.READY,
-        faults=tuple(faults),
+        condition=Condition.DAMAGED if defects else Condition.READY,
+        defects=tuple(defects),
         computed=canonical_json(description.computed),
     )
 
 
-def _fault(
+def _defect(
     pool: Pool,
     copy: Copy,
     volume: Volume | None,
@@ -85,7 +85,7 @@ def _fault(
     return "" if digest == copy.sha256 else f"{copy.volume} has other content than was published"
 
 
-def _fault_below(path: str, before: str, now: str) -> list[str]:
+def _defect_below(path: str, before: str, now: str) -> list[str]:
     if not now:
         return [f"its source '{path}' is gone, and a Shallow version has no copy of its own"]
     return [] if now == before else [f"its source '{path}' has changed since"]

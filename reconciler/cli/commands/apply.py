@@ -13,7 +13,7 @@ from reconciler.cli.session import session_of
 if TYPE_CHECKING:
     from reconciler.applying.execution import Interrupt
     from reconciler.cli.applying import Approve
-    from reconciler.engine import ApplyOutcome, Engine
+    from reconciler.engine import AppliedPlan, Engine
 
 
 def register(app: typer.Typer) -> None:
@@ -46,10 +46,10 @@ def apply(
     if plan_file and (target or exclude or allow_replace or allow_deletes or not look):
         raise typer.BadParameter("a saved plan is applied as it is: options that choose belong to: reconciler plan")
 
-    def fresh(engine: Engine, approve: Approve, interrupt: Interrupt) -> ApplyOutcome:
+    def fresh(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         return engine.apply(wanted, approve, interrupt, parallelism=parallelism, refresh=look)
 
-    def saved(engine: Engine, approve: Approve, interrupt: Interrupt) -> ApplyOutcome:
+    def saved(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         return engine.apply_saved(Path(plan_file), interrupt, approve=approve, parallelism=parallelism)
 
     manner = Manner(approved=auto_approve or bool(plan_file), json=json, verbose=verbose)

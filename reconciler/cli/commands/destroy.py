@@ -12,7 +12,7 @@ from reconciler.cli.session import session_of
 if TYPE_CHECKING:
     from reconciler.applying.execution import Interrupt
     from reconciler.cli.applying import Approve
-    from reconciler.engine import ApplyOutcome, Engine
+    from reconciler.engine import AppliedPlan, Engine
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def destroy(
 
     wanted = options.plan_options(target, exclude, None, 0, destroy=True)
 
-    def call(engine: Engine, approve: Approve, interrupt: Interrupt) -> ApplyOutcome:
+    def call(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         return engine.apply(wanted, approve, interrupt, parallelism=parallelism, command="destroy")
 
     manner = Manner(auto_approve, json, verbose, question="Delete all of this for good?")

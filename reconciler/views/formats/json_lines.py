@@ -127,7 +127,7 @@ def _drift(drift: Drift) -> Event:
         "kind": drift.kind.value,
         "severity": drift.severity.value,
         "object_id": drift.object_id,
-        "faults": list(drift.faults),
+        "defects": list(drift.defects),
         "changes": [{"path": item.path, "before": item.before, "after": item.after} for item in drift.changes],
     }
 

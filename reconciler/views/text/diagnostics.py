@@ -59,7 +59,7 @@ def _excerpt(written: str, position: Position | None, width: int) -> Iterator[Li
         yield line(" " * _INDENT, Span("| ", "dim"), " " * (at - start), Span("^", "danger"))
 
 
-def summary_of_faults(diagnostics: Iterable[Diagnostic]) -> str:
+def summary_of_problems(diagnostics: Iterable[Diagnostic]) -> str:
     """`3 errors, 1 warning`."""
     from reconciler.views.terminal.units import plural
 

@@ -46,8 +46,8 @@ def _rows(drifts: Sequence[Drift], kind: DriftKind) -> Iterator[Row]:
 def _cells(drift: Drift) -> Iterator[Cell]:
     said = {
         DriftKind.MISSING: ["it is not there any more"],
-        DriftKind.FOREIGN: ["what stands there is not ours", *drift.faults],
-    }.get(drift.kind, list(drift.faults))
+        DriftKind.FOREIGN: ["what stands there is not ours", *drift.defects],
+    }.get(drift.kind, list(drift.defects))
     for text in said:
         yield Cell(text)
     for change in drift.changes:

@@ -151,7 +151,7 @@ def _gone(entry: Entry) -> str:
 
 def _replacement(entry: Entry) -> Iterator[Cell]:
     change = entry.change
-    why = "; ".join(change.faults) if change.reason is Reason.DAMAGED else ""
+    why = "; ".join(change.defects) if change.reason is Reason.DAMAGED else ""
     if change.reason is Reason.IMMUTABLE:
         why = f"{_fixed(change)} cannot be changed in place"
     inside = contents(entry.inside)

@@ -16,7 +16,7 @@ from support.estates import Document
 
 from reconciler.applying.execution import Interrupt
 from reconciler.drift import DriftReport
-from reconciler.engine import ApplyOutcome, Engine
+from reconciler.engine import AppliedPlan, Engine
 from reconciler.errors import PlanRefused
 from reconciler.manifests.errors import ManifestError
 from reconciler.planning.plan import Plan, PlanOptions
@@ -48,7 +48,7 @@ class CloudProject:
         with Engine(self.folder) as engine:
             return engine.plan(PlanOptions(**options))
 
-    def apply(self, *documents: Document, **options: Any) -> ApplyOutcome:
+    def apply(self, *documents: Document, **options: Any) -> AppliedPlan:
         """Applies the manifests, or makes these documents the whole of them first."""
         if documents:
             self.write(*documents)

@@ -14,7 +14,7 @@ from support.azure.world import AzureWorld
 
 import reconciler.manifests.examples
 from reconciler.applying.execution import Interrupt
-from reconciler.engine import ApplyOutcome, Engine
+from reconciler.engine import AppliedPlan, Engine
 from reconciler.manifests.examples.boot_image import write_boot_image
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.providers.emulator.core.injected_faults import Fault
@@ -54,7 +54,7 @@ class CloudEstate:
         with self.engine() as engine:
             return engine.plan(PlanOptions(**options))  # type: ignore[arg-type]
 
-    def apply(self, **options: object) -> ApplyOutcome:
+    def apply(self, **options: object) -> AppliedPlan:
         with self.engine() as engine:
             return engine.apply(PlanOptions(**options), lambda _: True, Interrupt())  # type: ignore[arg-type]
 

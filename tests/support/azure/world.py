@@ -78,7 +78,7 @@ class AzureWorld:
         query = {"api-version": api_version, **query}
         answer = self.emulator.service.handle(ArmRequest(method, path, query, body)).body
         with self.emulator.service.store.transaction():
-            self.emulator.service.settle()
+            self.emulator.service.advance()
         return answer or {}
 
     def set_time_scale(self, scale: float) -> None:

@@ -45,7 +45,7 @@ def load(tmp_path: Path) -> Load:
 
 
 @pytest.fixture
-def faults(load: Load) -> Faults:
+def problems(load: Load) -> Faults:
     """The diagnostics that loading documents ends in."""
 
     def diagnostics(*documents: str | bytes, **options: str) -> Sequence[Diagnostic]:

@@ -1,4 +1,4 @@
-"""The examples that newcomers copy: each loads without a warning and plans without a fault, in every environment."""
+"""The examples that newcomers copy: each loads without a warning and plans without a problem, in every environment."""
 
 from __future__ import annotations
 

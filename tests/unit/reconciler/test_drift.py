@@ -54,9 +54,9 @@ def test_changed_attributes_are_named_from_recorded_to_observed() -> None:
 
 
 def test_damaged_says_what_is_wrong() -> None:
-    report = drift({REGION: {}}, {REGION: {"$condition": "damaged", "$faults": ["truncated"]}})
+    report = drift({REGION: {}}, {REGION: {"$condition": "damaged", "$defects": ["truncated"]}})
     assert kinds(report) == [(REGION, DriftKind.DAMAGED)]
-    assert report.drifts[0].faults == ("truncated",)
+    assert report.drifts[0].defects == ("truncated",)
 
 
 def test_what_took_its_place_is_foreign() -> None:

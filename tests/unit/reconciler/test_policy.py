@@ -133,10 +133,10 @@ def test_a_replaced_version_does_not_replace_what_was_built_from_it() -> None:
 
 def test_damaged_region_is_replaced_alone() -> None:
     world = {VERSION: {}, REGION: {}}
-    damaged = {"$condition": "damaged", "$faults": ["os.raw is truncated"]}
+    damaged = {"$condition": "damaged", "$defects": ["os.raw is truncated"]}
     plan = make_plan(inputs_of(world, world, {VERSION: {}, REGION: damaged}))
     assert what(plan, REGION) == (Action.REPLACE, Reason.DAMAGED)
-    assert change(plan, REGION).faults == ("os.raw is truncated",)
+    assert change(plan, REGION).defects == ("os.raw is truncated",)
     assert len(plan.changes) == 1
     assert plan.applicable
 

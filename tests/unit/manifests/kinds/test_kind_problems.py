@@ -34,8 +34,8 @@ def only(diagnostics):
         ("kind: Gallery\nname: a_\nlocation: b\n", "a_", "8:1", "cannot name a gallery", "ending with a letter"),
     ],
 )
-def test_gallery_faults(faults, document, address, place, says, remedy):
-    found = only(faults("kind: Gallery\nname: corp\nlocation: x\n\n\n", document))
+def test_gallery_problems(problems, document, address, place, says, remedy):
+    found = only(problems("kind: Gallery\nname: corp\nlocation: x\n\n\n", document))
     assert str(found.position) == f"manifests/a.yaml:{place}"
     assert says in found.summary
     assert remedy in found.detail
@@ -73,8 +73,8 @@ def test_gallery_faults(faults, document, address, place, says, remedy):
         ),
     ],
 )
-def test_definition_faults(faults, base, old, new, place, says, remedy):
-    found = only(faults(base[0], base[1].replace(old, new, 1)))
+def test_definition_problems(problems, base, old, new, place, says, remedy):
+    found = only(problems(base[0], base[1].replace(old, new, 1)))
     assert says in found.summary
     assert remedy in found.detail
     assert str(found.position) == f"manifests/a.yaml:{place}"
@@ -121,16 +121,16 @@ def test_definition_faults(faults, base, old, new, place, says, remedy):
         ("source", "lifecycle: {ignoreChanges: ['a b']}\nsource", "'a b' is not allowed", "tags.owner"),
     ],
 )
-def test_version_faults(faults, base, old, new, says, remedy):
-    found = faults(*base[:2], base[2].replace(old, new, 1))[0]
+def test_version_problems(problems, base, old, new, says, remedy):
+    found = problems(*base[:2], base[2].replace(old, new, 1))[0]
     assert says in found.summary
     assert remedy in found.detail
     assert found.position.line > 10
 
 
-def test_a_signature_is_refused_and_never_shown(faults, base):
+def test_a_signature_is_refused_and_never_shown(problems, base):
     source = "{vhd: {uri: 'https://a/b.vhd?sv=2020&sig=c2VjcmV0', storageAccount: /a}}"
-    found = only(faults(*base[:2], base[2].replace("{file: images/ubuntu.vhd}", source)))
+    found = only(problems(*base[:2], base[2].replace("{file: images/ubuntu.vhd}", source)))
     assert "no shared access signature" in found.detail.replace("no query, ", "")
     assert "c2VjcmV0" not in str(found)
     assert "sig=***" in found.line
@@ -153,19 +153,19 @@ INFO = "publisherUri: a, publisherContact: b, eula: c"
         (f"permissions: Community, communityGalleryInfo: {{{INFO}, publicNamePrefix: x-y}}", "'x-y' is not allowed"),
     ],
 )
-def test_sharing_faults(faults, sharing, says):
-    found = only(faults(f"kind: Gallery\nname: corp\nlocation: x\nsharing: {{{sharing}}}\n"))
+def test_sharing_problems(problems, sharing, says):
+    found = only(problems(f"kind: Gallery\nname: corp\nlocation: x\nsharing: {{{sharing}}}\n"))
     assert says in found.summary
     assert found.position.line == 4
 
 
-def test_identities_must_fit_their_type(faults):
-    found = only(faults("kind: Gallery\nname: corp\nlocation: x\nidentity: {type: UserAssigned}\n"))
+def test_identities_must_fit_their_type(problems):
+    found = only(problems("kind: Gallery\nname: corp\nlocation: x\nidentity: {type: UserAssigned}\n"))
     assert "do not fit" in found.summary
 
 
-def test_all_faults_come_at_once_in_file_order(faults):
-    found = faults("kind: Gallery\nname: a-\nlocation: '?'\nfoo: 1\n", "kind: Nothing\n", "a: b\na: c\n")
+def test_all_problems_come_at_once_in_file_order(problems):
+    found = problems("kind: Gallery\nname: a-\nlocation: '?'\nfoo: 1\n", "kind: Nothing\n", "a: b\na: c\n")
     places = [(one.position.line, one.position.column) for one in found]
     assert places == sorted(places)
     assert len(found) == 6

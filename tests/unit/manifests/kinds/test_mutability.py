@@ -91,7 +91,7 @@ def test_only_dates_last():
 
 
 def test_requests_are_no_attributes():
-    requests = [(line.kind, line.path) for line in mutability_table() if line.rule.mutability is Mutability.REQUEST]
+    requests = [(line.kind, line.path) for line in mutability_table() if line.rule.mutability is Mutability.WRITE_FLAG]
     assert requests == [(Kind.IMAGE_DEFINITION, "allowUpdateImage"), (Kind.IMAGE_VERSION, "restore")]
     assert "allowUpdateImage" not in attribute_names(Kind.IMAGE_DEFINITION)
 

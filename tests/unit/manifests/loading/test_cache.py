@@ -70,7 +70,7 @@ def folder(tmp_path):
 
 def known_digest(folder, environment=None):
     """The digest that is known without loading, or None."""
-    seen = cache.glance(folder, environment)
+    seen = cache.find_cached(folder, environment)
     return seen and seen.digest
 
 
@@ -93,27 +93,27 @@ def test_what_comes_out_equals_loading(folder):
 def test_a_hit_needs_neither_parser_nor_models(folder):
     cache.load(folder)
     code = (
-        "import sys; from pathlib import Path; from reconciler.manifests.loading.cache import load, glance;"
-        "folder = Path(sys.argv[1]); assert glance(folder);"
+        "import sys; from pathlib import Path; from reconciler.manifests.loading.cache import load, find_cached;"
+        "folder = Path(sys.argv[1]); assert find_cached(folder);"
         "print(len(load(folder)[1].resources), sorted({'yaml', 'pydantic'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert result.stdout == "7 []\n"
 
 
-def test_a_glance_gives_the_project_too(folder):
+def test_what_is_cached_gives_the_project_too(folder):
     project, manifest = cache.load(folder)
-    seen = cache.glance(folder)
+    seen = cache.find_cached(folder)
     assert (seen.project, seen.digest, seen.dated) == (project, manifest.digest, True)
     change_document(folder)
     cache.load(folder)
-    assert cache.glance(folder).stamp != seen.stamp
+    assert cache.find_cached(folder).stamp != seen.stamp
 
 
-def test_a_glance_knows_when_nothing_ends(folder):
+def test_what_is_cached_knows_when_nothing_ends(folder):
     (folder / "manifests" / "a.yaml").write_text("kind: Gallery\nname: a\nlocation: x\n")
     cache.load(folder)
-    assert cache.glance(folder).dated is False
+    assert cache.find_cached(folder).dated is False
 
 
 def test_environments_are_kept_apart(folder):
@@ -162,7 +162,7 @@ def test_a_removed_file_is_seen(folder):
     assert known_digest(folder) is None
 
 
-def test_faults_are_told_again_and_nothing_is_kept(folder):
+def test_problems_are_told_again_and_nothing_is_kept(folder):
     cache.load(folder)
     (folder / "manifests" / "a.yaml").write_text("kind: Galery\n")
     for _ in range(2):

@@ -43,8 +43,8 @@ def test_empty_documents_and_files_count_for_nothing(load):
     assert not load("").resources
 
 
-def test_duplicate_key(faults):
-    found = only(faults(GALLERY + "location: West US\n"))
+def test_duplicate_key(problems):
+    found = only(problems(GALLERY + "location: West US\n"))
     assert str(found.position) == "manifests/a.yaml:4:1"
     assert found.line == "location: West US"
     assert "'location' stands here twice" in found.summary
@@ -52,19 +52,19 @@ def test_duplicate_key(faults):
 
 
 @pytest.mark.parametrize("value", ["~", "a"])
-def test_duplicate_key_without_a_value(faults, value):
-    found = only(faults(GALLERY + f"tags: {{a: ~, a: {value}}}\n"))
+def test_duplicate_key_without_a_value(problems, value):
+    found = only(problems(GALLERY + f"tags: {{a: ~, a: {value}}}\n"))
     assert str(found.position) == "manifests/a.yaml:4:14"
 
 
-def test_tags_and_merge_keys_are_not_understood(faults):
-    found = faults(GALLERY + "description: !!str x\ntags: {<<: {a: b}, c: !mine d}\n")
+def test_tags_and_merge_keys_are_not_understood(problems):
+    found = problems(GALLERY + "description: !!str x\ntags: {<<: {a: b}, c: !mine d}\n")
     assert [(one.position.line, one.position.column) for one in found] == [(4, 14), (5, 8), (5, 23)]
     assert "merge keys" in found[1].summary
 
 
-def test_keys_must_be_plain_text(faults):
-    found = faults(GALLERY + "? [a]\n: b\ntags: {'${values.x}': c}\n")
+def test_keys_must_be_plain_text(problems):
+    found = problems(GALLERY + "? [a]\n: b\ntags: {'${values.x}': c}\n")
     assert ["plain text" in one.summary for one in found] == [True, True]
 
 
@@ -73,43 +73,43 @@ def test_aliases_repeat_a_value(load):
     assert manifest.resources[Address("corp")].attributes["tags"] == {"a": "hello", "b": "hello"}
 
 
-def test_alias_bomb(faults):
+def test_alias_bomb(problems):
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
-    found = only(faults("\n".join(lines) + "\n"))
+    found = only(problems("\n".join(lines) + "\n"))
     assert "aliases of this file stand for too much" in found.summary
     assert "10,000" in found.detail
     assert found.position.line == 5
 
 
-def test_alias_within_its_own_anchor(faults):
-    assert any("nothing is anchored as" in found.summary for found in faults("kind: &a [*a]\n"))
+def test_alias_within_its_own_anchor(problems):
+    assert any("nothing is anchored as" in found.summary for found in problems("kind: &a [*a]\n"))
 
 
-def test_nesting_depth(faults):
-    found = only(faults("a: " + "[" * 100 + "]" * 100))
+def test_nesting_depth(problems):
+    found = only(problems("a: " + "[" * 100 + "]" * 100))
     assert "40 levels" in found.summary
     assert found.position.line == 1
 
 
-def test_syntax_error_keeps_the_other_faults(faults, tmp_path):
+def test_syntax_error_keeps_the_other_problems(problems, tmp_path):
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "b.yaml").write_text("kind: Gallery\nname: b\n\tlocation: x\n")
-    found = faults("kind: Galery\n")
+    found = problems("kind: Galery\n")
     assert [str(one.position) for one in found] == ["manifests/a.yaml:1:1", "manifests/b.yaml:3:1"]
     assert "not valid YAML" in found[1].summary
     assert "spaces, not tabs" in found[1].detail
 
 
-def test_invalid_utf8(faults):
-    found = only(faults(GALLERY.encode() + b"description: gr\xfc\xdfe\n"))
+def test_invalid_utf8(problems):
+    found = only(problems(GALLERY.encode() + b"description: gr\xfc\xdfe\n"))
     assert str(found.position) == "manifests/a.yaml:4:16"
     assert "not UTF-8 text: byte 0xfc" in found.summary
     assert "save the file as UTF-8" in found.detail
 
 
-def test_utf16_is_named(faults):
-    assert "UTF-16" in only(faults(GALLERY.encode("utf-16"))).detail
+def test_utf16_is_named(problems):
+    assert "UTF-16" in only(problems(GALLERY.encode("utf-16"))).detail
 
 
 def test_byte_order_mark_is_fine(load):
@@ -117,51 +117,51 @@ def test_byte_order_mark_is_fine(load):
 
 
 @pytest.mark.parametrize("junk", [b"\0\0\0", b"conectix\0\x01", b"a: \x07b\n"])
-def test_binary_nonsense(faults, junk):
-    found = only(faults(junk))
+def test_binary_nonsense(problems, junk):
+    found = only(problems(junk))
     assert "not valid YAML" in found.summary
     assert "binary" in found.detail
 
 
-def test_control_characters_in_quoted_text(faults):
-    found = only(faults(GALLERY + 'description: "a\\0b"\n'))
+def test_control_characters_in_quoted_text(problems):
+    found = only(problems(GALLERY + 'description: "a\\0b"\n'))
     assert str(found.position) == "manifests/a.yaml:4:14"
 
 
-def test_fifty_megabytes_of_nonsense(faults, tmp_path):
+def test_fifty_megabytes_of_nonsense(problems, tmp_path):
     (tmp_path / "manifests").mkdir()
     with (tmp_path / "manifests" / "big.yaml").open("wb") as file:
         file.truncate(50 * 2**20)
-    found = only(faults(GALLERY))
+    found = only(problems(GALLERY))
     assert str(found.position) == "manifests/big.yaml"
     assert "too large: 50 MiB" in found.summary
     assert f"{LARGEST_FILE // 2**20} MiB" in found.detail
 
 
-def test_directory_where_a_file_should_be(faults, tmp_path):
+def test_directory_where_a_file_should_be(problems, tmp_path):
     (tmp_path / "manifests" / "folder.yaml").mkdir(parents=True)
-    found = only(faults(GALLERY))
+    found = only(problems(GALLERY))
     assert str(found.position) == "manifests/folder.yaml"
     assert "is a folder, not a file" in found.summary
     assert "rename the folder" in found.detail
 
 
-def test_directory_named_in_the_project(faults, tmp_path):
+def test_directory_named_in_the_project(problems, tmp_path):
     (tmp_path / "x.yaml").mkdir()
-    found = only(faults(GALLERY, project="project: p\nprovider: {type: local}\nmanifests: [x.yaml]\n"))
+    found = only(problems(GALLERY, project="project: p\nprovider: {type: local}\nmanifests: [x.yaml]\n"))
     assert "is a folder" in found.summary
 
 
-def test_pipe_where_a_file_should_be(faults, tmp_path):
+def test_pipe_where_a_file_should_be(problems, tmp_path):
     (tmp_path / "manifests").mkdir()
     os.mkfifo(tmp_path / "manifests" / "pipe.yaml")
-    assert "not a regular file" in only(faults(GALLERY)).summary
+    assert "not a regular file" in only(problems(GALLERY)).summary
 
 
-def test_dangling_link(faults, tmp_path):
+def test_dangling_link(problems, tmp_path):
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "gone.yaml").symlink_to("nowhere.yaml")
-    assert "cannot be read: No such file" in only(faults(GALLERY)).summary
+    assert "cannot be read: No such file" in only(problems(GALLERY)).summary
 
 
 def test_files_folders_and_globs(load, tmp_path):
@@ -179,8 +179,8 @@ def test_files_folders_and_globs(load, tmp_path):
 @pytest.mark.parametrize(
     ("pattern", "says"), [("nowhere", "does not exist"), ("*.yml", "no .yaml or .yml file matches")]
 )
-def test_pattern_without_files(faults, pattern, says):
-    found = only(faults(GALLERY, project=f"# first\nproject: p\nprovider: {{type: x}}\nmanifests: ['{pattern}']\n"))
+def test_pattern_without_files(problems, pattern, says):
+    found = only(problems(GALLERY, project=f"# first\nproject: p\nprovider: {{type: x}}\nmanifests: ['{pattern}']\n"))
     assert says in found.summary
     assert str(found.position) == "reconciler.yaml:4:13"
 
@@ -199,9 +199,9 @@ def test_values_are_replaced_in_any_scalar(load):
         ("${values.owner", "cannot be replaced", "${values.NAME}"),
     ],
 )
-def test_unknown_values(faults, text, says, remedy):
+def test_unknown_values(problems, text, says, remedy):
     project = "project: p\nprovider: {type: x}\nvalues: {owner: platform}\n"
-    found = only(faults(GALLERY + f"description: '{text}'\n", project=project))
+    found = only(problems(GALLERY + f"description: '{text}'\n", project=project))
     assert says in found.summary
     assert remedy in found.detail
     assert str(found.position) == "manifests/a.yaml:4:14"
@@ -248,10 +248,10 @@ def test_lines_are_those_of_the_first_key(load, base):
     assert manifest.resources[Address("corp", "ubuntu")].origin.line == 7
 
 
-def test_many_faults_are_cut(faults):
-    found = faults(*["kind: Galery\n"] * 1500)
+def test_many_problems_are_cut(problems):
+    found = problems(*["kind: Galery\n"] * 1500)
     assert len(found) == 1001
-    assert found[-1].summary == "and 500 more faults"
+    assert found[-1].summary == "and 500 more problems"
 
 
 def test_unreadable_file(tmp_path, load):

@@ -35,7 +35,7 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def fault(project):
+def problem(project):
     def only(text, environment=None):
         with pytest.raises(ManifestError) as caught:
             project(text, environment)
@@ -118,23 +118,23 @@ def test_project_file_is_a_folder(tmp_path):
         ),
     ],
 )
-def test_faults(fault, text, says, remedy, line):
-    found = fault(text)
+def test_problems(problem, text, says, remedy, line):
+    found = problem(text)
     assert says in found.summary
     assert remedy in found.detail
     assert (found.position.file, found.position.line) == ("reconciler.yaml", line)
 
 
-def test_unknown_environment(fault):
-    found = fault(FULL, "production")
+def test_unknown_environment(problem):
+    found = problem(FULL, "production")
     assert found.summary == "no environment is called 'production'"
     assert found.detail == "did you mean 'prod'? declared: default, prod"
     assert found.position.line == 8
 
 
-def test_secrets_are_not_shown(fault):
-    found = fault("project: p\nprovider: {type: x, password: hunter2, type: y}\n")
+def test_secrets_are_not_shown(problem):
+    found = problem("project: p\nprovider: {type: x, password: hunter2, type: y}\n")
     assert "hunter2" not in str(found)
-    found = fault("project: p\nprovider: {type: x}\nstat: postgresql://me:hunter2@db/x\n")
+    found = problem("project: p\nprovider: {type: x}\nstat: postgresql://me:hunter2@db/x\n")
     assert "hunter2" not in str(found)
     assert "me:***@db" in found.line

@@ -1,4 +1,4 @@
-"""Whatever the bytes, loading either works or tells faults with their place."""
+"""Whatever the bytes, loading either works or tells problems with their place."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def load_or_be_told(project: bytes, manifest: bytes) -> None:
         (folder / "manifests").mkdir()
         (folder / "reconciler.yaml").write_bytes(project)
         (folder / "manifests" / "a.yaml").write_bytes(manifest)
-        told = faults_of(folder)
+        told = problems_of(folder)
         assert all(one.summary and one.position for one in told)
 
 
-def faults_of(folder: Path) -> tuple[Diagnostic, ...]:
+def problems_of(folder: Path) -> tuple[Diagnostic, ...]:
     try:
         load(folder, None)
     except ManifestError as error:

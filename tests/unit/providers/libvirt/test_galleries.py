@@ -312,7 +312,7 @@ def test_a_shallow_version_lies_on_its_source(world: LibvirtWorld, provider: Pro
     os.utime(path)
     seen = provider.scan(Scope({EAST: fingerprint})).observed[EAST]
     assert seen.condition is Condition.DAMAGED
-    assert "golden' has changed since" in seen.faults[0]
+    assert "golden' has changed since" in seen.defects[0]
 
 
 # What the world does to it.
@@ -349,7 +349,7 @@ def test_what_happened_to_a_volume_is_named(
         volume.write_bytes(CONTENT)
     (seen,) = provider.scan(Scope({EAST: None})).observed.values()
     assert seen.condition is Condition.DAMAGED
-    assert f"{volume.name} was {harm}" in seen.faults[0]
+    assert f"{volume.name} was {harm}" in seen.defects[0]
 
 
 def test_a_volume_that_was_only_touched_is_still_whole(
