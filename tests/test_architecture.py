@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.architecture import DOORS, LAYERS, PAGE, page
 from support.paths import ROOT
 
 PRODUCT = "reconciler"
@@ -23,29 +24,6 @@ LINKED = ("manifests", "providers", "state")
 """Top-level folders that are packages of the product, by links."""
 
 MOST_IN_A_FOLDER = 15
-
-LAYERS: dict[str, list[list[str]]] = tomllib.loads((ROOT / "docs/contributing/layers.toml").read_text("utf-8"))
-"""Package -> its rooms from the ground up."""
-
-DOORS = {
-    "azure": ("reconciler.providers.azure", "reconciler.providers.emulator"),
-    "deepdiff": ("reconciler.planning.diff",),
-    "jwt": ("reconciler.providers.emulator.http.tokens",),
-    "libvirt": ("reconciler.providers.libvirt",),
-    "networkx": ("reconciler.graph",),
-    "psycopg": ("reconciler.state.sql_store",),
-    "pycdlib": ("reconciler.providers.libvirt.machines.cloud_init_seed",),
-    "pydantic": ("reconciler.manifests",),
-    "pydantic_core": ("reconciler.manifests",),
-    "rich": ("reconciler.views", "reconciler.cli"),
-    "sqlite3": ("reconciler.state.sql_store", "reconciler.providers.emulator.core.store"),
-    "starlette": ("reconciler.providers.emulator.http.app", "reconciler.providers.emulator.http.listener"),
-    "trustme": ("reconciler.providers.emulator.http.tls",),
-    "typer": ("reconciler.cli",),
-    "uvicorn": ("reconciler.providers.emulator.http.listener",),
-    "yaml": ("reconciler.manifests.parsing",),
-}
-"""Library -> the modules, or packages, that may import it."""
 
 EFFECTFUL = ("change_positions", "plan_file", "refresh", "source_checks")
 """The rooms of `reconciler.planning` that read or write; all others there decide, and are pure."""
@@ -290,3 +268,7 @@ def test_what_tests_import_is_declared() -> None:
     extra = {distribution(entry) for entry in project()["optional-dependencies"]["test"]}
     required = {distribution(entry) for entry in project()["dependencies"]}
     assert third_party("tests") <= extra | required | optional()
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text("utf-8") == page(), "run: make docs"
