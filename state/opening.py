@@ -1,17 +1,38 @@
-"""`open_store`: the store for a URL."""
+"""`open_store`: the store for a URL, found by its scheme in `reconciler.state.stores`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
+from reconciler.state import stores
+from reconciler.state.errors import StateError
 from reconciler.state.store import StateStore
 
 
-def open_store(url: str, project: str, base: Path) -> StateStore:
-    """The store at `url`; relative SQLite paths start at `base`. Makes nothing: see `StateStore`.
+def open_store(url: str, project: str, base: Path, *, clock: Callable[[], float] | None = None) -> StateStore:
+    """The store at `url`; relative paths start at `base`. Creates nothing: see `StateStore`.
 
-    Raises: StateError when it cannot be used: corrupt, newer than this program, of another project, or an unknown URL.
+    `clock` gives the time of leases, in seconds since 1970; without it that is the store's own.
+    Raises: StateError when the state exists and cannot be used (corrupt, newer than this program, of another project),
+    or the URL is none that a store has.
     """
-    from reconciler.state.sql_store import open_sql_store
+    scheme, separator, _ = url.partition("://")
+    store: StateStore | None = None
+    if separator and scheme.isidentifier() and not scheme.startswith("_") and find_spec(f"{stores.__name__}.{scheme}"):
+        store = import_module(f"{stores.__name__}.{scheme}").open_store(url, project, base, clock)
+    if store is None:
+        raise _unknown(scheme if separator else "")
+    return store
 
-    return open_sql_store(url, project, base)
+
+def _unknown(scheme: str) -> StateError:
+    """Names the scheme alone: what follows it may be a password."""
+    from pkgutil import iter_modules
+
+    names = sorted((module.name for module in iter_modules(stores.__path__)), reverse=True)
+    forms = [import_module(f"{stores.__name__}.{name}").FORM for name in names]
+    kind = f"unknown state URL: it starts with '{scheme}://'" if scheme else "unknown state URL: it has no scheme"
+    return StateError(kind, f"Write {', or '.join(forms)}.")

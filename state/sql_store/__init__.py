@@ -11,37 +11,14 @@ how a writer shuts others out, and how errors read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from reconciler.state.database import Database
-from reconciler.state.errors import StateError
 from reconciler.state.sql_store.store import SqlStore
 from reconciler.state.store import StateStore
 
 
-def open_sql_store(url: str, project: str, base: Path, *, clock: Callable[[], float] | None = None) -> StateStore:
-    """The store at `sqlite:///PATH` (relative to `base`), `sqlite:////PATH` (absolute) or `postgresql://...`.
-
-    `clock` gives the leases' time, in seconds since 1970; without it that is the database's own.
-    Raises: StateError when the state exists and cannot be used, or the URL is none of these.
-    """
-    store = SqlStore(_database(url, base), project, clock)
+def open_sql_store(database: Database, project: str, clock: Callable[[], float] | None = None) -> StateStore:
+    """The store in a database. `clock`: see `open_store`. Raises: StateError when a state is there and unusable."""
+    store = SqlStore(database, project, clock)
     store.open()
     return store
-
-
-def _database(url: str, base: Path) -> Database:
-    scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and rest.strip("/"):
-        from reconciler.state.sql_store.sqlite import SqliteDatabase
-
-        return SqliteDatabase(base / rest.removeprefix("/"))
-    if scheme == "postgresql" and separator:
-        from reconciler.state.sql_store.postgresql import PostgresqlDatabase
-
-        return PostgresqlDatabase(url)
-    kind = f"a state URL that begins with '{scheme}://'" if separator else "a state URL without '://'"
-    raise StateError(
-        f"{kind} is not known here",
-        "Write sqlite:///PATH (relative to the project), sqlite:////PATH (absolute) or postgresql://HOST/DATABASE.",
-    )

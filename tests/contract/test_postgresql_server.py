@@ -12,7 +12,8 @@ from support.stores import PROJECT, StorePlace, record
 
 from reconciler.manifests.address import Address
 from reconciler.state.errors import StateError, StateUnreadable
-from reconciler.state.sql_store import open_sql_store, postgresql
+from reconciler.state.opening import open_store
+from reconciler.state.sql_store import postgresql
 from reconciler.state.store import StateWrite
 
 CORP = Address("corp")
@@ -78,7 +79,7 @@ def test_a_user_without_rights_is_refused(server_place: StorePlace, postgres_ser
     server_place.execute("CREATE ROLE guest LOGIN")
     url = server_place.url.replace("reconciler@", "guest@")
     with pytest.raises(StateUnreadable, match="denies access") as caught:
-        open_sql_store(url, PROJECT, server_place.base)
+        open_store(url, PROJECT, server_place.base)
     assert "rights on a schema called reconciler" in caught.value.remedy
 
 

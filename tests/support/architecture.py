@@ -40,6 +40,12 @@ What decides is pure: no input or output, no clock, no randomness. Effects are i
 refresh (which only reads) and apply; `reconciler/engine.py` connects them. The folders `manifests`, `providers` and
 `state` are packages of `reconciler`, through the links of those names in it."""
 
+ROOMS = """\
+## Rooms
+
+A room imports only from the rows below its own, never from its own row or from above. Imports inside functions count;
+those for the type checker alone do not."""
+
 NEW_THINGS = """\
 ## Where a new thing goes
 
@@ -61,11 +67,7 @@ def page() -> str:
 
 
 def _rooms() -> str:
-    parts = [
-        "## Rooms",
-        "A room imports only from the rows below its own, never from its own row or from above. Imports inside functions"
-        " count; those for the type checker alone do not.",
-    ]
+    parts = [ROOMS]
     for package, layers in LAYERS.items():
         rows = [f"| {_row(package, layer)} |" for layer in reversed(layers)]
         table = "\n".join(["| rooms, the highest first |", "| --- |", *rows])

@@ -18,8 +18,8 @@ from support.paths import ROOT
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json, digest
+from reconciler.state.opening import open_store
 from reconciler.state.records import Intent, Record
-from reconciler.state.sql_store import open_sql_store
 from reconciler.state.store import StateStore, StateWrite
 
 PROJECT = "corp-images"
@@ -70,7 +70,7 @@ class StorePlace:
     opened: list[StateStore] = field(default_factory=list)
 
     def open(self, project: str = PROJECT, clock: Callable[[], float] | None = None) -> StateStore:
-        store = open_sql_store(self.url, project, self.base, clock=clock)
+        store = open_store(self.url, project, self.base, clock=clock)
         self.opened.append(store)
         return store
 

@@ -10,14 +10,14 @@ import pytest
 from support.stores import PROJECT, ROOT
 
 from reconciler.state.errors import StateError, StateUnreadable
-from reconciler.state.sql_store import open_sql_store
+from reconciler.state.opening import open_store
 
 PASSWORD = "c0rrect-horse"
 
 
 def test_a_server_out_of_reach_is_named_without_the_password(tmp_path: Path) -> None:
     with pytest.raises(StateUnreadable) as caught:
-        open_sql_store(f"postgresql://ada:{PASSWORD}@/images?host={tmp_path}", PROJECT, tmp_path)
+        open_store(f"postgresql://ada:{PASSWORD}@/images?host={tmp_path}", PROJECT, tmp_path)
     assert f"{tmp_path}/images cannot be reached" in caught.value.message
     assert PASSWORD not in caught.value.message + caught.value.remedy
 
@@ -25,7 +25,7 @@ def test_a_server_out_of_reach_is_named_without_the_password(tmp_path: Path) -> 
 @pytest.mark.parametrize("url", ["postgresql://ada:{}@[db/images", "postgresql://ada:{}@db/images?colour=red"])
 def test_an_invalid_address_is_refused_without_the_password(url: str, tmp_path: Path) -> None:
     with pytest.raises(StateError, match="is not valid") as caught:
-        open_sql_store(url.format(PASSWORD), PROJECT, tmp_path)
+        open_store(url.format(PASSWORD), PROJECT, tmp_path)
     assert caught.value.__cause__ is None
     assert PASSWORD not in caught.value.message + caught.value.remedy
 

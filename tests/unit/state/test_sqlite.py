@@ -17,7 +17,7 @@ from support.stores import PROJECT, StorePlace, record
 from reconciler.manifests.address import Address
 from reconciler.state.errors import StateError, StateTooNew, StateUnreadable
 from reconciler.state.opening import open_store
-from reconciler.state.sql_store import open_sql_store, sqlite
+from reconciler.state.sql_store import sqlite
 from reconciler.state.store import StateWrite
 
 CORP = Address("corp")
@@ -413,6 +413,6 @@ place.open().signing_key()
 @pytest.mark.parametrize("url", ["mysql://ada:secret@db/x", "state.db", "sqlite://", "sqlite:///", "", "postgresql:"])
 def test_an_unknown_address_is_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
     with pytest.raises(StateError) as caught:
-        open_sql_store(url, PROJECT, tmp_path)
+        open_store(url, PROJECT, tmp_path)
     assert "secret" not in caught.value.message
     assert "sqlite:///PATH" in caught.value.remedy

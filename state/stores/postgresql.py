@@ -1,0 +1,18 @@
+"""`postgresql://HOST/DATABASE`: for teams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.state.sql_store import open_sql_store
+from reconciler.state.store import StateStore
+
+FORM = "postgresql://HOST/DATABASE"
+
+
+def open_store(url: str, project: str, _base: Path, clock: Callable[[], float] | None) -> StateStore:
+    """The store in the database at `url`. Raises: StateError."""
+    from reconciler.state.sql_store.postgresql import PostgresqlDatabase
+
+    return open_sql_store(PostgresqlDatabase(url), project, clock)
