@@ -1,4 +1,4 @@
-"""A disk image that boots and says a line on its first serial port: small enough to make anywhere, real enough to run.
+"""A disk image that boots and prints a line on its first serial port: small enough to create anywhere, and bootable.
 
 python -m reconciler.manifests.examples.boot_image images/web.img --message "hello"
 """
@@ -69,7 +69,7 @@ def fixed_vhd_footer(size: int) -> bytes:
 def write_boot_image(path: str | Path, message: str, *, size_mib: int = 8, format: str = "raw") -> None:  # noqa: A002
     """Writes a bootable disk of `size_mib` MiB, its unused part a hole; `format` is `raw` or `vhd` (fixed).
 
-    Folders on the way are made. Raises: ValueError for a bad message or format; OSError.
+    Missing parent folders are created. Raises: ValueError for a bad message or format; OSError.
     """
     if format not in ("raw", "vhd"):
         raise ValueError(f"'{format}' is not a format: raw or vhd")
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line of this module."""
     parser = argparse.ArgumentParser(prog="boot_image", description="Makes a small disk image that boots.")
     parser.add_argument("path")
-    parser.add_argument("--message", default="hello", help="what it says on the serial port (ASCII)")
+    parser.add_argument("--message", default="hello", help="what it prints on the serial port (ASCII)")
     parser.add_argument("--size-mib", type=int, default=8)
     parser.add_argument("--format", choices=("raw", "vhd"), default="raw")
     given = parser.parse_args(arguments)

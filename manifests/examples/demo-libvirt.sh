@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Plays the quickstart on two hypervisor hosts, host1 and host2, which have to answer by ssh and have no machines and
-# pools of these names: plan, apply, damage, drift, repair; a machine from an image; destroy. Leaves nothing behind on
-# them. Needs `reconciler`, `python`, `ssh` and `virsh` on PATH; `make demo-libvirt` has all of that, and hosts of its own.
+# Runs the quickstart on two libvirt hosts, host1 and host2, which must be reachable by ssh and must not have machines or
+# pools of these names: plan, apply, damage, drift, repair; a machine from an image; destroy. Leaves nothing on them.
+# Needs `reconciler`, `python`, `ssh` and `virsh` on PATH; `make demo-libvirt` provides them, and hosts of its own.
 set -euo pipefail
 examples=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export PYTHONPATH="$examples/../..${PYTHONPATH:+:$PYTHONPATH}"
@@ -25,13 +25,13 @@ trap 'rm -rf "$folder"' EXIT
 cp -r "$examples/quickstart/." "$folder"
 cd "$folder"
 
-heading "Two hosts, each a libvirtd that knows nothing of the other"
+heading "Two hosts, each with a libvirtd that does not know the other"
 expect 0 virsh --connect $host1 pool-list --all
 expect 0 virsh --connect $host2 pool-list --all
 
 three_images
 
-heading "Regions are pools of these hosts, which are made when they are missing"
+heading "Regions are pools on these hosts, created when they do not exist"
 sed -i '/^provider:/d' reconciler.yaml
 cat >> reconciler.yaml <<END
 provider:
@@ -44,24 +44,24 @@ provider:
 END
 expect 0 tail -n 7 reconciler.yaml
 
-heading "What is there to do?"
+heading "What would apply do?"
 expect 2 reconciler plan --detailed-exitcode
 
-heading "Do it: uploaded once, then from host to host"
+heading "Apply: uploaded once, then copied from host to host"
 expect 0 reconciler apply --auto-approve
 volumes
 
-heading "Is anything left to do?"
+heading "Plan again: no changes"
 expect 0 reconciler plan --detailed-exitcode
 
-heading "Somebody changes what one copy says, and deletes another"
+heading "Someone changes one copy, and deletes another"
 expect 0 ssh host2 "sed -i s/hello/HELLO/ $pools/images/corp-web-1.1.0-os-*"
 expect 0 ssh host2 "rm $pools/europe/corp-web-1.0.0-os-*"
 
 heading "The drift job finds both"
 expect 2 reconciler drift
 
-heading "The next apply repairs them, from whole copies"
+heading "The next apply repairs them from intact copies"
 expect 0 reconciler apply --auto-approve
 expect 0 reconciler drift --deep
 
@@ -74,18 +74,18 @@ for _ in $(seq 300); do
     said=$(reconciler vm log try-it --region westus | grep --max-count=1 'hello from') && break
     sleep 0.2
 done
-[ "$said" = "hello from web-1.1.0" ] || surprise "the machine did not say what its image says"
+[ "$said" = "hello from web-1.1.0" ] || surprise "the machine did not print the message of its image"
 printf '%s\n' "$said"
 expect 0 reconciler vm delete try-it --region westus
 
-heading "Everything goes again"
+heading "Destroy everything"
 expect 0 reconciler destroy --auto-approve
 for place in host1/images host2/images host2/europe; do
-    [ -z "$(ssh "${place%/*}" ls -A "$pools/${place#*/}")" ] || surprise "something is left in $place"
+    [ -z "$(ssh "${place%/*}" ls -A "$pools/${place#*/}")" ] || surprise "$place is not empty"
     expect 0 virsh --connect "qemu+ssh://${place%/*}/system" "pool-destroy ${place#*/}; pool-undefine ${place#*/}"
     ssh "${place%/*}" rmdir "$pools/${place#*/}"
 done
 ssh host1 rmdir "$pools"
 ssh host2 rmdir "$pools"
 
-heading "That was all; nothing is left of it"
+heading "Done. Nothing is left"

@@ -1,4 +1,4 @@
-# What the demos beside this file are told with. To be sourced; `kept` is the folder that is left after a surprise, if any.
+# Shared steps of the demos in this folder, to be sourced. `kept` is the folder that remains after a failure, if any.
 
 heading() {
     printf '\n== %s\n\n' "$*"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Plays the quickstart in a folder of its own: plan, apply, nothing left to do; damage, drift, repair.
-# Stops at the first surprise. Needs `reconciler` and `python` on PATH, as `make demo` has them.
+# Runs the quickstart in a temporary folder: plan, apply, plan again; damage, drift, repair.
+# Stops at the first unexpected exit code. Needs `reconciler` and `python` on PATH, as `make demo` has them.
 set -euo pipefail
 examples=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export PYTHONPATH="$examples/../..${PYTHONPATH:+:$PYTHONPATH}"
@@ -11,24 +11,24 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/reconciler-demo.XXXXXX")
 cp -r "$examples/quickstart/." "$folder"
 kept=$folder
 cd "$folder"
-printf 'The quickstart is played in %s\n' "$folder"
+printf 'Running the quickstart in %s\n' "$folder"
 
 three_images
 
-heading "What is there to do?"
+heading "What would apply do?"
 expect 2 reconciler plan --detailed-exitcode
 
-heading "Do it: every region gets its copies"
+heading "Apply: every region gets its copies"
 expect 0 reconciler apply --auto-approve
 printf '$ %s\n' "find regions -name 'replica-*' | sort"
 find regions -name 'replica-*' | sort
 
-heading "Is anything left to do?"
+heading "Plan again: no changes"
 expect 0 reconciler plan --detailed-exitcode
 
 damaged=regions/westus/corp/web/1.1.0/replica-1.os.raw
 [ -f "$damaged" ] || surprise "$damaged is missing after apply"
-heading "Somebody cuts off the end of $damaged"
+heading "Someone truncates $damaged"
 chmod u+w "$(dirname "$damaged")" "$damaged"
 expect 0 truncate --size=100 "$damaged"
 
@@ -40,4 +40,4 @@ expect 0 reconciler apply --auto-approve
 expect 0 cmp images/web-1.1.0.img "$damaged"
 expect 0 reconciler drift --deep
 
-heading "That was all. It is in $folder; remove that when you have seen enough"
+heading "Done. The files are in $folder; remove it when you have seen enough"

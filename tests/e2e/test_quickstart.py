@@ -40,8 +40,8 @@ def test_tells_the_whole_story(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
     told = sections(answer.stdout)
     assert len(told) == 8
-    assert "corp/web/1.1.0" in told["What is there to do?"]
-    copies = told["Do it: every region gets its copies"].splitlines()
+    assert "corp/web/1.1.0" in told["What would apply do?"]
+    copies = told["Apply: every region gets its copies"].splitlines()
     assert len([line for line in copies if line.startswith("regions/") and line.endswith((".raw", ".vhd"))]) == 12
     found = told["The drift job finds it"]
     assert "corp/web/1.1.0@westus" in found

@@ -1,1 +1,0 @@
-"""Typed documents by address, and what versions inherit from their definition."""
