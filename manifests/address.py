@@ -1,4 +1,4 @@
-"""`Address`: the name of one resource, `gallery/definition/version@region`; its depth tells its kind."""
+"""`Address`: the name of one resource, `gallery/definition/version@region`; its depth determines its kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Kind(StrEnum):
 
 
 class Address(NamedTuple):
-    """The name of one resource; immutable, hashable and ordered. Parts that are too deep are empty text."""
+    """The name of one resource; immutable, hashable and ordered. Parts below its depth are empty."""
 
     gallery: str
     definition: str = ""
@@ -28,7 +28,7 @@ class Address(NamedTuple):
     def parse(cls, text: str) -> Address:
         """The address that `text` spells.
 
-        Raises: ValueError when a part is empty, there are more than three parts, or a region stands on anything
+        Raises: ValueError when a part is empty, there are more than three parts, or a region follows anything
         but a version.
         """
         path, at, region = text.partition("@")
@@ -76,11 +76,11 @@ class Address(NamedTuple):
 
     def matches(self, pattern: str) -> bool:
         """Whether `pattern` (an address or a shell glob) names this address or something that contains it."""
-        here: Address | None = self
-        while here is not None:
-            if fnmatchcase(str(here), pattern):
+        container: Address | None = self
+        while container is not None:
+            if fnmatchcase(str(container), pattern):
                 return True
-            here = here.parent
+            container = container.parent
         return False
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""`Diagnostic`: one thing to tell a person about what they wrote, and where."""
+"""`Diagnostic`: an error or a warning as it is shown, with its place."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """What is wrong (`summary`), why and what to do (`detail`), where, and the offending line as it was written.
+    """What is wrong (`summary`), why and what to do (`detail`), where, and the line as it was written.
 
-    `path` says where it is in the document that begins at `position`, as long as nobody has looked that up.
+    `path` leads to it from the document that begins at `position`, until the exact position is looked up.
     """
 
     severity: Severity

@@ -1,10 +1,10 @@
 """The errors of the whole product start here.
 
 ReconcilerError
-├── ManifestError             what people wrote cannot be used; carries every problem found
-├── reconciler.state.errors.StateError   the state store refuses
-├── reconciler.providers.errors.ProviderError   a backend refuses or fails
-└── reconciler.errors.*       planning and applying refuse
+├── ManifestError             manifests or the project file are invalid; carries every problem found
+├── reconciler.state.errors.StateError   the state store fails, or may not do what is asked
+├── reconciler.providers.errors.ProviderError   a backend fails, or may not do what is asked
+└── reconciler.errors.*       planning and applying stop
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ReconcilerError(Exception):
-    """A failure that is told in words; `remedy` says what to do about it and may be empty."""
+    """A failure with a message for the user; `remedy` says what to do about it and may be empty."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Pausing the garbage collector while much is made and all of it is kept."""
+"""Pausing the garbage collector while many objects are made and all of them are kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """Without garbage collection: a load makes many objects, keeps them all, and makes no cycles worth the search."""
+    """Pauses garbage collection: a load makes many objects, keeps them all, and makes no cycles worth searching for."""
     enabled = gc.isenabled()
     gc.disable()
     try:

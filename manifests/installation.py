@@ -1,10 +1,10 @@
-"""How this program and its extras are installed: one place for every hint that says so."""
+"""How this program and its extras are installed: the one source of every install hint."""
 
 from __future__ import annotations
 
 DISTRIBUTION = "gallery-reconciler"
-"""What the wheel is called. Hints do not name it: nobody has registered it on a package index yet, and an unregistered
-name installs whatever a stranger registers under it."""
+"""The name of the wheel. Hints do not use it: it is not registered on a package index yet, so that an install by name
+would install whatever a stranger registers under it."""
 
 
 def install_extra(extra: str) -> str:

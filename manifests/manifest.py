@@ -12,7 +12,7 @@ from reconciler.manifests.resource import Origin, Resource
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A rename: the object recorded as `source` is from now on `target`. Nothing is touched."""
+    """A rename: what is recorded as `source` becomes `target`. The object is not touched."""
 
     source: Address
     target: Address
@@ -21,7 +21,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What `kind: Removed` says: leave the record, and the object too unless `destroy`."""
+    """What `kind: Removed` says: drop the record, and keep the object unless `destroy`."""
 
     address: Address
     destroy: bool

@@ -1,4 +1,4 @@
-"""`Problem`: something wrong at a path of a document; its line and column are looked up only when it is told."""
+"""`Problem`: something wrong at a path of a document; its line and column are looked up only when it is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DocumentPath: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, where, and what to do. `position` is set when the place is known without looking."""
+    """What is wrong, where, and what to do. `position` is set when the place is already known."""
 
     origin: Origin
     path: DocumentPath
@@ -24,8 +24,8 @@ class Problem:
     position: Position | None = None
 
 
-class Refusal(ValueError):
-    """A value that a rule refuses: what is wrong with it, and what is allowed."""
+class InvalidInput(ValueError):
+    """A value or a file that a rule rejects: what is wrong with it, and what is allowed. The catcher adds the place."""
 
     def __init__(self, summary: str, detail: str = "") -> None:
         super().__init__(summary)

@@ -1,4 +1,4 @@
-"""`Project`: what `reconciler.yaml` says, an environment's differences taken in."""
+"""`Project`: what `reconciler.yaml` says, with the overrides of an environment applied."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_MANIFESTS = ("manifests",)
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """A backend's type and its settings: texts, lists and mappings as they were written."""
+    """A backend's type and its settings: strings, lists and mappings as they were written."""
 
     type: str
     settings: Mapping[str, Any]

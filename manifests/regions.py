@@ -15,6 +15,6 @@ def canonical_region(text: str) -> str:
     name = "".join(text.split()).lower()
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"'{text}' is not a region name: letters, digits, '.', '_' and '-', beginning with a letter or digit"
+            f"'{text}' is not a region name: use letters, digits, '.', '_' and '-', starting with a letter or digit"
         )
     return name

@@ -27,9 +27,9 @@ class Mutability(StrEnum):
 class Rule:
     """How one attribute may change, declared beside the field: `Annotated[str, Rule(Mutability.IN_PLACE)]`.
 
-    `key` names the member by which the entries of a list are told apart: the canonical form is then an object by key.
-    `lasting`: once set it can be changed but not removed. `unlocked_by` names the REQUEST flag beside which it changes
-    in place, though it cannot be removed. `source` says where the rule comes from.
+    `key` names the member that identifies the entries of a list: the canonical form is then an object by key.
+    `lasting`: once set it can be changed but not removed. `unlocked_by` names the write flag with which it
+    changes in place, though it cannot be removed. `source` says where the rule comes from.
     """
 
     mutability: Mutability = Mutability.IMMUTABLE
@@ -61,7 +61,7 @@ class DriftException:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """How careful to be with one resource. The `ignore_` fields hold attribute paths like `tags.owner`."""
+    """Protection and exceptions for one resource. The `ignore_` fields hold attribute paths like `tags.owner`."""
 
     protect: bool = False
     on_remove: OnRemove = OnRemove.DELETE
@@ -86,7 +86,7 @@ class Resource:
     """One declared node. `canonical` is the canonical JSON of its attributes, `digest` that text's digest.
 
     `references` are the versions its sources name, in order; a source of `DEFINITION/latest` names the definition.
-    `write_flags` are the names of the flags that are sent along with a write and are no attributes, sorted.
+    `write_flags` are the names of the flags that are sent along with a write and are not attributes, sorted.
     """
 
     address: Address
@@ -123,6 +123,6 @@ class Resource:
 
     @property
     def attributes(self) -> Attributes:
-        """The attributes, decoded anew at each call: nothing can change what was declared."""
+        """The attributes, decoded again at each call, so that nothing can change what was declared."""
         attributes: Attributes = json.loads(self.canonical)
         return attributes

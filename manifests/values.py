@@ -1,4 +1,4 @@
-"""Values as they travel: JSON-shaped, compared and hashed by one canonical text."""
+"""JSON-shaped values, compared and hashed by their canonical text."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 
 Value: TypeAlias = "str | int | float | bool | Sequence[Value] | Mapping[str, Value] | None"
 Attributes: TypeAlias = Mapping[str, Any]
-"""A resource's attributes by ARM property name. Absent keys are attributes nobody set; None never stands in one."""
+"""A resource's attributes by ARM property name. Attributes that are not set are absent; None is never a value."""
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def canonical_json(value: Value | Attributes) -> str:
-    """The one text of a value: sorted keys, no spaces. Equal values give equal text."""
+    """The canonical text of a value: sorted keys, no spaces. Equal values give equal texts."""
     return _encode(value)
 
 

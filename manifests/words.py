@@ -1,4 +1,4 @@
-"""The nearest valid word, and what must never be shown."""
+"""The nearest valid word for a misspelled one, quoting, and secrets that must never be shown."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SECRETS = (
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """The word of `words` that `word` was most likely meant to be, or empty text; case does not count."""
+    """The word of `words` that `word` was most likely meant to be, ignoring case; empty when none is near."""
     import difflib  # 3 ms that only a mistake should cost
 
     by_lower = {known.lower(): known for known in words}
-    found = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.55)
-    return by_lower[found[0]] if found else ""
+    matches = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.55)
+    return by_lower[matches[0]] if matches else ""
 
 
 def suggestion(word: str, words: Iterable[str], *, label: str = "allowed") -> str:

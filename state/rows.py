@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from reconciler.manifests.address import Address
-from reconciler.manifests.loading.gc_pause import collection_paused
+from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.values import canonical_json
 from reconciler.state.database import Row
 from reconciler.state.records import Intent, Record, Run, Status

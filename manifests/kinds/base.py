@@ -1,4 +1,4 @@
-"""What every document shares: strictness, the names ARM uses, and how a model becomes canonical attributes."""
+"""What all documents share: strictness, the names that ARM uses, and how a model becomes canonical attributes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
-from reconciler.manifests.problems import Refusal
+from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.resource import Mutability, Rule
 from reconciler.manifests.values import canonical_json
 
@@ -40,7 +40,7 @@ class KindModel(Model):
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """What a field is when neither the document nor the defaults above it say anything."""
+    """The value of a field that neither the document nor the defaults above it set."""
 
     value: str | int | bool
 
@@ -58,8 +58,8 @@ class UniqueBy:
             for part in self.key.split("."):
                 value = getattr(value, _python_name(type(value), part))
             if value in seen:
-                raise Refusal(
-                    f"two entries have the {self.key} {value}", f"give each a {self.key} of its own, or merge them"
+                raise InvalidInput(
+                    f"two entries have the same {self.key}, {value}", f"give each its own {self.key}, or merge them"
                 )
             seen.add(value)
         return entries
@@ -80,7 +80,7 @@ def rule_of(field: FieldInfo) -> Rule | None:
 
 
 def default_of(field: FieldInfo) -> str | int | bool | None:
-    """What a field is when nobody sets it; None when it is then absent."""
+    """The value of a field that is not set; None when it is then absent."""
     declared = next((entry.value for entry in field.metadata if isinstance(entry, Default)), None)
     if declared is not None:
         return declared
@@ -119,23 +119,23 @@ def canonical(model: Model) -> dict[str, Any]:
 
 
 def canonical_values(model: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for the values of such a model by Python name; names that are no attributes are left out."""
-    found = {}
+    """The same for the values of such a model by Python name; names that are not attributes are left out."""
+    attributes = {}
     for name, alias, convert in _conversions(model):
         value = values.get(name)
         if value is not None:
             converted = convert(value) if convert else value
             if converted or not isinstance(converted, dict | list):
-                found[alias] = converted
-    return found
+                attributes[alias] = converted
+    return attributes
 
 
 def write_flags(document: Model) -> tuple[str, ...]:
-    """The names of the flags that go along with a write and are set, sorted."""
-    asked = [
+    """The names of the write flags that are set, sorted."""
+    names = [
         name for name, value in document.__dict__.items() if value is True and _is_write_flag(type(document), name)
     ]
-    return tuple(sorted(type(document).model_fields[name].alias or name for name in asked))
+    return tuple(sorted(type(document).model_fields[name].alias or name for name in names))
 
 
 @cache
@@ -150,7 +150,7 @@ def _conversions(model: type[Model]) -> tuple[tuple[str, str, Callable[[Any], An
 
 
 def _conversion(field: FieldInfo) -> Callable[[Any], Any] | None:
-    """How a field's value becomes canonical; None when it is already."""
+    """The function that makes a field's value canonical; None when it already is."""
     rule = rule_of(field)
     key = rule.key if rule else ""
     if model_of(field.annotation) is None and not _is_list(field.annotation):
@@ -180,13 +180,13 @@ def _as_set(values: list[Any]) -> list[Any]:
 
 
 def _keyed(entries: list[Model], key: str) -> dict[str, Any]:
-    """The entries as an object by the member `key` (dotted when it lies deeper), which is taken out of each."""
-    found = {}
+    """The entries as an object by the member `key` (dotted when it is nested), which is taken out of each."""
+    by_key = {}
     for entry in entries:
         attributes = canonical(entry)
         *parents, last = key.split(".")
         inside = attributes
         for parent in parents:
             inside = inside[parent]
-        found[str(inside.pop(last))] = attributes
-    return dict(sorted(found.items()))
+        by_key[str(inside.pop(last))] = attributes
+    return dict(sorted(by_key.items()))

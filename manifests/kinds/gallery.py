@@ -1,9 +1,11 @@
 """`kind: Gallery`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from reconciler.manifests.address import Kind
 from reconciler.manifests.kinds.base import (
     ARM_API,
     CAUTION,
@@ -13,11 +15,16 @@ from reconciler.manifests.kinds.base import (
     TROUBLESHOOTING_DOC,
     KindModel,
     Model,
+    canonical,
 )
+from reconciler.manifests.kinds.configuration import Configuration, Declared
 from reconciler.manifests.kinds.lifecycle import LifecycleEntry
-from reconciler.manifests.kinds.scalars import Choice, Flag, GalleryName, RegionName, Text, Whole
-from reconciler.manifests.problems import Refusal
-from reconciler.manifests.resource import Mutability, Rule
+from reconciler.manifests.kinds.registry import KindSpec
+from reconciler.manifests.kinds.scalars import Boolean, Choice, GalleryName, Integer, RegionName, String
+from reconciler.manifests.problems import InvalidInput, Problem
+from reconciler.manifests.project import DEFAULT_PROVIDER
+from reconciler.manifests.resource import Mutability, Resource, Rule
+from reconciler.manifests.words import quoted, suggestion
 
 MOST_SUBSCRIPTIONS = 30
 MOST_TENANTS = 5
@@ -26,12 +33,12 @@ MOST_TENANTS = 5
 class CommunityGalleryInfo(Model):
     """Who publishes a community gallery."""
 
-    publisher_uri: Annotated[str, Text(), Field(description="Web address of the publisher.")]
-    publisher_contact: Annotated[str, Text(), Field(description="Support address of the publisher.")]
-    eula: Annotated[str, Text(), Field(description="Link to the terms of use, or the terms.")]
+    publisher_uri: Annotated[str, String(), Field(description="Website of the publisher.")]
+    publisher_contact: Annotated[str, String(), Field(description="Support contact of the publisher.")]
+    eula: Annotated[str, String(), Field(description="Link to the terms of use, or the terms.")]
     public_name_prefix: Annotated[
         str,
-        Text(r"[A-Za-z0-9]{5,16}", "allowed: 5 to 16 letters and digits"),
+        String(r"[A-Za-z0-9]{5,16}", "allowed: 5 to 16 letters and digits"),
         Field(description="First part of the public name; the service appends an identifier."),
     ]
 
@@ -40,10 +47,10 @@ class SharingGroups(Model):
     """Who a gallery is shared with directly."""
 
     subscriptions: Annotated[
-        list[Annotated[str, Text()]], Field(alias="Subscriptions", description="Subscription ids, 30 at most.")
+        list[Annotated[str, String()]], Field(alias="Subscriptions", description="Subscription ids, at most 30.")
     ] = Field(default_factory=list)
     aad_tenants: Annotated[
-        list[Annotated[str, Text()]], Field(alias="AADTenants", description="Tenant ids, 5 at most.")
+        list[Annotated[str, String()]], Field(alias="AADTenants", description="Tenant ids, at most 5.")
     ] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -53,8 +60,8 @@ class SharingGroups(Model):
             ("tenants", self.aad_tenants, MOST_TENANTS),
         ):
             if len(set(ids)) > most:
-                raise Refusal(
-                    f"{len(set(ids))} {what} are too many", f"a gallery can be shared with {most} {what} at most"
+                raise InvalidInput(
+                    f"{len(set(ids))} {what} are too many", f"a gallery can be shared with at most {most} {what}"
                 )
         return self
 
@@ -71,27 +78,27 @@ class Sharing(Model):
     groups: Annotated[
         SharingGroups | None,
         Rule(Mutability.SHARING, source=SHARING_DOC),
-        Field(description="Who the gallery is shared with; needs permissions Groups."),
+        Field(description="Who the gallery is shared with; requires permissions Groups."),
     ] = None
     community_gallery_info: Annotated[
         CommunityGalleryInfo | None,
         Rule(source=SHARING_DOC),
-        Field(description="The publisher; needed with permissions Community and only then."),
+        Field(description="The publisher; required with permissions Community, and only allowed then."),
     ] = None
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "Sharing":
         if self.permissions == "Community" and self.community_gallery_info is None:
-            raise Refusal(
-                "permissions Community needs communityGalleryInfo",
+            raise InvalidInput(
+                "permissions Community requires communityGalleryInfo",
                 "add communityGalleryInfo: {publisherUri, publisherContact, eula, publicNamePrefix}",
             )
         if self.community_gallery_info is not None and self.permissions != "Community":
-            raise Refusal(
+            raise InvalidInput(
                 "communityGalleryInfo is for community galleries only", "write permissions: Community, or remove it"
             )
         if self.groups is not None and self.permissions != "Groups":
-            raise Refusal(
+            raise InvalidInput(
                 "groups are for directly shared galleries only", "write permissions: Groups, or remove groups"
             )
         return self
@@ -100,12 +107,12 @@ class Sharing(Model):
 class SoftDeletePolicy(Model):
     """What happens to deleted image versions."""
 
-    is_soft_delete_enabled: Annotated[bool, Flag(), Field(description="Keep deleted versions for a while.")]
+    is_soft_delete_enabled: Annotated[bool, Boolean(), Field(description="Keep deleted versions for a while.")]
     retention_period_in_days: Annotated[
-        int | None, Whole(1), Field(description="Days a deleted version can still be used and restored.")
+        int | None, Integer(1), Field(description="Days a deleted version can still be used and restored.")
     ] = None
     grace_period_in_days: Annotated[
-        int | None, Whole(0), Field(description="Days after that in which it can still be restored.")
+        int | None, Integer(0), Field(description="Days after that in which it can still be restored.")
     ] = None
 
 
@@ -115,17 +122,17 @@ class Identity(Model):
     type: Annotated[
         str,
         Choice("None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned"),
-        Field(description="Which identities the gallery has."),
+        Field(description="Kinds of identity that the gallery has."),
     ]
     user_assigned_identities: Annotated[
-        list[Annotated[str, Text()]], Field(description="ARM ids of the user-assigned identities.")
+        list[Annotated[str, String()]], Field(description="ARM ids of the user-assigned identities.")
     ] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _named_if_assigned(self) -> "Identity":
         if ("UserAssigned" in self.type) != bool(self.user_assigned_identities):
-            raise Refusal(
-                f"type {self.type} and userAssignedIdentities do not fit",
+            raise InvalidInput(
+                f"type {self.type} and userAssignedIdentities do not match",
                 "list userAssignedIdentities exactly when the type contains UserAssigned",
             )
         return self
@@ -135,15 +142,15 @@ class Gallery(KindModel):
     """A place for image definitions and their versions."""
 
     kind: Annotated[Literal["Gallery"], Field(description="The kind of document.")]
-    name: Annotated[str, GalleryName(), Field(description="Its name, unique in the manifests without regard to case.")]
+    name: Annotated[str, GalleryName(), Field(description="Its name; unique in the manifests, ignoring case.")]
     provider: Annotated[
-        str | None, Text(), Field(description="Name of a provider in reconciler.yaml; `default` when absent.")
+        str | None, String(), Field(description="Name of a provider in reconciler.yaml; `default` when absent.")
     ] = None
     location: Annotated[
         str, RegionName(), Rule(source=TROUBLESHOOTING_DOC), Field(description="Home region, in any spelling.")
     ]
     description: Annotated[
-        str | None, Rule(Mutability.IN_PLACE, source=IMAGES_DOC), Field(description="Text for people.")
+        str | None, Rule(Mutability.IN_PLACE, source=IMAGES_DOC), Field(description="Free text.")
     ] = None
     tags: Annotated[
         dict[str, str] | None, Rule(Mutability.IN_PLACE, source=ARM_API), Field(description="Names and values.")
@@ -157,4 +164,28 @@ class Gallery(KindModel):
         Field(description="Whether deleted versions can be restored."),
     ] = None
     identity: Annotated[Identity | None, Rule(source=CAUTION), Field(description="Managed identities.")] = None
-    lifecycle: Annotated[LifecycleEntry | None, Field(description="How careful to be with the gallery.")] = None
+    lifecycle: Annotated[LifecycleEntry | None, Field(description="Protection and exceptions.")] = None
+
+
+def _node(declared: Declared[Gallery], configuration: Configuration) -> Iterator[Resource]:
+    yield configuration.node(declared, canonical(declared.document))
+
+
+def _provider_exists(configuration: Configuration) -> Iterator[Problem]:
+    """A gallery's provider is one of the project's."""
+    known = configuration.project.providers
+    for gallery in configuration.declarations.nodes(Gallery):
+        written = gallery.document.provider
+        if (written or DEFAULT_PROVIDER) not in known:
+            yield Problem(
+                gallery.origin,
+                ("provider",) if written else (),
+                f"unknown provider {quoted(written)}"
+                if written
+                else "the gallery names no provider, and the project has no default",
+                suggestion(written or DEFAULT_PROVIDER, sorted(known), label="providers in reconciler.yaml"),
+                gallery.address,
+            )
+
+
+KIND = KindSpec(Gallery, _node, nodes={Kind.GALLERY: Gallery}, rules=(_provider_exists,))

@@ -1,10 +1,11 @@
 """`kind: ImageDefinition`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from reconciler.manifests.address import Address
+from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.kinds.base import (
     ARM_API,
     CAUTION,
@@ -15,54 +16,57 @@ from reconciler.manifests.kinds.base import (
     KindModel,
     Model,
     UniqueBy,
+    canonical,
 )
+from reconciler.manifests.kinds.configuration import Configuration, Declared
 from reconciler.manifests.kinds.image_version import VersionSettings
 from reconciler.manifests.kinds.lifecycle import LifecycleEntry
+from reconciler.manifests.kinds.registry import KindSpec
 from reconciler.manifests.kinds.scalars import (
     FEATURES,
     AddressText,
+    Boolean,
     Choice,
     DefinitionName,
     FeatureName,
-    Flag,
-    Moment,
+    Integer,
     RegionName,
-    Text,
+    String,
+    Timestamp,
     VersionName,
-    Whole,
 )
-from reconciler.manifests.problems import Refusal
-from reconciler.manifests.resource import Mutability, Rule
+from reconciler.manifests.problems import InvalidInput, Problem
+from reconciler.manifests.resource import Mutability, Resource, Rule
 
 IDENTIFIER_RULE = "allowed: letters, digits, '.', '_' and '-', not ending in '.'"
 IDENTIFIER = r"[A-Za-z0-9._-]*[A-Za-z0-9_-]"
 
 
 class Identifier(Model):
-    """The triplet that names an image in the market's terms; unique in a gallery."""
+    """Publisher, offer and SKU, which identify an image in the marketplace; unique in a gallery."""
 
     publisher: Annotated[
-        str, Text(IDENTIFIER, IDENTIFIER_RULE, 128), Field(description="Publisher, up to 128 characters.")
+        str, String(IDENTIFIER, IDENTIFIER_RULE, 128), Field(description="Publisher, up to 128 characters.")
     ]
-    offer: Annotated[str, Text(IDENTIFIER, IDENTIFIER_RULE, 64), Field(description="Offer, up to 64 characters.")]
-    sku: Annotated[str, Text(IDENTIFIER, IDENTIFIER_RULE, 64), Field(description="SKU, up to 64 characters.")]
+    offer: Annotated[str, String(IDENTIFIER, IDENTIFIER_RULE, 64), Field(description="Offer, up to 64 characters.")]
+    sku: Annotated[str, String(IDENTIFIER, IDENTIFIER_RULE, 64), Field(description="SKU, up to 64 characters.")]
 
 
 class Range(Model):
-    """From `min` to `max`; either end may be open."""
+    """From `min` to `max`; either may be absent."""
 
-    min: Annotated[int | None, Whole(1), Field(description="The least recommended.")] = None
-    max: Annotated[int | None, Whole(1), Field(description="The most recommended.")] = None
+    min: Annotated[int | None, Integer(1), Field(description="Recommended minimum.")] = None
+    max: Annotated[int | None, Integer(1), Field(description="Recommended maximum.")] = None
 
     @model_validator(mode="after")
     def _in_order(self) -> "Range":
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise Refusal(f"min {self.min} is greater than max {self.max}", "min must be at most max")
+            raise InvalidInput(f"min {self.min} is greater than max {self.max}", "min must not exceed max")
         return self
 
 
 class Recommended(Model):
-    """The size of machine that the image is made for."""
+    """The recommended size of machine."""
 
     v_cpus: Annotated[Range | None, Field(alias="vCPUs", description="Number of virtual processors.")] = None
     memory: Annotated[Range | None, Field(description="Memory in GB.")] = None
@@ -71,24 +75,24 @@ class Recommended(Model):
 class Disallowed(Model):
     """What machines made from the image may not have."""
 
-    disk_types: Annotated[list[Annotated[str, Text()]], Field(description="Disk types, such as Standard_LRS.")]
+    disk_types: Annotated[list[Annotated[str, String()]], Field(description="Disk types, such as Standard_LRS.")]
 
 
 class PurchasePlan(Model):
-    """The marketplace plan of the image; must equal that of the source."""
+    """The marketplace plan of the image; must be the same as that of the source."""
 
-    name: Annotated[str, Text(), Field(description="Plan.")]
-    publisher: Annotated[str | None, Text(), Field(description="Publisher of the plan.")] = None
-    product: Annotated[str | None, Text(), Field(description="Product of the plan.")] = None
+    name: Annotated[str, String(), Field(description="Plan.")]
+    publisher: Annotated[str | None, String(), Field(description="Publisher of the plan.")] = None
+    product: Annotated[str | None, String(), Field(description="Product of the plan.")] = None
 
 
 class Feature(Model):
-    """Something the image supports."""
+    """A feature of the image."""
 
     name: Annotated[str, FeatureName(), Field(description="Name of the feature.")]
-    value: Annotated[str, Text(), Field(description="Its value; the allowed ones depend on the name.")]
+    value: Annotated[str, String(), Field(description="Its value; which are allowed depends on the name.")]
     starts_at_version: Annotated[
-        str | None, VersionName(), Field(description="The first version for which it holds; needs allowUpdateImage.")
+        str | None, VersionName(), Field(description="The first version that has it; requires allowUpdateImage.")
     ] = None
 
     @model_validator(mode="before")
@@ -101,8 +105,8 @@ class Feature(Model):
             return feature
         try:
             choice = FEATURES[FeatureName().parse(name)]
-        except Refusal:
-            return feature  # the field says what is wrong with the name
+        except InvalidInput:
+            return feature  # the field itself reports what is wrong with the name
         spelled = "SCSI, NVMe" if value.replace(" ", "").lower() in ("nvme,scsi", "scsi,nvme") else value
         return {**feature, "value": choice.parse(spelled)}
 
@@ -114,7 +118,7 @@ class ImageDefinition(KindModel):
     gallery: Annotated[
         Address, AddressText((1,), "the name of a GALLERY"), Field(description="Name of the gallery it belongs to.")
     ]
-    name: Annotated[str, DefinitionName(), Field(description="Its name, unique in the gallery without regard to case.")]
+    name: Annotated[str, DefinitionName(), Field(description="Its name; unique in the gallery, ignoring case.")]
     location: Annotated[
         str | None,
         RegionName(),
@@ -128,7 +132,7 @@ class ImageDefinition(KindModel):
         str,
         Choice("Generalized", "Specialized"),
         Rule(source=TROUBLESHOOTING_DOC),
-        Field(description="Whether machine-specific parts were removed."),
+        Field(description="Whether machine-specific parts have been removed."),
     ]
     identifier: Annotated[
         Identifier,
@@ -145,7 +149,7 @@ class ImageDefinition(KindModel):
         str, Choice("x64", "Arm64"), Rule(source=ARM_API), Field(description="Processor family.")
     ] = "x64"
     description: Annotated[
-        str | None, Rule(Mutability.IN_PLACE, source=IMAGES_DOC), Field(description="Text for people.")
+        str | None, Rule(Mutability.IN_PLACE, source=IMAGES_DOC), Field(description="Free text.")
     ] = None
     eula: Annotated[str | None, Rule(source=UPDATE_DOC), Field(description="Terms of use, or a link to them.")] = None
     privacy_statement_uri: Annotated[
@@ -156,14 +160,14 @@ class ImageDefinition(KindModel):
     ] = None
     end_of_life_date: Annotated[
         str | None,
-        Moment(),
+        Timestamp(),
         Rule(Mutability.IN_PLACE, lasting=True, source=LASTING_DATE),
-        Field(description="When the image should no longer be used; informs only, and cannot be taken back."),
+        Field(description="When the image should no longer be used; informs only, and can be moved but not removed."),
     ] = None
     recommended: Annotated[
         Recommended | None,
         Rule(Mutability.IN_PLACE, source=IMAGES_DOC),
-        Field(description="The size of machine that the image is made for."),
+        Field(description="The recommended size of machine."),
     ] = None
     disallowed: Annotated[
         Disallowed | None, Rule(source=CAUTION), Field(description="What machines made from it may not have.")
@@ -177,12 +181,12 @@ class ImageDefinition(KindModel):
         Rule(key="name", unlocked_by="allowUpdateImage", source=ARM_API),
         Field(
             description="What the image supports: security type, hibernation, accelerated network, disk controllers."
-            " Changes in place beside allowUpdateImage, with startsAtVersion."
+            " Changes in place with allowUpdateImage and startsAtVersion."
         ),
     ] = None
     allow_update_image: Annotated[
         bool | None,
-        Flag(),
+        Boolean(),
         Rule(Mutability.WRITE_FLAG, source=ARM_API),
         Field(description="Sent with a write, so that features may change in place; never compared."),
     ] = None
@@ -191,6 +195,41 @@ class ImageDefinition(KindModel):
     ] = None
     version_defaults: Annotated[
         VersionSettings | None,
-        Field(description="Properties of its versions that do not set them: all of kind ImageVersion up to `tags`."),
+        Field(description="Defaults for its versions: all properties of ImageVersion up to `tags`."),
     ] = None
-    lifecycle: Annotated[LifecycleEntry | None, Field(description="How careful to be with the definition.")] = None
+    lifecycle: Annotated[LifecycleEntry | None, Field(description="Protection and exceptions.")] = None
+
+
+def _node(declared: Declared[ImageDefinition], configuration: Configuration) -> Iterator[Resource]:
+    attributes = canonical(declared.document)
+    gallery = configuration.gallery(declared.address)
+    if gallery is not None:
+        attributes.setdefault("location", gallery.document.location)
+    yield configuration.node(declared, attributes)
+
+
+def _triplets_are_unique(configuration: Configuration) -> Iterator[Problem]:
+    """Publisher, offer and SKU name one definition in a gallery, case aside."""
+    seen: dict[tuple[str, ...], Declared[ImageDefinition]] = {}
+    for definition in configuration.declarations.nodes(ImageDefinition):
+        identifier = definition.document.identifier
+        triplet = (identifier.publisher, identifier.offer, identifier.sku)
+        key = tuple(part.lower() for part in (definition.address.gallery, *triplet))
+        earlier = seen.setdefault(key, definition)
+        if earlier is not definition:
+            yield Problem(
+                definition.origin,
+                ("identifier",),
+                f"{earlier.address} has the same publisher, offer and sku: {'/'.join(triplet)}",
+                f"declared at {earlier.origin.file}:{earlier.origin.line}: together they must be unique in a gallery",
+                definition.address,
+            )
+
+
+KIND = KindSpec(
+    ImageDefinition,
+    _node,
+    nodes={Kind.IMAGE_DEFINITION: ImageDefinition},
+    parent="gallery",
+    rules=(_triplets_are_unique,),
+)

@@ -1,10 +1,11 @@
 """`kind: ImageVersion`, and the settings of versions that a definition can give as defaults."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from reconciler.manifests.address import Address
+from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.kinds.base import (
     ARM_API,
     CAUTION,
@@ -16,18 +17,35 @@ from reconciler.manifests.kinds.base import (
     Model,
     UniqueBy,
 )
+from reconciler.manifests.kinds.configuration import Configuration, Declared
 from reconciler.manifests.kinds.lifecycle import LifecycleEntry
-from reconciler.manifests.kinds.scalars import AddressText, Choice, Flag, Moment, RegionName, Text, VersionName, Whole
-from reconciler.manifests.kinds.target_region import MOST_REPLICAS, STORAGE_TYPES, Encryption, TargetRegionEntry
-from reconciler.manifests.problems import Refusal
-from reconciler.manifests.resource import Mutability, Rule
+from reconciler.manifests.kinds.registry import KindSpec
+from reconciler.manifests.kinds.scalars import (
+    AddressText,
+    Boolean,
+    Choice,
+    Integer,
+    RegionName,
+    String,
+    Timestamp,
+    VersionName,
+)
+from reconciler.manifests.kinds.target_region import (
+    MOST_REPLICAS,
+    STORAGE_TYPES,
+    TargetExtendedLocation,
+    TargetRegion,
+    TargetRegionEntry,
+)
+from reconciler.manifests.problems import InvalidInput
+from reconciler.manifests.resource import Mutability, Resource, Rule
 
 HOST_CACHING = ("None", "ReadOnly", "ReadWrite")
 DISK_STYLES = ("file", "vhd", "disk", "snapshot")
 IMAGE_STYLES = ("managedImage", "vm", "version", "communityGalleryImage")
 SOURCE_FORM = f"write exactly one of {', '.join(DISK_STYLES + IMAGE_STYLES)}"
 
-FilePath = Annotated[str, Text(r"[^\0-\x1f]+", "write the path of a disk image, relative to this file")]
+FilePath = Annotated[str, String(r"[^\0-\x1f]+", "write the path of a disk image, relative to this file")]
 
 
 class VhdSource(Model):
@@ -35,10 +53,12 @@ class VhdSource(Model):
 
     uri: Annotated[
         str,
-        Text(r"https?://[^\s?#@]+", "write the plain https address of the blob: no query, no shared access signature"),
+        String(
+            r"https?://[^\s?#@]+", "write the plain https address of the blob: no query, no shared access signature"
+        ),
         Field(description="Address of the blob, without a shared access signature."),
     ]
-    storage_account: Annotated[str, Text(), Field(description="ARM id of the storage account that holds it.")]
+    storage_account: Annotated[str, String(), Field(description="ARM id of the storage account that holds it.")]
 
 
 class DiskSource(Model):
@@ -48,20 +68,20 @@ class DiskSource(Model):
         FilePath | None, Field(description="Path of a disk image, relative to the file it is written in.")
     ] = None
     vhd: Annotated[VhdSource | None, Field(description="A blob in a storage account.")] = None
-    disk: Annotated[str | None, Text(), Field(description="ARM id of a managed disk.")] = None
-    snapshot: Annotated[str | None, Text(), Field(description="ARM id of a snapshot.")] = None
+    disk: Annotated[str | None, String(), Field(description="ARM id of a managed disk.")] = None
+    snapshot: Annotated[str | None, String(), Field(description="ARM id of a snapshot.")] = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "DiskSource":
         styles = self.styles()
         if len(styles) != 1:
             allowed = DISK_STYLES + (IMAGE_STYLES if isinstance(self, Source) else ())
-            has = f"names {', '.join(styles)} at once" if styles else "names nothing"
-            raise Refusal(f"{has}", f"write exactly one of {', '.join(allowed)}")
+            has = f"names more than one: {', '.join(styles)}" if styles else "is empty"
+            raise InvalidInput(has, f"write exactly one of {', '.join(allowed)}")
         return self
 
     def styles(self) -> tuple[str, ...]:
-        """The styles that are set, by their names in the document; one once it is valid."""
+        """The styles that are set, by their names in the document; exactly one once it is valid."""
         return tuple(_STYLE_NAMES.get(name, name) for name, value in self.__dict__.items() if value is not None)
 
 
@@ -70,17 +90,17 @@ class Source(DiskSource):
 
     managed_image: Annotated[
         str | None,
-        Text(),
+        String(),
         Field(description="ARM id of a managed image, or of a gallery version that is not in these manifests."),
     ] = None
-    vm: Annotated[str | None, Text(), Field(description="ARM id of a virtual machine.")] = None
+    vm: Annotated[str | None, String(), Field(description="ARM id of a virtual machine.")] = None
     version: Annotated[
         Address | None,
         AddressText((3,), "GALLERY/DEFINITION/VERSION or GALLERY/DEFINITION/latest", latest=True),
         Field(description="Another version of these manifests, or GALLERY/DEFINITION/latest."),
     ] = None
     community_gallery_image: Annotated[
-        str | None, Text(), Field(description="Id of an image in a community gallery.")
+        str | None, String(), Field(description="Id of an image in a community gallery.")
     ] = None
 
 
@@ -88,44 +108,21 @@ _STYLE_NAMES = {"managed_image": "managedImage", "community_gallery_image": "com
 
 
 class DataDisk(Model):
-    """A data disk beside the OS disk."""
+    """A data disk, in addition to the OS disk."""
 
-    lun: Annotated[int, Whole(), Field(description="Number of the disk, unique in the version.")]
+    lun: Annotated[int, Integer(), Field(description="Number of the disk, unique in the version.")]
     source: Annotated[DiskSource, Field(description="Where its content comes from.")]
     host_caching: Annotated[str | None, Choice(*HOST_CACHING), Field(description="Caching on the host.")] = None
 
 
-class ExtendedLocation(Model):
-    """An edge zone."""
-
-    name: Annotated[str, Text(), Field(description="Name of the edge zone.")]
-    type: Annotated[str, Choice("EdgeZone", "Unknown"), Field(description="Kind of location.")] = "EdgeZone"
-
-
-class TargetExtendedLocation(Model):
-    """Copies in an edge zone."""
-
-    name: Annotated[str, RegionName(), Field(description="The region the edge zone belongs to.")]
-    extended_location: Annotated[ExtendedLocation, Field(description="The edge zone.")]
-    extended_location_replica_count: Annotated[
-        int | None, Whole(1, MOST_REPLICAS), Field(description="Number of copies there.")
-    ] = None
-    storage_account_type: Annotated[
-        str | None,
-        Choice("Standard_LRS", "Standard_ZRS", "StandardSSD_LRS", "Premium_LRS"),
-        Field(description="Kind of storage of the copies."),
-    ] = None
-    encryption: Annotated[Encryption | None, Field(description="Keys of your own.")] = None
-
-
 class Safety(Model):
-    """What guards a version against deletion."""
+    """Protection of a version against deletion."""
 
     allow_deletion_of_replicated_locations: Annotated[
-        bool, Flag(), Field(description="Whether regions may be removed from targetRegions once published.")
+        bool, Boolean(), Field(description="Whether regions may be removed from targetRegions once published.")
     ] = False
     block_deletion_before_end_of_life: Annotated[
-        bool, Flag(), Field(description="Refuse deletion until endOfLifeDate has passed.")
+        bool, Boolean(), Field(description="Refuse deletion until endOfLifeDate has passed.")
     ] = False
 
 
@@ -133,11 +130,11 @@ class UefiKey(Model):
     """Keys or hashes for secure boot."""
 
     type: Annotated[str, Choice("sha256", "x509"), Field(description="What the values are.")]
-    value: Annotated[list[Annotated[str, Text()]], Field(description="Base64 texts.")]
+    value: Annotated[list[Annotated[str, String()]], Field(description="Base64 strings.")]
 
 
 class UefiKeySignatures(Model):
-    """Signatures beside those of the templates."""
+    """Signatures in addition to those of the templates."""
 
     pk: Annotated[UefiKey | None, Field(description="Platform key.")] = None
     kek: Annotated[list[UefiKey] | None, Field(description="Key exchange keys.")] = None
@@ -162,7 +159,7 @@ class UefiSettings(Model):
         | None,
         Field(description="Named sets of signatures."),
     ] = None
-    additional_signatures: Annotated[UefiKeySignatures | None, Field(description="Signatures of your own.")] = None
+    additional_signatures: Annotated[UefiKeySignatures | None, Field(description="Your own signatures.")] = None
 
 
 class SecurityProfile(Model):
@@ -172,7 +169,7 @@ class SecurityProfile(Model):
 
 
 class VersionSettings(KindModel):
-    """What a definition may give its versions as defaults; a version that sets a property replaces it whole."""
+    """Defaults that a definition may give its versions; a property that a version sets replaces the whole default."""
 
     location: Annotated[
         str | None,
@@ -189,29 +186,29 @@ class VersionSettings(KindModel):
     ] = None
     replica_count: Annotated[
         int | None,
-        Whole(1, MOST_REPLICAS),
+        Integer(1, MOST_REPLICAS),
         Default(1),
         Rule(Mutability.IN_PLACE, source=IMAGES_DOC),
-        Field(description="Number of copies in a region that does not say."),
+        Field(description="Number of copies in a region that does not set it."),
     ] = None
     exclude_from_latest: Annotated[
         bool | None,
-        Flag(),
+        Boolean(),
         Default(False),
         Rule(Mutability.IN_PLACE, source=IMAGES_DOC),
-        Field(description="Never `latest` in a region that does not say."),
+        Field(description="Never `latest` in a region that does not set it."),
     ] = None
     end_of_life_date: Annotated[
         str | None,
-        Moment(),
+        Timestamp(),
         Rule(Mutability.IN_PLACE, lasting=True, source=LASTING_DATE),
-        Field(description="When the version should no longer be used; cannot be taken back."),
+        Field(description="When the version should no longer be used; can be moved but not removed."),
     ] = None
     storage_account_type: Annotated[
         str | None,
         Choice(*STORAGE_TYPES),
         Rule(source=ARM_API),
-        Field(description="Kind of storage in a region that does not say; excludes storageAccountStrategy."),
+        Field(description="Kind of storage in a region that does not set it; excludes storageAccountStrategy."),
     ] = None
     storage_account_strategy: Annotated[
         str | None,
@@ -224,7 +221,7 @@ class VersionSettings(KindModel):
         Choice("Full", "Shallow"),
         Default("Full"),
         Rule(source=ARM_API),
-        Field(description="Full copies, or Shallow: no copy, the source must stay."),
+        Field(description="Full copies, or Shallow: no copies, and the source must be kept."),
     ] = None
     target_extended_locations: Annotated[
         list[TargetExtendedLocation] | None,
@@ -235,7 +232,7 @@ class VersionSettings(KindModel):
     safety: Annotated[
         Safety | None,
         Rule(Mutability.IN_PLACE, source=ARM_API),
-        Field(description="What guards the version against deletion."),
+        Field(description="Protection against deletion."),
     ] = None
     security_profile: Annotated[
         SecurityProfile | None, Rule(source=ARM_API), Field(description="Secure boot of machines made from it.")
@@ -246,7 +243,7 @@ class VersionSettings(KindModel):
 
 
 class ImageVersion(VersionSettings):
-    """One published content of an image, with copies in its target regions."""
+    """A published version of an image, with copies in its target regions."""
 
     kind: Annotated[Literal["ImageVersion"], Field(description="The kind of document.")]
     image: Annotated[
@@ -270,14 +267,27 @@ class ImageVersion(VersionSettings):
         list[DataDisk] | None,
         AfterValidator(UniqueBy("lun")),
         Rule(key="lun", source=TROUBLESHOOTING_DOC),
-        Field(description="Data disks beside the OS disk; only with a source that is a single disk."),
+        Field(description="Data disks in addition to the OS disk; only with a source that is a single disk."),
     ] = None
     restore: Annotated[
         bool | None,
-        Flag(),
+        Boolean(),
         Rule(Mutability.WRITE_FLAG, source=ARM_API),
-        Field(description="Bring back a soft-deleted version of that name, if there is one; never compared."),
+        Field(description="Restore a soft-deleted version of that name, if there is one; never compared."),
     ] = None
     lifecycle: Annotated[
-        LifecycleEntry | None, Field(description="How careful to be with the version and its target regions.")
+        LifecycleEntry | None, Field(description="Protection and exceptions for the version and its target regions.")
     ] = None
+
+
+def _nodes(declared: Declared[ImageVersion], configuration: Configuration) -> Iterator[Resource]:
+    version = configuration.versions[declared.address]
+    yield from version.nodes(configuration.provider(declared.address))
+
+
+KIND = KindSpec(
+    ImageVersion,
+    _nodes,
+    nodes={Kind.IMAGE_VERSION: ImageVersion, Kind.TARGET_REGION: TargetRegion},
+    parent="image",
+)

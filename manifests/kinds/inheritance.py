@@ -1,33 +1,37 @@
-"""What versions and regions are after inheritance: the middle between documents and resources, which rules look at."""
+"""Image versions with everything inherited from definition, gallery and region sets, and the nodes they become."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from reconciler.manifests.address import Address
-from reconciler.manifests.declarations.declared import Declared
-from reconciler.manifests.kinds.base import canonical, canonical_values, default_of
+from reconciler.manifests.kinds.base import attribute_fields, canonical, canonical_values, default_of, write_flags
+from reconciler.manifests.kinds.configuration import Declarations, Declared
 from reconciler.manifests.kinds.gallery import Gallery
 from reconciler.manifests.kinds.image_definition import ImageDefinition
 from reconciler.manifests.kinds.image_version import DiskSource, ImageVersion, Source, VersionSettings
-from reconciler.manifests.kinds.target_region import Encryption, TargetRegion
+from reconciler.manifests.kinds.lifecycle import region_part, version_part
+from reconciler.manifests.kinds.target_region import Encryption, TargetRegion, parse_shorthand
 from reconciler.manifests.problems import DocumentPath, Problem
-from reconciler.manifests.resource import Origin
+from reconciler.manifests.resource import Origin, Resource
+from reconciler.manifests.values import canonical_json, digest
 from reconciler.manifests.words import quoted, suggestion
 
 RegionSets = Mapping[str, Sequence[TargetRegion]]
 
-_MATERIALISED = {
+_DEFAULTS = {
     name: default for name, field in VersionSettings.model_fields.items() if (default := default_of(field)) is not None
 }
+_REGION_ATTRIBUTES = frozenset(alias for _, alias, _ in attribute_fields(TargetRegion))
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredRegion:
-    """A target region with nothing left to inherit; `path` is where it stands in the document `origin`."""
+class ResolvedRegion:
+    """A target region with nothing left to inherit; `path` is where it is written in the document at `origin`."""
 
     name: str
     replicas: int
@@ -40,24 +44,41 @@ class DesiredRegion:
 
     def attributes(self) -> dict[str, Any]:
         """The canonical attributes of the node."""
-        found: dict[str, Any] = {"replicas": self.replicas, "excludeFromLatest": self.exclude_from_latest}
-        if self.storage_account_type is not None:
-            found["storageAccountType"] = self.storage_account_type
-        rest = canonical(self.entry)
-        found.update({key: rest[key] for key in ("encryption", "additionalReplicaSets") if key in rest})
-        return found
+        attributes = _plain_attributes(self.replicas, self.exclude_from_latest, self.storage_account_type)
+        written = canonical(self.entry)
+        attributes.update({key: written[key] for key in ("encryption", "additionalReplicaSets") if key in written})
+        return attributes
+
+    def canonical_text(self) -> tuple[str, str]:
+        """The canonical text of the attributes, and its digest."""
+        if self.encryption is None and not self.entry.additional_replica_sets:
+            return _plain_text(self.replicas, self.exclude_from_latest, self.storage_account_type)
+        text = canonical_json(self.attributes())
+        return text, digest(text)
+
+
+@lru_cache(maxsize=1024)
+def _plain_text(replicas: int, exclude_from_latest: bool, storage_account_type: str | None) -> tuple[str, str]:
+    """Canonical text and digest of a region with nothing but these: most regions are alike."""
+    text = canonical_json(_plain_attributes(replicas, exclude_from_latest, storage_account_type))
+    return text, digest(text)
+
+
+def _plain_attributes(replicas: int, exclude_from_latest: bool, storage_account_type: str | None) -> dict[str, Any]:
+    storage = {} if storage_account_type is None else {"storageAccountType": storage_account_type}
+    return {"replicas": replicas, "excludeFromLatest": exclude_from_latest, **storage}
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredVersion:
-    """A version with its definition's defaults taken in. `settings` are its values by Python name."""
+class ResolvedVersion:
+    """A version with its definition's defaults applied. `settings` are its values by Python name."""
 
     declared: Declared[ImageVersion]
     definition: Declared[ImageDefinition]
     gallery: Declared[Gallery]
     settings: Mapping[str, Any]
     location: str
-    regions: tuple[DesiredRegion, ...]
+    regions: tuple[ResolvedRegion, ...]
 
     @property
     def address(self) -> Address:
@@ -74,29 +95,69 @@ class DesiredVersion:
     def attributes(self) -> dict[str, Any]:
         """The canonical attributes of the version's own node."""
         document, folder = self.declared.document, posixpath.dirname(self.declared.origin.file)
-        found = canonical_values(ImageVersion, self.settings)
-        found["location"] = self.location
-        found["source"] = canonical_source(document.source, folder)
+        attributes = canonical_values(ImageVersion, self.settings)
+        attributes["location"] = self.location
+        attributes["source"] = canonical_source(document.source, folder)
         for disk in document.data_disks or ():
-            found["dataDisks"][str(disk.lun)]["source"] = canonical_source(disk.source, folder)
-        return found
+            attributes["dataDisks"][str(disk.lun)]["source"] = canonical_source(disk.source, folder)
+        return attributes
+
+    def nodes(self, provider: str) -> Iterator[Resource]:
+        """The version's own node, then one for each region in the order of their names."""
+        lifecycle, origin = self.declared.lifecycle, self.declared.origin
+        flags = write_flags(self.declared.document)
+        own = version_part(lifecycle)
+        yield Resource.of(self.address, provider, self.attributes(), origin, own, self._references(), flags)
+        gallery, definition, number, _ = self.address
+        for region in sorted(self.regions, key=lambda region: region.name):
+            address = Address(gallery, definition, number, region.name)
+            text, text_digest = region.canonical_text()
+            part = region_part(lifecycle, region.name, _REGION_ATTRIBUTES)
+            yield Resource(address, provider, text, text_digest, origin, part)
+
+    def _references(self) -> tuple[Address, ...]:
+        """The version that the source names, or the definition when it names the latest."""
+        source = self.declared.document.source.version
+        if source is None:
+            return ()
+        return (source._replace(version="") if source.version == "latest" else source,)
 
 
-def desired_version(
+def resolve_versions(
+    declarations: Declarations, region_sets: Mapping[str, Sequence[str]], problems: list[Problem]
+) -> dict[Address, ResolvedVersion]:
+    """The versions whose definition, gallery and region sets are declared and sound; unknown sets are `problems`."""
+    sets = {
+        name: [TargetRegion.model_validate(parse_shorthand(text)) for text in members]
+        for name, members in region_sets.items()
+    }
+    resolved = {}
+    for declared in declarations.nodes(ImageVersion):
+        address = declared.address
+        definition = declarations.node(ImageDefinition, Address(address.gallery, address.definition))
+        gallery = declarations.node(Gallery, Address(address.gallery))
+        if definition is not None and gallery is not None:
+            version = _resolve(declared, definition, gallery, sets, problems)
+            if version is not None:
+                resolved[address] = version
+    return resolved
+
+
+def _resolve(
     declared: Declared[ImageVersion],
     definition: Declared[ImageDefinition],
     gallery: Declared[Gallery],
     region_sets: RegionSets,
     problems: list[Problem],
-) -> DesiredVersion | None:
+) -> ResolvedVersion | None:
     """The version with everything inherited; None, and a Problem in `problems`, when it names an unknown region set."""
     settings = _inherit(declared.document, definition.document.version_defaults)
     location = settings.get("location") or gallery.document.location
     entries = settings.get("target_regions")
     if entries is None:
-        here = TargetRegion.model_validate({"name": location})
-        home = _region(here, here, settings, declared.origin, ("location",))
-        return DesiredVersion(declared, definition, gallery, settings, location, (home,))
+        entry = TargetRegion.model_validate({"name": location})
+        home = _region(entry, entry, settings, declared.origin, ("location",))
+        return ResolvedVersion(declared, definition, gallery, settings, location, (home,))
     own = declared.document.target_regions is not None
     origin = declared.origin if own else definition.origin
     path: DocumentPath = ("targetRegions",) if own else ("versionDefaults", "targetRegions")
@@ -104,7 +165,7 @@ def desired_version(
     regions = tuple(_regions(entries, settings, region_sets, origin, path, problems))
     if len(problems) > before:
         return None
-    return DesiredVersion(declared, definition, gallery, settings, location, regions)
+    return ResolvedVersion(declared, definition, gallery, settings, location, regions)
 
 
 def canonical_source(source: DiskSource, folder: str) -> dict[str, Any]:
@@ -120,12 +181,12 @@ def canonical_source(source: DiskSource, folder: str) -> dict[str, Any]:
 def _inherit(document: ImageVersion, defaults: VersionSettings | None) -> dict[str, Any]:
     own = {name: value for name, value in document.__dict__.items() if value is not None}
     if defaults is None:
-        return _MATERIALISED | own
+        return _DEFAULTS | own
     inherited = {name: value for name, value in defaults.__dict__.items() if value is not None}
     if "storage_account_type" in own or "storage_account_strategy" in own:
         inherited.pop("storage_account_type", None)
         inherited.pop("storage_account_strategy", None)
-    return _MATERIALISED | inherited | own
+    return _DEFAULTS | inherited | own
 
 
 def _regions(
@@ -135,27 +196,27 @@ def _regions(
     origin: Origin,
     path: DocumentPath,
     problems: list[Problem],
-) -> Iterator[DesiredRegion]:
+) -> Iterator[ResolvedRegion]:
     for index, entry in enumerate(entries):
-        here = (*path, index)
+        entry_path = (*path, index)
         if not entry.name.startswith("@"):
-            yield _region(entry, entry, settings, origin, here)
+            yield _region(entry, entry, settings, origin, entry_path)
             continue
         members = region_sets.get(entry.name[1:])
         if members is None:
-            problems.append(_unknown_set(entry.name[1:], region_sets, origin, here))
+            problems.append(_unknown_set(entry.name[1:], region_sets, origin, entry_path))
             continue
         for member in members:
-            yield _region(entry, member, settings, origin, here)
+            yield _region(entry, member, settings, origin, entry_path)
 
 
 def _region(
     entry: TargetRegion, member: TargetRegion, settings: Mapping[str, Any], origin: Origin, path: DocumentPath
-) -> DesiredRegion:
-    """`entry` is what stands in the list; `member` the same, or one region of the set it names."""
+) -> ResolvedRegion:
+    """`entry` is what the list holds; `member` is the same, or one region of the set that it names."""
     replicas = entry.replicas or member.replicas or settings["replica_count"]
     exclude = entry.exclude_from_latest
-    return DesiredRegion(
+    return ResolvedRegion(
         name=member.name,
         replicas=replicas,
         exclude_from_latest=settings["exclude_from_latest"] if exclude is None else exclude,
@@ -171,4 +232,4 @@ def _region(
 
 def _unknown_set(name: str, region_sets: RegionSets, origin: Origin, path: DocumentPath) -> Problem:
     remedy = suggestion(name, sorted(region_sets), label="declared in reconciler.yaml")
-    return Problem(origin, path, f"no region set is called {quoted(name)}", remedy)
+    return Problem(origin, path, f"unknown region set {quoted(name)}", remedy)

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from reconciler.manifests.address import Kind
-from reconciler.manifests.kinds.base import Model, field_called, model_of, rule_of
-from reconciler.manifests.kinds.gallery import Gallery
-from reconciler.manifests.kinds.image_definition import ImageDefinition
-from reconciler.manifests.kinds.image_version import ImageVersion
-from reconciler.manifests.kinds.target_region import TargetRegion
+from reconciler.manifests.kinds.base import KindModel, Model, field_called, model_of, rule_of
+from reconciler.manifests.kinds.registry import document_kinds
 from reconciler.manifests.resource import IMMUTABLE, Mutability, Rule
-
-MODELS: dict[Kind, type[Model]] = {
-    Kind.GALLERY: Gallery,
-    Kind.IMAGE_DEFINITION: ImageDefinition,
-    Kind.IMAGE_VERSION: ImageVersion,
-    Kind.TARGET_REGION: TargetRegion,
-}
 
 
 @dataclass(frozen=True, slots=True)
-class ContractLine:
-    """The rule of one attribute; `path` is dotted and holds for everything below it that has no line of its own."""
+class AttributeRule:
+    """The rule of one attribute; `path` is dotted and holds for everything below it that has no rule of its own."""
 
     kind: Kind
     path: str
     rule: Rule
+
+
+def node_models() -> Mapping[Kind, type[Model]]:
+    """The model that carries the rules of each kind of node, in the order of containment."""
+    return {kind: model for spec in document_kinds().values() for kind, model in spec.nodes.items()}
 
 
 @cache
@@ -37,7 +32,7 @@ def rule_for(kind: Kind, path: tuple[str, ...]) -> Rule:
 
     `path` runs through canonical attributes: after a keyed list comes the key of an entry (`dataDisks`, `0`, `source`).
     """
-    model: type[Model] | None = MODELS[kind]
+    model: type[Model] | None = node_models()[kind]
     rule = IMMUTABLE
     parts = iter(path)
     for part in parts:
@@ -52,10 +47,12 @@ def rule_for(kind: Kind, path: tuple[str, ...]) -> Rule:
     return rule
 
 
-def mutability_table() -> tuple[ContractLine, ...]:
+def mutability_table() -> tuple[AttributeRule, ...]:
     """Every attribute that has a rule of its own, by kind and in the order of the documents."""
     return tuple(
-        ContractLine(kind, ".".join(path), rule) for kind, model in MODELS.items() for path, rule in _rules(model, ())
+        AttributeRule(kind, ".".join(path), rule)
+        for kind, model in node_models().items()
+        for path, rule in _rules(model, ())
     )
 
 
@@ -63,7 +60,7 @@ def attribute_names(kind: Kind) -> tuple[str, ...]:
     """The top-level attributes of a kind: what `lifecycle.ignoreChanges` may begin with."""
     return tuple(
         field.alias or name
-        for name, field in MODELS[kind].model_fields.items()
+        for name, field in node_models()[kind].model_fields.items()
         if (rule := rule_of(field)) and rule.mutability is not Mutability.WRITE_FLAG
     )
 
@@ -75,5 +72,5 @@ def _rules(model: type[Model], prefix: tuple[str, ...]) -> Iterator[tuple[tuple[
         below = model_of(field.annotation)
         if rule:
             yield path, rule
-        if below is not None and below is not TargetRegion and (rule or prefix):
+        if below is not None and not issubclass(below, KindModel) and (rule or prefix):
             yield from _rules(below, path)

@@ -6,13 +6,13 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from reconciler.manifests.kinds.base import Model
-from reconciler.manifests.kinds.scalars import RegionName, Scalar, Text
+from reconciler.manifests.kinds.scalars import RegionName, Scalar, String
 from reconciler.manifests.kinds.target_region import TargetRegion, parse_shorthand
-from reconciler.manifests.problems import Refusal
+from reconciler.manifests.problems import InvalidInput
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 NAME_RULE = "allowed: letters, digits, '_', '.' and '-', beginning with a letter, digit or '_'"
-Name = Annotated[str, Text(NAME, NAME_RULE, 80)]
+Name = Annotated[str, String(NAME, NAME_RULE, 80)]
 
 
 class RegionSetMember(Scalar):
@@ -25,7 +25,9 @@ class RegionSetMember(Scalar):
             TargetRegion.model_validate(entry)
         except ValidationError as error:
             cause = error.errors()[0].get("ctx", {}).get("error")
-            raise Refusal(f"'{text}' is not a target region", str(cause or "write REGION[=COUNT][=STORAGE]")) from error
+            raise InvalidInput(
+                f"'{text}' is not a target region", str(cause or "write REGION[=COUNT][=STORAGE]")
+            ) from error
         return text
 
 
@@ -34,18 +36,18 @@ class ProviderEntry(Model):
 
     model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel)
 
-    type: Annotated[str, Text(), Field(description="Type of backend: local, azure, emulator, or an installed one.")]
+    type: Annotated[str, String(), Field(description="Type of backend: local, azure, emulator, or an installed one.")]
 
 
 class ProjectSettings(Model):
     """What a project says, and what an environment may say differently."""
 
     manifests: Annotated[
-        list[Annotated[str, Text()]] | None,
+        list[Annotated[str, String()]] | None,
         Field(description="Files, folders with all below them, or globs; [manifests] when absent."),
     ] = None
     state: Annotated[
-        str | None, Text(), Field(description="Where the state is kept; sqlite:///.reconciler/state.db when absent.")
+        str | None, String(), Field(description="Where the state is kept; sqlite:///.reconciler/state.db when absent.")
     ] = None
     provider: Annotated[
         ProviderEntry | None,
@@ -63,14 +65,14 @@ class ProjectSettings(Model):
     @model_validator(mode="after")
     def _one_default(self) -> "ProjectSettings":
         if self.provider is not None and self.providers and "default" in self.providers:
-            raise Refusal("provider and providers.default are the same thing", "keep one of the two")
+            raise InvalidInput("provider and providers.default are the same thing", "keep one of the two")
         return self
 
 
 class ProjectFile(ProjectSettings):
     """The project file, reconciler.yaml."""
 
-    project: Annotated[str, Text(NAME, NAME_RULE, 80), Field(description="Name of the project.")]
+    project: Annotated[str, String(NAME, NAME_RULE, 80), Field(description="Name of the project.")]
     environments: Annotated[
         dict[Name, ProjectSettings] | None,
         Field(description="What differs with --environment NAME; values, providers and region sets merge by name."),

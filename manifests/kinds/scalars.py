@@ -1,6 +1,6 @@
-"""Typed values out of text: YAML hands every scalar over as it was written, and these give it its type.
+"""Typed values from strings: YAML scalars arrive as they were written, and these give each its type.
 
-Each stands in an annotation, `Annotated[int, Whole(1, 100)]`, and parses, explains and describes itself.
+Each is used in an annotation, `Annotated[int, Integer(1, 100)]`, and parses, explains and describes itself.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from reconciler.manifests.address import Address, is_version
-from reconciler.manifests.problems import Refusal
+from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.regions import canonical_region
-from reconciler.manifests.words import nearest, quoted, suggestion
+from reconciler.manifests.words import quoted, suggestion
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
@@ -26,30 +26,30 @@ _DEFINITION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?")
 VALUE_REFERENCE = {"type": "string", "pattern": r"\$\{values\.[^}]+\}"}
 
 
-def shape(value: object) -> str:
-    """What kind of YAML a value is, in words."""
+def type_name(value: object) -> str:
+    """The type of a YAML value, with its article, as messages name it."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):
         return "a mapping"
-    return "a list" if isinstance(value, list) else "a text"
+    return "a list" if isinstance(value, list) else "a string"
 
 
 class Scalar(ABC):
-    """What all of them share: only text is parsed, anything else is told apart."""
+    """The base of all scalars: parses strings, and rejects any other value by the name of its type."""
 
-    what = "a text"
+    what = "a string"
 
     @abstractmethod
     def parse(self, text: str) -> Any:
-        """The value of `text`. Raises: Refusal."""
+        """The value that `text` spells. Raises: InvalidInput."""
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string"}
 
     def read(self, value: object) -> Any:
         if not isinstance(value, str):
-            raise Refusal(f"must be {self.what}, not {shape(value)}")
+            raise InvalidInput(f"must be {self.what}, not {type_name(value)}")
         return self.parse(value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -60,7 +60,7 @@ class Scalar(ABC):
 
 
 @dataclass(frozen=True)
-class Whole(Scalar):
+class Integer(Scalar):
     """A whole number from `least` to `most`."""
 
     least: int = 0
@@ -69,10 +69,12 @@ class Whole(Scalar):
 
     def parse(self, text: str) -> int:
         if not _INTEGER.fullmatch(text):
-            raise Refusal(f"{quoted(text)} is not a whole number", "write decimal digits only, without leading zeros")
+            raise InvalidInput(
+                f"{quoted(text)} is not a whole number", "write decimal digits only, without leading zeros"
+            )
         number = int(text)
         if not self.least <= number <= self.most:
-            raise Refusal(f"{text} is out of range", f"allowed: {self.least} to {self.most}")
+            raise InvalidInput(f"{text} is out of range", f"allowed: {self.least} to {self.most}")
         return number
 
     def json_schema(self) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class Whole(Scalar):
 
 
 @dataclass(frozen=True)
-class Flag(Scalar):
+class Boolean(Scalar):
     """`true` or `false`."""
 
     what = "true or false"
@@ -90,26 +92,28 @@ class Flag(Scalar):
             return True
         if text in ("false", "False", "FALSE"):
             return False
-        raise Refusal(f"{quoted(text)} is neither true nor false", "allowed: true, false")
+        raise InvalidInput(f"{quoted(text)} is neither true nor false", "allowed: true, false")
 
     def json_schema(self) -> dict[str, Any]:
         return {"anyOf": [{"type": "boolean"}, VALUE_REFERENCE]}
 
 
 @dataclass(frozen=True)
-class Moment(Scalar):
+class Timestamp(Scalar):
     """A date, or date and time; UTC without an offset, midnight without a time. Canonical: whole seconds in UTC."""
 
     what = "a date such as 2030-01-31"
 
     def parse(self, text: str) -> str:
         if not _TIME.fullmatch(text):
-            raise Refusal(f"{quoted(text)} is not a date", "write 2030-01-31 or 2030-01-31T12:00:00Z")
+            raise InvalidInput(f"{quoted(text)} is not a date", "write 2030-01-31 or 2030-01-31T12:00:00Z")
         try:
             moment = datetime.fromisoformat(text.upper().replace(" ", "T"))
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError) as cause:
-            raise Refusal(f"{quoted(text)} is not a date of the calendar", "check year, month, day and time") from cause
+            raise InvalidInput(
+                f"{quoted(text)} is not a date in the calendar", "check year, month, day and time"
+            ) from cause
         return f"{moment.replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
     def json_schema(self) -> dict[str, Any]:
@@ -117,9 +121,7 @@ class Moment(Scalar):
 
 
 class Choice(Scalar):
-    """One of some words, in any case; canonical as spelled here."""
-
-    what = "one word"
+    """One of a few words, in any case; the canonical spelling is the one given here."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
@@ -129,7 +131,7 @@ class Choice(Scalar):
     def parse(self, text: str) -> str:
         word = self._canonical.get(text.lower())
         if word is None:
-            raise Refusal(f"{quoted(text)} is not allowed", suggestion(text, self.words))
+            raise InvalidInput(f"{quoted(text)} is not allowed", suggestion(text, self.words))
         return word
 
     def json_schema(self) -> dict[str, Any]:
@@ -140,8 +142,8 @@ class Choice(Scalar):
 
 
 @dataclass(frozen=True)
-class Text(Scalar):
-    """A text that is not empty, at most `longest` characters, and matches `pattern`; `rule` says so in words."""
+class String(Scalar):
+    """A string of at most `longest` characters (0: any number) that matches `pattern`; `rule` says what is allowed."""
 
     pattern: str = r"(?s).+"
     rule: str = "it must not be empty"
@@ -149,9 +151,9 @@ class Text(Scalar):
 
     def parse(self, text: str) -> str:
         if self.longest and len(text) > self.longest:
-            raise Refusal(f"is too long: {len(text)} characters", f"allowed: at most {self.longest}")
+            raise InvalidInput(f"is too long: {len(text)} characters", f"allowed: at most {self.longest}")
         if not re.fullmatch(self.pattern, text):
-            raise Refusal(f"{quoted(text)} is not allowed", self.rule)
+            raise InvalidInput(f"{quoted(text)} is not allowed", self.rule)
         return text
 
     def json_schema(self) -> dict[str, Any]:
@@ -162,9 +164,9 @@ class Text(Scalar):
 class GalleryName(Scalar):
     def parse(self, text: str) -> str:
         if not _GALLERY.fullmatch(text):
-            raise Refusal(
-                f"{quoted(text)} cannot name a gallery",
-                "allowed: 1 to 80 letters, digits, '.' and '_' (no '-'), beginning and ending with a letter or digit",
+            raise InvalidInput(
+                f"{quoted(text)} is not a valid gallery name",
+                "allowed: 1 to 80 letters, digits, '.' and '_' (no '-'), starting and ending with a letter or digit",
             )
         return text
 
@@ -176,9 +178,9 @@ class GalleryName(Scalar):
 class DefinitionName(Scalar):
     def parse(self, text: str) -> str:
         if not _DEFINITION.fullmatch(text) or text.lower() == "latest":
-            raise Refusal(
-                f"{quoted(text)} cannot name an image definition",
-                "allowed: 1 to 80 letters, digits, '.', '_' and '-', beginning and ending with a letter or digit",
+            raise InvalidInput(
+                f"{quoted(text)} is not a valid image definition name",
+                "allowed: 1 to 80 letters, digits, '.', '_' and '-', starting and ending with a letter or digit",
             )
         return text
 
@@ -195,7 +197,7 @@ class VersionName(Scalar):
     def parse(self, text: str) -> str:
         if len(text) > 32 or not is_version(text) or text != _plain_numbers(text):
             near = nearest_version(text)
-            raise Refusal(
+            raise InvalidInput(
                 f"{quoted(text)} is not a version number",
                 (f"did you mean {near}? " if near else "")
                 + "write Major.Minor.Patch, three whole numbers up to 2147483647 without leading zeros",
@@ -207,7 +209,7 @@ class VersionName(Scalar):
 
 
 def nearest_version(text: str) -> str:
-    """The version number that `text` nearly is (`1.0` gives `1.0.0`), or empty text."""
+    """The version number that `text` comes close to (`1.0` gives `1.0.0`), or an empty string."""
     numbers = re.findall(r"[0-9]{1,10}", text[:64])[:3]
     if not numbers:
         return ""
@@ -222,15 +224,13 @@ def _plain_numbers(version: str) -> str:
 class RegionName(Scalar):
     """A region in any spelling; canonical in lower case without spaces."""
 
-    what = "the name of a region"
+    what = "a region name"
 
     def parse(self, text: str) -> str:
         try:
             return canonical_region(text)
         except ValueError as cause:
-            raise Refusal(
-                f"{quoted(text)} is not the name of a region", "write one like 'East US' or eastus"
-            ) from cause
+            raise InvalidInput(f"{quoted(text)} is not a region name", "write one like 'East US' or eastus") from cause
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string"}
@@ -238,7 +238,7 @@ class RegionName(Scalar):
 
 @dataclass(frozen=True)
 class AddressText(Scalar):
-    """An address whose parts keep the rules for names; `depths` says how many parts it may have."""
+    """An address whose parts follow the rules for names; `depths` are the numbers of parts that it may have."""
 
     depths: tuple[int, ...] = (1, 2, 3)
     form: str = "GALLERY, GALLERY/DEFINITION or GALLERY/DEFINITION/VERSION"
@@ -249,7 +249,7 @@ class AddressText(Scalar):
         path, at, region = text.partition("@")
         parts = path.split("/")
         if len(parts) not in self.depths or (at and len(parts) != 3) or not all(parts) or (at and not region):
-            raise Refusal(f"{quoted(text)} is not an address of this kind", f"write {self.form}")
+            raise InvalidInput(f"{quoted(text)} is not a valid address here", f"write {self.form}")
         checked = [GalleryName().parse(parts[0]), *(DefinitionName().parse(part) for part in parts[1:2])]
         if len(parts) == 3:
             checked.append("latest" if self.latest and parts[2] == "latest" else VersionName().parse(parts[2]))
@@ -262,14 +262,12 @@ class AddressText(Scalar):
 
 @dataclass(frozen=True)
 class FeatureName(Scalar):
-    """The name of a feature the service knows, in any case."""
+    """The name of a feature that the service knows, in any case."""
 
     def parse(self, text: str) -> str:
         known = {name.lower(): name for name in FEATURES} | {"diskcontrollertype": "DiskControllerTypes"}
         if text.lower() not in known:
-            near = nearest(text, FEATURES)
-            meant = f"did you mean '{near}'? " if near else ""
-            raise Refusal(f"{quoted(text)} is not a known feature", f"{meant}allowed: {', '.join(FEATURES)}")
+            raise InvalidInput(f"{quoted(text)} is not a known feature", suggestion(text, FEATURES))
         return known[text.lower()]
 
     def json_schema(self) -> dict[str, Any]:

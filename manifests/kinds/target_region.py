@@ -1,4 +1,4 @@
-"""The entries of `targetRegions`: each becomes a node of its own."""
+"""The entries of `targetRegions`, each a node of its own, and those of `targetExtendedLocations`."""
 
 from functools import lru_cache
 from typing import Annotated, Any
@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from reconciler.manifests.kinds.base import ARM_API, CAUTION, ENCRYPTION_DOC, IMAGES_DOC, KindModel, Model, UniqueBy
-from reconciler.manifests.kinds.scalars import Choice, Flag, RegionName, Text, Whole
-from reconciler.manifests.problems import Refusal
+from reconciler.manifests.kinds.scalars import Boolean, Choice, Integer, RegionName, String
+from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.resource import Mutability, Rule
 from reconciler.manifests.words import quoted
 
@@ -23,7 +23,7 @@ class RegionOrSet(RegionName):
         if not text.startswith("@"):
             return super().parse(text)
         if len(text) == 1:
-            raise Refusal("'@' names no region set", "write @NAME with a NAME from regionSets in reconciler.yaml")
+            raise InvalidInput("'@' names no region set", "write @NAME with a NAME from regionSets in reconciler.yaml")
         return text
 
 
@@ -43,16 +43,16 @@ class DiskSecurityProfile(Model):
     ] = None
     secure_vm_disk_encryption_set_id: Annotated[
         str | None,
-        Text(),
+        String(),
         Field(alias="secureVMDiskEncryptionSetId", description="ARM id of the set that encrypts the disk."),
     ] = None
 
 
 class DiskEncryption(Model):
-    """The keys of an OS disk."""
+    """Keys for an OS disk."""
 
     disk_encryption_set_id: Annotated[
-        str | None, Text(), Field(description="ARM id of a disk encryption set in that region.")
+        str | None, String(), Field(description="ARM id of a disk encryption set in that region.")
     ] = None
     security_profile: Annotated[
         DiskSecurityProfile | None, Field(description="Encryption of confidential machines.")
@@ -60,20 +60,20 @@ class DiskEncryption(Model):
 
 
 class DataDiskEncryption(DiskEncryption):
-    """The keys of a data disk."""
+    """Keys for a data disk."""
 
-    lun: Annotated[int, Whole(), Field(description="Which data disk.")]
+    lun: Annotated[int, Integer(), Field(description="Which data disk.")]
 
 
 class Encryption(Model):
-    """Keys of your own for the copies in a region."""
+    """Customer-managed keys for the copies in a region."""
 
-    os_disk_image: Annotated[DiskEncryption | None, Field(description="Keys of the OS disk.")] = None
+    os_disk_image: Annotated[DiskEncryption | None, Field(description="Keys for the OS disk.")] = None
     data_disk_images: Annotated[
         list[DataDiskEncryption] | None,
         AfterValidator(UniqueBy("lun")),
         Rule(key="lun", source=ENCRYPTION_DOC),
-        Field(description="Keys of the data disks."),
+        Field(description="Keys for the data disks."),
     ] = None
 
 
@@ -81,7 +81,7 @@ class ReplicaSet(Model):
     """Further replicas on another kind of storage."""
 
     storage_account_type: Annotated[str, Choice(*STORAGE_TYPES), Field(description="Kind of storage.")]
-    replicas: Annotated[int, Whole(1, MOST_REPLICAS), Field(description="Number of replicas.")] = 1
+    replicas: Annotated[int, Integer(1, MOST_REPLICAS), Field(description="Number of replicas.")] = 1
 
 
 class TargetRegion(KindModel):
@@ -90,13 +90,13 @@ class TargetRegion(KindModel):
     name: Annotated[str, RegionOrSet(), Field(description="The region in any spelling, or @REGIONSET.")]
     replicas: Annotated[
         int | None,
-        Whole(1, MOST_REPLICAS),
+        Integer(1, MOST_REPLICAS),
         Rule(Mutability.IN_PLACE, source=IMAGES_DOC),
         Field(description="Number of copies in the region; replicaCount when absent."),
     ] = None
     exclude_from_latest: Annotated[
         bool | None,
-        Flag(),
+        Boolean(),
         Rule(Mutability.IN_PLACE, source=IMAGES_DOC),
         Field(description="Never `latest` in this region; the version's excludeFromLatest when absent."),
     ] = None
@@ -107,7 +107,7 @@ class TargetRegion(KindModel):
         Field(description="Kind of storage of the copies; the version's when absent."),
     ] = None
     encryption: Annotated[
-        Encryption | None, Rule(source=ENCRYPTION_DOC), Field(description="Keys of your own; all regions or none.")
+        Encryption | None, Rule(source=ENCRYPTION_DOC), Field(description="Customer-managed keys; all regions or none.")
     ] = None
     additional_replica_sets: Annotated[
         list[ReplicaSet] | None,
@@ -117,21 +117,46 @@ class TargetRegion(KindModel):
     ] = None
 
 
+class ExtendedLocation(Model):
+    """An edge zone."""
+
+    name: Annotated[str, String(), Field(description="Name of the edge zone.")]
+    type: Annotated[str, Choice("EdgeZone", "Unknown"), Field(description="Kind of location.")] = "EdgeZone"
+
+
+class TargetExtendedLocation(Model):
+    """Copies in an edge zone."""
+
+    name: Annotated[str, RegionName(), Field(description="The region that the edge zone belongs to.")]
+    extended_location: Annotated[ExtendedLocation, Field(description="The edge zone.")]
+    extended_location_replica_count: Annotated[
+        int | None, Integer(1, MOST_REPLICAS), Field(description="Number of copies there.")
+    ] = None
+    storage_account_type: Annotated[
+        str | None,
+        Choice("Standard_LRS", "Standard_ZRS", "StandardSSD_LRS", "Premium_LRS"),
+        Field(description="Kind of storage of the copies."),
+    ] = None
+    encryption: Annotated[Encryption | None, Field(description="Customer-managed keys.")] = None
+
+
 def parse_shorthand(text: str) -> dict[str, str]:
-    """The mapping that `REGION[=COUNT][=STORAGE]` stands for, its values still text. Raises: Refusal."""
+    """The mapping that `REGION[=COUNT][=STORAGE]` means, its values still strings. Raises: InvalidInput."""
     name, *settings = text.split("=")
     if len(settings) > 2 or not name.strip() or not all(settings):
-        raise Refusal(f"{quoted(text)} is not a target region", FORM)
+        raise InvalidInput(f"{quoted(text)} is not a target region", FORM)
     entry = {"name": name}
     for index, setting in enumerate(settings):
         is_count = setting.lstrip("-").isdigit()
         if is_count and index:
-            raise Refusal(
-                f"{quoted(text)} is not a target region", "the count stands before the storage: eastus=2=Premium_LRS"
+            raise InvalidInput(
+                f"{quoted(text)} is not a target region",
+                "write the count before the storage type: eastus=2=Premium_LRS",
             )
         if not is_count and index == 0 and len(settings) == 2:
-            raise Refusal(
-                f"{quoted(text)} is not a target region", "the count stands before the storage: eastus=2=Premium_LRS"
+            raise InvalidInput(
+                f"{quoted(text)} is not a target region",
+                "write the count before the storage type: eastus=2=Premium_LRS",
             )
         entry["replicas" if is_count else "storageAccountType"] = setting
     return entry
@@ -139,7 +164,7 @@ def parse_shorthand(text: str) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def _from_shorthand(text: str) -> TargetRegion | dict[str, str]:
-    """The finished entry; a mapping when it has problems, which are then told with their place."""
+    """The typed entry; a mapping when it has problems, which are then reported with their place."""
     entry = parse_shorthand(text)
     try:
         return TargetRegion.model_validate(entry)
@@ -151,7 +176,7 @@ def _entry(value: Any) -> Any:
     if isinstance(value, str):
         return _from_shorthand(value)
     if not isinstance(value, dict):
-        raise Refusal("is not a target region", FORM)
+        raise InvalidInput("is not a target region", FORM)
     return value
 
 

@@ -1,11 +1,11 @@
-"""The manifests as they were loaded last, for as long as nothing they come from has changed.
+"""The manifests as they were last loaded, valid as long as nothing that they were made from has changed.
 
-A file has a header line, which says what it was made from, and a line with the result. It stands for its inputs only
-when all of them are the same byte for byte. Whatever is wrong with it, the manifests are loaded anew: a cache may be
-deleted at any time. On a hit neither the YAML parser nor the models are imported.
+A cache file has a header line, which names its inputs, and a line with the result. It counts only when all inputs are
+the same byte for byte. Whatever is wrong with it, the manifests are loaded again: a cache may be deleted at any time.
+On a hit neither the YAML parser nor the models are imported.
 
-The header also names the project file by inode and time of change. Nobody can know these beforehand, so a cache that
-came with a checkout, put there to show one thing in review and do another, never counts.
+The header also identifies the project file by inode and time of change. No one can know these in advance, so a cache
+that came with a checkout, planted to show one thing in review and do another, never counts.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.loading.cache_codec import decode_manifest, decode_project, encode_manifest, encode_project
 from reconciler.manifests.loading.end_of_life import end_of_life_warnings
-from reconciler.manifests.loading.gc_pause import collection_paused
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, manifest_files, read_file
-from reconciler.manifests.problems import Refusal
+from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
 from reconciler.manifests.values import digest
 
@@ -47,14 +47,14 @@ def load(directory: Path, environment: str | None = None) -> tuple[Project, Mani
     Raises: ManifestError with every problem found.
     """
     hit = _find(directory, environment)
-    found = hit and _decoded(hit, directory)
-    return found or _load_and_keep(directory, environment)
+    cached = _decoded(hit, directory) if hit else None
+    return cached or _load_and_keep(directory, environment)
 
 
 @dataclass(frozen=True, slots=True)
 class CachedManifest:
     """What is known of unchanged manifests without decoding them: the project, their digest, whether any has an end of
-    life, and `stamp`, a text that only these very inputs on this very machine have."""
+    life, and `stamp`, a string that only these inputs on this computer have."""
 
     project: Project
     digest: str
@@ -63,7 +63,7 @@ class CachedManifest:
 
 
 def find_cached(directory: Path, environment: str | None = None) -> CachedManifest | None:
-    """What was loaded before, when nothing has changed since; None when it must be loaded.
+    """What was loaded before, when nothing has changed since; None when the manifests must be loaded.
 
     Reads the files to compare them, and decodes nothing.
     """
@@ -92,7 +92,7 @@ def _find(directory: Path, environment: str | None) -> _Hit | None:
         if problems or names != [name for name, _ in files]:
             return None
         unchanged = all(_sha256(read_file(directory / name)) == sha for name, sha in files)
-    except (*_UNUSABLE, Refusal, RecursionError):
+    except (*_UNUSABLE, InvalidInput, RecursionError):
         return None
     return _Hit(header, path) if unchanged and isinstance(header["digest"], str) else None
 
@@ -119,7 +119,7 @@ def _load_and_keep(directory: Path, environment: str | None) -> tuple[Project, M
     try:
         stamp = _project_stamp(directory)
         project = project_of(directory, read_file(directory / PROJECT_FILE), environment)
-    except (OSError, Refusal):
+    except (OSError, InvalidInput):
         stamp, project = [], read_project(directory, environment)
     files, manifest = read_manifest(project)
     _keep(_path(directory, environment), stamp, project, files, manifest)
@@ -166,7 +166,7 @@ def _project_stamp(directory: Path) -> list[Any]:
 
 
 def _program() -> str:
-    """What this program is: the format's number, and size and time of every file that has a say in the result."""
+    """Identifies this program: the format's number, and size and time of every file that affects the result."""
     stamps = []
     for folder, _, names in os.walk(Path(__file__).parents[1]):
         for name in sorted(names):

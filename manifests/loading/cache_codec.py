@@ -1,4 +1,4 @@
-"""A `Manifest` as compact JSON and back: what repeats stands once in a table, and regions stand with their version."""
+"""A `Manifest` as compact JSON and back: repeated values are stored once in a table, and regions with their version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciler.manifests.resource import DEFAULT_LIFECYCLE, DriftException, Lif
 
 
 class _Table:
-    """Values by number, each once, in the order they were first met."""
+    """Values by number, each once, in the order in which they first occurred."""
 
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {}
@@ -31,7 +31,7 @@ def encode_manifest(manifest: Manifest) -> dict[str, Any]:
     """JSON for everything but the digest and the warnings, which depend on the clock.
 
     A row is a gallery, definition or version with its regions: [names, provider, text, file, line, lifecycle,
-    references, requests, [region, text, lifecycle, ...]], all but the line, references and requests by number.
+    references, write flags, [region, text, lifecycle, ...]], all but the line, references and write flags by number.
     """
     words, texts, lifecycles = _Table(), _Table(), _Table()
     lifecycles.number(DEFAULT_LIFECYCLE)
@@ -58,7 +58,7 @@ def encode_manifest(manifest: Manifest) -> dict[str, Any]:
         "rows": rows,
         "dates": [[str(address), date, *_plain(origin)] for address, date, origin in _dates(manifest)],
         "moves": [[str(move.source), str(move.target), *_plain(move.origin)] for move in manifest.moves],
-        "removals": [[str(one.address), one.destroy, *_plain(one.origin)] for one in manifest.removals],
+        "removals": [[str(removal.address), removal.destroy, *_plain(removal.origin)] for removal in manifest.removals],
     }
 
 
@@ -86,13 +86,13 @@ def _resources(data: Mapping[str, Any]) -> dict[Address, Resource]:
     words, texts = data["words"], data["texts"]
     lifecycles = [_decode_lifecycle(lifecycle) for lifecycle in data["lifecycles"]]
     lifecycles[0] = DEFAULT_LIFECYCLE
-    found: dict[Address, Resource] = {}
+    resources: dict[Address, Resource] = {}
     for names, provider_number, text, file, line, lifecycle, references, write_flags, regions in data["rows"]:
         gallery, definition, version = words[names[0]], words[names[1]], words[names[2]]
         provider, origin = words[provider_number], Origin(words[file], line)
         address = Address(gallery, definition, version)
         canonical, text_digest = texts[text]
-        found[address] = Resource(
+        resources[address] = Resource(
             address,
             provider,
             canonical,
@@ -106,8 +106,8 @@ def _resources(data: Mapping[str, Any]) -> dict[Address, Resource]:
             address = Address(gallery, definition, version, words[regions[index]])
             canonical, text_digest = texts[regions[index + 1]]
             region_lifecycle = lifecycles[regions[index + 2]]
-            found[address] = Resource(address, provider, canonical, text_digest, origin, region_lifecycle)
-    return found
+            resources[address] = Resource(address, provider, canonical, text_digest, origin, region_lifecycle)
+    return resources
 
 
 def encode_project(project: Project) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which declared end-of-life dates have passed. Depends on the clock, so a cached manifest asks again."""
+"""Which declared end-of-life dates have passed. Depends on the clock, so it is never cached."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.manifests.loading.gc_pause import collection_paused
+from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.loading.lowering import lower
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.parsing.document_files import load_documents
@@ -17,8 +17,8 @@ def read_manifest(project: Project) -> tuple[list[SourceFile], Manifest]:
     files, unreadable = read_files(project.directory, names)
     with collection_paused():
         documents, unparsed = load_documents(files, project.values)
-        manifest, refused = lower(project, documents)
-        found = [*missing, *unreadable, *unparsed, *refused]
-        if found:
-            refuse(project.directory, found)
+        manifest, invalid = lower(project, documents)
+        problems = [*missing, *unreadable, *unparsed, *invalid]
+        if problems:
+            refuse(project.directory, problems)
         return files, manifest

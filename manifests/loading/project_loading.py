@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from reconciler.manifests.diagnostics import Position, error
 from reconciler.manifests.errors import ManifestError
 from reconciler.manifests.kinds.project_file import ProjectFile, ProjectSettings, ProviderEntry, settings_of
-from reconciler.manifests.kinds.scalars import shape
+from reconciler.manifests.kinds.scalars import type_name
 from reconciler.manifests.parsing.document_files import load_documents
 from reconciler.manifests.parsing.documents import Document, replace_values
 from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, read_file
 from reconciler.manifests.parsing.problem_reports import refuse
 from reconciler.manifests.parsing.schema_problems import schema_problems
-from reconciler.manifests.problems import DocumentPath, Problem, Refusal
+from reconciler.manifests.problems import DocumentPath, InvalidInput, Problem
 from reconciler.manifests.project import (
     DEFAULT_ENVIRONMENT,
     DEFAULT_MANIFESTS,
@@ -58,9 +58,9 @@ def _content(directory: Path) -> bytes:
         )
     try:
         return read_file(path)
-    except Refusal as refusal:
-        problem = error(refusal.summary, refusal.detail, position=Position(PROJECT_FILE))
-        raise ManifestError([problem]) from refusal
+    except InvalidInput as invalid:
+        problem = error(invalid.summary, invalid.detail, position=Position(PROJECT_FILE))
+        raise ManifestError([problem]) from invalid
 
 
 def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, ProjectFile]:
@@ -83,7 +83,11 @@ def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, Pr
     if not isinstance(document.data, dict):
         refuse(
             directory,
-            [Problem(document.origin, (), f"the project file must be a mapping, not {shape(document.data)}", example)],
+            [
+                Problem(
+                    document.origin, (), f"the project file must be a mapping, not {type_name(document.data)}", example
+                )
+            ],
         )
     try:
         file = ProjectFile.model_validate(document.data)
@@ -148,8 +152,8 @@ class _Replacing:
     def text(self, text: str, path: DocumentPath) -> str:
         try:
             return replace_values(text, self.values)
-        except Refusal as refusal:
-            self.problems.append(Problem(self.origin, path, refusal.summary, refusal.detail))
+        except InvalidInput as invalid:
+            self.problems.append(Problem(self.origin, path, invalid.summary, invalid.detail))
             return text
 
     def every(self, value: Any, path: DocumentPath) -> Any:

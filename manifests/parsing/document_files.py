@@ -23,7 +23,7 @@ def load_documents(files: list[SourceFile], values: Mapping[str, str] | None) ->
             position = Position(file.name, cause.line, cause.column)
             problems.append(Problem(Origin(file.name, cause.line), (), cause.summary, cause.detail, position=position))
             continue
-        found, wrong = build_documents(file.name, text, values)
-        documents += found
-        problems += wrong
+        built, invalid = build_documents(file.name, text, values)
+        documents += built
+        problems += invalid
     return documents, problems

@@ -19,7 +19,7 @@ from yaml.events import (
     StreamStartEvent,
 )
 
-from reconciler.manifests.problems import Refusal
+from reconciler.manifests.problems import InvalidInput
 
 __all__ = [
     "AliasEvent",
@@ -42,8 +42,8 @@ __all__ = [
 def event_source(text: str) -> Callable[[], Any]:
     """A function that returns the next event of `text` at each call.
 
-    PyYAML can be installed without its C extension (no libyaml when it was built): then the parser written in Python
-    does the same work, some ten times slower.
+    PyYAML can be installed without its C extension (when libyaml was missing at build time): the parser written
+    in Python then does the same work about ten times slower.
     """
     try:
         from yaml._yaml import CParser
@@ -57,7 +57,7 @@ def event_source(text: str) -> Callable[[], Any]:
 
 
 def decode(content: bytes) -> str:
-    """The text of UTF-8 `content`, a byte order mark removed. Raises: Refusal with the place of the first bad byte."""
+    """The text of UTF-8 `content`, a byte order mark removed. Raises: BadEncoding."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
@@ -67,7 +67,7 @@ def decode(content: bytes) -> str:
         raise BadEncoding(before.count(b"\n") + 1, column, content[cause.start], utf16=utf16) from cause
 
 
-class BadEncoding(Refusal):
+class BadEncoding(InvalidInput):
     """Bytes that are not UTF-8; `line` and `column` count from 1."""
 
     def __init__(self, line: int, column: int, byte: int, *, utf16: bool) -> None:
@@ -78,7 +78,7 @@ class BadEncoding(Refusal):
 
 
 def explain(problem: YAMLError, text: str) -> tuple[str, str, int, int]:
-    """What the parser complains about: summary, what to do, line and column from 1 (0 when it does not say)."""
+    """What the parser rejects: summary, what to do, line and column from 1 (0 when unknown)."""
     if isinstance(problem, MarkedYAMLError):
         mark = problem.problem_mark or problem.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -88,7 +88,7 @@ def explain(problem: YAMLError, text: str) -> tuple[str, str, int, int]:
     line = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
     reason = getattr(problem, "reason", "it cannot be read")
-    return f"is not valid YAML: {reason}", "only text belongs into a manifest: is it a binary file?", line, column
+    return f"is not valid YAML: {reason}", "only text belongs in a manifest: is it a binary file?", line, column
 
 
 def _advice(problem: str, text: str, line: int) -> str:
@@ -96,7 +96,7 @@ def _advice(problem: str, text: str, line: int) -> str:
     if "\t" in (lines[line - 1] if 0 < line <= len(lines) else ""):
         return "YAML is indented with spaces, not tabs"
     if "undefined alias" in problem:
-        return "a name after '*' must be declared before with '&'; quote the text if it only begins with '*'"
+        return "define the anchor with '&' before its alias; quote a string that just starts with '*'"
     if "mapping values are not allowed" in problem:
-        return "quote a text that contains ': ', and indent every key of a mapping alike"
-    return "check the indentation, and quote texts that contain special characters"
+        return "quote strings that contain ': ', and indent all keys of a mapping equally"
+    return "check the indentation, and quote strings that contain special characters"

@@ -1,4 +1,4 @@
-"""Finding and reading the files of a project: everything that can be wrong with a file before it is parsed."""
+"""Finding and reading the files of a project, and everything that can be wrong with a file before it is parsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.manifests.problems import Problem, Refusal
+from reconciler.manifests.problems import InvalidInput, Problem
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted
 
@@ -32,15 +32,15 @@ class SourceFile:
 
 
 def manifest_files(directory: Path, patterns: tuple[str, ...]) -> tuple[list[str], list[Problem]]:
-    """The names of the manifest files that `patterns` (files, folders, globs) find, sorted, and what was wrong."""
+    """The names of the manifest files that `patterns` (files, folders, globs) find, sorted, and the problems."""
     names: set[str] = set()
     problems = []
     for index, pattern in enumerate(patterns):
         try:
             names.update(_matches(directory, pattern))
-        except Refusal as refusal:
+        except InvalidInput as invalid:
             problems.append(
-                Problem(Origin(PROJECT_FILE, 0), ("manifests", index), f"manifests: {refusal.summary}", refusal.detail)
+                Problem(Origin(PROJECT_FILE, 0), ("manifests", index), f"manifests: {invalid.summary}", invalid.detail)
             )
     names.discard(PROJECT_FILE)
     return sorted(names), problems
@@ -52,57 +52,61 @@ def read_files(directory: Path, names: list[str]) -> tuple[list[SourceFile], lis
     for name in names:
         try:
             files.append(SourceFile(name, read_file(directory / name)))
-        except Refusal as refusal:
-            problems.append(Problem(Origin(name, 0), (), refusal.summary, refusal.detail))
+        except InvalidInput as invalid:
+            problems.append(Problem(Origin(name, 0), (), invalid.summary, invalid.detail))
     return files, problems
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a regular file of at most LARGEST_FILE bytes. Raises: Refusal."""
+    """The bytes of a regular file of at most LARGEST_FILE bytes. Raises: InvalidInput."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise Refusal("is a folder, not a file", "a manifest is a YAML file: rename the folder or move it away")
+            raise InvalidInput(
+                "is a folder, not a file", "a manifest is a YAML file: rename the folder or move it away"
+            )
         if not stat.S_ISREG(status.st_mode):
-            raise Refusal("is not a regular file", "a manifest is a YAML file, not a pipe, socket or device")
+            raise InvalidInput("is not a regular file", "a manifest is a YAML file, not a pipe, socket or device")
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except OSError as cause:
-        raise Refusal(
-            f"cannot be read: {cause.strerror or cause}", "see that the file exists and is readable"
+        raise InvalidInput(
+            f"cannot be read: {cause.strerror or cause}", "check that the file exists and is readable"
         ) from cause
     if len(content) > LARGEST_FILE:
         size = max(status.st_size, len(content)) / 2**20
-        raise Refusal(
+        raise InvalidInput(
             f"is too large: {size:.0f} MiB",
-            f"a manifest file may have {LARGEST_FILE // 2**20} MiB: is it a disk image? If not, divide it",
+            f"the limit is {LARGEST_FILE // 2**20} MiB: is it a disk image? If not, split it",
         )
     return content
 
 
 def _matches(directory: Path, pattern: str) -> list[str]:
     if "\0" in pattern or not pattern:
-        raise Refusal(f"{quoted(pattern)} is not a path", "write a file, a folder or a glob such as images/*.yaml")
+        raise InvalidInput(f"{quoted(pattern)} is not a path", "write a file, a folder or a glob such as images/*.yaml")
     if glob.has_magic(pattern):
         return _glob(directory, pattern)
     path = directory / pattern
     if path.is_dir() and not pattern.endswith(_SUFFIXES):
-        return [_relative(directory, found) for found in _walk(os.path.join(directory, pattern), set())]
+        return [_relative(directory, file) for file in _walk(os.path.join(directory, pattern), set())]
     if not os.path.lexists(path):
-        raise Refusal(f"{quoted(pattern)} does not exist", f"create it, or name the files to load in {PROJECT_FILE}")
+        raise InvalidInput(
+            f"{quoted(pattern)} does not exist", f"create it, or name the files to load in {PROJECT_FILE}"
+        )
     return [_relative(directory, str(path))]
 
 
 def _glob(directory: Path, pattern: str) -> list[str]:
-    found = glob.glob(os.path.join(glob.escape(str(directory)), pattern), recursive=True)
-    files = [path for path in found if path.endswith(_SUFFIXES)]
+    paths = glob.glob(os.path.join(glob.escape(str(directory)), pattern), recursive=True)
+    files = [path for path in paths if path.endswith(_SUFFIXES)]
     if not files:
-        raise Refusal(f"no .yaml or .yml file matches {quoted(pattern)}", "mend the pattern or remove it")
+        raise InvalidInput(f"no .yaml or .yml file matches {quoted(pattern)}", "fix the pattern or remove it")
     return [_relative(directory, path) for path in files]
 
 
 def _walk(folder: str, seen: set[str]) -> Iterator[str]:
-    """All manifest files below `folder`, hidden ones left out; a folder that links lead to twice is entered once."""
+    """All manifest files below `folder` except hidden ones; a folder that links reach twice is entered once."""
     real = os.path.realpath(folder)
     if real in seen:
         return
@@ -110,8 +114,8 @@ def _walk(folder: str, seen: set[str]) -> Iterator[str]:
     try:
         entries = list(os.scandir(folder))
     except OSError as cause:
-        raise Refusal(
-            f"{quoted(folder)} cannot be listed: {cause.strerror}", "see that the folder is readable"
+        raise InvalidInput(
+            f"{quoted(folder)} cannot be listed: {cause.strerror}", "check that the folder is readable"
         ) from cause
     for entry in entries:
         if entry.name.startswith("."):

@@ -1,4 +1,4 @@
-"""Line and column of what stands at a path of a document, found by reading its file again when somebody asks."""
+"""Line and column of a path in a document, looked up on demand by reading its file again."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.parsing.files import read_file
-from reconciler.manifests.problems import DocumentPath, Problem, Refusal
+from reconciler.manifests.problems import DocumentPath, InvalidInput, Problem
 from reconciler.manifests.resource import Origin
 
 LONGEST_LINE = 200
 
 
 def locate(directory: Path, origin: Origin, path: DocumentPath) -> Position:
-    """Where `path` stands in the document that begins at `origin`, or the nearest thing that contains it.
+    """The position of `path` in the document that begins at `origin`, or of the nearest container that exists.
 
-    The document's first line when the file is gone or no longer holds such a document. `path` is made of property
+    The document's first line when the file is gone or no longer holds such a document. `path` consists of property
     names and list indexes, as they are written in the file. An origin of line 0 means the only document of the file.
     """
     return Locator(directory).locate(origin, path)
@@ -40,7 +40,7 @@ class _File:
 
 
 class Locator:
-    """Answers where things are; reads each file once."""
+    """Looks up positions; reads each file once."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -57,14 +57,14 @@ class Locator:
         if node is None:
             return Position(origin.file, origin.line)
         for part in path:
-            below = node.inside.get(part)
-            if below is None:
+            inner = node.inside.get(part)
+            if inner is None:
                 break
-            node = below
+            node = inner
         return Position(origin.file, node.line, node.column)
 
     def line(self, position: Position) -> str:
-        """The text of the line, cut when it is very long; empty when there is none."""
+        """The text of the line, truncated when it is very long; empty when there is none."""
         if not position.line:
             return ""
         lines = self._file(position.file).lines
@@ -81,7 +81,7 @@ class Locator:
 def _read(path: Path) -> _File:
     try:
         text = read_file(path).decode("utf-8-sig", "replace")
-    except Refusal:
+    except InvalidInput:
         return _File()
     return _File(tuple(text.splitlines()), _documents(text))
 
@@ -90,22 +90,22 @@ def _documents(text: str) -> dict[int, _Node]:
     """The documents of a file by first line, as far as it can be parsed."""
     from reconciler.manifests.parsing.events import DocumentStartEvent, StreamEndEvent, YAMLError, event_source
 
-    found: dict[int, _Node] = {}
+    documents: dict[int, _Node] = {}
     next_event = event_source(text)
     try:
         while True:
             event = next_event()
             if type(event) is StreamEndEvent:
-                return found
+                return documents
             if type(event) is DocumentStartEvent:
                 root = next_event()
-                found[root.start_mark.line + 1] = _Reader(next_event).node(root, 0)
+                documents[root.start_mark.line + 1] = _Reader(next_event).node(root, 0)
     except (YAMLError, _TooDeep):
-        return found
+        return documents
 
 
 class _TooDeep(Exception):
-    """Nested deeper than a manifest that loads."""
+    """Nested more deeply than a manifest that loads."""
 
 
 class _Reader:
@@ -121,17 +121,17 @@ class _Reader:
 
         if depth > DEEPEST:
             raise _TooDeep
-        here = _Node(event.start_mark.line + 1, event.start_mark.column + 1)
+        node = _Node(event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, AliasEvent):
-            here.inside = self._anchors[event.anchor].inside if event.anchor in self._anchors else {}
-            return here
+            node.inside = self._anchors[event.anchor].inside if event.anchor in self._anchors else {}
+            return node
         if isinstance(event, MappingStartEvent):
-            here.inside = self._mapping(depth + 1)
+            node.inside = self._mapping(depth + 1)
         elif isinstance(event, SequenceStartEvent):
-            here.inside = self._sequence(depth + 1)
+            node.inside = self._sequence(depth + 1)
         if event.anchor is not None:
-            self._anchors[event.anchor] = here
-        return here
+            self._anchors[event.anchor] = node
+        return node
 
     def _mapping(self, depth: int) -> dict[str | int, _Node]:
         from reconciler.manifests.parsing.events import MappingEndEvent, ScalarEvent

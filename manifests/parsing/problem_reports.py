@@ -1,4 +1,4 @@
-"""Problems as a person reads them: each with its line and column, all of them in one error."""
+"""Problems as diagnostics: each with its line and column, all of them in one error."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SHOWN_AT_MOST = 1000
 
 def refuse(directory: Path, problems: Iterable[Problem]) -> NoReturn:
     """Raises: ManifestError with a Diagnostic for each of `problems`, in file order, each with its place and line."""
-    found = list(problems)
-    diagnostics = sorted(_located(directory, found[:SHOWN_AT_MOST]), key=_file_order)
-    if len(found) > SHOWN_AT_MOST:
-        diagnostics.append(error(f"and {len(found) - SHOWN_AT_MOST} more problems", "mend these first"))
+    every = list(problems)
+    diagnostics = sorted(_located(directory, every[:SHOWN_AT_MOST]), key=_file_order)
+    if len(every) > SHOWN_AT_MOST:
+        diagnostics.append(error(f"and {len(every) - SHOWN_AT_MOST} more problems", "fix these first"))
     raise ManifestError(diagnostics)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from reconciler.manifests.kinds.base import Model, default_of, model_of, rule_of
-from reconciler.manifests.kinds.documents import DOCUMENT_KINDS
 from reconciler.manifests.kinds.project_file import ProjectFile
+from reconciler.manifests.kinds.registry import document_kinds
 from reconciler.manifests.kinds.scalars import VALUE_REFERENCE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,19 +22,19 @@ _SHORTHANDS = {
     },
     "AttributePath": {"type": "string", "description": "An attribute such as tags.owner"},
 }
-_ALSO_AS_TEXT = {
+_ALSO_AS_STRING = {
     "#/$defs/TargetRegion": "#/$defs/TargetRegionShorthand",
     "#/$defs/DriftExceptionEntry": "#/$defs/AttributePath",
 }
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema of one manifest document: any of the kinds, told apart by `kind`."""
-    kinds = list(DOCUMENT_KINDS.values())
+    """The schema of one manifest document: any of the kinds, distinguished by `kind`."""
+    kinds = [spec.model for spec in document_kinds().values()]
     _, schema = models_json_schema([(model, "validation") for model in kinds], by_alias=True)
     definitions = schema["$defs"]
     for model in _with_inner(kinds):
-        _tell_of_changes(model, definitions[model.__name__]["properties"])
+        _describe_changes(model, definitions[model.__name__]["properties"])
     return {
         "$schema": DIALECT,
         "title": "Image gallery manifest",
@@ -60,8 +60,8 @@ def _with_inner(models: Sequence[type[Model]]) -> list[type[Model]]:
     return list(found)
 
 
-def _tell_of_changes(model: type[Model], properties: dict[str, Any]) -> None:
-    """Adds to each described attribute what a change of it means, and the default that is filled in later."""
+def _describe_changes(model: type[Model], properties: dict[str, Any]) -> None:
+    """Adds to each described attribute what a change of it means, and the default that is applied later."""
     for name, field in model.model_fields.items():
         described = properties[field.alias or name]
         rule = rule_of(field)
@@ -73,27 +73,27 @@ def _tell_of_changes(model: type[Model], properties: dict[str, Any]) -> None:
 
 
 def _for_editors(schema: Any) -> Any:
-    """What an editor sees: YAML has typed `24.10` and `true` already where the loader still reads text, and a key
-    without a value is a key that is not set."""
+    """The schema as editors apply it: they see `24.10` and `true` already typed where the loader reads strings, and a
+    key without a value is not set."""
     if isinstance(schema, list):
         return [_for_editors(entry) for entry in schema]
     if not isinstance(schema, dict) or schema == VALUE_REFERENCE:
         return schema
     if schema.get("type") == "string" and "pattern" not in schema and "const" not in schema:
         schema = {**schema, "type": _ANY_SCALAR}
-    found = {
+    adapted = {
         key: _for_editors(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))
     }
-    if "default" in found and (found["default"] is None or isinstance(found["default"], dict)):
-        del found["default"]
-        found = _or_nothing(found)
-    items = found.get("items")
-    if isinstance(items, dict) and items.get("$ref") in _ALSO_AS_TEXT:
-        found["items"] = {"anyOf": [items, {"$ref": _ALSO_AS_TEXT[items["$ref"]]}]}
-    return found
+    if "default" in adapted and (adapted["default"] is None or isinstance(adapted["default"], dict)):
+        del adapted["default"]
+        adapted = _or_null(adapted)
+    items = adapted.get("items")
+    if isinstance(items, dict) and items.get("$ref") in _ALSO_AS_STRING:
+        adapted["items"] = {"anyOf": [items, {"$ref": _ALSO_AS_STRING[items["$ref"]]}]}
+    return adapted
 
 
-def _or_nothing(schema: dict[str, Any]) -> dict[str, Any]:
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     """`schema`, or null."""
     if {"type": "null"} in schema.get("anyOf", []):
         return schema

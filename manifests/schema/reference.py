@@ -1,4 +1,4 @@
-"""`docs/manifest.md`, written from the models: `python -m reconciler.manifests.schema.reference > docs/manifest.md`."""
+"""`docs/manifest.md`, made from the models: `python -m reconciler.manifests.schema.reference > docs/manifest.md`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from reconciler.manifests.kinds.base import Model, default_of, holds_mapping, model_of, rule_of
-from reconciler.manifests.kinds.documents import DOCUMENT_KINDS
 from reconciler.manifests.kinds.image_version import VersionSettings
 from reconciler.manifests.kinds.mutability import mutability_table
 from reconciler.manifests.kinds.project_file import ProjectFile, ProjectSettings
-from reconciler.manifests.kinds.scalars import Choice, Scalar, Whole
+from reconciler.manifests.kinds.registry import document_kinds
+from reconciler.manifests.kinds.scalars import Choice, Integer, Scalar
 from reconciler.manifests.kinds.target_region import TargetRegion
 from reconciler.manifests.resource import Mutability, Rule
 
@@ -23,26 +23,25 @@ INTRODUCTION = """\
 
 Generated from the models by `python -m reconciler.manifests.schema.reference`; change the models, not this page.
 
-A manifest is a YAML file with any number of documents, separated by `---`; neither the order of documents nor the
-division into files makes a difference. Every document has a `kind`. Property names are those of the Azure Resource
+A manifest is a YAML file with any number of documents, separated by `---`; the order of documents and how they are
+divided into files make no difference. Every document has a `kind`. Property names are those of the Azure Resource
 Manager API.
 
-- Scalars are text until a property types them: `sku: 24.10` stays `24.10`, `no` stays `no`.
-- A key without a value, `~` or `null` is not set. Quote the word where a text is meant.
-- Dates are `2030-01-31` or `2030-01-31T12:00:00Z`; without a time midnight, without an offset UTC.
-- `${values.NAME}` stands for a value of the project file in any scalar; `$${` is a plain `${`.
-- Paths are relative to the file they are written in.
-- Unknown keys, keys that stand twice, tags and merge keys are errors. Aliases (`*name`) are allowed for a few thousand
-  values.
+- Scalars are strings until a property types them: `sku: 24.10` stays `24.10`, `no` stays `no`.
+- A key without a value, `~` or `null` is not set. Quote the word to mean the string.
+- Dates are `2030-01-31` or `2030-01-31T12:00:00Z`; the time defaults to midnight, the offset to UTC.
+- `${values.NAME}` in any scalar is replaced by that value of the project file; `$${` is a literal `${`.
+- Paths are relative to the file that they are written in.
+- Unknown keys, duplicate keys, tags and merge keys are errors. Aliases (`*name`) may repeat a few thousand values.
 - Words from a list, such as `Linux`, may be written in any case, regions in any spelling (`East US`, `eastus`).
 
-A property's change is *in place*; *replace* (immutable: the object would be deleted and created again, which is
-blocked for anything published unless it is allowed); *sharing* (in place, through the provider's sharing operation);
-or *write flag* (sent along with a write, never compared). Lists whose entries have a key are compared by that key, so
-that their order never counts."""
+A change of a property is made *in place*; by *replace* (immutable: the object is deleted and created again, which is
+blocked for anything published unless it is allowed); or by *sharing* (in place, through the provider's sharing
+operation). A *write flag* is sent along with a write and never compared. Lists whose entries have a key are compared
+by that key, so their order makes no difference."""
 
 _ELSEWHERE = (TargetRegion, ProjectSettings, VersionSettings)
-"""Models whose rows stand in a section of their own."""
+"""Models with a section of their own."""
 
 _CHANGE = {
     Mutability.IN_PLACE: "in place",
@@ -55,7 +54,7 @@ _CHANGE = {
 def reference() -> str:
     """The whole page, Markdown."""
     parts = [INTRODUCTION]
-    parts += [_section(f"kind: {kind}", model) for kind, model in DOCUMENT_KINDS.items()]
+    parts += [_section(f"kind: {name}", spec.model) for name, spec in document_kinds().items()]
     parts.append(_section("Entries of targetRegions", TargetRegion))
     parts.append(_section("reconciler.yaml", ProjectFile))
     parts.append(_contract())
@@ -91,7 +90,7 @@ def _type(field: FieldInfo) -> str:
     for entry in field.metadata:
         if isinstance(entry, Choice):
             return ", ".join(f"`{word}`" for word in entry.words)
-        if isinstance(entry, Whole):
+        if isinstance(entry, Integer):
             most = f" to {entry.most}" if entry.most < 2**31 - 1 else ""
             return f"number from {entry.least}{most}"
         if isinstance(entry, Scalar):
@@ -111,7 +110,7 @@ def _structure(annotation: Any) -> str:
     inner = [argument for argument in arguments if argument is not type(None)]
     if inner and origin is not typing.Annotated:
         return _structure(inner[0])
-    return "mapping" if model_of(annotation) else "text"
+    return "mapping" if model_of(annotation) else "string"
 
 
 def _default(field: FieldInfo) -> str:
@@ -126,7 +125,7 @@ def _default(field: FieldInfo) -> str:
 def _change(rule: Rule | None) -> str:
     if rule is None:
         return ""
-    unlocked = f", in place beside `{rule.unlocked_by}`" if rule.unlocked_by else ""
+    unlocked = f", in place with `{rule.unlocked_by}`" if rule.unlocked_by else ""
     return f"{_CHANGE[rule.mutability]}{', lasting' if rule.lasting else ''}{unlocked}"
 
 
@@ -136,8 +135,8 @@ def _contract() -> str:
         f"| {line.kind} | `{line.path}` | {_change(line.rule)} | {line.rule.source} |" for line in mutability_table()
     ]
     return (
-        "## What may change in place\n\nA line holds for everything below its attribute that has no line of its own."
-        " *Lasting*: once set it can be changed, not removed.\n\n" + "\n".join(rows)
+        "## What may change in place\n\nA rule applies to everything below its attribute that has no rule of its own."
+        " *Lasting*: once set, it can be changed but not removed.\n\n" + "\n".join(rows)
     )
 
 

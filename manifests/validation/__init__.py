@@ -1,6 +1,5 @@
-"""The rules between documents. Each is a function in a list; all of them run, and all problems are told together."""
+"""The rules between documents. Each is a function in a list; all of them run, and all problems are reported at once."""
 
 from reconciler.manifests.validation.check import check
-from reconciler.manifests.validation.desired import Desired
 
-__all__ = ["Desired", "check"]
+__all__ = ["check"]

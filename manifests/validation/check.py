@@ -1,19 +1,14 @@
-"""All rules, in the order in which a person would mend things."""
+"""All rules between documents: those of each kind, and those about several kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
+from reconciler.manifests.kinds.configuration import Configuration
+from reconciler.manifests.kinds.registry import ValidationRule, document_kinds
 from reconciler.manifests.problems import Problem
-from reconciler.manifests.validation import lifecycle, naming, references, regions, renames, security, sharing, sources
-from reconciler.manifests.validation.desired import Desired
+from reconciler.manifests.validation import lifecycle, references, regions, security, sharing, sources
 
-Rule = Callable[[Desired], Iterator[Problem]]
-
-RULES: tuple[Rule, ...] = (
-    naming.providers_exist,
-    naming.triplets_are_unique,
-    references.parents_exist,
+RULES: tuple[ValidationRule, ...] = (
+    references.containers_exist,
     references.sources_exist,
     regions.no_region_twice,
     regions.home_is_a_target,
@@ -32,11 +27,11 @@ RULES: tuple[Rule, ...] = (
     sharing.shared_is_not_encrypted,
     sharing.community_has_no_plan,
     lifecycle.paths_are_attributes,
-    renames.moves_make_sense,
-    renames.removals_make_sense,
 )
+"""The rules about several kinds at once; those of a single kind are in its `KindSpec`."""
 
 
-def check(desired: Desired) -> list[Problem]:
+def check(configuration: Configuration) -> list[Problem]:
     """Every problem that any rule finds."""
-    return [problem for rule in RULES for problem in rule(desired)]
+    own_rules = [rule for spec in document_kinds().values() for rule in spec.rules]
+    return [problem for rule in (*own_rules, *RULES) for problem in rule(configuration)]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.manifests.declarations.inheritance import DesiredVersion
+from reconciler.manifests.kinds.configuration import Configuration
+from reconciler.manifests.kinds.inheritance import ResolvedVersion
 from reconciler.manifests.problems import Problem
-from reconciler.manifests.validation.desired import Desired
 
 
-def no_region_twice(desired: Desired) -> Iterator[Problem]:
-    """No two entries mean the same region, however they are spelled."""
-    for version in desired.versions.values():
+def no_region_twice(configuration: Configuration) -> Iterator[Problem]:
+    """No two entries mean the same region, however it is spelled."""
+    for version in configuration.versions.values():
         seen = set()
         for region in version.regions:
             if region.name in seen:
@@ -19,15 +19,15 @@ def no_region_twice(desired: Desired) -> Iterator[Problem]:
                     region.origin,
                     region.path,
                     f"the region {region.name} is listed twice",
-                    "spaces and case do not make another region, and a region set may hold it already: keep one entry",
+                    "keep one entry: spaces and case are ignored in region names; a region set may contain it already",
                     version.address,
                 )
             seen.add(region.name)
 
 
-def home_is_a_target(desired: Desired) -> Iterator[Problem]:
+def home_is_a_target(configuration: Configuration) -> Iterator[Problem]:
     """The location of a version is among its target regions."""
-    for version in desired.versions.values():
+    for version in configuration.versions.values():
         names = [region.name for region in version.regions]
         if version.location not in names:
             yield Problem(
@@ -38,34 +38,34 @@ def home_is_a_target(desired: Desired) -> Iterator[Problem]:
             )
 
 
-def storage_is_chosen_once(desired: Desired) -> Iterator[Problem]:
-    """storageAccountType and storageAccountStrategy exclude each other."""
-    for version in desired.versions.values():
+def storage_is_chosen_once(configuration: Configuration) -> Iterator[Problem]:
+    """storageAccountType and storageAccountStrategy are mutually exclusive."""
+    for version in configuration.versions.values():
         settings = version.settings
         if "storage_account_type" in settings and "storage_account_strategy" in settings:
             yield Problem(
                 *version.place("storage_account_strategy"),
-                "storageAccountType and storageAccountStrategy exclude each other",
-                "name the type, or let the strategy choose it",
+                "storageAccountType and storageAccountStrategy are mutually exclusive",
+                "set the type, or let the strategy choose it",
                 version.address,
             )
 
 
-def shallow_stays_home(desired: Desired) -> Iterator[Problem]:
-    """A shallow version makes no copies: one region, one replica, no keys of its own."""
-    for version in desired.versions.values():
+def shallow_stays_home(configuration: Configuration) -> Iterator[Problem]:
+    """A shallow version has no copies: one region, one replica, no encryption keys."""
+    for version in configuration.versions.values():
         if version.settings["replication_mode"] != "Shallow":
             continue
         for summary, name in _against_shallow(version):
             yield Problem(
                 *version.place(name),
                 f"replicationMode Shallow {summary}",
-                "it only refers to its source: keep one replica in the home region without keys, or use Full",
+                "it only refers to its source: use one replica in the home region without keys, or use Full",
                 version.address,
             )
 
 
-def _against_shallow(version: DesiredVersion) -> Iterator[tuple[str, str]]:
+def _against_shallow(version: ResolvedVersion) -> Iterator[tuple[str, str]]:
     if len(version.regions) > 1:
         yield "allows one target region, the home region", "target_regions"
     if any(region.replicas > 1 for region in version.regions):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.manifests.kinds.image_version import DISK_STYLES
+from reconciler.manifests.kinds.configuration import Configuration
+from reconciler.manifests.kinds.image_version import DISK_STYLES, ImageVersion
 from reconciler.manifests.problems import Problem
-from reconciler.manifests.validation.desired import Desired
 from reconciler.manifests.values import canonical_json
 
 
-def one_style(desired: Desired) -> Iterator[Problem]:
-    """A source that is a whole image brings its own data disks."""
-    for version in desired.declarations.versions.values():
+def one_style(configuration: Configuration) -> Iterator[Problem]:
+    """A source that is a whole image has its own data disks."""
+    for version in configuration.declarations.nodes(ImageVersion):
         style = version.document.source.styles()[0]
         if style in DISK_STYLES:
             continue
@@ -21,15 +21,15 @@ def one_style(desired: Desired) -> Iterator[Problem]:
                 yield Problem(
                     version.origin,
                     (alias,),
-                    f"{alias} does not go with a source of the style {style}",
-                    f"a whole image brings its own disks: remove {alias}, or use one of {', '.join(DISK_STYLES)}",
+                    f"{alias} cannot be used with a source of type {style}",
+                    f"a whole image has its own disks: remove {alias}, or use one of {', '.join(DISK_STYLES)}",
                     version.address,
                 )
 
 
-def disks_are_distinct(desired: Desired) -> Iterator[Problem]:
+def disks_are_distinct(configuration: Configuration) -> Iterator[Problem]:
     """Every disk of a version has a source of its own."""
-    for version in desired.versions.values():
+    for version in configuration.versions.values():
         disks = version.declared.document.data_disks
         if not disks:
             continue

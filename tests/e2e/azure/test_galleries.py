@@ -118,7 +118,7 @@ def enforcing(kind: str) -> Any:
         ([gallery(sharing=COMMUNITY), enforcing("ConfidentialVM")], "ConfidentialVM is for private galleries only"),
         (
             [gallery(sharing=GROUPS), definition(), version(SNAPSHOT, location="westus")],
-            "the home region westus is not that of the directly shared gallery, eastus",
+            "the home region westus is not that of the directly shared gallery: eastus",
         ),
         (
             [gallery(sharing=COMMUNITY), definition(), version(SNAPSHOT, location="westus")],
@@ -135,7 +135,7 @@ def enforcing(kind: str) -> Any:
                     definition(),
                     version(SNAPSHOT, targetRegions=[{"name": "eastus", "encryption": ENCRYPTED}]),
                 ],
-                f"a gallery with sharing permissions {sharing['permissions']} cannot hold encrypted versions",
+                f"a gallery with sharing permissions {sharing['permissions']} cannot contain encrypted versions",
             )
             for sharing in (GROUPS, COMMUNITY)
         ),

@@ -13,25 +13,25 @@ def only(diagnostics):
 @pytest.mark.parametrize(
     ("document", "address", "place", "says", "remedy"),
     [
-        ("kind: Galery\n", None, "7:1", "the kind 'Galery' is unknown", "did you mean 'Gallery'?"),
-        ("kind: [x]\n", None, "7:1", "kind must be a word", "Gallery"),
+        ("kind: Galery\n", None, "7:1", "unknown kind 'Galery'", "did you mean 'Gallery'?"),
+        ("kind: [x]\n", None, "7:1", "kind must be a string", "Gallery"),
         ("name: x\n", None, "7:1", "has no kind", "ImageDefinition"),
         ("- x\n", None, "7:1", "must be a mapping, not a list", "kind: KIND"),
-        ("hello\n", None, "7:1", "must be a mapping, not a text", "kind: KIND"),
+        ("hello\n", None, "7:1", "must be a mapping, not a string", "kind: KIND"),
         (
             "kind: Gallery\nname: a\nlocaton: x\nlocation: b\n",
             "a",
             "9:1",
-            "'locaton' is unknown",
+            "unknown key 'locaton'",
             "did you mean 'location'?",
         ),
         ("kind: Gallery\nname: a\n", "a", "7:1", "location: is missing", "add it"),
-        ("kind: Gallery\nname: a\nlocation: [b]\n", "a", "9:1", "must be the name of a region, not a list", ""),
-        ("kind: Gallery\nname: a\nlocation: '!'\n", "a", "9:1", "not the name of a region", "East US"),
-        ("kind: Gallery\nname: a\nlocation: b\ntags: x\n", "a", "10:1", "must be a mapping, not a text", ""),
-        ("kind: Gallery\nname: a\nlocation: b\ntags: {a: [b]}\n", "a", "10:8", "must be a text, not a list", ""),
-        ("kind: Gallery\nname: a-b\nlocation: b\n", "a-b", "8:1", "cannot name a gallery", "no '-'"),
-        ("kind: Gallery\nname: a_\nlocation: b\n", "a_", "8:1", "cannot name a gallery", "ending with a letter"),
+        ("kind: Gallery\nname: a\nlocation: [b]\n", "a", "9:1", "must be a region name, not a list", ""),
+        ("kind: Gallery\nname: a\nlocation: '!'\n", "a", "9:1", "not a region name", "East US"),
+        ("kind: Gallery\nname: a\nlocation: b\ntags: x\n", "a", "10:1", "must be a mapping, not a string", ""),
+        ("kind: Gallery\nname: a\nlocation: b\ntags: {a: [b]}\n", "a", "10:8", "must be a string, not a list", ""),
+        ("kind: Gallery\nname: a-b\nlocation: b\n", "a-b", "8:1", "not a valid gallery name", "no '-'"),
+        ("kind: Gallery\nname: a_\nlocation: b\n", "a_", "8:1", "not a valid gallery name", "ending with a letter"),
     ],
 )
 def test_gallery_problems(problems, document, address, place, says, remedy):
@@ -51,16 +51,16 @@ def test_gallery_problems(problems, document, address, place, says, remedy):
         ("sku: 24.10", "sku: 'a b'", "10:49", "identifier.sku: 'a b' is not allowed", "not ending in '.'"),
         ("sku: 24.10", "sku: 'a.'", "10:49", "identifier.sku", "not ending in '.'"),
         ("offer: Ubuntu", f"offer: {'x' * 65}", "10:34", "too long: 65 characters", "at most 64"),
-        ("name: ubuntu", "name: -x", "7:1", "cannot name an image definition", "beginning and ending"),
-        ("name: ubuntu", "name: latest", "7:1", "cannot name an image definition", ""),
+        ("name: ubuntu", "name: -x", "7:1", "not a valid image definition name", "starting and ending"),
+        ("name: ubuntu", "name: latest", "7:1", "not a valid image definition name", ""),
         ("osType", "recommended: {memory: {min: x}}\nosType", "8:24", "'x' is not a whole number", "decimal digits"),
         ("osType", "recommended: {memory: {min: 010}}\nosType", "8:24", "'010' is not", "leading zeros"),
         ("osType", "recommended: {memory: {min: 1.0}}\nosType", "8:24", "'1.0' is not a whole", "decimal"),
         ("osType", "recommended: {memory: {min: 5000000000}}\nosType", "8:24", "out of range", "2147483647"),
-        ("osType", "recommended: {vCPUs: {min: 4, max: 2}}\nosType", "8:15", "min 4 is greater than max 2", "at most"),
+        ("osType", "recommended: {vCPUs: {min: 4, max: 2}}\nosType", "8:15", "min 4 is greater than max 2", "exceed"),
         ("osType", "endOfLifeDate: tomorrow\nosType", "8:1", "'tomorrow' is not a date", "2030-01-31"),
-        ("osType", "endOfLifeDate: 2030-02-30\nosType", "8:1", "not a date of the calendar", "check"),
-        ("osType", "endOfLifeDate: 0001-01-01T00:00:00+14:00\nosType", "8:1", "not a date of the calendar", ""),
+        ("osType", "endOfLifeDate: 2030-02-30\nosType", "8:1", "not a date in the calendar", "check"),
+        ("osType", "endOfLifeDate: 0001-01-01T00:00:00+14:00\nosType", "8:1", "not a date in the calendar", ""),
         ("osType", "features: [{name: SecurtyType, value: x}]\nosType", "8:13", "not a known", "'SecurityType'"),
         ("osType", "features: [{name: SecurityType, value: Trusted}]\nosType", "8:12", "not allowed", "TrustedLaunch"),
         ("osType", "allowUpdateImage: yes\nosType", "8:1", "'yes' is neither true nor false", "true, false"),
@@ -68,7 +68,7 @@ def test_gallery_problems(problems, document, address, place, says, remedy):
             "osType",
             "features: [{name: IsHibernateSupported, value: true}, {name: ishibernatesupported, value: false}]\nosType",
             "8:1",
-            "two entries have the name IsHibernateSupported",
+            "two entries have the same name, IsHibernateSupported",
             "merge them",
         ),
     ],
@@ -91,16 +91,21 @@ def test_definition_problems(problems, base, old, new, place, says, remedy):
         ("name: 1.0.0", "name: 1.0.2147483648", "is not a version number", "did you mean 1.0.2147483647?"),
         ("name: 1.0.0", f"name: {'9' * 5000}.0.0", "is not a version number", "three whole numbers"),
         ("name: 1.0.0", "name: latest", "'latest' is not a version number", "Major.Minor.Patch"),
-        ("image: corp/ubuntu", "image: corp", "'corp' is not an address", "GALLERY/DEFINITION"),
-        ("{file: images/ubuntu.vhd}", "{file: a, disk: b}", "source: names file, disk at once", "exactly one of file"),
-        ("{file: images/ubuntu.vhd}", "{}", "source: names nothing", "exactly one of file"),
-        ("{file: images/ubuntu.vhd}", "x.vhd", "source: must be a mapping, not a text", "keys: file"),
+        ("image: corp/ubuntu", "image: corp", "'corp' is not a valid address", "GALLERY/DEFINITION"),
+        (
+            "{file: images/ubuntu.vhd}",
+            "{file: a, disk: b}",
+            "source: names more than one: file, disk",
+            "exactly one of file",
+        ),
+        ("{file: images/ubuntu.vhd}", "{}", "source: is empty", "exactly one of file"),
+        ("{file: images/ubuntu.vhd}", "x.vhd", "source: must be a mapping, not a string", "keys: file"),
         ("{file: images/ubuntu.vhd}", "{file: ''}", "source.file: '' is not allowed", "relative to this file"),
-        ("{file: images/ubuntu.vhd}", "{fiel: a}", "the key 'fiel' is unknown", "did you mean 'file'?"),
+        ("{file: images/ubuntu.vhd}", "{fiel: a}", "unknown key 'fiel'", "did you mean 'file'?"),
         ("{file: images/ubuntu.vhd}", "{vhd: {uri: https://a/b}}", "source.vhd.storageAccount: is missing", ""),
-        ("{file: images/ubuntu.vhd}", "{version: corp/ubuntu}", "is not an address", "GALLERY/DEFINITION/latest"),
-        ("source", "targetRegions: [eastus=1=2]\nsource", "'eastus=1=2' is not a target region", "count stands before"),
-        ("source", "targetRegions: [eastus=x=2]\nsource", "is not a target region", "count stands before"),
+        ("{file: images/ubuntu.vhd}", "{version: corp/ubuntu}", "is not a valid address", "GALLERY/DEFINITION/latest"),
+        ("source", "targetRegions: [eastus=1=2]\nsource", "'eastus=1=2' is not a target region", "count before"),
+        ("source", "targetRegions: [eastus=x=2]\nsource", "is not a target region", "count before"),
         ("source", "targetRegions: [a=1=b=c]\nsource", "is not a target region", "REGION[=COUNT][=STORAGE]"),
         ("source", "targetRegions: [eastus=101]\nsource", "targetRegions[0].replicas: 101 is out", "1 to 100"),
         ("source", "targetRegions: [eastus=0]\nsource", "targetRegions[0].replicas: 0 is out", "1 to 100"),
@@ -113,10 +118,10 @@ def test_definition_problems(problems, base, old, new, place, says, remedy):
         (
             "source",
             "dataDisks: [{lun: 1, source: {file: a}}, {lun: 1, source: {file: b}}]\nsource",
-            "two entries have the lun 1",
-            "lun of its own",
+            "two entries have the same lun, 1",
+            "its own lun",
         ),
-        ("source", "dataDisks: [{lun: 1, source: {vm: a}}]\nsource", "the key 'vm' is unknown", "allowed: file"),
+        ("source", "dataDisks: [{lun: 1, source: {vm: a}}]\nsource", "unknown key 'vm'", "allowed: file"),
         ("source", "lifecycle: {onRemove: keep}\nsource", "'keep' is not allowed", "delete, retain"),
         ("source", "lifecycle: {ignoreChanges: ['a b']}\nsource", "'a b' is not allowed", "tags.owner"),
     ],
@@ -142,7 +147,7 @@ INFO = "publisherUri: a, publisherContact: b, eula: c"
 @pytest.mark.parametrize(
     ("sharing", "says"),
     [
-        ("permissions: Community", "needs communityGalleryInfo"),
+        ("permissions: Community", "requires communityGalleryInfo"),
         (
             f"permissions: Groups, communityGalleryInfo: {{{INFO}, publicNamePrefix: contoso}}",
             "community galleries only",
@@ -161,7 +166,7 @@ def test_sharing_problems(problems, sharing, says):
 
 def test_identities_must_fit_their_type(problems):
     found = only(problems("kind: Gallery\nname: corp\nlocation: x\nidentity: {type: UserAssigned}\n"))
-    assert "do not fit" in found.summary
+    assert "do not match" in found.summary
 
 
 def test_all_problems_come_at_once_in_file_order(problems):

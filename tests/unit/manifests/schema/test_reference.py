@@ -8,7 +8,7 @@ import re
 import pytest
 from support.paths import ROOT
 
-from reconciler.manifests.kinds.documents import DOCUMENT_KINDS
+from reconciler.manifests.kinds.registry import document_kinds
 from reconciler.manifests.schema.json_schema import json_schema, project_schema
 from reconciler.manifests.schema.reference import reference
 
@@ -27,8 +27,8 @@ def test_every_property_is_described():
 
 def test_the_schema_offers_every_kind():
     schema = json_schema()
-    assert [entry["$ref"] for entry in schema["anyOf"]] == [f"#/$defs/{kind}" for kind in DOCUMENT_KINDS]
-    for kind in DOCUMENT_KINDS:
+    assert [entry["$ref"] for entry in schema["anyOf"]] == [f"#/$defs/{kind}" for kind in document_kinds()]
+    for kind in document_kinds():
         assert schema["$defs"][kind]["properties"]["kind"]["const"] == kind
         assert schema["$defs"][kind]["additionalProperties"] is False
 

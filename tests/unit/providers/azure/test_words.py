@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.manifests.kinds.base import Model, model_of
-from reconciler.manifests.kinds.mutability import MODELS
+from reconciler.manifests.kinds.mutability import node_models
 from reconciler.manifests.kinds.scalars import FEATURES as DECLARED_FEATURES
 from reconciler.manifests.kinds.scalars import Choice
 from reconciler.providers.azure.service.spelling import FEATURES, WORDS, feature_name, moment, region, word
@@ -33,7 +33,7 @@ def words_of(model: type[Model]) -> Iterator[str]:
 
 
 def test_every_word_of_the_manifests_is_known_and_no_other() -> None:
-    declared = {one for model in MODELS.values() for one in words_of(model)}
+    declared = {one for model in node_models().values() for one in words_of(model)}
     declared |= {one for choice in DECLARED_FEATURES.values() for one in choice.words}
     assert set(WORDS) == declared - {"delete", "retain"}  # of the lifecycle, which the service does not know
     assert set(FEATURES) == set(DECLARED_FEATURES)
