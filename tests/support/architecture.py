@@ -55,7 +55,14 @@ Each is one file or one folder, and a test adds a minimal one to see that nothin
 | --- | --- | --- | --- |
 """
 
-PLACES: tuple[tuple[str, str, str, str], ...] = ()
+PLACES: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "document kind",
+        "manifests/kinds/<kind>.py",
+        "`KIND`, a `KindSpec`: model, nodes, how it is lowered, rules",
+        "tests/unit/manifests/kinds/test_adding_a_kind.py",
+    ),
+)
 """What, where, what it offers, the test."""
 
 
