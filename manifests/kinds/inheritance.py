@@ -17,7 +17,7 @@ from reconciler.manifests.kinds.image_version import DiskSource, ImageVersion, S
 from reconciler.manifests.kinds.lifecycle import region_part, version_part
 from reconciler.manifests.kinds.target_region import Encryption, TargetRegion, parse_shorthand
 from reconciler.manifests.problems import DocumentPath, Problem
-from reconciler.manifests.resource import Origin, Resource
+from reconciler.manifests.resource import DEFAULT_LIFECYCLE, Origin, Resource
 from reconciler.manifests.values import canonical_json, digest
 from reconciler.manifests.words import quoted, suggestion
 
@@ -112,7 +112,9 @@ class ResolvedVersion:
         for region in sorted(self.regions, key=lambda region: region.name):
             address = Address(gallery, definition, number, region.name)
             text, text_digest = region.canonical_text()
-            part = region_part(lifecycle, region.name, _REGION_ATTRIBUTES)
+            part = lifecycle
+            if lifecycle is not DEFAULT_LIFECYCLE:
+                part = region_part(lifecycle, region.name, _REGION_ATTRIBUTES)
             yield Resource(address, provider, text, text_digest, origin, part)
 
     def _references(self) -> tuple[Address, ...]:
