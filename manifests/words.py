@@ -37,6 +37,6 @@ def without_secrets(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """`text` in quotes, on one line and not longer than a person reads."""
+    """`text` in quotes, on one line, truncated to 80 characters."""
     shown = text if len(text) <= 80 else f"{text[:79]}…"
     return f"'{shown}'" if shown.isprintable() else ascii(shown)

@@ -1,4 +1,4 @@
-"""`Configuration`: everything that the documents declare together; what rules look at and kinds are lowered from."""
+"""`Configuration`: everything that the documents declare together, for rules to check and kinds to be lowered from."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Declared(TypedDocument[M]):
 class Declarations:
     """The typed documents by the name of their kind in the order of reading, and those with nodes by address as well.
 
-    `broken`: addresses whose documents have problems; they count as declared, but nothing else is known of them.
+    `broken`: addresses whose documents have problems; they count as declared, but nothing else is known about them.
     """
 
     by_kind: dict[str, list[TypedDocument[Any]]] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Declarations:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The project and its documents. `versions` are those whose definition and gallery are declared and sound."""
+    """The project and its documents. `versions` are those whose definition and gallery are declared and valid."""
 
     project: Project
     declarations: Declarations
@@ -106,7 +106,7 @@ class Configuration:
         return version is not None and any(region.name == address.region for region in version.regions)
 
     def node(self, declared: Declared[KindModel], attributes: Attributes) -> Resource:
-        """The own node of a document that refers to no other."""
+        """The node of a document that refers to no other."""
         return Resource.of(
             declared.address,
             self.provider(declared.address),

@@ -139,7 +139,7 @@ class Identity(Model):
 
 
 class Gallery(KindModel):
-    """A place for image definitions and their versions."""
+    """A container for image definitions and their versions."""
 
     kind: Annotated[Literal["Gallery"], Field(description="The kind of document.")]
     name: Annotated[str, GalleryName(), Field(description="Its name; unique in the manifests, ignoring case.")]

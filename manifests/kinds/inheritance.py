@@ -128,7 +128,7 @@ class ResolvedVersion:
 def resolve_versions(
     declarations: Declarations, region_sets: Mapping[str, Sequence[str]], problems: list[Problem]
 ) -> dict[Address, ResolvedVersion]:
-    """The versions whose definition, gallery and region sets are declared and sound; unknown sets are `problems`."""
+    """The versions with valid definition, gallery and region sets; adds unknown region sets to `problems`."""
     sets = {
         name: [TargetRegion.model_validate(parse_shorthand(text)) for text in members]
         for name, members in region_sets.items()

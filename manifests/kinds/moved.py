@@ -46,7 +46,7 @@ def _problem(configuration: Configuration, moved: Moved, sources: set[Address]) 
     if source.region or target.region:
         return "from", "a target region cannot be renamed", "change targetRegions of the version instead"
     if source.kind is not target.kind:
-        summary = f"{source} is {_a(source)}, {target} is {_a(target)}"
+        summary = f"{source} is {_with_article(source)}, {target} is {_with_article(target)}"
         return "to", summary, "a move cannot change the kind: both addresses must have the same number of parts"
     if target in sources:
         return "to", f"{target} is moved as well", "moves do not chain: write the final address here"
@@ -58,7 +58,7 @@ def _problem(configuration: Configuration, moved: Moved, sources: set[Address]) 
 
 
 def _each_address_once(configuration: Configuration) -> Iterator[Problem]:
-    """Nothing is moved to two places, and no two things to one."""
+    """Each address is the source of at most one move, and the target of at most one."""
     seen: dict[tuple[str, Address], Origin] = {}
     for moved in configuration.declarations.documents(Moved):
         for key, address in (("from", moved.document.source), ("to", moved.document.target)):
@@ -73,7 +73,7 @@ def _each_address_once(configuration: Configuration) -> Iterator[Problem]:
                 )
 
 
-def _a(address: Address) -> str:
+def _with_article(address: Address) -> str:
     kind = str(address.kind)
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 

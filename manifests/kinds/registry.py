@@ -1,4 +1,4 @@
-"""What a kind of document is, and which kinds there are: every module of this package that declares a `KIND`."""
+"""`KindSpec` describes one kind of document; `document_kinds` finds those that the modules of this package declare."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def _nothing(_: Any, __: Configuration) -> Iterator[Lowered]:
 
 @dataclass(frozen=True, slots=True)
 class KindSpec(Generic[M]):
-    """Everything that the rest of the program needs to know of one kind of document.
+    """Everything that the rest of the program needs to know about one kind of document.
 
     `model` types and describes a document; its class name is what documents write as their `kind`.
 
-    `lower` turns a document without problems into what the manifest holds: it is called with a `Declared` (of a kind
-    with nodes) or a `TypedDocument`, and with everything else that is declared. What it does not yield has no effect.
+    `lower` turns a valid document into the contents of the manifest. It is called with a `Declared` (for a kind with
+    nodes) or a `TypedDocument`, and with the whole configuration. A document whose kind yields nothing has no effect.
 
     `nodes` are the nodes of the graph that a document becomes, its own first, each with the model whose fields carry
-    the rules of change. Such a document has a `name`, is unique by address, and `parent` is the field, written alike in
-    Python and YAML, that holds the address of its container.
+    the rules of change. Such a document has a `name` and is unique by address; `parent` is the field, spelled the same
+    in Python and YAML, that holds the address of its container.
 
-    `rules` compare documents of this kind with others. Rules that are equally about several kinds are in
+    `rules` check documents of this kind against others. Rules about several kinds at once are in
     `reconciler.manifests.validation`.
 
-    A kind without nodes is parsed, checked, documented and part of the JSON Schema like any other, and can yield moves
+    A kind without nodes is parsed, checked, documented and part of the JSON Schema like any other, and may yield moves
     and removals. It has no address, so it cannot be planned, recorded or have an object of its own: addresses have one
-    form, GALLERY/DEFINITION/VERSION@REGION, whose depth is the kind of node. A kind that has a name and a gallery but
-    is none of these (an image template, say) can relate its gallery and name to other documents in `rules`, and
-    reject a second document of the same name there.
+    form, GALLERY/DEFINITION/VERSION@REGION, and their depth is the kind of node. A kind that has a name and a gallery
+    but no such depth (an image template, say) can check in its `rules` that its gallery is declared and that its names
+    are unique; to own an object, it needs addresses of its own first.
     """
 
     model: type[M]
@@ -75,7 +75,7 @@ class KindSpec(Generic[M]):
         return Address(gallery, *rest)
 
     def address_in(self, data: Mapping[str, Any]) -> Address | None:
-        """The address that an invalid document seems to declare; None when it has no node or is too broken to say."""
+        """The address that an invalid document seems to declare; None without a node, or when it is too broken."""
         name, container = data.get("name"), data.get(self.parent) if self.parent else ""
         if not isinstance(name, str) or not isinstance(container, str):
             return None
@@ -92,15 +92,15 @@ def document_kinds() -> Mapping[str, KindSpec[Any]]:
 
     Imports the modules of this package when it is first called.
     """
-    found: dict[str, KindSpec[Any]] = {}
+    specs: dict[str, KindSpec[Any]] = {}
     for info in pkgutil.iter_modules(kinds.__path__):
         spec = getattr(import_module(f"{kinds.__name__}.{info.name}"), "KIND", None)
         if not isinstance(spec, KindSpec):
             continue
-        if spec.name in found:
+        if spec.name in specs:
             raise TypeError(f"two modules declare the kind {spec.name}. This is a bug.")
-        found[spec.name] = spec
-    return {spec.name: spec for spec in sorted(found.values(), key=_order)}
+        specs[spec.name] = spec
+    return {spec.name: spec for spec in sorted(specs.values(), key=_order)}
 
 
 def _order(spec: KindSpec[Any]) -> tuple[int, str]:

@@ -35,10 +35,10 @@ Manager API.
 - Unknown keys, duplicate keys, tags and merge keys are errors. Aliases (`*name`) may repeat a few thousand values.
 - Words from a list, such as `Linux`, may be written in any case, regions in any spelling (`East US`, `eastus`).
 
-A change of a property is made *in place*; by *replace* (immutable: the object is deleted and created again, which is
-blocked for anything published unless it is allowed); or by *sharing* (in place, through the provider's sharing
-operation). A *write flag* is sent along with a write and never compared. Lists whose entries have a key are compared
-by that key, so their order makes no difference."""
+A property changes *in place*; by *replace* (immutable: the object is deleted and created again, which is blocked for
+anything published unless it is allowed); or by *sharing* (in place, through the provider's sharing operation). A *write
+flag* is sent along with a write and never compared. Lists whose entries have a key are compared by that key, so their
+order makes no difference."""
 
 _ELSEWHERE = (TargetRegion, ProjectSettings, VersionSettings)
 """Models with a section of their own."""

@@ -122,11 +122,11 @@ def enforcing(kind: str) -> Any:
         ),
         (
             [gallery(sharing=COMMUNITY), definition(), version(SNAPSHOT, location="westus")],
-            "everything in a community gallery has the gallery's location, eastus",
+            "everything in a community gallery must have the gallery's location, eastus",
         ),
         (
             [gallery(sharing=COMMUNITY), definition(location="westus")],
-            "everything in a community gallery has the gallery's location, eastus",
+            "everything in a community gallery must have the gallery's location, eastus",
         ),
         *(
             (

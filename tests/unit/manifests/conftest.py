@@ -30,7 +30,7 @@ source: {file: images/ubuntu.vhd}
 """
 
 Load = Callable[..., Manifest]
-Faults = Callable[..., Sequence[Diagnostic]]
+Problems = Callable[..., Sequence[Diagnostic]]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def load(tmp_path: Path) -> Load:
 
 
 @pytest.fixture
-def problems(load: Load) -> Faults:
+def problems(load: Load) -> Problems:
     """The diagnostics that loading documents ends in."""
 
     def diagnostics(*documents: str | bytes, **options: str) -> Sequence[Diagnostic]:

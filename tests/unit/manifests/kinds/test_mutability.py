@@ -90,9 +90,9 @@ def test_only_dates_last():
     assert {line.path for line in mutability_table() if line.rule.lasting} == {"endOfLifeDate"}
 
 
-def test_requests_are_no_attributes():
-    requests = [(line.kind, line.path) for line in mutability_table() if line.rule.mutability is Mutability.WRITE_FLAG]
-    assert requests == [(Kind.IMAGE_DEFINITION, "allowUpdateImage"), (Kind.IMAGE_VERSION, "restore")]
+def test_write_flags_are_not_attributes():
+    flags = [(line.kind, line.path) for line in mutability_table() if line.rule.mutability is Mutability.WRITE_FLAG]
+    assert flags == [(Kind.IMAGE_DEFINITION, "allowUpdateImage"), (Kind.IMAGE_VERSION, "restore")]
     assert "allowUpdateImage" not in attribute_names(Kind.IMAGE_DEFINITION)
 
 
@@ -115,6 +115,6 @@ def test_fields_without_a_rule_are_not_about_the_object():
     }
 
 
-def test_only_features_are_unlocked_by_a_request():
+def test_only_features_are_unlocked_by_a_write_flag():
     unlocked = [(line.kind, line.path, line.rule.unlocked_by) for line in mutability_table() if line.rule.unlocked_by]
     assert unlocked == [(Kind.IMAGE_DEFINITION, "features", "allowUpdateImage")]
