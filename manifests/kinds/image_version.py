@@ -43,7 +43,6 @@ from reconciler.manifests.resource import Mutability, Resource, Rule
 HOST_CACHING = ("None", "ReadOnly", "ReadWrite")
 DISK_STYLES = ("file", "vhd", "disk", "snapshot")
 IMAGE_STYLES = ("managedImage", "vm", "version", "communityGalleryImage")
-SOURCE_FORM = f"write exactly one of {', '.join(DISK_STYLES + IMAGE_STYLES)}"
 
 FilePath = Annotated[str, String(r"[^\0-\x1f]+", "write the path of a disk image, relative to this file")]
 
