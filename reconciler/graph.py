@@ -94,6 +94,14 @@ def resource_graph(resources: Mapping[Address, Resource]) -> ResourceGraph:
     return graph
 
 
+def declared_references(resources: Mapping[Address, Resource]) -> Iterator[tuple[Address, Address]]:
+    """(source, what is built from it) for every declared version that names another version as a source."""
+    for address, resource in resources.items():
+        for reference in resource.references:
+            if reference.version:
+                yield reference, address
+
+
 def check_references(
     references: Iterable[tuple[Address, Address]], place: Callable[[Address], str] = lambda _: ""
 ) -> None:

@@ -6,10 +6,11 @@ replicated to the region and not excluded from latest there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.manifests.address import Address, version_number
+from reconciler.state.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ def latest_by_region(replicas: Iterable[tuple[Address, bool]]) -> Mapping[tuple[
         if key not in best or version_number(best[key]) < version_number(address.version):
             best[key] = address.version
     return best
+
+
+def latest_of(definition: Address, records: Mapping[Address, Record], usable: Collection[Address]) -> Mapping[str, str]:
+    """Region -> the version of `definition` that is `latest` there. `usable` are the replicas that count."""
+    replicas = [
+        (address, bool(record.attributes.get("excludeFromLatest")))
+        for address, record in records.items()
+        if address.region and address.unit.parent == definition and address in usable
+    ]
+    return {region: version for (_, region), version in sorted(latest_by_region(replicas).items())}
 
 
 def latest_changes(

@@ -48,7 +48,7 @@ def create(engine: Engine, wish: Wish) -> Machine:
 
     Raises: ReconcilerError, LockHeld, ProviderError.
     """
-    with engine.holding(frozenset({wish.image.gallery})):
+    with engine.lease(frozenset({wish.image.gallery})):
         state = engine.state()
         record = _usable(state, _chosen(engine, wish))
         provider = engine.providers[record.provider]
@@ -151,7 +151,7 @@ def _chosen(engine: Engine, wish: Wish) -> Address:
 def _usable(state: State, address: Address) -> Record:
     record = state.records.get(address)
     if address in state.intents or address.unit in state.intents:
-        raise ReconcilerError(f"{address} has operations that are not settled", "run first: reconciler apply")
+        raise ReconcilerError(f"{address} has unfinished operations", "finish them first: reconciler apply")
     if record is None:
         regions = sorted(at.region for at in state.records if at.region and at.unit == address.unit)
         places = f"it is in: {', '.join(regions)}" if regions else "see what there is: reconciler show"

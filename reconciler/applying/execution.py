@@ -14,50 +14,20 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from reconciler.applying.context import RENEW_LEASE_EVERY_S, ApplyContext
 from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation
 from reconciler.applying.step_results import StepResult, answer_of, results_of, state_write
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
-from reconciler.providers.protocol import Done, InProgress, Provider, Step, Verb
-from reconciler.reporting import Reporter, SafeReporter
-from reconciler.state.records import Intent, Record
-from reconciler.state.store import Lease, StateStore
+from reconciler.providers.protocol import Done, InProgress, Step, Verb
+from reconciler.reporting import SafeReporter
+from reconciler.state.records import Intent
 
 _TICK_S = 0.2
-_RENEW_EVERY_S = 15.0
 _GATHER_S = 0.02
 _AHEAD = 4
-
-
-@dataclass(slots=True)
-class Interrupt:
-    """How often somebody asked to stop: once, running operations are finished; twice, they are left to the journal."""
-
-    count: int = 0
-    wake: Callable[[], None] = field(default=lambda: None)
-
-    def __call__(self) -> None:
-        self.count += 1
-        self.wake()
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyContext:
-    """What a run works with. `started` is the run's time (ISO), `run` its id; `wait` is False to leave operations that
-    take long to the journal."""
-
-    store: StateStore
-    lease: Lease
-    providers: Mapping[str, Provider]
-    records: Mapping[Address, Record]
-    run: str
-    started: str
-    reporter: Reporter = field(default_factory=Reporter)
-    interrupt: Interrupt = field(default_factory=Interrupt)
-    parallelism: int = 10
-    wait: bool = True
 
 
 Answer = tuple[OperationKey, "Future[Done | InProgress]"]
@@ -144,7 +114,7 @@ class Execution:
         while self._progress:
             name, (done, total) = self._progress.popitem()
             self._reporter.progress(name, done, total)
-        if time.monotonic() - self._renewed > _RENEW_EVERY_S:
+        if time.monotonic() - self._renewed > RENEW_LEASE_EVERY_S:
             self._context.store.renew(self._context.lease)
             self._renewed = time.monotonic()
 

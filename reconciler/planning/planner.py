@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.graph import check_references
+from reconciler.graph import check_references, declared_references
 from reconciler.latest import LatestChange, latest_by_region, latest_changes
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.manifest import Manifest, Removal
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes, canonical_json
-from reconciler.names import Names, containers, renamed, within
+from reconciler.object_names import ObjectNames, containers, renamed, within
 from reconciler.planning import feasibility
 from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
 from reconciler.planning.costs import copies_and_bytes, dependencies
@@ -55,7 +55,7 @@ class _Draft:
     inputs: PlanInputs
     records: Mapping[Address, Record]
     moved: Mapping[Address, Address]
-    names: Names
+    names: ObjectNames
     changes: dict[Address, ResourceChange] = field(default_factory=dict)
     unchanged: int = 0
     errors: list[Diagnostic] = field(default_factory=list)
@@ -90,7 +90,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
     Raises: ReferenceCycle when declared versions are built from each other.
     """
     records, moved = _moved_records(inputs)
-    names = Names.of(records.values())
+    names = ObjectNames.of(records.values())
     if inputs.options.excludes and inputs.world.perhaps_in:
         world = without_excluded(inputs.world, _never_made(inputs, records, names), inputs.options.excludes)
         inputs = replace(inputs, world=world)
@@ -106,7 +106,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
 
 
 def _never_made(
-    inputs: PlanInputs, records: Mapping[Address, Record], names: Names
+    inputs: PlanInputs, records: Mapping[Address, Record], names: ObjectNames
 ) -> Mapping[Address, tuple[Address, str]]:
     """Name -> address and home region of what is declared and was never recorded, nor begun in another region."""
     found: dict[Address, tuple[Address, str]] = {}
@@ -185,12 +185,12 @@ def _forgotten(node: Node) -> ResourceChange:
 def _check_cycles(draft: _Draft) -> None:
     """Raises: ReferenceCycle, for references as declared and as `latest` was pinned."""
     resources = draft.inputs.manifest.resources
-    declared = {(one, address) for address, resource in resources.items() for one in resource.references if one.version}
+    declared = set(declared_references(resources))
     pinned = {
-        (one, address)
+        (reference, address)
         for address, change in draft.changes.items()
         if change.planned and change.kind is Kind.IMAGE_VERSION
-        for one in version_references(change.planned_attributes)
+        for reference in version_references(change.planned_attributes)
     }
     check_references(declared | pinned, lambda member: str(resources[member].position) if member in resources else "")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.manifest import Manifest
-from reconciler.names import Names
+from reconciler.object_names import ObjectNames
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Observed, ProgressCallback, Reader, Scope
 from reconciler.state.records import State
@@ -76,7 +76,7 @@ def observe(
 def _wanted(manifest: Manifest, state: State) -> dict[str, dict[Address, str | None]]:
     """Provider name -> name of the object -> fingerprint recorded."""
     wanted: dict[str, dict[Address, str | None]] = {}
-    names = Names.of(state.records.values())
+    names = ObjectNames.of(state.records.values())
     for address, resource in manifest.resources.items():
         wanted.setdefault(resource.provider, {})[names.name(address)] = None
     for address, intent in state.intents.items():
