@@ -6,16 +6,16 @@ full plan is made. Objects are checked every time by their recorded fingerprints
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.loading.cache import CachedManifest
+from reconciler.manifests.private_files import write_private
 from reconciler.manifests.values import canonical_json, digest
 from reconciler.planning.source_checks import identity_of
 from reconciler.planning.sources import disk_sources
@@ -60,13 +60,9 @@ def save(path: Path, entry: CachedNoOp) -> None:
     """Writes an entry; does nothing where the folder cannot be written."""
     sources = [[provider, dict(source), identity] for provider, source, identity in entry.sources]
     text = json.dumps({"key": entry.key, "unchanged": entry.unchanged, "sources": sources})
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(aside, path)
+        write_private(path, text, durable=False)
 
 
 def _source_identities(state: State, readers: Mapping[str, Reader]) -> Iterator[tuple[str, Mapping[str, Any], str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -20,6 +19,7 @@ from reconciler.errors import BadPlanFile
 from reconciler.latest import LatestChange
 from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Diagnostic, Position, Severity
+from reconciler.manifests.private_files import write_private
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action, AttributeChange, Block, Cause, Reason, ResourceChange
@@ -47,12 +47,7 @@ def plan_digest(plan: Plan) -> str:
 def save_plan(plan: Plan, environment: str, path: Path, key: bytes) -> None:
     """Writes the plan, readable by its owner alone, all or nothing. Raises: OSError."""
     body = canonical_json({"format": FORMAT, "environment": environment, "plan": plan_json(plan)})
-    text = json.dumps({"signature": _signature(body, key), "body": body}, ensure_ascii=False)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(aside, path)
+    write_private(path, json.dumps({"signature": _signature(body, key), "body": body}, ensure_ascii=False))
 
 
 def load_plan(path: Path, environment: str, key: bytes) -> Plan:

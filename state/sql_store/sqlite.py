@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from reconciler.manifests.private_files import link_if_absent, private_file_beside, sync_folder
 from reconciler.state.database import Row, Statement
 from reconciler.state.errors import StateError, StateUnreadable
 
@@ -89,10 +90,10 @@ class SqliteDatabase:
         with self._in_words():
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with _private_file_beside(self._path) as aside:
+                with private_file_beside(self._path) as aside:
                     _fill(aside, statements)
-                    _link_once(aside, self._path)
-                _sync_folder(self._path.parent)
+                    link_if_absent(aside, self._path)
+                sync_folder(self._path.parent)
             except OSError as error:
                 raise StateError(f"{self.place} cannot be made: {error.strerror}", _RIGHTS) from error
 
@@ -147,13 +148,13 @@ class SqliteDatabase:
     def back_up(self, label: str) -> None:
         """Keeps `FILE.LABEL.bak`, with what the log holds in it."""
         target = self._beside(f".{label}.bak")
-        with _private_file_beside(target) as aside:
+        with private_file_beside(target) as aside:
             uri = f"{self._path.as_uri()}?mode=ro"
             with closing(_connection(uri)) as source, closing(sqlite3.connect(aside)) as copy:
                 source.backup(copy)
             _sync_file(aside)
             aside.replace(target)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
     def now(self) -> float:
         return time.time()
@@ -230,31 +231,9 @@ def _fill(path: Path, statements: Iterable[Statement]) -> None:
         connection.execute("COMMIT")
 
 
-@contextmanager
-def _private_file_beside(path: Path) -> Iterator[Path]:
-    """An empty file only we may read, in the same folder; removed afterwards if it is still there."""
-    aside = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
-        yield aside
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _link_once(aside: Path, path: Path) -> None:
-    """Puts the whole file in place unless something has come there: never over it."""
-    try:
-        path.hardlink_to(aside)
-    except FileExistsError:
-        return
-
-
 def _sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-_sync_folder = _sync_file
