@@ -170,7 +170,7 @@ class Execution:
             self.failed[change.address] = result.error
             running.failed_steps.append(result.step)
             running.failed |= _matters(change.address, running)
-        elif result.step.verb is not Verb.DELETE or change.action is Action.DELETE:
+        elif result.completes_change:
             self.done[change.action] = self.done.get(change.action, 0) + 1
 
     def _leave_to_provider(self, key: OperationKey, running: _Running, answer: InProgress) -> list[Intent]:

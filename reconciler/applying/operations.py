@@ -18,7 +18,13 @@ from reconciler.state.records import Record
 
 
 class Phase(IntEnum):
-    """A unit that is replaced has an operation in each phase."""
+    """When an operation of a unit runs. A unit that is replaced has an operation in each phase.
+
+    A replacement is two steps of one change. The DELETE step removes the object; its record goes, and its intent stays
+    in the journal (`StepResult.completes_change` is False). The APPLY step creates the object again; its record is
+    written and the intent cleared in the same commit. When a run ends between the two, the next plan reads from the
+    intent that the object is to be created again, and takes no record of it into account that the run left behind.
+    """
 
     DELETE = 0
     APPLY = 1

@@ -23,7 +23,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from reconciler.manifests.address import Address
+from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes, canonical_json
@@ -87,18 +87,16 @@ Planned = Callable[[Resource, Record | None], Attributes]
 
 
 def unchanged(node: Node) -> bool:
-    """Whether a glance is enough: as declared before, as recorded, and nothing else to write."""
+    """Whether the policy says NO_OP where nothing needs to be compared: the object is as recorded, and the resource is
+    declared as it was then, so no attribute can differ. A shortcut to `decide`, which says the same more slowly."""
     resource, record = node.resource, node.record
     return (
         resource is not None
         and record is not None
         and node.matching
-        and node.intent is None
-        and node.moved_from is None
-        and resource.digest == record.digest
+        and _declared_as_recorded(resource, record)
         and resource.provider == record.provider
-        and record.status is Status.READY
-        and _lifecycle_recorded(resource, record)
+        and _desired_and_present(node, resource, ())[0] is Action.NO_OP
     )
 
 
@@ -192,6 +190,14 @@ def _change(
         named=node.named if node.named != node.address else None,
         write_flags=resource.write_flags if resource else (),
     )
+
+
+def _declared_as_recorded(resource: Resource, record: Record) -> bool:
+    """Whether nothing declared can differ from what is recorded. The digests say whether the declaration changed; what
+    was applied differs from it where a change was ignored, and in versions, whose sources are recorded as resolved."""
+    if resource.digest != record.digest:
+        return False
+    return resource.canonical == record.canonical or resource.kind is Kind.IMAGE_VERSION
 
 
 def _lifecycle_recorded(resource: Resource, record: Record) -> bool:

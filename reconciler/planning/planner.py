@@ -14,7 +14,7 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.manifest import Manifest, Removal
 from reconciler.manifests.resource import Resource
-from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.manifests.values import Attributes
 from reconciler.object_names import ObjectNames, containers, renamed, within
 from reconciler.planning import feasibility
 from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
@@ -57,7 +57,7 @@ class _Draft:
     moved: Mapping[Address, Address]
     names: ObjectNames
     changes: dict[Address, ResourceChange] = field(default_factory=dict)
-    unchanged: int = 0
+    unchanged: set[Address] = field(default_factory=set)
     errors: list[Diagnostic] = field(default_factory=list)
     unreachable: dict[Address, str] = field(default_factory=dict)
 
@@ -144,7 +144,7 @@ def _decide_nodes(draft: _Draft) -> None:
     for address in addresses:
         node = draft.node(address)
         if unchanged(node) and address not in inputs.sources:
-            draft.unchanged += 1
+            draft.unchanged.add(address)
         elif why := inputs.world.why_unknown(node.named or address):
             draft.unreachable[address] = why
         elif node.resource is None and (removal := _removal(address, kept)) and not removal.destroy:
@@ -159,15 +159,19 @@ def _record_decision(draft: _Draft, node: Node) -> None:
     if node.observed is not None and node.observed.condition is Condition.BUSY:
         draft.unreachable[node.address] = "the provider is still working on it"
         return
-    decision = decide(node, lambda resource, record: _planned_attributes(draft, resource, record))
+    decision = _decide(draft, node)
     if isinstance(decision, Diagnostic):
         draft.errors.append(decision)
     elif decision.action is Action.NO_OP:
-        draft.unchanged += 1
+        draft.unchanged.add(node.address)
     else:
         if draft.inputs.options.destroy and decision.action is Action.DELETE:
             decision = replace(decision, reason=Reason.DESTROY)
         draft.changes[node.address] = decision
+
+
+def _decide(draft: _Draft, node: Node) -> ResourceChange | Diagnostic:
+    return decide(node, lambda resource, record: _planned_attributes(draft, resource, record))
 
 
 def _removal(address: Address, removals: Iterable[Removal]) -> Removal | None:
@@ -215,42 +219,41 @@ def _planned_attributes(draft: _Draft, resource: Resource, record: Record | None
 
 
 def _cascade_replaces(draft: _Draft) -> None:
-    """What is in a container that is replaced is deleted before it, and comes back after it."""
-    replaced = [
-        change for change in draft.changes.values() if change.action is Action.REPLACE and not change.address.region
-    ]
-    if not replaced:
+    """Everything in a container that is replaced is deleted before it and created again after it."""
+    roots = {
+        change.address: change
+        for change in draft.changes.values()
+        if change.action is Action.REPLACE and not change.address.region
+    }
+    if not roots:
         return
-    roots = {change.address: change for change in replaced}
-    for address in draft.records.keys() | draft.changes.keys():
+    for address in [*draft.changes, *draft.unchanged]:
         root = next((roots[above] for above in containers(address) if above in roots), None)
-        present = draft.changes.get(address)
-        if root is None or (
-            present and present.action not in (Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REPLACE)
-        ):
+        if root is None:
             continue
-        if address in draft.unreachable or any(problem.address == address for problem in draft.errors):
-            continue
-        draft.changes[address] = _replaced_with(draft, address, present, root)
-        draft.unchanged -= present is None
+        change = draft.changes.get(address) or _no_op(draft, address)
+        if change.action in _CASCADED:
+            draft.unchanged.discard(address)
+            draft.changes[address] = _replaced_with(change, root)
 
 
-def _replaced_with(
-    draft: _Draft, address: Address, present: ResourceChange | None, root: ResourceChange
-) -> ResourceChange:
-    node = draft.node(address)
-    resource = node.resource
-    if present is None and resource is not None:
-        attributes = _planned_attributes(draft, resource, node.record)
-        decided = decide(replace(node, resource=resource), lambda *_: attributes)
-        if isinstance(decided, ResourceChange):
-            present = replace(decided, prior=node.prior, planned=canonical_json(attributes))
-    if present is None:
-        raise ValueError(f"{address} is recorded, unchanged and not declared. This is a bug.")
+_CASCADED = frozenset({Action.NO_OP, Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REPLACE})
+"""The actions that become a replacement when the container is replaced; others have no object to keep."""
+
+
+def _no_op(draft: _Draft, address: Address) -> ResourceChange:
+    """The decision about an unchanged node, which is not kept as hardly any plan needs it."""
+    decision = _decide(draft, draft.node(address))
+    if isinstance(decision, Diagnostic):
+        raise ValueError(f"{address} was unchanged and is refused: {decision}. This is a bug.")  # noqa: TRY004
+    return decision
+
+
+def _replaced_with(change: ResourceChange, root: ResourceChange) -> ResourceChange:
     cause = Cause(root.address, root.action, root.reason)
-    if present.action is Action.REPLACE and present.reason is not Reason.CONTAINER:
-        return replace(present, causes=(*present.causes, cause))
-    return replace(present, action=Action.REPLACE, reason=Reason.CONTAINER, causes=(cause, *root.causes))
+    if change.action is Action.REPLACE and change.reason is not Reason.CONTAINER:
+        return replace(change, causes=(*change.causes, cause))
+    return replace(change, action=Action.REPLACE, reason=Reason.CONTAINER, causes=(cause, *root.causes))
 
 
 def _select(draft: _Draft) -> None:
@@ -362,7 +365,7 @@ def _finished(draft: _Draft) -> Plan:
         blocks += [block] if block else []
     return Plan(
         changes=tuple(draft.changes[address] for address in sorted(draft.changes, key=lambda a: a.sort_key)),
-        unchanged=draft.unchanged,
+        unchanged=len(draft.unchanged),
         latest=_latest(draft) if draft.changes else (),
         lineage=inputs.state.lineage,
         serial=inputs.state.serial,
