@@ -10,6 +10,7 @@ ReconcilerError (reconciler.manifests.errors)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.manifests.errors import ReconcilerError
@@ -62,13 +63,33 @@ class BadPlanFile(ReconcilerError):
     """The plan file cannot be trusted or read."""
 
 
-class ReferenceCycle(ReconcilerError):
-    """`members` are the versions of the cycle, in order, the first not repeated; `place` says where one is declared."""
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Versions that are built from each other: `path` in order, the first not repeated, and `others` that are part of
+    further cycles with them."""
 
-    def __init__(self, members: Sequence[Address], place: Callable[[Address], str]) -> None:
-        path = " -> ".join(str(address) for address in [*members, members[0]])
+    path: tuple[Address, ...]
+    others: tuple[Address, ...] = ()
+
+    @property
+    def members(self) -> tuple[Address, ...]:
+        return (*self.path, *self.others)
+
+    def __str__(self) -> str:
+        path = " -> ".join(str(address) for address in [*self.path, self.path[0]])
+        return f"{path}, and with them {', '.join(map(str, self.others))}" if self.others else path
+
+
+class ReferenceCycle(ReconcilerError):
+    """Versions are built from each other: `cycles` share no member. `place` says where a version is declared."""
+
+    def __init__(self, cycles: Sequence[Cycle], place: Callable[[Address], str]) -> None:
+        separator = " " if len(cycles) == 1 else "\n  "
+        shown = "".join(f"{separator}{cycle}" for cycle in cycles)
+        members = [address for cycle in cycles for address in cycle.members]
         places = "".join(f"\n  {address} at {where}" for address in members if (where := place(address)))
         super().__init__(
-            f"versions are built from each other: {path}{places}", "give one of them a source that is not a version"
+            f"versions are built from each other:{shown}{places}",
+            "in each cycle, give one version a source that is not a version",
         )
-        self.members = tuple(members)
+        self.cycles = tuple(cycles)

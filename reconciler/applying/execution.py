@@ -175,6 +175,9 @@ class Execution:
 
     def _leave_to_provider(self, key: OperationKey, running: _Running, answer: InProgress) -> list[Intent]:
         """Puts an operation into the timer queue, or leaves it to a later run; its intents now carry its handle."""
+        if running.handle is None:
+            for step in running.open.values():
+                self._reporter.in_progress(self._named(running.planned, step))
         running.handle = answer.handle
         if self._context.wait:
             heapq.heappush(self._due, (time.monotonic() + answer.retry_after_s, key.sort_key, key))
@@ -201,16 +204,14 @@ class Execution:
                 heapq.heappush(self._ready, (follower.sort_key, follower))
 
     def _skip_followers(self, key: OperationKey, root: Address) -> None:
-        """Marks all that waits for `key`; it can never be ready, as what it waits for does not finish."""
-        todo = [key]
-        while todo:
-            for follower in self._graph.following(todo.pop()):
-                planned = self._planned[follower]
-                steps = [step for step in planned.operation.steps if self._address(planned, step) not in self.skipped]
-                for step in steps:
-                    self.skipped[self._address(planned, step)] = root
+        """Marks everything that waits for `key`, directly or not: it can never be ready, as `key` does not finish."""
+        for follower in self._graph.descendants(key):
+            planned = self._planned[follower]
+            for step in planned.operation.steps:
+                address = self._address(planned, step)
+                if address not in self.skipped:
+                    self.skipped[address] = root
                     self._reporter.skipped(self._named(planned, step), root)
-                todo += [follower] if steps else []
 
     def _next_to_start(self) -> list[PlannedOperation]:
         """Ready operations, as many as there is room for: more than the workers, so that none waits for a commit."""

@@ -82,10 +82,15 @@ def _needs(change: ResourceChange, inside: Mapping[Address, Iterable[Address]]) 
     return found - {address}
 
 
-def _close(found: set[Address], following: Mapping[Address, Iterable[Address]]) -> None:
-    todo = list(found)
+def _close(addresses: set[Address], following: Mapping[Address, Iterable[Address]]) -> None:
+    """Adds everything that follows, directly or not.
+
+    By hand, as the maps already are the graph: making one of networkx from them takes five to ten times as long as this
+    (90 to 200 ms for 13,800 changes), besides its import.
+    """
+    todo = list(addresses)
     while todo:
         for address in following.get(todo.pop(), ()):
-            if address not in found:
-                found.add(address)
+            if address not in addresses:
+                addresses.add(address)
                 todo.append(address)

@@ -292,6 +292,16 @@ def test_a_raising_reporter_does_not_stop_the_run(
     assert "the reporter failed in started" in caplog.text
 
 
+def test_an_operation_that_continues_at_its_provider_is_reported_once(store: StateStore, lease: Lease) -> None:
+    class Watching(RecordingReporter):
+        def in_progress(self, step: Step) -> None:
+            self.events.append(f"in progress {step.address}")
+
+    reporter = Watching()
+    assert run(store, lease, ScriptedProvider(polls=3), desired={"corp": {}}, reporter=reporter).complete
+    assert reporter.events == ["started corp", "in progress corp", "finished corp"]
+
+
 def test_independent_operations_run_at_the_same_time(store: StateStore, lease: Lease) -> None:
     together = threading.Barrier(3, timeout=10)
     provider = ScriptedProvider(on_begin=lambda operation: together.wait() and None)
