@@ -53,9 +53,25 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ElementChange:
+    """One element of a list or map: `key` is its key in a map and empty in a list, where its value identifies it.
+
+    `before` is None for an element that is added, `after` for one that is removed.
+    """
+
+    key: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeChange:
     """One attribute: `path` joined with dots, the values before and after (None when absent), whether it may change in
-    place, the source of that rule, and where the manifest says it (None unless looked up)."""
+    place, the source of that rule, and where the manifest says it (None unless looked up).
+
+    `elements` are the changes within a list or map, sorted by key and value, at most `MOST_ELEMENTS`; `more_elements`
+    counts those left out. There are none when only the order of a list changes.
+    """
 
     path: str
     before: Any
@@ -63,6 +79,11 @@ class AttributeChange:
     in_place: bool
     rule: str = ""
     position: Position | None = None
+    elements: tuple[ElementChange, ...] = ()
+    more_elements: int = 0
+
+
+MOST_ELEMENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
