@@ -84,7 +84,8 @@ class Engine(OpenProject):
 
     def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True) -> Plan:
         from reconciler.planning.change_positions import with_positions
-        from reconciler.planning.planner import PlanInputs, make_plan
+        from reconciler.planning.draft import PlanInputs
+        from reconciler.planning.planner import make_plan
         from reconciler.planning.refresh import as_recorded
         from reconciler.planning.source_checks import check_sources
 

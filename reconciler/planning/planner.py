@@ -2,86 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 
 from reconciler.graph import check_references, declared_references
 from reconciler.latest import LatestChange, latest_by_region, latest_changes
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic
-from reconciler.manifests.manifest import Manifest, Removal
+from reconciler.manifests.manifest import Removal
 from reconciler.manifests.resource import Resource
-from reconciler.manifests.values import Attributes
-from reconciler.object_names import ObjectNames, containers, renamed, within
+from reconciler.object_names import containers, within
 from reconciler.planning import feasibility
 from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
 from reconciler.planning.costs import copies_and_bytes, dependencies
 from reconciler.planning.decisions import Node, decide, unchanged
-from reconciler.planning.plan import Plan, PlanOptions
-from reconciler.planning.refresh import World
+from reconciler.planning.draft import Draft, PlanInputs, start_draft
+from reconciler.planning.plan import Plan
 from reconciler.planning.safety import SafetyContext, blast_radius, first_block
-from reconciler.planning.selection import asked_for, selected, without_excluded
+from reconciler.planning.selection import asked_for, selected
 from reconciler.planning.sources import (
-    SourceChecks,
-    content_changes,
-    latest_version,
-    planned_sources,
     version_references,
 )
-from reconciler.providers.protocol import Capabilities, Condition, Verb
-from reconciler.state.records import Record, State
-
-
-@dataclass(frozen=True, slots=True)
-class PlanInputs:
-    """The three worlds and what bears on them. `capabilities` by provider name; `now` is aware."""
-
-    manifest: Manifest
-    state: State
-    world: World
-    sources: SourceChecks = field(default_factory=dict)
-    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
-    options: PlanOptions = field(default_factory=PlanOptions)
-    now: datetime = field(kw_only=True)
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A plan in the making: decisions so far, by address."""
-
-    inputs: PlanInputs
-    records: Mapping[Address, Record]
-    moved: Mapping[Address, Address]
-    names: ObjectNames
-    changes: dict[Address, ResourceChange] = field(default_factory=dict)
-    unchanged: set[Address] = field(default_factory=set)
-    errors: list[Diagnostic] = field(default_factory=list)
-    unreachable: dict[Address, str] = field(default_factory=dict)
-
-    def node(self, address: Address) -> Node:
-        """What is known about an address, in all three worlds."""
-        named = self.names.name(address)
-        world, state = self.inputs.world, self.inputs.state
-        record = self.records.get(address)
-        intent = state.intents.get(self.moved.get(address, address))
-        observed, matching = world.observed.get(named), named in world.matching
-        if intent is not None and intent.verb == Verb.DELETE and observed is None and not matching:
-            record = None  # its delete came through: what was recorded of the object binds nobody any more
-        return Node(
-            address=address,
-            lineage=state.lineage,
-            resource=None if self.inputs.options.destroy else self.inputs.manifest.resources.get(address),
-            record=record,
-            intent=intent,
-            observed=observed,
-            matching=matching,
-            named=named,
-            moved_from=self.moved.get(address),
-            content=content_changes(record, self.inputs.sources.get(address, {})),
-        )
+from reconciler.providers.protocol import Condition
 
 
 def make_plan(inputs: PlanInputs) -> Plan:
@@ -89,12 +32,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
 
     Raises: ReferenceCycle when declared versions are built from each other.
     """
-    records, moved = _moved_records(inputs)
-    names = ObjectNames.of(records.values())
-    if inputs.options.excludes and inputs.world.perhaps_in:
-        world = without_excluded(inputs.world, _never_made(inputs, records, names), inputs.options.excludes)
-        inputs = replace(inputs, world=world)
-    draft = _Draft(inputs, records, moved, names)
+    draft = start_draft(inputs)
     _decide_nodes(draft)
     _cascade_replaces(draft)
     _select(draft)
@@ -105,36 +43,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
     return _finished(draft)
 
 
-def _never_made(
-    inputs: PlanInputs, records: Mapping[Address, Record], names: ObjectNames
-) -> Mapping[Address, tuple[Address, str]]:
-    """Name -> address and home region of what is declared and was never recorded, nor begun in another region."""
-    found: dict[Address, tuple[Address, str]] = {}
-    for address, resource in inputs.manifest.resources.items():
-        if address.region or address in records or inputs.options.destroy:
-            continue
-        home, intent = str(resource.attributes["location"]), inputs.state.intents.get(address)
-        if intent is None or json.loads(intent.canonical).get("location") == home:
-            found[names.name(address)] = (address, home)
-    return found
-
-
-def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mapping[Address, Address]]:
-    """The records under the addresses that moves give them, and new address -> the address it has in the state."""
-    if not inputs.manifest.moves:
-        return inputs.state.records, {}
-    records, moved = dict(inputs.state.records), {}
-    for move in inputs.manifest.moves:
-        for address in [address for address in inputs.state.records if within(address, move.source)]:
-            target = renamed(address, move.source, move.target)
-            if address in records and target not in records:
-                record = records.pop(address)
-                records[target] = replace(record, address=target, named=record.named or address)
-                moved[target] = address
-    return records, moved
-
-
-def _decide_nodes(draft: _Draft) -> None:
+def _decide_nodes(draft: Draft) -> None:
     inputs = draft.inputs
     kept = () if inputs.options.destroy else inputs.manifest.removals
     moved_away = set(draft.moved.values())
@@ -155,7 +64,7 @@ def _decide_nodes(draft: _Draft) -> None:
         _check_cycles(draft)
 
 
-def _record_decision(draft: _Draft, node: Node) -> None:
+def _record_decision(draft: Draft, node: Node) -> None:
     if node.observed is not None and node.observed.condition is Condition.BUSY:
         draft.unreachable[node.address] = "the provider is still working on it"
         return
@@ -170,8 +79,8 @@ def _record_decision(draft: _Draft, node: Node) -> None:
         draft.changes[node.address] = decision
 
 
-def _decide(draft: _Draft, node: Node) -> ResourceChange | Diagnostic:
-    return decide(node, lambda resource, record: _planned_attributes(draft, resource, record))
+def _decide(draft: Draft, node: Node) -> ResourceChange | Diagnostic:
+    return decide(node, draft.planned_attributes)
 
 
 def _removal(address: Address, removals: Iterable[Removal]) -> Removal | None:
@@ -186,7 +95,7 @@ def _forgotten(node: Node) -> ResourceChange:
     )
 
 
-def _check_cycles(draft: _Draft) -> None:
+def _check_cycles(draft: Draft) -> None:
     """Raises: ReferenceCycle, for references as declared and as `latest` was pinned."""
     resources = draft.inputs.manifest.resources
     declared = set(declared_references(resources))
@@ -199,26 +108,7 @@ def _check_cycles(draft: _Draft) -> None:
     check_references(declared | pinned, lambda member: str(resources[member].position) if member in resources else "")
 
 
-def _planned_attributes(draft: _Draft, resource: Resource, record: Record | None) -> Attributes:
-    """The attributes as they will be recorded."""
-    if resource.address.kind is not Kind.IMAGE_VERSION:
-        return resource.attributes
-    if record is not None and record.digest == resource.digest and resource.address not in draft.inputs.sources:
-        return record.attributes
-
-    def pin(definition: Address) -> Address | None:
-        versions = {
-            address: other.attributes
-            for address, other in draft.inputs.manifest.resources.items()
-            if address.parent == definition
-        }
-        return latest_version(definition, versions, resource.address)
-
-    checks = draft.inputs.sources.get(resource.address, {})
-    return planned_sources(resource.attributes, record, checks, pin)
-
-
-def _cascade_replaces(draft: _Draft) -> None:
+def _cascade_replaces(draft: Draft) -> None:
     """Everything in a container that is replaced is deleted before it and created again after it."""
     roots = {
         change.address: change
@@ -241,7 +131,7 @@ _CASCADED = frozenset({Action.NO_OP, Action.UPDATE, Action.RECORD, Action.ADOPT,
 """The actions that become a replacement when the container is replaced; others have no object to keep."""
 
 
-def _no_op(draft: _Draft, address: Address) -> ResourceChange:
+def _no_op(draft: Draft, address: Address) -> ResourceChange:
     """The decision about an unchanged node, which is not kept as hardly any plan needs it."""
     decision = _decide(draft, draft.node(address))
     if isinstance(decision, Diagnostic):
@@ -256,7 +146,7 @@ def _replaced_with(change: ResourceChange, root: ResourceChange) -> ResourceChan
     return replace(change, action=Action.REPLACE, reason=Reason.CONTAINER, causes=(cause, *root.causes))
 
 
-def _select(draft: _Draft) -> None:
+def _select(draft: Draft) -> None:
     options = draft.inputs.options
     if not (options.targets or options.excludes):
         return
@@ -274,7 +164,7 @@ def _select(draft: _Draft) -> None:
     }
 
 
-def _check_options(draft: _Draft) -> None:
+def _check_options(draft: Draft) -> None:
     """Every pattern and address that was given must mean something: a misspelt one would silently do nothing."""
     options, known = draft.inputs.options, draft.records.keys() | draft.inputs.manifest.resources.keys()
     for option, patterns in (("--target", options.targets), ("--exclude", options.excludes)):
@@ -286,7 +176,7 @@ def _check_options(draft: _Draft) -> None:
             draft.errors.append(feasibility.names_nothing("--allow-replace", text, known))
 
 
-def _find_problems(draft: _Draft) -> None:
+def _find_problems(draft: Draft) -> None:
     """What the backends cannot do, sources that cannot be used, and ends of life that have passed."""
     inputs = draft.inputs
     for change in list(draft.changes.values()):
@@ -301,14 +191,14 @@ def _find_problems(draft: _Draft) -> None:
         draft.errors += feasibility.unpinned(change)
 
 
-def _guard(draft: _Draft) -> None:
+def _guard(draft: Draft) -> None:
     context = _safety_context(draft)
     for address, change in draft.changes.items():
         if block := first_block(change, context):
             draft.changes[address] = replace(change, block=block)
 
 
-def _safety_context(draft: _Draft) -> SafetyContext:
+def _safety_context(draft: Draft) -> SafetyContext:
     inputs = draft.inputs
     resources: Mapping[Address, Resource] = {} if inputs.options.destroy else inputs.manifest.resources
     versions: dict[Address, set[str]] = defaultdict(set)
@@ -344,7 +234,7 @@ def _safety_context(draft: _Draft) -> SafetyContext:
     )
 
 
-def _weigh(draft: _Draft) -> None:
+def _weigh(draft: Draft) -> None:
     """What every planned change depends on, and how many copies and bytes those of regions make."""
     for address, change in draft.changes.items():
         if not change.planned:
@@ -357,7 +247,7 @@ def _weigh(draft: _Draft) -> None:
             draft.changes[address] = replace(change, dependencies=needed, copies=copies, move_bytes=size)
 
 
-def _finished(draft: _Draft) -> Plan:
+def _finished(draft: Draft) -> Plan:
     inputs = draft.inputs
     blocks: list[Block] = []
     if not inputs.options.destroy:
@@ -382,7 +272,7 @@ def _fault_order(problem: Diagnostic) -> tuple[object, ...]:
     return (problem.address.sort_key if problem.address else (), problem.summary)
 
 
-def _latest(draft: _Draft) -> tuple[LatestChange, ...]:
+def _latest(draft: Draft) -> tuple[LatestChange, ...]:
     """What `latest` is and becomes in the definitions that change."""
     definitions = {address[:2] for address in draft.changes}
     before = {
