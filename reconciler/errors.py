@@ -2,10 +2,10 @@
 
 ReconcilerError (reconciler.manifests.errors)
 ├── PlanRefused        the plan has errors or blocked changes, so nothing is applied; carries the plan
-├── Unreachable        a provider could not be asked, so nothing can be said about some addresses
-├── StalePlan          the world has moved on since the plan was saved
+├── Unreachable        a provider could not be reached, so nothing is known about some addresses
+├── StalePlan          something has changed since the plan was saved
 ├── BadPlanFile        not a plan file, from another version, or changed since it was written
-└── ReferenceCycle     versions that are built from each other
+└── ReferenceCycle     versions are built from each other
 """
 
 from __future__ import annotations
@@ -35,27 +35,25 @@ class Unreachable(ReconcilerError):
 
     def __init__(self, parts: Mapping[Address, str]) -> None:
         shown = "\n".join(f"  {addresses}: {why}" for why, addresses in _by_reason(parts))
-        super().__init__(
-            f"a provider could not be asked about:\n{shown}", "nothing was changed; try again when it answers"
-        )
+        super().__init__(f"could not reach a provider for:\n{shown}", "nothing was changed; try again when it responds")
         self.parts = parts
 
 
 def _by_reason(parts: Mapping[Address, str]) -> Iterator[tuple[str, str]]:
-    """Each reason, and the first address that it is of with the number of the others."""
-    found: dict[str, list[Address]] = {}
+    """Each reason, with the first address it applies to and the number of the others."""
+    by_reason: dict[str, list[Address]] = {}
     for address, why in sorted(parts.items()):
-        found.setdefault(why, []).append(address)
-    for why, (first, *others) in found.items():
+        by_reason.setdefault(why, []).append(address)
+    for why, (first, *others) in by_reason.items():
         yield why, f"{first} and {len(others)} more" if others else str(first)
 
 
 class StalePlan(ReconcilerError):
-    """The saved plan no longer fits; `differences` says where, a sentence each."""
+    """The saved plan no longer fits; `differences` say where, a sentence each."""
 
     def __init__(self, differences: Sequence[str]) -> None:
         shown = "\n".join(f"  {line}" for line in differences)
-        super().__init__(f"the saved plan is stale:\n{shown}", "make a new plan, look at it, and apply that")
+        super().__init__(f"the saved plan is stale:\n{shown}", "make a new plan, review it, and apply that")
         self.differences = tuple(differences)
 
 

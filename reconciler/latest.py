@@ -1,4 +1,4 @@
-"""What `latest` is in each region, was, and becomes.
+"""What `latest` is in each region, before and after a plan.
 
 Source: the Compute Gallery documentation: the greatest number by major, minor, patch among the versions that are
 replicated to the region and not excluded from latest there.
@@ -15,7 +15,7 @@ from reconciler.state.records import Record
 
 @dataclass(frozen=True, slots=True)
 class LatestChange:
-    """What `latest` of `definition` is in `region` before and after; None where there is none."""
+    """What `latest` of `definition` in `region` is before and after; None where no version is latest."""
 
     definition: Address
     region: str
@@ -24,7 +24,7 @@ class LatestChange:
 
 
 def latest_by_region(replicas: Iterable[tuple[Address, bool]]) -> Mapping[tuple[Address, str], str]:
-    """(definition, region) -> version number. `replicas`: the usable ones, and whether each is excluded from latest."""
+    """(definition, region) -> version number. `replicas`: usable ones, each with whether it is excluded from latest."""
     best: dict[tuple[Address, str], str] = {}
     for address, excluded in replicas:
         if excluded:

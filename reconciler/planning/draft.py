@@ -25,7 +25,8 @@ from reconciler.state.records import Record, State
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
-    """The three worlds and what bears on them. `capabilities` by provider name; `now` is aware."""
+    """The desired, recorded and observed worlds, and what else a plan depends on. `capabilities` are by provider name,
+    `now` is aware."""
 
     manifest: Manifest
     state: State
@@ -54,14 +55,14 @@ class Draft:
     unreachable: dict[Address, str] = field(default_factory=dict)
 
     def node(self, address: Address) -> Node:
-        """What is known about an address, in all three worlds."""
+        """What is known about an address in all three worlds."""
         named = self.names.name(address)
         world, state = self.inputs.world, self.inputs.state
         record = self.records.get(address)
         intent = state.intents.get(self.moved.get(address, address))
         observed, matching = world.observed.get(named), named in world.matching
         if intent is not None and intent.verb == Verb.DELETE and observed is None and not matching:
-            record = None  # its delete came through: what was recorded of the object binds nobody any more
+            record = None  # its delete succeeded: what was recorded of the object no longer matters
         return Node(
             address=address,
             lineage=state.lineage,
@@ -103,7 +104,7 @@ def start_draft(inputs: PlanInputs) -> Draft:
 
 
 def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mapping[Address, Address]]:
-    """The records under the addresses that moves give them, and new address -> the address it has in the state."""
+    """The records by their addresses after moves, and new address -> address in the state."""
     if not inputs.manifest.moves:
         return inputs.state.records, {}
     records, moved = dict(inputs.state.records), {}

@@ -1,7 +1,7 @@
-"""Saved plans: written, read back and checked against the world of today.
+"""Saved plans: written, read back and compared with a fresh plan.
 
-A plan file is JSON, signed with a key that lives in the state: it cannot be altered, and fits that state alone. It is
-fresh when planning again, with the same options, decides the same about every address in it.
+A plan file is JSON, signed with a key from the state: it cannot be altered, and is valid for that state only. It is
+fresh as long as a new plan with the same options decides the same about every address in it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def plan_digest(plan: Plan) -> str:
-    """A sha256, in hexadecimal, of what a plan does: equal for plans that do the same to the same objects."""
+    """The sha256, in hexadecimal, of what a plan does: equal for plans that do the same to the same objects."""
     seen = hashlib.sha256(f"{plan.lineage} {plan.serial} {plan.manifest_digest}".encode())
     for change in plan.changes:
         parts = (str(change.address), change.action, change.reason, change.provider, change.prior, change.planned)
@@ -40,7 +40,7 @@ def plan_digest(plan: Plan) -> str:
 
 
 def save_plan(plan: Plan, environment: str, path: Path, key: bytes) -> None:
-    """Writes the plan, readable by its owner alone, all or nothing. Raises: OSError."""
+    """Writes the plan whole or not at all, readable by its owner only. Raises: OSError."""
     body = canonical_json({"format": FORMAT, "environment": environment, "plan": plan_json(plan)})
     write_private(path, json.dumps({"signature": _signature(body, key), "body": body}, ensure_ascii=False))
 
@@ -48,8 +48,8 @@ def save_plan(plan: Plan, environment: str, path: Path, key: bytes) -> None:
 def load_plan(path: Path, environment: str, key: bytes) -> Plan:
     """The plan in a file.
 
-    Raises: BadPlanFile when it is not one, was altered, belongs to another state or environment, or to another
-    version of this program.
+    Raises: BadPlanFile when it is no plan file, was altered, or belongs to another state, environment or version of
+    this program.
     """
     try:
         envelope = json.loads(path.read_text(encoding="utf-8"))

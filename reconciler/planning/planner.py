@@ -1,4 +1,4 @@
-"""`make_plan`: the stages that lead from three worlds to a plan. Pure; no I/O and no clock."""
+"""`make_plan`: the stages from the desired, recorded and observed worlds to a plan. Pure: no I/O and no clock."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
     _find_problems(draft)
     _check_options(draft)
     _guard(draft)
-    _weigh(draft)
+    _add_costs(draft)
     return _finished(draft)
 
 
@@ -165,7 +165,7 @@ def _select(draft: Draft) -> None:
 
 
 def _check_options(draft: Draft) -> None:
-    """Every pattern and address that was given must mean something: a misspelt one would silently do nothing."""
+    """Every pattern and address must match something: a misspelt one would otherwise silently do nothing."""
     options, known = draft.inputs.options, draft.records.keys() | draft.inputs.manifest.resources.keys()
     for option, patterns in (("--target", options.targets), ("--exclude", options.excludes)):
         for pattern in patterns:
@@ -177,7 +177,7 @@ def _check_options(draft: Draft) -> None:
 
 
 def _find_problems(draft: Draft) -> None:
-    """What the backends cannot do, sources that cannot be used, and ends of life that have passed."""
+    """What the backends do not support, sources that cannot be used, and ends of life that have passed."""
     inputs = draft.inputs
     for change in list(draft.changes.values()):
         if not change.planned or change.action in (Action.ADOPT, Action.RECORD):
@@ -234,8 +234,8 @@ def _safety_context(draft: Draft) -> SafetyContext:
     )
 
 
-def _weigh(draft: Draft) -> None:
-    """What every planned change depends on, and how many copies and bytes those of regions make."""
+def _add_costs(draft: Draft) -> None:
+    """Adds what every planned change depends on, and the copies and bytes of those in regions."""
     for address, change in draft.changes.items():
         if not change.planned:
             continue
@@ -261,14 +261,14 @@ def _finished(draft: Draft) -> Plan:
         serial=inputs.state.serial,
         manifest_digest=inputs.manifest.digest,
         options=inputs.options,
-        errors=tuple(sorted(draft.errors, key=_fault_order)),
+        errors=tuple(sorted(draft.errors, key=_problem_order)),
         warnings=inputs.manifest.warnings,
         blocks=tuple(blocks),
         unreachable=tuple(sorted(draft.unreachable.items())),
     )
 
 
-def _fault_order(problem: Diagnostic) -> tuple[object, ...]:
+def _problem_order(problem: Diagnostic) -> tuple[object, ...]:
     return (problem.address.sort_key if problem.address else (), problem.summary)
 
 
