@@ -1,4 +1,4 @@
-"""`find_drift`: recorded against observed. Says what changed behind our back, and proposes nothing."""
+"""`find_drift`: recorded against observed. Reports what changed without us, and proposes nothing."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class DriftKind(StrEnum):
     MISSING = "missing"
     DAMAGED = "damaged"
     CHANGED = "changed"
-    FOREIGN = "foreign"  # what stands there now is not ours
-    UNMANAGED = "unmanaged"  # nobody recorded it
+    FOREIGN = "foreign"  # the object there now is not ours
+    UNMANAGED = "unmanaged"  # exists, and is not recorded
 
 
 class DriftSeverity(StrEnum):
-    CRITICAL = "critical"  # what people rely on is not there, or not what they think it is
+    CRITICAL = "critical"  # what people rely on is missing, or is not what they think it is
     WARNING = "warning"
 
 
@@ -42,16 +42,15 @@ class Drift:
 
     @property
     def severity(self) -> DriftSeverity:
-        """A version or a region that is lost stops machines from being made; another description does not."""
+        """Without a version or a region no machine can be created; a changed description harms nothing."""
         harmless = self.kind in (DriftKind.CHANGED, DriftKind.UNMANAGED)
         return DriftSeverity.WARNING if harmless else DriftSeverity.CRITICAL
 
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """What was found, sorted by address. `checked` counts the records looked at, `ignored` what `ignoreDrift` silenced.
-
-    Unmanaged objects do not make a drift by themselves.
+    """All drift, sorted by address. `checked` counts the records that were compared, `ignored` is what `ignoreDrift`
+    allows. Unmanaged objects alone are no drift.
     """
 
     lineage: str
@@ -73,11 +72,11 @@ class DriftReport:
 
 
 def find_drift(state: State, world: World, manifest: Manifest, today: date) -> DriftReport:
-    """The report for one look at the world. Pure: equal inputs give equal reports."""
+    """The report for one refresh. Pure: equal inputs give equal reports."""
     unreachable = {
         address: why for address in state.records if (why := world.why_unknown(state.records[address].named or address))
     }
-    found: list[Drift] = []
+    drifts: list[Drift] = []
     ignored: list[Drift] = []
     for address, record in sorted(state.records.items(), key=lambda pair: pair[0].sort_key):
         name = record.named or address
@@ -88,12 +87,12 @@ def find_drift(state: State, world: World, manifest: Manifest, today: date) -> D
             continue
         resource = manifest.resources.get(address)
         exceptions = _in_force(resource.lifecycle.ignore_drift if resource else (), today)
-        (ignored if _excused(drift, exceptions) else found).append(drift)
+        (ignored if _is_ignored(drift, exceptions) else drifts).append(drift)
     return DriftReport(
         lineage=state.lineage,
         serial=state.serial,
         checked=len(state.records) - len(unreachable),
-        drifts=tuple(found),
+        drifts=tuple(drifts),
         unmanaged=tuple(_unmanaged(world.unmanaged)),
         ignored=tuple(ignored),
         unreachable=tuple(sorted(unreachable.items())),
@@ -114,11 +113,15 @@ def _drift(record: Record, observed: Observed | None, lineage: str) -> Drift | N
 
 
 def _in_force(exceptions: tuple[DriftException, ...], today: date) -> tuple[str, ...]:
-    return tuple(one.attribute for one in exceptions if not one.until or date.fromisoformat(one.until[:10]) >= today)
+    return tuple(
+        exception.attribute
+        for exception in exceptions
+        if not exception.until or date.fromisoformat(exception.until[:10]) >= today
+    )
 
 
-def _excused(drift: Drift, ignored: tuple[str, ...]) -> bool:
-    """Only changed attributes can be excused, and only when all of them are."""
+def _is_ignored(drift: Drift, ignored: tuple[str, ...]) -> bool:
+    """Only changed attributes can be ignored, and only when all of them are."""
     return drift.kind is DriftKind.CHANGED and all(
         any(change.path == path or change.path.startswith(f"{path}.") for path in ignored) for change in drift.changes
     )

@@ -1,4 +1,4 @@
-"""`ResourceGraph`: what comes before what. The only door to networkx, which is imported when a graph is built.
+"""`ResourceGraph`: what comes before what. The only module that imports networkx, and only when a graph is built.
 
 Edges point from what comes first to what follows, marked CONTAINS or REFERS.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from reconciler.errors import ReferenceCycle
+from reconciler.errors import Cycle, ReferenceCycle
 from reconciler.manifests.address import Address
 from reconciler.manifests.resource import Resource
 
@@ -25,7 +25,7 @@ class Edge(StrEnum):
 
 
 class OrderedGraph(Generic[Node]):
-    """A graph of steps, each of which waits for those before it. `sort_key` makes every answer deterministic."""
+    """A graph of nodes, each of which waits for those before it. `sort_key` makes every result deterministic."""
 
     def __init__(self, sort_key: Callable[[Node], Any]) -> None:
         import networkx
@@ -37,7 +37,7 @@ class OrderedGraph(Generic[Node]):
         self._graph.add_node(node)
 
     def connect(self, first: Node, then: Node, edge: Edge = Edge.CONTAINS) -> None:
-        """Says that `first` comes before `then`; both are added when they are new."""
+        """Adds an edge: `first` comes before `then`. Both are added when they are new."""
         self._graph.add_edge(first, then, edge=edge)
 
     def __contains__(self, node: object) -> bool:
@@ -53,20 +53,35 @@ class OrderedGraph(Generic[Node]):
         try:
             return tuple(networkx.lexicographical_topological_sort(self._graph, key=self._sort_key))
         except networkx.NetworkXUnfeasible as cause:
-            raise ValueError(f"steps wait for each other: {self.cycle()}. This is a bug.") from cause
+            raise ValueError(f"steps wait for each other: {self.cycles()}. This is a bug.") from cause
 
-    def cycle(self) -> tuple[Node, ...]:
-        """One cycle, in order, or nothing."""
+    def cycles(self) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...]:
+        """For each set of nodes that all come before each other: one cycle among them, in order, and the other members,
+        sorted. Cycles start at their smallest node and are sorted by it."""
         import networkx
 
-        try:
-            return tuple(edge[0] for edge in networkx.find_cycle(self._graph))
-        except networkx.NetworkXNoCycle:
-            return ()
+        key = self._sort_key
+        knots = [
+            nodes
+            for nodes in networkx.strongly_connected_components(self._graph)
+            if len(nodes) > 1 or self._graph.has_edge(*nodes, *nodes)
+        ]
+        cycles = []
+        for nodes in knots:
+            cycle = [edge[0] for edge in networkx.find_cycle(self._graph.subgraph(nodes), min(nodes, key=key))]
+            start = cycle.index(min(cycle, key=key))
+            cycles.append(((*cycle[start:], *cycle[:start]), tuple(sorted(nodes.difference(cycle), key=key))))
+        return tuple(sorted(cycles, key=lambda cycle: key(cycle[0][0])))
 
     def following(self, node: Node) -> tuple[Node, ...]:
         """The nodes right after this one, sorted."""
         return tuple(sorted(self._graph.successors(node), key=self._sort_key))
+
+    def descendants(self, node: Node) -> tuple[Node, ...]:
+        """All nodes that come after this one, directly or not, sorted."""
+        import networkx
+
+        return tuple(sorted(networkx.descendants(self._graph, node), key=self._sort_key))
 
     def waits_for(self, node: Node) -> int:
         """How many nodes come right before this one."""
@@ -94,13 +109,21 @@ def resource_graph(resources: Mapping[Address, Resource]) -> ResourceGraph:
     return graph
 
 
+def declared_references(resources: Mapping[Address, Resource]) -> Iterator[tuple[Address, Address]]:
+    """(source, what is built from it) for every declared version that names another version as a source."""
+    for address, resource in resources.items():
+        for reference in resource.references:
+            if reference.version:
+                yield reference, address
+
+
 def check_references(
     references: Iterable[tuple[Address, Address]], place: Callable[[Address], str] = lambda _: ""
 ) -> None:
     """Refuses versions that are built from each other; pairs are (source, what is built from it). `place` says where a
     version is declared.
 
-    Raises: ReferenceCycle, naming every member.
+    Raises: ReferenceCycle, with every cycle and all its members.
     """
     pairs = sorted(references)
     if not pairs:
@@ -108,6 +131,5 @@ def check_references(
     graph = OrderedGraph[Address](lambda address: address.sort_key)
     for source, built in pairs:
         graph.connect(source, built, Edge.REFERS)
-    if cycle := graph.cycle():
-        first = cycle.index(min(cycle, key=lambda address: address.sort_key))
-        raise ReferenceCycle([*cycle[first:], *cycle[:first]], place)
+    if cycles := graph.cycles():
+        raise ReferenceCycle([Cycle(path, others) for path, others in cycles], place)

@@ -1,4 +1,4 @@
-"""What `latest` is in each region, was, and becomes.
+"""What `latest` is in each region, before and after a plan.
 
 Source: the Compute Gallery documentation: the greatest number by major, minor, patch among the versions that are
 replicated to the region and not excluded from latest there.
@@ -6,15 +6,16 @@ replicated to the region and not excluded from latest there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.manifests.address import Address, version_number
+from reconciler.state.records import Record
 
 
 @dataclass(frozen=True, slots=True)
 class LatestChange:
-    """What `latest` of `definition` is in `region` before and after; None where there is none."""
+    """What `latest` of `definition` in `region` is before and after; None where no version is latest."""
 
     definition: Address
     region: str
@@ -23,7 +24,7 @@ class LatestChange:
 
 
 def latest_by_region(replicas: Iterable[tuple[Address, bool]]) -> Mapping[tuple[Address, str], str]:
-    """(definition, region) -> version number. `replicas`: the usable ones, and whether each is excluded from latest."""
+    """(definition, region) -> version number. `replicas`: usable ones, each with whether it is excluded from latest."""
     best: dict[tuple[Address, str], str] = {}
     for address, excluded in replicas:
         if excluded:
@@ -32,6 +33,16 @@ def latest_by_region(replicas: Iterable[tuple[Address, bool]]) -> Mapping[tuple[
         if key not in best or version_number(best[key]) < version_number(address.version):
             best[key] = address.version
     return best
+
+
+def latest_of(definition: Address, records: Mapping[Address, Record], usable: Collection[Address]) -> Mapping[str, str]:
+    """Region -> the version of `definition` that is `latest` there. `usable` are the replicas that count."""
+    replicas = [
+        (address, bool(record.attributes.get("excludeFromLatest")))
+        for address, record in records.items()
+        if address.region and address.unit.parent == definition and address in usable
+    ]
+    return {region: version for (_, region), version in sorted(latest_by_region(replicas).items())}
 
 
 def latest_changes(

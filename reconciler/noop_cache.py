@@ -1,20 +1,21 @@
-"""Remembers that there was nothing to do, so that the next plan only has to ask whether anything changed since.
+"""The no-op cache: after an empty plan, the next one only has to check whether anything has changed since.
 
-What is remembered is tied to the manifests' stamp and the state's lineage and serial: any change of either, and a full
-plan is made. The world is asked every time, each object by its recorded fingerprint, and so are the sources.
+An entry is valid for one stamp of the manifests and one lineage and serial of the state: when any of these changes, a
+full plan is made. Objects are checked every time by their recorded fingerprints, and sources by their identity.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.loading.cache import CachedManifest
+from reconciler.manifests.private_files import write_private
 from reconciler.manifests.values import canonical_json, digest
 from reconciler.planning.source_checks import identity_of
 from reconciler.planning.sources import disk_sources
@@ -26,33 +27,46 @@ from reconciler.state.store import StateStore
 
 @dataclass(frozen=True, slots=True)
 class CachedNoOp:
-    """A plan without changes: how many resources it found unchanged, and every source by provider with its identity."""
+    """An empty plan: how many resources it found unchanged, and (provider, source, identity) of every source.
+
+    `key` says which manifests and which state it is valid for.
+    """
 
     key: str
     unchanged: int
     sources: tuple[tuple[str, Mapping[str, Any], str], ...]
 
 
-def key_of(stamp: str, state: State) -> str:
-    """What a memory is good for: these manifests and this state."""
-    return digest(f"{stamp} {state.lineage} {state.serial}")
+def prepare(
+    manifest: CachedManifest | None, loaded: str, state: State, readers: Mapping[str, Reader]
+) -> CachedNoOp | None:
+    """The entry to save if the plan turns out to be empty, with `unchanged` still 0; None when it must not be saved.
+
+    That is where a date or a renamed object calls for a full plan every time, nothing is recorded, or `manifest` is
+    not what was `loaded` (a digest). Sources are identified now, before the plan reads them: what changes meanwhile
+    then counts as changed.
+    """
+    renamed = any(record.named is not None for record in state.records.values())
+    if manifest is None or manifest.dated or manifest.digest != loaded or renamed or not state.records:
+        return None
+    return CachedNoOp(_key(manifest, state), 0, tuple(_source_identities(state, readers)))
 
 
-def save(path: Path, cached: CachedNoOp) -> None:
-    """Keeps what there is to know of an empty plan; a folder that cannot be written remembers nothing."""
-    sources = [[provider, dict(source), identity] for provider, source, identity in cached.sources]
-    text = json.dumps({"key": cached.key, "unchanged": cached.unchanged, "sources": sources})
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
+def _key(manifest: CachedManifest, state: State) -> str:
+    return digest(f"{manifest.stamp} {state.lineage} {state.serial}")
+
+
+def save(path: Path, entry: CachedNoOp) -> None:
+    """Writes an entry; does nothing where the folder cannot be written."""
+    sources = [[provider, dict(source), identity] for provider, source, identity in entry.sources]
+    text = json.dumps({"key": entry.key, "unchanged": entry.unchanged, "sources": sources})
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(aside, path)
+        write_private(path, text, durable=False)
 
 
-def source_identities(state: State, readers: Mapping[str, Reader]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
-    """Every recorded source, once, with its identity now; to be taken before the plan that looks at them."""
+def _source_identities(state: State, readers: Mapping[str, Reader]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Every recorded source, once, with its present identity."""
     seen: set[str] = set()
     for address, record in state.records.items():
         if address.version and not address.region:
@@ -67,11 +81,11 @@ def _own_sources(record: Record) -> Iterable[Mapping[str, Any]]:
     return (source for _, source in disk_sources(record.attributes) if "version" not in source)
 
 
-def find(path: Path, key: str) -> CachedNoOp | None:
-    """What was remembered for this key, or nothing."""
+def find(path: Path, manifest: CachedManifest, state: State) -> CachedNoOp | None:
+    """The entry for these manifests and this state, or None."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["key"] != key:
+        if (key := content["key"]) != _key(manifest, state):
             return None
         sources = tuple((str(name), source, str(identity)) for name, source, identity in content["sources"])
         return CachedNoOp(key, int(content["unchanged"]), sources)

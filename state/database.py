@@ -1,4 +1,4 @@
-"""`Database`: what the store needs of a SQL database, so that one store serves SQLite and PostgreSQL."""
+"""`Database`: what the store needs from a SQL database, so that one store serves SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Statement: TypeAlias = tuple[str, Sequence[Any]]
 
 
 class Database(Protocol):
-    """One place for one state. Its errors are StateErrors; `place` names it for people and holds no password.
+    """A database that holds one state. Its errors are StateErrors; `place` names it for people, without a password.
 
     `execute`, `execute_many` and `now` are called inside `reading()` or `writing()` only.
     """
@@ -21,19 +21,19 @@ class Database(Protocol):
     def place(self) -> str: ...
 
     def open(self) -> bool:
-        """Connects; False when there is no state yet, and then nothing was made. Raises: StateUnreadable."""
+        """Connects. False when there is no state yet; nothing is created then. Raises: StateUnreadable."""
         ...
 
     def create(self, statements: Iterable[Statement]) -> None:
-        """Makes the state by `statements`, whole or not at all; does nothing when another process was faster."""
+        """Creates the state with `statements`, whole or not at all; does nothing when another process was faster."""
         ...
 
     def reading(self) -> AbstractContextManager[None]:
-        """A consistent snapshot for as long as it lasts; it waits for nobody."""
+        """A consistent snapshot for the length of a `with` block. Never waits for a writer."""
         ...
 
     def writing(self) -> AbstractContextManager[None]:
-        """A transaction that excludes every other writer; durable on leaving, undone when an exception leaves it."""
+        """A transaction that excludes all other writers: committed durably at the end, rolled back by an exception."""
         ...
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Iterable[Row]: ...
@@ -41,7 +41,7 @@ class Database(Protocol):
     def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
 
     def back_up(self, label: str) -> None:
-        """Keeps a copy of what is committed, where the database does not protect an upgrade by itself."""
+        """Keeps a copy of what is committed, where the database does not protect an upgrade itself."""
         ...
 
     def now(self) -> float:

@@ -1,11 +1,11 @@
-"""The state store's refusals.
+"""Why the state store refuses.
 
 StateError
 ├── StateUnreadable    corrupt, not a state file, or not readable
 ├── StateTooNew        written by a newer version of this program
 ├── ForeignState       belongs to another project
-├── LockHeld           somebody else holds a lease on what is to be changed
-└── StaleWrite         our lease was lost; nothing was written
+├── LockHeld           another run holds a lease on what is to be changed
+└── StaleWrite         our lease was lost, so nothing was written
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from reconciler.manifests.errors import ReconcilerError
 
 
 class StateError(ReconcilerError):
-    """The state cannot be used; it was left as it was."""
+    """The state cannot be used. It was left unchanged."""
 
 
 class StateUnreadable(StateError):
-    """The state file is corrupt, is something else, or cannot be opened."""
+    """The state is corrupt, is something else, or cannot be opened."""
 
 
 class StateTooNew(StateError):

@@ -1,9 +1,9 @@
 """Leases: the right to write to some galleries, for one run at a time.
 
-A lease is a row for each of its galleries. Expiry does not end a lease, it lets the next run take it over: a run that
-slept through its expiry, and was not replaced, goes on. Taking over gives a greater fencing number, and a write under a
-number that is no longer in the rows is refused. A process that has ended cannot come back, so its lease may be taken
-over at once where that can be seen, which is on the same machine.
+A lease has one row for each of its galleries. Expiry does not end a lease, it lets the next run take it over: a run
+that slept past its expiry continues if no other run took over. A takeover gets a greater fencing number, and writes
+under a number that is no longer in the rows are refused. A process that has ended cannot come back, so its lease may be
+taken over at once where that is known, which is on the same computer.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from reconciler.state.store import Lease
 
 @dataclass(frozen=True, slots=True)
 class GalleryLease:
-    """A `Lease` as the SQL stores give it: a fencing number and what it covers."""
+    """The `Lease` of SQL stores: a fencing number and the galleries it covers."""
 
     fence: int
     galleries: frozenset[str]
 
 
 def take(database: Database, galleries: Iterable[str], holder: str, ttl_s: float, now: float) -> GalleryLease:
-    """A lease on all of `galleries`, inside a write transaction. Raises: LockHeld, and then none was taken."""
+    """A lease on all of `galleries`, or on none. Call it in a write transaction. Raises: LockHeld."""
     wanted = frozenset(galleries)
     _refuse_held(database, wanted, now)
     database.execute("UPDATE meta SET fence = fence + 1")
@@ -59,7 +59,7 @@ def _refuse_held(database: Database, wanted: frozenset[str], now: float) -> None
 
 
 def put_off(database: Database, lease: Lease, now: float) -> None:
-    """Starts the lease's time anew, inside a write transaction. Raises: StaleWrite."""
+    """Restarts the lease's time. Call it in a write transaction. Raises: StaleWrite."""
     require(database, lease)
     database.execute("UPDATE leases SET heartbeat = ?, expires = ? + ttl_s WHERE fence = ?", (now, now, lease.fence))
 
@@ -76,12 +76,12 @@ def require(database: Database, lease: Lease) -> None:
     if lost:
         raise StaleWrite(
             f"the lease on {_quoted(lost)} was lost to another run, so nothing was written",
-            "Run the command again once the other run has ended: it settles what this one had begun.",
+            "Run the command again once the other run has ended: it recovers what this one had started.",
         )
 
 
 def require_covered(lease: Lease, addresses: Iterable[Address]) -> None:
-    """Raises: StaleWrite when an address lies in a gallery outside of `lease`."""
+    """Raises: StaleWrite when `lease` does not cover the gallery of an address."""
     outside = sorted({address.gallery for address in addresses} - lease.galleries)
     if outside:
         raise StaleWrite(f"nothing was written: the lease does not cover {_quoted(outside)}. This is a bug.")
@@ -93,7 +93,7 @@ def iso(seconds: float) -> str:
 
 
 def this_process() -> str:
-    """Names this process among all that ever ran under this kernel; empty where the system cannot tell."""
+    """Identifies this process among all that ever ran under this kernel; empty where the system does not show it."""
     try:
         return f"{_system()} {os.getpid()} {_start_time(os.getpid())}"
     except OSError:
@@ -101,7 +101,7 @@ def this_process() -> str:
 
 
 def has_ended(process: str) -> bool:
-    """Whether the process that `this_process` named is certainly gone. Doubt is False: another machine, for one."""
+    """Whether the process that `this_process` identified is certainly gone. False in doubt, as on another computer."""
     parts = process.split()
     if len(parts) != 4:
         return False
@@ -118,13 +118,13 @@ def has_ended(process: str) -> bool:
 
 
 def _system() -> str:
-    """The running kernel, and within it the set of processes that ours can see."""
+    """The running kernel, and the PID namespace that this process is in."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
 
 
 def _start_time(pid: int) -> str:
-    """When `pid` started, in the kernel's own count; `ended` for one that only waits to be collected."""
+    """When `pid` started, in clock ticks since boot; `ended` for one that only waits for its parent to collect it."""
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     return "ended" if fields[0] in "ZX" else fields[19]
 

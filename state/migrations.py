@@ -1,8 +1,8 @@
-"""The database's schema, and one upgrade for every step it has taken.
+"""The database's schema, and the upgrade from each version to the next.
 
 Version 1  records, intents, runs, leases and meta
-Version 2  a record says which name its object was made under, if that is not its address, and a lease which process
-           holds it, so that a dead process' lease can be taken over before it expires
+Version 2  a record has the name of its object, if that is not its address, and a lease the process that holds it, so
+           that a dead process' lease can be taken over before it expires
 
 `meta` has one row. `schema_version` and `project` keep their names in every version: they are read before the rest is
 known to be readable.
@@ -79,17 +79,17 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE leases ADD COLUMN process TEXT NOT NULL DEFAULT ''",
     ),
 }
-"""By the version they start from: the statements that lead to the next one."""
+"""Version -> the statements that lead to the next one."""
 
 
 def creation(project: str, lineage: str, signing_key: str) -> tuple[Statement, ...]:
-    """The statements that make an empty state of the present version."""
+    """The statements that create an empty state of the current version."""
     meta = (SCHEMA_VERSION, project, lineage, 0, 0, signing_key)
     return (*((sql, ()) for sql in SCHEMA), ("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?)", meta))
 
 
 def upgrade(database: Database) -> None:
-    """Brings an older state to the present version, in one transaction and after a copy was kept."""
+    """Upgrades an older state to the current version, in one transaction and after a backup."""
     with database.writing():
         ((version,),) = database.execute("SELECT schema_version FROM meta")
         if version < SCHEMA_VERSION:

@@ -17,7 +17,7 @@ def open_store(url: str, project: str, base: Path, *, clock: Callable[[], float]
 
     `clock` gives the time of leases, in seconds since 1970; without it that is the store's own.
     Raises: StateError when the state exists and cannot be used (corrupt, newer than this program, of another project),
-    or the URL is none that a store has.
+    or no store knows the URL.
     """
     scheme, separator, _ = url.partition("://")
     store: StateStore | None = None
@@ -29,7 +29,7 @@ def open_store(url: str, project: str, base: Path, *, clock: Callable[[], float]
 
 
 def _unknown(scheme: str) -> StateError:
-    """Names the scheme alone: what follows it may be a password."""
+    """Names only the scheme: what follows may contain a password."""
     from pkgutil import iter_modules
 
     names = sorted((module.name for module in iter_modules(stores.__path__)), reverse=True)

@@ -19,12 +19,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one object after the last thing done to it.
+    """What is known about one object after the last step that changed it.
 
     `digest` is the digest of the resource as it was declared, `canonical` its attributes as they were applied,
-    `fingerprint` the provider's after that, `computed` what the provider worked out (canonical JSON). `dependencies`
-    are the addresses it was built on, in order, its container included. `protect` and `retain` outlive the manifest.
-    `named` is the address under which the object was made, when it was moved since: objects keep their names.
+    `fingerprint` the provider's after that, `computed` what the provider computed (canonical JSON). `dependencies`
+    are the addresses it depends on, in order, including its container. `protect` and `retain` outlive the manifest.
+    `named` is the address under which the object was created, if it was moved since: objects keep their names.
     """
 
     address: Address
@@ -53,7 +53,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A journal entry: this step was about to be done, and how it ended is not recorded.
+    """A journal entry: this step was about to start, and how it ended is not recorded.
 
     `unit` groups the steps of one operation; `verb` is `create`, `update` or `delete`; `canonical` is what was planned
     (`{}` for a delete); `handle` is the provider's, as JSON text, once the operation is in progress, else empty.
@@ -90,7 +90,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A snapshot. `lineage` tells which history it belongs to, `serial` grows with every write."""
+    """A snapshot. `lineage` identifies the history it belongs to, `serial` grows with every write."""
 
     lineage: str
     serial: int

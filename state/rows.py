@@ -1,4 +1,4 @@
-"""How records, intents and runs stand in the database's rows."""
+"""Records, intents and runs as rows of the database."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def upsert(table: str, columns: Sequence[str]) -> str:
 
 
 def decode_address(text: str) -> Address:
-    """`Address.parse` for a text that was an address when it was written: three times as fast, and less strict.
+    """`Address.parse` for a string that was written as an address: three times as fast, and less strict.
 
     Raises: ValueError when there are too many parts, or a region without a version.
     """
@@ -60,7 +60,7 @@ def decode_address(text: str) -> Address:
 
 
 def encode_dependencies(addresses: Iterable[Address]) -> str:
-    """A line an address: no name has a line break in it."""
+    """One address per line: names contain no line breaks."""
     return "\n".join(map(str, addresses))
 
 
@@ -87,14 +87,14 @@ def encode_record(record: Record) -> Row:
 
 
 def decode_records(rows: Iterable[Row]) -> dict[Address, Record]:
-    """Records by address. Raises: ValueError or KeyError when a row makes no sense."""
+    """Records by address. Raises: ValueError or KeyError when a row is invalid."""
     statuses = {status.value: status for status in Status}
-    built_on: dict[str, tuple[Address, ...]] = {}  # by text: all regions of a version are built on the same
+    built_on: dict[str, tuple[Address, ...]] = {}  # by text, as all regions of a version depend on the same
     records = {}
     with collection_paused():
         for (
             text,
-            needs,
+            dependency_text,
             status,
             protect,
             retain,
@@ -103,12 +103,12 @@ def decode_records(rows: Iterable[Row]) -> dict[Address, Record]:
             object_id,
             canonical,
             digest,
-            found,
+            fingerprint,
             computed,
         ) in rows:
-            dependencies = built_on.get(needs)
+            dependencies = built_on.get(dependency_text)
             if dependencies is None:
-                dependencies = built_on[needs] = decode_dependencies(needs)
+                dependencies = built_on[dependency_text] = decode_dependencies(dependency_text)
             address = decode_address(text)
             records[address] = Record(
                 address,
@@ -116,7 +116,7 @@ def decode_records(rows: Iterable[Row]) -> dict[Address, Record]:
                 object_id,
                 canonical,
                 digest,
-                found,
+                fingerprint,
                 computed,
                 dependencies,
                 statuses[status],
@@ -128,7 +128,7 @@ def decode_records(rows: Iterable[Row]) -> dict[Address, Record]:
 
 
 def decode_fingerprints(rows: Iterable[Row]) -> dict[Address, tuple[str, str]]:
-    """From rows of address, provider and fingerprint. Raises: ValueError when a row makes no sense."""
+    """From rows of address, provider and fingerprint. Raises: ValueError when a row is invalid."""
     with collection_paused():
         return {decode_address(address): (provider, fingerprint) for address, provider, fingerprint in rows}
 
@@ -148,7 +148,7 @@ def encode_intent(intent: Intent) -> Row:
 
 
 def decode_intents(rows: Iterable[Row]) -> dict[Address, Intent]:
-    """Intents by address. Raises: ValueError when a row makes no sense."""
+    """Intents by address. Raises: ValueError when a row is invalid."""
     intents = (Intent(decode_address(row[0]), decode_address(row[1]), *row[2:]) for row in rows)
     return {intent.address: intent for intent in intents}
 
@@ -168,6 +168,6 @@ def encode_run(run: Run) -> Row:
 
 
 def decode_run(row: Row) -> Run:
-    """Raises: ValueError when the row makes no sense."""
+    """Raises: ValueError when the row is invalid."""
     run_id, command, holder, started, finished, outcome, git_commit, plan_digest, counts = row
     return Run(run_id, command, holder, started, finished, outcome, git_commit, plan_digest, counts=json.loads(counts))

@@ -12,11 +12,11 @@ from reconciler.state.records import Intent, Record, Run, State
 
 @dataclass(frozen=True, slots=True)
 class StateWrite:
-    """One atomic change of the state: all of it or nothing. Clearing or forgetting what is not there is fine.
+    """One atomic change of the state: all of it or nothing. Clearing or forgetting what does not exist is fine.
 
-    `moves` renames records, source to target and all at the same time, before anything else, and renames them in other
-    records' `dependencies` too; a source that is not there is let be. What is put stays, also where it is forgotten or
-    cleared by the same change.
+    `moves` renames records from source to target, all at the same time and before anything else, and renames them in
+    other records' `dependencies` too; a source that does not exist is ignored. What is put stays, even if the same
+    change forgets or clears it.
     """
 
     put_records: tuple[Record, ...] = ()
@@ -46,9 +46,9 @@ class Lease(Protocol):
 class StateStore(Protocol):
     """Where the state is kept. Reading never waits for a lease; every write needs one and is checked against it.
 
-    A state begins with the first lease, or with its signing key. Before that nothing exists and reading makes nothing:
-    there are no records and no runs, the serial is 0 and the lineage empty. Used by one thread, but for `renew`, which
-    may come from another.
+    A state is created with the first lease, or with its signing key. Before that nothing exists, and reading creates
+    nothing: there are no records and no runs, the serial is 0 and the lineage empty. A store is used by one thread,
+    except for `renew`, which another thread may call.
     """
 
     def summary(self) -> State:
@@ -60,7 +60,7 @@ class StateStore(Protocol):
         ...
 
     def fingerprints(self) -> Mapping[Address, tuple[str, str]]:
-        """Provider name and fingerprint of every record: enough to ask whether the world still is as recorded."""
+        """Provider name and fingerprint of every record: enough to check whether the objects are still as recorded."""
         ...
 
     def runs(self, limit: int = 20) -> tuple[Run, ...]:
@@ -68,31 +68,31 @@ class StateStore(Protocol):
         ...
 
     def signing_key(self) -> bytes:
-        """32 random bytes that belong to this state; saved plans are signed with them. Makes the state if need be."""
+        """32 random bytes that belong to this state; saved plans are signed with them. Creates the state if needed."""
         ...
 
     def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0) -> Lease:
-        """A lease on all of `galleries`, names in any order, for `ttl_s` seconds. Makes the state if need be.
+        """A lease on all of `galleries`, names in any order, for `ttl_s` seconds. Creates the state if needed.
 
-        Raises: LockHeld when another's has not expired (nor its process ended, where that can be seen).
+        Raises: LockHeld when another run's lease has not expired, and its process is not known to have ended.
         """
         ...
 
     def renew(self, lease: Lease) -> None:
-        """Puts the expiry off, by as long as at first. An expired lease that nobody took over is still ours.
+        """Extends the lease by its original duration. An expired lease that no other run took over is still ours.
 
         Raises: StaleWrite when the lease was lost.
         """
         ...
 
     def release(self, lease: Lease) -> None:
-        """Gives the lease back; a lost one is let be."""
+        """Ends the lease; does nothing if it was lost."""
         ...
 
     def write(self, lease: Lease, change: StateWrite) -> int:
         """Commits `change` durably and returns the new serial.
 
-        Raises: StaleWrite when the lease was lost or an address lies outside it; StateError when a move would put two
+        Raises: StaleWrite when the lease was lost or does not cover an address; StateError when a move would put two
         objects under one address. Nothing was written then.
         """
         ...

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from reconciler.manifests.loading.cache_codec import decode_manifest, decode_pro
 from reconciler.manifests.loading.end_of_life import end_of_life_warnings
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, manifest_files, read_file
+from reconciler.manifests.private_files import write_private
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
 from reconciler.manifests.values import digest
@@ -127,7 +129,7 @@ def _load_and_keep(directory: Path, environment: str | None) -> tuple[Project, M
 
 
 def _keep(path: Path, stamp: list[Any], project: Project, files: list[SourceFile], manifest: Manifest) -> None:
-    """Writes the cache beside its place and moves it there; a folder that cannot be written has no cache."""
+    """Writes the cache file; a folder that cannot be written has no cache."""
     body = encode_manifest(manifest)
     header = {
         "program": _program(),
@@ -139,20 +141,9 @@ def _keep(path: Path, stamp: list[Any], project: Project, files: list[SourceFile
         "dated": bool(body["dates"]),
     }
     text = f"{json.dumps(header)}\n{json.dumps(body, separators=(',', ':'))}\n"
-    import tempfile  # 5 ms that a hit does not need
-
-    try:
+    with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".manifest-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(aside, path)
-        except BaseException:
-            os.unlink(aside)
-            raise
-    except OSError:
-        return
+        write_private(path, text, durable=False)
 
 
 def _path(directory: Path, environment: str | None) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciler.manifests.private_files import write_private
 from reconciler.providers.emulator.assembly import create_service
 from reconciler.providers.emulator.content.content_users import used_content
 from reconciler.providers.emulator.content.disk_content import DiskContents
@@ -21,7 +22,6 @@ from reconciler.providers.emulator.http.admin import set_faults
 from reconciler.providers.emulator.http.app import create_app
 from reconciler.providers.emulator.http.identity import Identity
 from reconciler.providers.emulator.http.listener import Listener, bind
-from reconciler.providers.emulator.http.private_files import write_private
 from reconciler.providers.emulator.http.request_log import Traffic
 from reconciler.providers.emulator.http.request_pipeline import Front
 from reconciler.providers.emulator.http.throttling import Budgets

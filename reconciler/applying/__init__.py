@@ -1,1 +1,1 @@
-"""From a plan to its effects: operations in order, each journaled before it is begun."""
+"""From a plan to its effects: operations in order, each journaled before it is started."""

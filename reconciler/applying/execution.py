@@ -1,7 +1,7 @@
-"""The heart of a run: one thread that keeps what is ready, running and waiting, and writes down what came back.
+"""`Execution`: one thread that tracks which operations are ready, running and waiting, and records their results.
 
 Each turn of the loop collects all answers, commits them together with the intents of what starts next, and only then
-hands that to the workers: many small operations share a commit, and none begins before its intent is durable.
+hands that to the workers: many small operations share a commit, and none starts before its intent is durable.
 """
 
 from __future__ import annotations
@@ -14,50 +14,20 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from reconciler.applying.context import RENEW_LEASE_EVERY_S, ApplyContext
 from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation
 from reconciler.applying.step_results import StepResult, answer_of, results_of, state_write
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
-from reconciler.providers.protocol import Done, InProgress, Provider, Step, Verb
-from reconciler.reporting import Reporter, SafeReporter
-from reconciler.state.records import Intent, Record
-from reconciler.state.store import Lease, StateStore
+from reconciler.providers.protocol import Done, InProgress, Step, Verb
+from reconciler.reporting import SafeReporter
+from reconciler.state.records import Intent
 
 _TICK_S = 0.2
-_RENEW_EVERY_S = 15.0
 _GATHER_S = 0.02
 _AHEAD = 4
-
-
-@dataclass(slots=True)
-class Interrupt:
-    """How often somebody asked to stop: once, running operations are finished; twice, they are left to the journal."""
-
-    count: int = 0
-    wake: Callable[[], None] = field(default=lambda: None)
-
-    def __call__(self) -> None:
-        self.count += 1
-        self.wake()
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyContext:
-    """What a run works with. `started` is the run's time (ISO), `run` its id; `wait` is False to leave operations that
-    take long to the journal."""
-
-    store: StateStore
-    lease: Lease
-    providers: Mapping[str, Provider]
-    records: Mapping[Address, Record]
-    run: str
-    started: str
-    reporter: Reporter = field(default_factory=Reporter)
-    interrupt: Interrupt = field(default_factory=Interrupt)
-    parallelism: int = 10
-    wait: bool = True
 
 
 Answer = tuple[OperationKey, "Future[Done | InProgress]"]
@@ -65,8 +35,8 @@ Answer = tuple[OperationKey, "Future[Done | InProgress]"]
 
 @dataclass(slots=True)
 class _Running:
-    """An operation that was begun: when, its steps without a result by name, its handle once it goes on alone, and
-    the steps of it that failed."""
+    """An operation that was started: since when, its steps without a result, by name, its handle once it continues at
+    the provider, and those of its steps that failed."""
 
     planned: PlannedOperation
     since: float
@@ -79,7 +49,7 @@ class _Running:
 
 class Execution:
     """One run over a graph of operations. Afterwards `done`, `failed`, `skipped` (address -> the address that failed)
-    and `left` (units whose operations go on) tell what came of it."""
+    and `left` (units whose operations continue at their provider) say how it ended."""
 
     def __init__(
         self, planned: Mapping[OperationKey, PlannedOperation], graph: OperationGraph, context: ApplyContext
@@ -100,10 +70,10 @@ class Execution:
         self._answers: SimpleQueue[Answer | None] = SimpleQueue()
         self._progress: dict[Address, tuple[int, int]] = {}
         self._renewed = time.monotonic()
-        self._told = False
+        self._interrupt_reported = False
 
     def run(self) -> None:
-        """Until nothing is left to do, or to wait for. Raises: StateError when the state cannot be written."""
+        """Runs until nothing is left to do or to wait for. Raises: StateError when the state cannot be written."""
         pool = ThreadPoolExecutor(self._context.parallelism, thread_name_prefix="apply")
         self._context.interrupt.wake = lambda: self._answers.put(None)
         try:
@@ -114,7 +84,7 @@ class Execution:
             pool.shutdown(wait=self._context.interrupt.count < 2, cancel_futures=True)
 
     def _turn(self, pool: ThreadPoolExecutor) -> bool:
-        """One round; whether something is still running and worth waiting for."""
+        """One turn of the loop; returns whether operations are still running that should be waited for."""
         over, intents = self._collect()
         withdrawn = self._withdraw() if self._context.interrupt.count else []
         starting = self._next_to_start()
@@ -126,13 +96,13 @@ class Execution:
         for planned in starting:
             self._start(pool, planned)
         self._poll_due(pool)
-        if self._context.interrupt.count and not self._told:
+        if self._context.interrupt.count and not self._interrupt_reported:
             self._reporter.interrupted(len(self._running))
-            self._told = True
+            self._interrupt_reported = True
         return bool(self._running) and self._context.interrupt.count < 2
 
     def _wait(self) -> None:
-        """Until something comes back, a poll is due, or it is time to look around."""
+        """Waits until an answer comes back, a poll is due, or the tick is over."""
         timeout = min(_TICK_S, max(0.0, self._due[0][0] - time.monotonic())) if self._due else _TICK_S
         try:
             answer = self._answers.get(timeout=timeout)
@@ -144,22 +114,22 @@ class Execution:
         while self._progress:
             name, (done, total) = self._progress.popitem()
             self._reporter.progress(name, done, total)
-        if time.monotonic() - self._renewed > _RENEW_EVERY_S:
+        if time.monotonic() - self._renewed > RENEW_LEASE_EVERY_S:
             self._context.store.renew(self._context.lease)
             self._renewed = time.monotonic()
 
     def _gather(self) -> None:
-        """Lets more answers come in while the workers have enough to do, so that they share a commit."""
+        """Waits for more answers while the workers have enough to do, so that they share a commit."""
         until = time.monotonic() + _GATHER_S
         while self._busy() - self._answers.qsize() > self._context.parallelism and time.monotonic() < until:
             time.sleep(_GATHER_S / 10)
 
     def _busy(self) -> int:
-        """Operations that are with a worker, or wait for one."""
+        """How many operations occupy a worker or wait for one."""
         return sum(running.handle is None for running in self._running.values())
 
     def _withdraw(self) -> list[Address]:
-        """Takes back what no worker has begun; the addresses whose intents are to be cleared."""
+        """Withdraws operations that no worker has started; returns the addresses whose intents are to be cleared."""
         addresses: list[Address] = []
         for key, running in list(self._running.items()):
             if running.future is not None and running.future.cancel():
@@ -168,7 +138,7 @@ class Execution:
         return addresses
 
     def _collect(self) -> tuple[list[tuple[StepResult, float]], list[Intent]]:
-        """All results that came back, with the seconds they took, and the intents of operations that go on alone."""
+        """All new results, with the seconds they took, and the intents of operations that continue at a provider."""
         over: list[tuple[StepResult, float]] = []
         intents: list[Intent] = []
         while not self._answers.empty():
@@ -200,11 +170,14 @@ class Execution:
             self.failed[change.address] = result.error
             running.failed_steps.append(result.step)
             running.failed |= _matters(change.address, running)
-        elif result.step.verb is not Verb.DELETE or change.action is Action.DELETE:
+        elif result.completes_change:
             self.done[change.action] = self.done.get(change.action, 0) + 1
 
     def _leave_to_provider(self, key: OperationKey, running: _Running, answer: InProgress) -> list[Intent]:
-        """Puts an operation into the timer queue, or leaves it to a later run; its intents now carry its handle."""
+        """Queues an operation to be polled, or leaves it to a later run; returns its intents, now with its handle."""
+        if running.handle is None:
+            for step in running.open.values():
+                self._reporter.in_progress(self._named(running.planned, step))
         running.handle = answer.handle
         if self._context.wait:
             heapq.heappush(self._due, (time.monotonic() + answer.retry_after_s, key.sort_key, key))
@@ -215,7 +188,7 @@ class Execution:
         return [self._intent(running.planned, step, answer.handle) for step in running.open.values()]
 
     def _without_handle(self, running: _Running) -> list[Intent]:
-        """The intents of steps that failed once their operation is over: there is nothing left to ask for."""
+        """The intents of failed steps, without their handle: the operation is over and can no longer be polled."""
         if running.handle is None:
             return []
         return [self._intent(running.planned, step) for step in running.failed_steps]
@@ -231,19 +204,17 @@ class Execution:
                 heapq.heappush(self._ready, (follower.sort_key, follower))
 
     def _skip_followers(self, key: OperationKey, root: Address) -> None:
-        """Marks all that waits for `key`; it can never be ready, as what it waits for does not finish."""
-        todo = [key]
-        while todo:
-            for follower in self._graph.following(todo.pop()):
-                planned = self._planned[follower]
-                steps = [step for step in planned.operation.steps if self._address(planned, step) not in self.skipped]
-                for step in steps:
-                    self.skipped[self._address(planned, step)] = root
+        """Marks everything that waits for `key`, directly or not: it can never be ready, as `key` does not finish."""
+        for follower in self._graph.descendants(key):
+            planned = self._planned[follower]
+            for step in planned.operation.steps:
+                address = self._address(planned, step)
+                if address not in self.skipped:
+                    self.skipped[address] = root
                     self._reporter.skipped(self._named(planned, step), root)
-                todo += [follower] if steps else []
 
     def _next_to_start(self) -> list[PlannedOperation]:
-        """Ready operations, as many as there is room for: more than the workers, so that none waits for a commit."""
+        """Ready operations, more than there are workers, so that no worker has to wait for a commit."""
         room = _AHEAD * self._context.parallelism - self._busy()
         starting: list[PlannedOperation] = []
         while self._ready and len(starting) < room and not self._context.interrupt.count:
@@ -300,13 +271,13 @@ class Execution:
 
 
 def _with_address(step: Step, address: Address) -> Step:
-    """The step as people know it: by the resource's address, not the object's name."""
+    """The step under the resource's address, as people know it, instead of the object's name."""
     if step.address == address:
         return step
     return Step(step.verb, address, step.planned, step.prior, step.object_id)
 
 
 def _matters(address: Address, running: _Running) -> bool:
-    """Whether what waits for this operation cannot go on; only a failed region other than the home lets it."""
+    """Whether a failure at this address stops what waits for the operation; only regions other than the home do not."""
     version = running.planned.operation.version
     return not address.region or version is None or address.region == version.get("location")

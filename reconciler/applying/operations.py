@@ -1,4 +1,4 @@
-"""How a plan lowers to operations: which steps a provider is asked for together, and what waits for what."""
+"""A plan as operations: which steps a provider gets together, and which operation waits for which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from reconciler.state.records import Record
 
 
 class Phase(IntEnum):
-    """A unit that is replaced has an operation in each phase."""
+    """When an operation of a unit runs. A unit that is replaced has an operation in each phase.
+
+    A replacement is two steps of one change. The DELETE step removes the object; its record goes, and its intent stays
+    in the journal (`StepResult.completes_change` is False). The APPLY step creates the object again; its record is
+    written and the intent cleared in the same commit. When a run ends between the two, the next plan reads from the
+    intent that the object is to be created again, and takes no record of it into account that the run left behind.
+    """
 
     DELETE = 0
     APPLY = 1
@@ -36,7 +42,7 @@ class OperationKey:
 
 @dataclass(frozen=True, slots=True)
 class PlannedOperation:
-    """One call of a provider, and the changes behind its steps, by the name of the object."""
+    """One provider call, and the change behind each of its steps, by object name."""
 
     key: OperationKey
     provider: str
@@ -48,7 +54,7 @@ OperationGraph = OrderedGraph[OperationKey]
 
 
 def operations(plan: Plan, records: Mapping[Address, Record]) -> dict[OperationKey, PlannedOperation]:
-    """The operations of a plan, by key; changes that touch no object are not among them."""
+    """The operations of a plan, by key. Changes that touch no object have none."""
     units: dict[Address, list[ResourceChange]] = defaultdict(list)
     for change in plan.changes:
         if change.action.touches_objects:
@@ -88,7 +94,7 @@ def _operation(
 
 
 def _steps(unit: Address, changes: list[ResourceChange]) -> Iterator[tuple[Phase, Step, ResourceChange]]:
-    """The steps of a unit in order: deletes from the inside out, then the unit, then its regions, leaving ones last."""
+    """The steps of a unit in order: deletes from the inside out, then the unit, then its regions, removed ones last."""
     own = next((change for change in changes if change.address == unit), None)
     regions = [change for change in changes if change.address != unit]
     whole = own is not None and own.action in (Action.DELETE, Action.REPLACE)
@@ -118,7 +124,7 @@ def _delete(change: ResourceChange) -> Step:
 
 
 def _apply(change: ResourceChange, *, whole: bool) -> Step:
-    """`whole`: what contains it, or is it, was deleted before, so that a replacement is a creation."""
+    """`whole`: the unit was deleted before, so that a replacement creates the object."""
     if change.action is Action.UPDATE:
         verb = Verb.UPDATE
     elif change.action is Action.REPLACE and not whole:
@@ -133,8 +139,8 @@ def _apply(change: ResourceChange, *, whole: bool) -> Step:
 def operation_graph(
     planned: Mapping[OperationKey, PlannedOperation], records: Mapping[Address, Record]
 ) -> OperationGraph:
-    """What waits for what: children for their containers, deletes the reverse; a version for those it is built from,
-    and the delete of a version for what was built from it, as recorded."""
+    """What waits for what: children wait for their containers, and deletes the other way round; a version for the
+    versions it is built from, and the delete of a version for that of everything built from it, as recorded."""
     graph = OrderedGraph[OperationKey](lambda key: key.sort_key)
     for key, operation in planned.items():
         graph.add(key)

@@ -1,4 +1,4 @@
-"""What came of steps: a provider's answer becomes an `StepResult` for each step, and results become one write."""
+"""Step results: a provider's answer becomes a `StepResult` for each step, and results become one write."""
 
 from __future__ import annotations
 
@@ -18,16 +18,21 @@ from reconciler.state.store import StateWrite
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """How one step ended; exactly one of `applied` and `error` is there."""
+    """How one step ended: exactly one of `applied` and `error` is set."""
 
     step: Step
     change: ResourceChange
     applied: Applied | None = None
     error: ReconcilerError | None = None
 
+    @property
+    def completes_change(self) -> bool:
+        """Whether the change is done once this step is; the delete that begins a replacement does not complete it."""
+        return self.step.verb is not Verb.DELETE or self.change.action is Action.DELETE
+
 
 def answer_of(future: Future[Done | InProgress]) -> Done | InProgress | ReconcilerError:
-    """What a provider answered. What it raised fails its own operation and nothing else: it may be anybody's code."""
+    """What a provider answered. An exception fails this operation and nothing else: a provider may be anyone's code."""
     error = future.exception()
     if error is None:
         return future.result()
@@ -44,8 +49,8 @@ def results_of(
     changes: Mapping[Address, ResourceChange],
     answer: Done | InProgress | ReconcilerError,
 ) -> Iterator[StepResult]:
-    """a result for each step that is over, by the names in `open_steps`; a step without an answer has failed."""
-    forgotten = ContractViolation(f"provider '{provider}' gave no result. This is a bug of the provider.")
+    """A result for each step that is over, by the names in `open_steps`; a step without an answer has failed."""
+    missing = ContractViolation(f"provider '{provider}' returned no result. This is a bug in the provider.")
     for name, step in open_steps.items():
         if isinstance(answer, ReconcilerError):
             result: Applied | ReconcilerError = answer
@@ -54,7 +59,7 @@ def results_of(
         elif isinstance(answer, InProgress):
             continue
         else:
-            result = forgotten
+            result = missing
         yield _result_of(step, changes[name], result)
 
 
@@ -70,13 +75,13 @@ def _contradiction(change: ResourceChange, applied: Applied) -> ContractViolatio
     planned, got = change.planned_attributes, json.loads(applied.canonical)
     names = sorted(name for name in planned.keys() | got.keys() if planned.get(name) != got.get(name))
     return ContractViolation(
-        f"provider '{change.provider}' made something else than was planned: {', '.join(names)} differ. "
-        "This is a bug of the provider."
+        f"provider '{change.provider}' made something other than planned: {', '.join(names)} differ. "
+        "This is a bug in the provider."
     )
 
 
 def record_of(change: ResourceChange, applied: Applied) -> Record:
-    """The record of a node as it is now."""
+    """The record of a node after its change was applied."""
     return Record(
         address=change.address,
         provider=change.provider,
@@ -95,11 +100,8 @@ def record_of(change: ResourceChange, applied: Applied) -> Record:
 def state_write(
     over: Iterable[StepResult], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = ()
 ) -> StateWrite:
-    """What results, new intents and withdrawn ones change in the state. A failed step stays in the journal: the next
-    run looks there.
-
-    The first half of a replacement leaves its intent, so that a run that ends here is known to owe the second.
-    """
+    """What results, new intents and withdrawn ones change in the state. A failed step stays in the journal, where the
+    next run finds it, and so does the first half of a replacement: see `Phase`."""
     records: list[Record] = []
     gone: list[Address] = []
     cleared: list[Address] = list(withdrawn)
@@ -111,13 +113,13 @@ def state_write(
             gone.append(address)
         else:
             records.append(record_of(result.change, result.applied))
-        if result.step.verb is not Verb.DELETE or result.change.action is Action.DELETE:
+        if result.completes_change:
             cleared.append(address)
     return StateWrite(tuple(records), tuple(gone), tuple(intents), tuple(cleared))
 
 
 def bookkeeping_write(changes: Iterable[ResourceChange]) -> StateWrite:
-    """The write for changes that touch no object: records taken over, renamed or dropped."""
+    """The write for changes that touch no object: records that are adopted, renamed or dropped."""
     changes = tuple(changes)
     kept = [change for change in changes if change.action is not Action.FORGET]
     gone = [change.address for change in changes if change.action is Action.FORGET]

@@ -15,7 +15,7 @@ from reconciler.manifests.errors import ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
-    from reconciler.applying.execution import Interrupt
+    from reconciler.applying.context import Interrupt
     from reconciler.engine import AppliedPlan, Engine
     from reconciler.planning.plan import Plan
     from reconciler.reporting import Reporter
@@ -56,7 +56,7 @@ def require_an_answer(manner: Manner) -> None:
 
 
 def _run_json(session: Session, call: Call) -> Exit:
-    from reconciler.applying.execution import Interrupt
+    from reconciler.applying.context import Interrupt
     from reconciler.errors import PlanRefused
     from reconciler.views.formats.json_lines import JsonReporter, plan_event, result_event, write_event
 
@@ -81,7 +81,7 @@ def _run_json(session: Session, call: Call) -> Exit:
 
 
 def _run_text(session: Session, manner: Manner, call: Call) -> Exit:
-    from reconciler.applying.execution import Interrupt
+    from reconciler.applying.context import Interrupt
     from reconciler.errors import PlanRefused
 
     interrupt, output = Interrupt(), session.output

@@ -16,7 +16,7 @@ from reconciler.cli.session import Exit
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
-    from reconciler.applying.execution import Interrupt
+    from reconciler.applying.context import Interrupt
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

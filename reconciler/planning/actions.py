@@ -1,4 +1,4 @@
-"""What a plan decides for one node, and why."""
+"""What a plan decides about one node, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.manifests.values import Attributes
 
 class Action(StrEnum):
     NO_OP = "no-op"
-    ADOPT = "adopt"  # ours, made by an interrupted run: only the record is written
+    ADOPT = "adopt"  # ours, created by an interrupted run: only the record is written
     RECORD = "record"  # only the record changes: it moved, or its lifecycle did
     CREATE = "create"
     UPDATE = "update"
@@ -26,7 +26,7 @@ class Action(StrEnum):
 
     @property
     def touches_objects(self) -> bool:
-        """Whether a provider is called for it."""
+        """Whether a provider has to be called."""
         return self in _TOUCHING
 
 
@@ -53,9 +53,25 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ElementChange:
+    """One element of a list or map: `key` is its key in a map and empty in a list, where its value identifies it.
+
+    `before` is None for an element that is added, `after` for one that is removed.
+    """
+
+    key: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeChange:
     """One attribute: `path` joined with dots, the values before and after (None when absent), whether it may change in
-    place, the source of that rule, and where the manifest says it (None unless looked up)."""
+    place, the source of that rule, and where the manifest says it (None unless looked up).
+
+    `elements` are the changes within a list or map, sorted by key and value, at most `MOST_ELEMENTS`; `more_elements`
+    counts those left out. There are none when only the order of a list changes.
+    """
 
     path: str
     before: Any
@@ -63,11 +79,16 @@ class AttributeChange:
     in_place: bool
     rule: str = ""
     position: Position | None = None
+    elements: tuple[ElementChange, ...] = ()
+    more_elements: int = 0
+
+
+MOST_ELEMENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Why a change is not allowed and what would allow it, a sentence each."""
+    """Why a change is not allowed, and what would allow it: a sentence each."""
 
     why: str
     remedy: str
@@ -84,12 +105,12 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """What is to happen to one node.
+    """What will be done about one node.
 
-    `prior` and `planned` are canonical JSON, before (recorded, after refresh) and after; empty text when there is
-    nothing. `declared` is the digest of the resource as declared. `fingerprint` and `computed` are the observed
-    object's. `move_bytes` and `copies` say what is copied. `moved_from`: the address under which it is recorded.
-    `named`: what the object is called, where that is not the address. `write_flags`: flags sent along with a write.
+    `prior` and `planned` are canonical JSON, before (recorded, after refresh) and after; an empty string where there is
+    no object. `declared` is the digest of the resource as declared. `fingerprint` and `computed` are the observed
+    object's. `move_bytes` and `copies` say what is copied. `moved_from` is the address it is recorded under so far,
+    `named` the object's name where that is not the address, and `write_flags` are sent along with a write.
     """
 
     address: Address
@@ -131,6 +152,6 @@ class ResourceChange:
 
 @lru_cache(maxsize=4096)
 def _decoded(text: str) -> Attributes:
-    """One decoded copy for all that have the same text, as most regions do; nobody may change it."""
+    """One decoded copy for all changes with the same text, as most regions have; it must not be modified."""
     attributes: Attributes = json.loads(text) if text else {}
     return attributes

@@ -1,4 +1,4 @@
-"""Adds to a plan where the manifests say what it changes and what is wrong; looked up only for what is in the plan."""
+"""Adds positions in the manifests to a plan's changes and errors; only those that are shown are looked up."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from reconciler.planning.plan import Plan
 
 
 def with_positions(plan: Plan, directory: Path) -> Plan:
-    """The plan with a position at every attribute change of a resource that is declared, and at every fault in one."""
+    """The plan with a position at every attribute change of a declared resource, and at every error in one."""
     changes, errors = plan.changes, plan.errors
     if any(change.changes and change.origin for change in changes):
         changes = tuple(_located(change, directory) for change in changes)
-    if any(defect.path for defect in errors):
+    if any(problem.path for problem in errors):
         locator = Locator(directory)
-        errors = tuple(_found(defect, locator) for defect in errors)
+        errors = tuple(_with_place(problem, locator) for problem in errors)
     return replace(plan, changes=changes, errors=errors)
 
 
@@ -35,9 +35,9 @@ def _located(change: ResourceChange, directory: Path) -> ResourceChange:
     return replace(change, changes=tuple(located(item) for item in change.changes))
 
 
-def _found(defect: Diagnostic, locator: Locator) -> Diagnostic:
-    """With line, column and the line's text, where there are any."""
-    if defect.position is None or not defect.path:
-        return defect
-    position = locator.locate(Origin(defect.position.file, defect.position.line), defect.path)
-    return replace(defect, position=position, line=without_secrets(locator.line(position)), path=())
+def _with_place(problem: Diagnostic, locator: Locator) -> Diagnostic:
+    """The same problem with line, column and the line's text, where they are known."""
+    if problem.position is None or not problem.path:
+        return problem
+    position = locator.locate(Origin(problem.position.file, problem.position.line), problem.path)
+    return replace(problem, position=position, line=without_secrets(locator.line(position)), path=())

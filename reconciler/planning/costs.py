@@ -1,4 +1,4 @@
-"""What a change costs: the copies it makes, the bytes it moves, and what it is built on."""
+"""What a change costs: the copies it makes and the bytes it moves; and what it depends on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Records = Mapping[Address, Record]
 
 
 def dependencies(change: ResourceChange) -> tuple[Address, ...]:
-    """What the planned object is built on: its container, and the versions its disks come from."""
+    """What the planned object depends on: its container, and the versions that its disks come from."""
     parent = change.address.parent
     references = version_references(change.planned_attributes) if change.kind is Kind.IMAGE_VERSION else ()
     return (*((parent,) if parent else ()), *references)
@@ -24,7 +24,7 @@ def dependencies(change: ResourceChange) -> tuple[Address, ...]:
 def copies_and_bytes(
     change: ResourceChange, changes: Changes, records: Records, sources: SourceChecks
 ) -> tuple[int, int]:
-    """A region's copies and the bytes they move, at most: holes and shared blocks are not known yet."""
+    """A region's copies and the most bytes they can move: holes and shared blocks are not known yet."""
     version = change.address.unit
     copies = _copies(change, _version_attributes(version, changes, records))
     size = _size(version, changes, records, sources) if copies else 0
@@ -49,7 +49,7 @@ def _version_attributes(version: Address, changes: Changes, records: Records) ->
 
 
 def _size(version: Address, changes: Changes, records: Records, sources: SourceChecks) -> int:
-    """Bytes of one copy of all disks: of new sources, else as recorded, else of the versions it is built from."""
+    """Bytes of one copy of all disks: of new sources, else as recorded, else of the versions that are its sources."""
     sizes = [check.facts.size for check in sources.get(version, {}).values() if check.facts]
     if sizes:
         return sum(sizes)

@@ -1,4 +1,4 @@
-"""What to do with one node: the policy, a function for each half of the table, and nothing about the other nodes.
+"""What to do about one node: the policy, in one function for each half of the table. Other nodes do not matter here.
 
     desired  recorded  observed                      action     reason
     yes      no        absent                        CREATE     new
@@ -14,7 +14,7 @@
     no       yes       absent                        FORGET     already gone
     no       no        present                       nothing
 
-"Recorded" includes the journal. A target region whose content is damaged is replaced alone, as copies carry no name.
+"Recorded" includes the journal. A target region with damaged content is replaced on its own: a copy has no name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from reconciler.manifests.address import Address
+from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes, canonical_json
@@ -35,9 +35,9 @@ from reconciler.state.records import Intent, Record, Status
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Everything known about one address. `observed` is None when the object is absent, unless `matching`: then it is
-    as recorded. `lineage` is the state's; `named` what the object is called, where that is not the address;
-    `moved_from` the address it is still recorded under; `content` are the sources whose content changed."""
+    """Everything known about one address. `observed` is None when the object is absent, or when it is `matching`: as
+    recorded. `lineage` is the state's, `named` the object's name where that is not the address, `moved_from` the
+    address it is still recorded under, and `content` the sources whose content changed."""
 
     address: Address
     lineage: str
@@ -56,7 +56,7 @@ class Node:
 
     @property
     def ours(self) -> bool:
-        """Whether the object bears our mark for this address; a matching one did when it was recorded."""
+        """Whether the object has our mark for this address; a matching one had it when it was recorded."""
         if self.observed is None:
             return self.matching
         mark = self.observed.mark
@@ -83,27 +83,25 @@ class Node:
 
 
 Planned = Callable[[Resource, Record | None], Attributes]
-"""The attributes as they will be recorded: sources resolved."""
+"""The attributes as they will be recorded, with sources resolved."""
 
 
 def unchanged(node: Node) -> bool:
-    """Whether a glance is enough: as declared before, as recorded, and nothing else to write."""
+    """Whether the policy says NO_OP where nothing needs to be compared: the object is as recorded, and the resource is
+    declared as it was then, so no attribute can differ. A shortcut to `decide`, which says the same more slowly."""
     resource, record = node.resource, node.record
     return (
         resource is not None
         and record is not None
         and node.matching
-        and node.intent is None
-        and node.moved_from is None
-        and resource.digest == record.digest
+        and _declared_as_recorded(resource, record)
         and resource.provider == record.provider
-        and record.status is Status.READY
-        and _lifecycle_recorded(resource, record)
+        and _desired_and_present(node, resource, ())[0] is Action.NO_OP
     )
 
 
 def decide(node: Node, planned: Planned) -> ResourceChange | Diagnostic:
-    """The row of the table that this node is in; a Diagnostic for the rows that are errors."""
+    """The row of the table for this node; a Diagnostic for rows that are errors."""
     if node.resource is not None:
         return decide_desired(node, node.resource, planned)
     return decide_undesired(node)
@@ -194,6 +192,14 @@ def _change(
     )
 
 
+def _declared_as_recorded(resource: Resource, record: Record) -> bool:
+    """Whether nothing declared can differ from what is recorded. The digests say whether the declaration changed; what
+    was applied differs from it where a change was ignored, and in versions, whose sources are recorded as resolved."""
+    if resource.digest != record.digest:
+        return False
+    return resource.canonical == record.canonical or resource.kind is Kind.IMAGE_VERSION
+
+
 def _lifecycle_recorded(resource: Resource, record: Record) -> bool:
     lifecycle = resource.lifecycle
     return record.protect == lifecycle.protect and record.retain == (lifecycle.on_remove == "retain")
@@ -226,18 +232,18 @@ def _with_value_of(wanted: Attributes, prior: Attributes, path: list[str]) -> At
 def _not_ours(node: Node) -> Diagnostic:
     observed = node.observed
     if observed is not None and observed.mark is not None:
-        whose = f"it belongs to {observed.mark.address} of state {observed.mark.lineage}"
+        owner = f"it belongs to {observed.mark.address} of state {observed.mark.lineage}"
     else:
-        whose = "; ".join(observed.defects) if observed is not None and observed.defects else "it bears no owner mark"
+        owner = "; ".join(observed.defects) if observed is not None and observed.defects else "it has no owner mark"
     if node.resource is None:
         return error(
             "refusing to delete an object that is not ours",
-            f"{whose}; drop the record alone with: reconciler state forget {node.address}",
+            f"{owner}; to drop only the record: reconciler state forget {node.address}",
             address=node.address,
         )
     return error(
-        f"this {node.address.kind} exists already and is not ours",
-        f"{whose}; rename the resource, or remove the object by hand if nobody needs it",
+        f"this {node.address.kind} already exists and is not ours",
+        f"{owner}; rename the resource, or remove the object yourself if it is not needed",
         address=node.address,
         position=node.position,
     )
@@ -246,7 +252,7 @@ def _not_ours(node: Node) -> Diagnostic:
 def _provider_changed(node: Node, before: str, after: str) -> Diagnostic:
     return error(
         f"the provider changed from '{before}' to '{after}'",
-        "objects do not move between providers: publish under a new gallery name, then remove this one",
+        "objects cannot move between providers: publish under a new gallery name, then remove this one",
         address=node.address,
         position=node.position,
     )

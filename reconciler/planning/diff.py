@@ -1,14 +1,19 @@
-"""`attribute_changes`: what differs between two sets of attributes of one kind. The only door to deepdiff."""
+"""`attribute_changes`: what differs between two sets of attributes of one kind. The only module that uses deepdiff."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Kind
 from reconciler.manifests.resource import Mutability, Rule
-from reconciler.manifests.values import Attributes
-from reconciler.planning.actions import AttributeChange
+from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.planning.actions import MOST_ELEMENTS, AttributeChange, ElementChange
+
+if TYPE_CHECKING:
+    from deepdiff.model import DiffLevel
 
 _CHANGEABLE = frozenset({Mutability.IN_PLACE, Mutability.SHARING})
 
@@ -25,25 +30,101 @@ def attribute_changes(
         return ()
     from deepdiff import DeepDiff
 
-    from reconciler.manifests.kinds.mutability import rule_for
-
     # threshold_to_diff_deeper=0: deepdiff would otherwise report two objects without a common key as one change
     tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0, verbose_level=2)
-    found: dict[tuple[str, ...], tuple[Any, Any]] = {}
+    differences: dict[tuple[str, ...], list[DiffLevel]] = defaultdict(list)
     for levels in tree.values():
         for level in levels:
-            path = _path_to_compare(level.path(output_format="list"))
-            found[path] = (_value_at(before, path), _value_at(after, path))
+            differences[_attribute_path(level)].append(level)
     return tuple(
-        AttributeChange(
-            ".".join(path),
-            old,
-            new,
-            _may_change(rule_for(kind, path), old, new, write_flags),
-            rule_for(kind, path).source,
-        )
-        for path, (old, new) in sorted(found.items())
+        _attribute_change(path, before, after, kind, write_flags, differences[path]) for path in sorted(differences)
     )
+
+
+def _attribute_change(
+    path: tuple[str, ...],
+    before: Attributes,
+    after: Attributes,
+    kind: Kind,
+    write_flags: Collection[str],
+    differences: Iterable[DiffLevel],
+) -> AttributeChange:
+    from reconciler.manifests.kinds.mutability import rule_for
+
+    rule, prior, planned = rule_for(kind, path), _value_at(before, path), _value_at(after, path)
+    elements = _canonical_order(_element_changes(differences, len(path)))
+    return AttributeChange(
+        ".".join(path),
+        prior,
+        planned,
+        _may_change(rule, prior, planned, write_flags),
+        rule.source,
+        elements=tuple(elements[:MOST_ELEMENTS]),
+        more_elements=max(0, len(elements) - MOST_ELEMENTS),
+    )
+
+
+def _element_changes(differences: Iterable[DiffLevel], depth: int) -> Iterator[ElementChange]:
+    """The changed elements of the list or map that is `depth` names deep."""
+    from deepdiff.helper import notpresent
+
+    seen: set[tuple[Any, bool, bool]] = set()
+    for difference in differences:
+        path, level = difference.path(output_format="list"), difference
+        for _ in path[depth + 1 :]:
+            level = level.up or level  # to the element: all differences within it are one change
+        before, after = (None if value is notpresent else value for value in (level.t1, level.t2))
+        if len(path) == depth:
+            yield from _members(before, after)
+        elif (element := (path[depth], before is None, after is None)) not in seen:
+            seen.add(element)
+            yield from _list_element(before, after)
+
+
+def _members(before: Any, after: Any) -> Iterator[ElementChange]:
+    """Every element of a list or map that is added or removed as a whole."""
+    match (before, after):
+        case (None, Mapping()):
+            yield from (ElementChange(key, None, value) for key, value in after.items())
+        case (Mapping(), None):
+            yield from (ElementChange(key, value, None) for key, value in before.items())
+        case (None, list() | tuple()):
+            yield from (ElementChange("", None, value) for value in after)
+        case (list() | tuple(), None):
+            yield from (ElementChange("", value, None) for value in before)
+
+
+def _list_element(before: Any, after: Any) -> Iterator[ElementChange]:
+    """One element of a list; a plain value that differs is another element, and an object is the same one changed."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        yield ElementChange("", before, after)
+        return
+    if before is not None:
+        yield ElementChange("", before, None)
+    if after is not None:
+        yield ElementChange("", None, after)
+
+
+def _canonical_order(elements: Iterable[ElementChange]) -> list[ElementChange]:
+    """Sorted by key and value, removed before added, without those that only moved within their list."""
+    removed: Counter[tuple[str, str]] = Counter()
+    added: Counter[tuple[str, str]] = Counter()
+    result: list[ElementChange] = []
+    for element in elements:
+        if element.after is None:
+            removed[element.key, canonical_json(element.before)] += 1
+        elif element.before is None:
+            added[element.key, canonical_json(element.after)] += 1
+        else:
+            result.append(element)
+    result += [ElementChange(key, json.loads(text), None) for key, text in (removed - added).elements()]
+    result += [ElementChange(key, None, json.loads(text)) for key, text in (added - removed).elements()]
+    return sorted(result, key=_element_order)
+
+
+def _element_order(element: ElementChange) -> tuple[str, str, bool]:
+    added = element.before is None
+    return element.key, canonical_json(element.after if added else element.before), added
 
 
 def _may_change(rule: Rule, before: Any, after: Any, write_flags: Collection[str]) -> bool:
@@ -52,10 +133,10 @@ def _may_change(rule: Rule, before: Any, after: Any, write_flags: Collection[str
     return rule.mutability in _CHANGEABLE or rule.unlocked_by in write_flags
 
 
-def _path_to_compare(path: list[Any]) -> tuple[str, ...]:
-    """The path up to the first list index: lists are compared whole."""
+def _attribute_path(level: DiffLevel) -> tuple[str, ...]:
+    """The path up to the first list index: a list is one attribute."""
     names: list[str] = []
-    for part in path:
+    for part in level.path(output_format="list"):
         if not isinstance(part, str):
             break
         names.append(part)

@@ -1,4 +1,4 @@
-"""Faults that only show when a plan meets a backend, its sources and today's date."""
+"""Problems that depend on the backend, the sources or today's date."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from reconciler.providers.protocol import Capabilities
 
 
 def _problem(change: ResourceChange, path: tuple[str, ...], summary: str, detail: str) -> Diagnostic:
-    """What is wrong at `path` of the document that declares what changes."""
+    """A problem at `path` in the document that declares the changed resource."""
     position = Position(change.origin.file, change.origin.line) if change.origin else None
     return replace(error(summary, detail, address=change.address, position=position), path=path)
 
 
 def _place(disk: str) -> tuple[str, ...]:
-    """Where a version's document has the source of a disk."""
+    """Where a version's document declares the source of a disk."""
     return ("source",) if disk == OS_DISK else ("dataDisks",)
 
 
 def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[Diagnostic]:
-    """What the backend cannot do of what is planned."""
+    """Planned attributes that the backend does not support."""
     planned = change.planned_attributes
     regions = capabilities.regions
     named = {"location": planned.get("location"), "targetRegions": change.address.region}
@@ -38,7 +38,7 @@ def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[
             hint = f"did you mean '{nearest[0]}'? " if nearest else ""
             offered = ", ".join(sorted(regions))
             summary = f"provider '{change.provider}' has no region '{region}'"
-            yield _problem(change, (name,), summary, f"{hint}it offers: {offered}")
+            yield _problem(change, (name,), summary, f"{hint}its regions: {offered}")
     if change.kind is Kind.GALLERY:
         permissions = planned.get("sharing", {}).get("permissions", "Private")
         if permissions not in capabilities.sharing:
@@ -49,7 +49,7 @@ def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[
             change,
             ("targetRegions",),
             f"provider '{change.provider}' does not encrypt copies",
-            "leave out `encryption`, or keep the copies on disks that are encrypted as a whole",
+            "leave out `encryption`, or store the copies on encrypted disks",
         )
     if change.kind is Kind.IMAGE_VERSION:
         mode = planned.get("replicationMode", "Full")
@@ -71,7 +71,7 @@ def _unsupported_value(
 
 
 def unusable_sources(change: ResourceChange, checks: Mapping[str, SourceCheck]) -> Iterator[Diagnostic]:
-    """Sources that are needed and missing, or not disk images."""
+    """Sources that are needed, but missing or not disk images."""
     for disk, check in sorted(checks.items()):
         if check.status is SourceStatus.UNUSABLE:
             summary = f"the source of disk {disk} cannot be used: {check.problem}"
@@ -81,7 +81,7 @@ def unusable_sources(change: ResourceChange, checks: Mapping[str, SourceCheck]) 
 def unlike_sources(
     change: ResourceChange, capabilities: Capabilities, resources: Mapping[Address, Resource]
 ) -> Iterator[Diagnostic]:
-    """Versions as sources of an OS disk whose definitions are not alike where the backend wants them to be."""
+    """Versions that cannot be the source of an OS disk, because the backend requires both definitions to agree."""
     if change.kind is not Kind.IMAGE_VERSION or change.action not in (Action.CREATE, Action.REPLACE):
         return
     named = str(change.planned_attributes["source"].get("version", ""))
@@ -95,13 +95,13 @@ def unlike_sources(
             yield _problem(
                 change,
                 _place(OS_DISK),
-                f"{named} cannot be the source: {name} of {other.address} is not that of {own.address}",
-                "name a version that fits, or declare a definition for this one",
+                f"{named} cannot be the source: {other.address} and {own.address} differ in {name}",
+                "name a version of a matching definition, or declare another definition for this version",
             )
 
 
 def unpinned(change: ResourceChange) -> Iterator[Diagnostic]:
-    """Sources that are the latest of what has no version that could be it."""
+    """Sources `DEFINITION/latest` of definitions without a version that can be latest."""
     if change.kind is not Kind.IMAGE_VERSION:
         return
     for disk, source in disk_sources(change.planned_attributes):
@@ -109,13 +109,13 @@ def unpinned(change: ResourceChange) -> Iterator[Diagnostic]:
             yield _problem(
                 change,
                 _place(disk),
-                f"no version of {str(source['version']).rpartition('/')[0]} can be the source of disk {disk}",
-                "declare a version that is not excluded from latest, or name one by its number",
+                f"{str(source['version']).rpartition('/')[0]} has no latest version to be the source of disk {disk}",
+                "declare a version that is not excluded from latest, or name a version by its number",
             )
 
 
 def past_end_of_life(change: ResourceChange, now: datetime) -> Iterator[Diagnostic]:
-    """An end-of-life date must lie in the future when it is set; one that passed since is fine."""
+    """End-of-life dates that are set when they have already passed; a date that passes later is fine."""
     end = change.planned_attributes.get("endOfLifeDate")
     if end is None or datetime.fromisoformat(end) > now:
         return
@@ -123,12 +123,12 @@ def past_end_of_life(change: ResourceChange, now: datetime) -> Iterator[Diagnost
         c.path == "endOfLifeDate" for c in change.changes
     )
     if newly_set:
-        summary = f"endOfLifeDate {end} has passed already"
+        summary = f"endOfLifeDate {end} has already passed"
         yield _problem(change, ("endOfLifeDate",), summary, "set a date in the future, or leave it out")
 
 
 def names_nothing(option: str, pattern: str, known: Iterable[Address]) -> Diagnostic:
-    """An option that no declared or recorded address answers to."""
+    """An option whose pattern matches no declared or recorded address."""
     nearest = difflib.get_close_matches(pattern, [str(address) for address in known], n=1)
     hint = f"did you mean '{nearest[0]}'?" if nearest else "see: reconciler state list, and the manifests"
-    return error(f"{option} {pattern}: nothing of that address is declared or recorded", hint)
+    return error(f"{option} {pattern}: no such address is declared or recorded", hint)

@@ -1,4 +1,4 @@
-"""`Plan`: what is to be done so that the observed world becomes the desired one. A value; the planner makes it."""
+"""`Plan`: the changes that make the observed world the desired one. A value, made by the planner."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from reconciler.planning.actions import Action, Block, ResourceChange
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """What was asked for. `targets` and `excludes` are addresses or globs; `allow_replace` addresses;
-    `allow_deletes` a number of objects; `destroy` means that nothing is desired."""
+    """The options of a plan. `targets` and `excludes` are addresses or globs; `allow_replace` addresses;
+    `allow_deletes` is a number of objects; `destroy` means that nothing is desired."""
 
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
@@ -26,9 +26,9 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done, sorted by address. Equal inputs give equal plans.
+    """What apply would do, sorted by address. Equal inputs give equal plans.
 
-    `errors` and `unreachable` (address, why) make it impossible to apply; so does a block, in a change or in `blocks`.
+    `errors` and `unreachable` (address, why) make it inapplicable; so does a block, in a change or in `blocks`.
     """
 
     changes: tuple[ResourceChange, ...]
@@ -49,12 +49,12 @@ class Plan:
 
     @property
     def applicable(self) -> bool:
-        """Whether apply may begin: nothing is wrong, blocked or unknown."""
+        """Whether apply may start: nothing is wrong, blocked or unknown."""
         return not (self.errors or self.blocks or self.unreachable or self.blocked)
 
     @property
     def counts(self) -> Mapping[Action, int]:
-        """How many changes of each action there are, blocked ones not counted."""
+        """The number of changes of each action, without blocked ones."""
         counts: dict[Action, int] = defaultdict(int)
         for change in self.changes:
             if not change.block:
@@ -63,6 +63,6 @@ class Plan:
 
     @property
     def galleries(self) -> frozenset[str]:
-        """The galleries that applying it writes to, in the state or in the world."""
+        """The galleries that apply would write to, in the state or at a provider."""
         touched = {change.address.gallery for change in self.changes}
         return frozenset(touched | {change.moved_from.gallery for change in self.changes if change.moved_from})

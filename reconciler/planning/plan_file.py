@@ -1,7 +1,7 @@
-"""Saved plans: written, read back and checked against the world of today.
+"""Saved plans: written, read back and compared with a fresh plan.
 
-A plan file is JSON, signed with a key that lives in the state: it cannot be altered, and fits that state alone. It is
-fresh when planning again, with the same options, decides the same about every address in it.
+A plan file is JSON, signed with a key from the state: it cannot be altered, and is valid for that state only. It is
+fresh as long as a new plan with the same options decides the same about every address in it.
 """
 
 from __future__ import annotations
@@ -9,21 +9,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from enum import Enum
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import BadPlanFile
-from reconciler.latest import LatestChange
-from reconciler.manifests.address import Address
-from reconciler.manifests.diagnostics import Diagnostic, Position, Severity
-from reconciler.manifests.resource import Origin
+from reconciler.json_codec import decode, encode
+from reconciler.manifests.private_files import write_private
 from reconciler.manifests.values import canonical_json
-from reconciler.planning.actions import Action, AttributeChange, Block, Cause, Reason, ResourceChange
-from reconciler.planning.plan import Plan, PlanOptions
+from reconciler.planning.actions import ResourceChange
+from reconciler.planning.plan import Plan
 
 FORMAT = 4
 _REMEDY = "make a new plan with: reconciler plan --out FILE"
@@ -31,12 +26,12 @@ _REMEDY = "make a new plan with: reconciler plan --out FILE"
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """A plan as JSON-shaped data: the form of `plan --json` and of the file."""
-    data: dict[str, Any] = _plain(plan)
+    data: dict[str, Any] = encode(plan)
     return data
 
 
 def plan_digest(plan: Plan) -> str:
-    """A sha256, in hexadecimal, of what a plan does: equal for plans that do the same to the same objects."""
+    """The sha256, in hexadecimal, of what a plan does: equal for plans that do the same to the same objects."""
     seen = hashlib.sha256(f"{plan.lineage} {plan.serial} {plan.manifest_digest}".encode())
     for change in plan.changes:
         parts = (str(change.address), change.action, change.reason, change.provider, change.prior, change.planned)
@@ -45,21 +40,16 @@ def plan_digest(plan: Plan) -> str:
 
 
 def save_plan(plan: Plan, environment: str, path: Path, key: bytes) -> None:
-    """Writes the plan, readable by its owner alone, all or nothing. Raises: OSError."""
+    """Writes the plan whole or not at all, readable by its owner only. Raises: OSError."""
     body = canonical_json({"format": FORMAT, "environment": environment, "plan": plan_json(plan)})
-    text = json.dumps({"signature": _signature(body, key), "body": body}, ensure_ascii=False)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(aside, path)
+    write_private(path, json.dumps({"signature": _signature(body, key), "body": body}, ensure_ascii=False))
 
 
 def load_plan(path: Path, environment: str, key: bytes) -> Plan:
     """The plan in a file.
 
-    Raises: BadPlanFile when it is not one, was altered, belongs to another state or environment, or to another
-    version of this program.
+    Raises: BadPlanFile when it is no plan file, was altered, or belongs to another state, environment or version of
+    this program.
     """
     try:
         envelope = json.loads(path.read_text(encoding="utf-8"))
@@ -78,12 +68,16 @@ def load_plan(path: Path, environment: str, key: bytes) -> Plan:
             f"{path} is a plan for environment '{content['environment']}', not '{environment}'",
             f"apply it with --environment {content['environment']}",
         )
-    return _plan(content["plan"])
+    try:
+        plan: Plan = decode(Plan, content["plan"])
+    except ValueError as cause:
+        raise BadPlanFile(f"{path} was written by another version of this program", _REMEDY) from cause
+    return plan
 
 
 def stale_because(saved: Plan, fresh: Plan) -> tuple[str, ...]:
     """Why `saved` no longer fits, a sentence for each difference; empty when it does. `fresh` was made just now with
-    the saved plan's options. What else there would be to do meanwhile does not matter."""
+    the saved plan's options; further changes that only it contains do not matter."""
     if saved.lineage != fresh.lineage:
         return (f"it was made for state {saved.lineage}, and this is {fresh.lineage}",)
     if saved.manifest_digest != fresh.manifest_digest:
@@ -93,9 +87,7 @@ def stale_because(saved: Plan, fresh: Plan) -> tuple[str, ...]:
     for change in saved.changes:
         today = now.get(change.address)
         if today is None:
-            differences.append(
-                f"{change.address}: it was to be {change.action}d, and nothing is to be done about it now"
-            )
+            differences.append(f"{change.address}: planned as {change.action}, but nothing needs to change now")
         elif today != change:
             differences.append(f"{change.address}: {_what_differs(change, today)} changed since")
     return tuple(differences)
@@ -109,81 +101,3 @@ def _what_differs(before: ResourceChange, after: ResourceChange) -> str:
 
 def _signature(body: str, key: bytes) -> str:
     return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """JSON-shaped data from frozen values; addresses and positions become text or lists."""
-    if isinstance(value, Address):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _plan(data: Mapping[str, Any]) -> Plan:
-    options: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in data["options"].items()
-    }
-    return Plan(
-        changes=tuple(_resource_change(item) for item in data["changes"]),
-        unchanged=data["unchanged"],
-        latest=tuple(
-            LatestChange(**{**item, "definition": Address.parse(item["definition"])}) for item in data["latest"]
-        ),
-        lineage=data["lineage"],
-        serial=data["serial"],
-        manifest_digest=data["manifest_digest"],
-        options=PlanOptions(**options),
-        errors=tuple(_diagnostic(item) for item in data["errors"]),
-        warnings=tuple(_diagnostic(item) for item in data["warnings"]),
-        blocks=tuple(Block(**item) for item in data["blocks"]),
-        unreachable=tuple((Address.parse(address), why) for address, why in data["unreachable"]),
-    )
-
-
-def _resource_change(data: Mapping[str, Any]) -> ResourceChange:
-    return ResourceChange(
-        **{
-            **data,
-            "address": Address.parse(data["address"]),
-            "action": Action(data["action"]),
-            "reason": Reason(data["reason"]),
-            "changes": tuple(
-                AttributeChange(**{**item, "position": _position(item["position"])}) for item in data["changes"]
-            ),
-            "causes": tuple(
-                Cause(Address.parse(item["address"]), Action(item["action"]), Reason(item["reason"]))
-                for item in data["causes"]
-            ),
-            "dependencies": tuple(Address.parse(item) for item in data["dependencies"]),
-            "defects": tuple(data["defects"]),
-            "write_flags": tuple(data["write_flags"]),
-            "origin": Origin(**data["origin"]) if data["origin"] else None,
-            "block": Block(**data["block"]) if data["block"] else None,
-            "moved_from": Address.parse(data["moved_from"]) if data["moved_from"] else None,
-            "named": Address.parse(data["named"]) if data["named"] else None,
-        }
-    )
-
-
-def _diagnostic(data: Mapping[str, Any]) -> Diagnostic:
-    address = Address.parse(data["address"]) if data["address"] else None
-    return Diagnostic(
-        severity=Severity(data["severity"]),
-        summary=data["summary"],
-        detail=data["detail"],
-        address=address,
-        position=_position(data["position"]),
-        line=data["line"],
-        path=tuple(data["path"]),
-    )
-
-
-def _position(data: list[Any] | None) -> Position | None:
-    return Position(*data) if data else None

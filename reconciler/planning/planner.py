@@ -1,87 +1,30 @@
-"""`make_plan`: the stages that lead from three worlds to a plan. Pure; no I/O and no clock."""
+"""`make_plan`: the stages from the desired, recorded and observed worlds to a plan. Pure: no I/O and no clock."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 
-from reconciler.graph import check_references
+from reconciler.graph import check_references, declared_references
 from reconciler.latest import LatestChange, latest_by_region, latest_changes
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic
-from reconciler.manifests.manifest import Manifest, Removal
+from reconciler.manifests.manifest import Removal
 from reconciler.manifests.resource import Resource
-from reconciler.manifests.values import Attributes, canonical_json
-from reconciler.names import Names, containers, renamed, within
+from reconciler.object_names import containers, within
 from reconciler.planning import feasibility
 from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
 from reconciler.planning.costs import copies_and_bytes, dependencies
 from reconciler.planning.decisions import Node, decide, unchanged
-from reconciler.planning.plan import Plan, PlanOptions
-from reconciler.planning.refresh import World
+from reconciler.planning.draft import Draft, PlanInputs, start_draft
+from reconciler.planning.plan import Plan
 from reconciler.planning.safety import SafetyContext, blast_radius, first_block
-from reconciler.planning.selection import asked_for, selected, without_excluded
+from reconciler.planning.selection import asked_for, selected
 from reconciler.planning.sources import (
-    SourceChecks,
-    content_changes,
-    latest_version,
-    planned_sources,
     version_references,
 )
-from reconciler.providers.protocol import Capabilities, Condition, Verb
-from reconciler.state.records import Record, State
-
-
-@dataclass(frozen=True, slots=True)
-class PlanInputs:
-    """The three worlds and what bears on them. `capabilities` by provider name; `now` is aware."""
-
-    manifest: Manifest
-    state: State
-    world: World
-    sources: SourceChecks = field(default_factory=dict)
-    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
-    options: PlanOptions = field(default_factory=PlanOptions)
-    now: datetime = field(kw_only=True)
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A plan in the making: decisions so far, by address."""
-
-    inputs: PlanInputs
-    records: Mapping[Address, Record]
-    moved: Mapping[Address, Address]
-    names: Names
-    changes: dict[Address, ResourceChange] = field(default_factory=dict)
-    unchanged: int = 0
-    errors: list[Diagnostic] = field(default_factory=list)
-    unreachable: dict[Address, str] = field(default_factory=dict)
-
-    def node(self, address: Address) -> Node:
-        """What is known about an address, in all three worlds."""
-        named = self.names.name(address)
-        world, state = self.inputs.world, self.inputs.state
-        record = self.records.get(address)
-        intent = state.intents.get(self.moved.get(address, address))
-        observed, matching = world.observed.get(named), named in world.matching
-        if intent is not None and intent.verb == Verb.DELETE and observed is None and not matching:
-            record = None  # its delete came through: what was recorded of the object binds nobody any more
-        return Node(
-            address=address,
-            lineage=state.lineage,
-            resource=None if self.inputs.options.destroy else self.inputs.manifest.resources.get(address),
-            record=record,
-            intent=intent,
-            observed=observed,
-            matching=matching,
-            named=named,
-            moved_from=self.moved.get(address),
-            content=content_changes(record, self.inputs.sources.get(address, {})),
-        )
+from reconciler.providers.protocol import Condition
 
 
 def make_plan(inputs: PlanInputs) -> Plan:
@@ -89,52 +32,18 @@ def make_plan(inputs: PlanInputs) -> Plan:
 
     Raises: ReferenceCycle when declared versions are built from each other.
     """
-    records, moved = _moved_records(inputs)
-    names = Names.of(records.values())
-    if inputs.options.excludes and inputs.world.perhaps_in:
-        world = without_excluded(inputs.world, _never_made(inputs, records, names), inputs.options.excludes)
-        inputs = replace(inputs, world=world)
-    draft = _Draft(inputs, records, moved, names)
+    draft = start_draft(inputs)
     _decide_nodes(draft)
     _cascade_replaces(draft)
     _select(draft)
     _find_problems(draft)
     _check_options(draft)
     _guard(draft)
-    _weigh(draft)
+    _add_costs(draft)
     return _finished(draft)
 
 
-def _never_made(
-    inputs: PlanInputs, records: Mapping[Address, Record], names: Names
-) -> Mapping[Address, tuple[Address, str]]:
-    """Name -> address and home region of what is declared and was never recorded, nor begun in another region."""
-    found: dict[Address, tuple[Address, str]] = {}
-    for address, resource in inputs.manifest.resources.items():
-        if address.region or address in records or inputs.options.destroy:
-            continue
-        home, intent = str(resource.attributes["location"]), inputs.state.intents.get(address)
-        if intent is None or json.loads(intent.canonical).get("location") == home:
-            found[names.name(address)] = (address, home)
-    return found
-
-
-def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mapping[Address, Address]]:
-    """The records under the addresses that moves give them, and new address -> the address it has in the state."""
-    if not inputs.manifest.moves:
-        return inputs.state.records, {}
-    records, moved = dict(inputs.state.records), {}
-    for move in inputs.manifest.moves:
-        for address in [address for address in inputs.state.records if within(address, move.source)]:
-            target = renamed(address, move.source, move.target)
-            if address in records and target not in records:
-                record = records.pop(address)
-                records[target] = replace(record, address=target, named=record.named or address)
-                moved[target] = address
-    return records, moved
-
-
-def _decide_nodes(draft: _Draft) -> None:
+def _decide_nodes(draft: Draft) -> None:
     inputs = draft.inputs
     kept = () if inputs.options.destroy else inputs.manifest.removals
     moved_away = set(draft.moved.values())
@@ -144,7 +53,7 @@ def _decide_nodes(draft: _Draft) -> None:
     for address in addresses:
         node = draft.node(address)
         if unchanged(node) and address not in inputs.sources:
-            draft.unchanged += 1
+            draft.unchanged.add(address)
         elif why := inputs.world.why_unknown(node.named or address):
             draft.unreachable[address] = why
         elif node.resource is None and (removal := _removal(address, kept)) and not removal.destroy:
@@ -155,19 +64,23 @@ def _decide_nodes(draft: _Draft) -> None:
         _check_cycles(draft)
 
 
-def _record_decision(draft: _Draft, node: Node) -> None:
+def _record_decision(draft: Draft, node: Node) -> None:
     if node.observed is not None and node.observed.condition is Condition.BUSY:
         draft.unreachable[node.address] = "the provider is still working on it"
         return
-    decision = decide(node, lambda resource, record: _planned_attributes(draft, resource, record))
+    decision = _decide(draft, node)
     if isinstance(decision, Diagnostic):
         draft.errors.append(decision)
     elif decision.action is Action.NO_OP:
-        draft.unchanged += 1
+        draft.unchanged.add(node.address)
     else:
         if draft.inputs.options.destroy and decision.action is Action.DELETE:
             decision = replace(decision, reason=Reason.DESTROY)
         draft.changes[node.address] = decision
+
+
+def _decide(draft: Draft, node: Node) -> ResourceChange | Diagnostic:
+    return decide(node, draft.planned_attributes)
 
 
 def _removal(address: Address, removals: Iterable[Removal]) -> Removal | None:
@@ -182,78 +95,58 @@ def _forgotten(node: Node) -> ResourceChange:
     )
 
 
-def _check_cycles(draft: _Draft) -> None:
+def _check_cycles(draft: Draft) -> None:
     """Raises: ReferenceCycle, for references as declared and as `latest` was pinned."""
     resources = draft.inputs.manifest.resources
-    declared = {(one, address) for address, resource in resources.items() for one in resource.references if one.version}
+    declared = set(declared_references(resources))
     pinned = {
-        (one, address)
+        (reference, address)
         for address, change in draft.changes.items()
         if change.planned and change.kind is Kind.IMAGE_VERSION
-        for one in version_references(change.planned_attributes)
+        for reference in version_references(change.planned_attributes)
     }
     check_references(declared | pinned, lambda member: str(resources[member].position) if member in resources else "")
 
 
-def _planned_attributes(draft: _Draft, resource: Resource, record: Record | None) -> Attributes:
-    """The attributes as they will be recorded."""
-    if resource.address.kind is not Kind.IMAGE_VERSION:
-        return resource.attributes
-    if record is not None and record.digest == resource.digest and resource.address not in draft.inputs.sources:
-        return record.attributes
-
-    def pin(definition: Address) -> Address | None:
-        versions = {
-            address: other.attributes
-            for address, other in draft.inputs.manifest.resources.items()
-            if address.parent == definition
-        }
-        return latest_version(definition, versions, resource.address)
-
-    checks = draft.inputs.sources.get(resource.address, {})
-    return planned_sources(resource.attributes, record, checks, pin)
-
-
-def _cascade_replaces(draft: _Draft) -> None:
-    """What is in a container that is replaced is deleted before it, and comes back after it."""
-    replaced = [
-        change for change in draft.changes.values() if change.action is Action.REPLACE and not change.address.region
-    ]
-    if not replaced:
+def _cascade_replaces(draft: Draft) -> None:
+    """Everything in a container that is replaced is deleted before it and created again after it."""
+    roots = {
+        change.address: change
+        for change in draft.changes.values()
+        if change.action is Action.REPLACE and not change.address.region
+    }
+    if not roots:
         return
-    roots = {change.address: change for change in replaced}
-    for address in draft.records.keys() | draft.changes.keys():
+    for address in [*draft.changes, *draft.unchanged]:
         root = next((roots[above] for above in containers(address) if above in roots), None)
-        present = draft.changes.get(address)
-        if root is None or (
-            present and present.action not in (Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REPLACE)
-        ):
+        if root is None:
             continue
-        if address in draft.unreachable or any(problem.address == address for problem in draft.errors):
-            continue
-        draft.changes[address] = _replaced_with(draft, address, present, root)
-        draft.unchanged -= present is None
+        change = draft.changes.get(address) or _no_op(draft, address)
+        if change.action in _CASCADED:
+            draft.unchanged.discard(address)
+            draft.changes[address] = _replaced_with(change, root)
 
 
-def _replaced_with(
-    draft: _Draft, address: Address, present: ResourceChange | None, root: ResourceChange
-) -> ResourceChange:
-    node = draft.node(address)
-    resource = node.resource
-    if present is None and resource is not None:
-        attributes = _planned_attributes(draft, resource, node.record)
-        decided = decide(replace(node, resource=resource), lambda *_: attributes)
-        if isinstance(decided, ResourceChange):
-            present = replace(decided, prior=node.prior, planned=canonical_json(attributes))
-    if present is None:
-        raise ValueError(f"{address} is recorded, unchanged and not declared. This is a bug.")
+_CASCADED = frozenset({Action.NO_OP, Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REPLACE})
+"""The actions that become a replacement when the container is replaced; others have no object to keep."""
+
+
+def _no_op(draft: Draft, address: Address) -> ResourceChange:
+    """The decision about an unchanged node, which is not kept as hardly any plan needs it."""
+    decision = _decide(draft, draft.node(address))
+    if isinstance(decision, Diagnostic):
+        raise ValueError(f"{address} was unchanged and is refused: {decision}. This is a bug.")  # noqa: TRY004
+    return decision
+
+
+def _replaced_with(change: ResourceChange, root: ResourceChange) -> ResourceChange:
     cause = Cause(root.address, root.action, root.reason)
-    if present.action is Action.REPLACE and present.reason is not Reason.CONTAINER:
-        return replace(present, causes=(*present.causes, cause))
-    return replace(present, action=Action.REPLACE, reason=Reason.CONTAINER, causes=(cause, *root.causes))
+    if change.action is Action.REPLACE and change.reason is not Reason.CONTAINER:
+        return replace(change, causes=(*change.causes, cause))
+    return replace(change, action=Action.REPLACE, reason=Reason.CONTAINER, causes=(cause, *root.causes))
 
 
-def _select(draft: _Draft) -> None:
+def _select(draft: Draft) -> None:
     options = draft.inputs.options
     if not (options.targets or options.excludes):
         return
@@ -271,8 +164,8 @@ def _select(draft: _Draft) -> None:
     }
 
 
-def _check_options(draft: _Draft) -> None:
-    """Every pattern and address that was given must mean something: a misspelt one would silently do nothing."""
+def _check_options(draft: Draft) -> None:
+    """Every pattern and address must match something: a misspelt one would otherwise silently do nothing."""
     options, known = draft.inputs.options, draft.records.keys() | draft.inputs.manifest.resources.keys()
     for option, patterns in (("--target", options.targets), ("--exclude", options.excludes)):
         for pattern in patterns:
@@ -283,8 +176,8 @@ def _check_options(draft: _Draft) -> None:
             draft.errors.append(feasibility.names_nothing("--allow-replace", text, known))
 
 
-def _find_problems(draft: _Draft) -> None:
-    """What the backends cannot do, sources that cannot be used, and ends of life that have passed."""
+def _find_problems(draft: Draft) -> None:
+    """What the backends do not support, sources that cannot be used, and ends of life that have passed."""
     inputs = draft.inputs
     for change in list(draft.changes.values()):
         if not change.planned or change.action in (Action.ADOPT, Action.RECORD):
@@ -298,14 +191,14 @@ def _find_problems(draft: _Draft) -> None:
         draft.errors += feasibility.unpinned(change)
 
 
-def _guard(draft: _Draft) -> None:
+def _guard(draft: Draft) -> None:
     context = _safety_context(draft)
     for address, change in draft.changes.items():
         if block := first_block(change, context):
             draft.changes[address] = replace(change, block=block)
 
 
-def _safety_context(draft: _Draft) -> SafetyContext:
+def _safety_context(draft: Draft) -> SafetyContext:
     inputs = draft.inputs
     resources: Mapping[Address, Resource] = {} if inputs.options.destroy else inputs.manifest.resources
     versions: dict[Address, set[str]] = defaultdict(set)
@@ -341,8 +234,8 @@ def _safety_context(draft: _Draft) -> SafetyContext:
     )
 
 
-def _weigh(draft: _Draft) -> None:
-    """What every planned change depends on, and how many copies and bytes those of regions make."""
+def _add_costs(draft: Draft) -> None:
+    """Adds what every planned change depends on, and the copies and bytes of those in regions."""
     for address, change in draft.changes.items():
         if not change.planned:
             continue
@@ -354,7 +247,7 @@ def _weigh(draft: _Draft) -> None:
             draft.changes[address] = replace(change, dependencies=needed, copies=copies, move_bytes=size)
 
 
-def _finished(draft: _Draft) -> Plan:
+def _finished(draft: Draft) -> Plan:
     inputs = draft.inputs
     blocks: list[Block] = []
     if not inputs.options.destroy:
@@ -362,24 +255,24 @@ def _finished(draft: _Draft) -> Plan:
         blocks += [block] if block else []
     return Plan(
         changes=tuple(draft.changes[address] for address in sorted(draft.changes, key=lambda a: a.sort_key)),
-        unchanged=draft.unchanged,
+        unchanged=len(draft.unchanged),
         latest=_latest(draft) if draft.changes else (),
         lineage=inputs.state.lineage,
         serial=inputs.state.serial,
         manifest_digest=inputs.manifest.digest,
         options=inputs.options,
-        errors=tuple(sorted(draft.errors, key=_fault_order)),
+        errors=tuple(sorted(draft.errors, key=_problem_order)),
         warnings=inputs.manifest.warnings,
         blocks=tuple(blocks),
         unreachable=tuple(sorted(draft.unreachable.items())),
     )
 
 
-def _fault_order(problem: Diagnostic) -> tuple[object, ...]:
+def _problem_order(problem: Diagnostic) -> tuple[object, ...]:
     return (problem.address.sort_key if problem.address else (), problem.summary)
 
 
-def _latest(draft: _Draft) -> tuple[LatestChange, ...]:
+def _latest(draft: Draft) -> tuple[LatestChange, ...]:
     """What `latest` is and becomes in the definitions that change."""
     definitions = {address[:2] for address in draft.changes}
     before = {

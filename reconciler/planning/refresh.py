@@ -1,4 +1,4 @@
-"""`observe`: asks every provider, in bulk, how the objects are. Reads only."""
+"""`observe`: reads the objects from every provider, in bulk. Changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.manifest import Manifest
-from reconciler.names import Names
+from reconciler.object_names import ObjectNames
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Observed, ProgressCallback, Reader, Scope
 from reconciler.state.records import State
@@ -15,8 +15,8 @@ from reconciler.state.records import State
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The observed world, by the names of objects. A name asked about is in `observed`, in `matching` (still as
-    recorded), covered by `unreachable`, or absent. `perhaps_in` as in Scan."""
+    """The observed world, by object name. A name that was asked about is in `observed`, in `matching` (still as
+    recorded), covered by `unreachable`, or absent. `perhaps_in` is as in Scan."""
 
     observed: Mapping[Address, Observed] = field(default_factory=dict)
     matching: frozenset[Address] = frozenset()
@@ -25,7 +25,7 @@ class World:
     perhaps_in: Mapping[Address, frozenset[str]] = field(default_factory=dict)
 
     def why_unknown(self, address: Address) -> str | None:
-        """Why nothing is known about an address: it, or something that contains it, could not be asked about."""
+        """Why nothing is known about an address: it, or a container of it, is unreachable. None if it is known."""
         here: Address | None = address
         while here is not None and self.unreachable:
             if here in self.unreachable:
@@ -35,7 +35,7 @@ class World:
 
 
 def as_recorded(state: State) -> World:
-    """The world for those who do not want to ask: everything is taken to be as recorded."""
+    """The world without a refresh: every object is assumed to be as recorded."""
     return World(matching=frozenset(record.named or address for address, record in state.records.items()))
 
 
@@ -48,7 +48,7 @@ def observe(
     deep: bool = False,
     progress: ProgressCallback | None = None,
 ) -> World:
-    """Everything declared, recorded or in the journal, asked of its provider in one scan each."""
+    """Everything declared, recorded or in the journal, read in one scan of each provider."""
     observed: dict[Address, Observed] = {}
     matching: frozenset[Address] = frozenset()
     unreachable: dict[Address, str] = {}
@@ -69,14 +69,14 @@ def observe(
         unreachable |= scan.unreachable
         strangers += scan.unmanaged
         perhaps_in |= scan.perhaps_in
-    unmanaged_objects = tuple(sorted(strangers, key=lambda one: (one.address, one.object_id)))
+    unmanaged_objects = tuple(sorted(strangers, key=lambda stranger: (stranger.address, stranger.object_id)))
     return World(observed, matching, unreachable, unmanaged_objects, perhaps_in)
 
 
 def _wanted(manifest: Manifest, state: State) -> dict[str, dict[Address, str | None]]:
-    """Provider name -> name of the object -> fingerprint recorded."""
+    """Provider name -> object name -> recorded fingerprint, None where the object must be read in full."""
     wanted: dict[str, dict[Address, str | None]] = {}
-    names = Names.of(state.records.values())
+    names = ObjectNames.of(state.records.values())
     for address, resource in manifest.resources.items():
         wanted.setdefault(resource.provider, {})[names.name(address)] = None
     for address, intent in state.intents.items():

@@ -1,6 +1,6 @@
-"""Safety rules: a function each, in one list. A rule looks at one change and says why it must not happen, or nothing.
+"""Safety rules: one function each, in one list. A rule looks at one change and returns why it is blocked, or None.
 
-Rules fail closed: what they need to know and do not find counts against the change.
+Rules fail closed: missing information counts against the change.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _DESTRUCTIVE = frozenset({Action.DELETE, Action.REPLACE})
 
 @dataclass(frozen=True, slots=True)
 class SafetyContext:
-    """What rules may look at besides the change.
+    """What rules may consider besides the change.
 
     `published` are the versions that exist, `versions` all version numbers of a definition, recorded or declared.
     `regions_removable` are the versions whose declared safety profile lets regions go. `kept_inside` maps a container
-    to something in it that is to be kept although its entry is gone.
+    to something in it that is kept although its document is gone.
     """
 
     changes: Mapping[Address, ResourceChange]
@@ -38,17 +38,17 @@ Rule = Callable[[ResourceChange, SafetyContext], Block | None]
 
 
 def protected(change: ResourceChange, _context: SafetyContext) -> Block | None:
-    """`lifecycle.protect`, from the manifest, or from the record once the manifest entry is gone."""
+    """`lifecycle.protect`, from the manifest, or from the record once the document is gone."""
     if change.action not in _DESTRUCTIVE or not change.protect:
         return None
     return Block(
         f"{change.address} is protected",
-        f"set lifecycle.protect: false on it and apply that first; then it can be {change.action}d",
+        f"to {change.action} it, set lifecycle.protect: false and apply that first",
     )
 
 
 def published_replace(change: ResourceChange, context: SafetyContext) -> Block | None:
-    """A published version, or what holds one, is replaced only where somebody said so."""
+    """A published version, or what contains one, is replaced only when that was allowed."""
     if change.action is not Action.REPLACE or change.reason is Reason.CONTAINER or change.address.region:
         return None
     if change.address in context.allow_replace:
@@ -60,7 +60,7 @@ def published_replace(change: ResourceChange, context: SafetyContext) -> Block |
         return None
     return Block(
         f"replacing it would delete {len(held)} published version{'s' if len(held) > 1 else ''}"
-        f", {min(held, key=lambda address: address.sort_key)} among them",
+        f", including {min(held, key=lambda address: address.sort_key)}",
         f"declare it under a new name, or allow it with --allow-replace {change.address}",
     )
 
@@ -72,10 +72,10 @@ def _published_version(change: ResourceChange, context: SafetyContext) -> Block 
     numbers = context.versions.get(definition, frozenset()) if definition else frozenset()
     proposal = next_version(numbers | {change.address.version})
     if change.reason is Reason.TAINTED:
-        why = "a tainted version is replaced only when that is allowed"
+        why = "a tainted version is only replaced when that is allowed"
     else:
         what = sorted({item.path.split(".")[0] for item in change.changes if not item.in_place})
-        why = f"a published version keeps its {', '.join(what)}"
+        why = f"a published version cannot change its {', '.join(what)}"
     return Block(why, f"publish {proposal} instead, or --allow-replace {change.address}")
 
 
@@ -86,7 +86,7 @@ def next_version(numbers: frozenset[str]) -> str:
 
 
 def region_removal(change: ResourceChange, context: SafetyContext) -> Block | None:
-    """A region leaves a published version only when the version's safety profile says so.
+    """A region is removed from a published version only when the version's safety profile allows it.
 
     Source: the Compute Gallery REST specification, safetyProfile.allowDeletionOfReplicatedLocations.
     """
@@ -98,7 +98,7 @@ def region_removal(change: ResourceChange, context: SafetyContext) -> Block | No
     if change.address.unit in context.regions_removable:
         return None
     return Block(
-        f"{change.address.unit} is published there and does not allow regions to be removed",
+        f"{change.address.unit} is published there and does not allow its regions to be removed",
         "set safety.allowDeletionOfReplicatedLocations: true on the version, or keep the region",
     )
 
@@ -116,21 +116,21 @@ def before_end_of_life(change: ResourceChange, context: SafetyContext) -> Block 
     end = prior.get("endOfLifeDate")
     if end is not None and datetime.fromisoformat(end) <= context.now:
         return None
-    until = f"its end of life, {end}," if end else "it has an end of life, and it has none, so never;"
+    until = f"before its end of life, {end}" if end else "as it has no end of life"
     return Block(
-        f"it must not be deleted before {until} as safety.blockDeletionBeforeEndOfLife says",
+        f"safety.blockDeletionBeforeEndOfLife: it must not be deleted {until}",
         "set safety.blockDeletionBeforeEndOfLife: false and apply that first",
     )
 
 
 def retained_inside(change: ResourceChange, context: SafetyContext) -> Block | None:
-    """A container cannot go while something in it is to be kept."""
+    """A container cannot be deleted while something in it is kept."""
     if change.action not in _DESTRUCTIVE:
         return None
     kept = context.kept_inside.get(change.address)
     if kept is None:
         return None
-    return Block(f"{kept} is kept, and lives in it", f"keep {change.address} as well, or delete both")
+    return Block(f"it contains {kept}, which is kept", f"keep {change.address} as well, or delete both")
 
 
 def _holds(container: Address, address: Address) -> bool:
@@ -146,7 +146,7 @@ RULES: tuple[Rule, ...] = (protected, published_replace, region_removal, before_
 
 
 def first_block(change: ResourceChange, context: SafetyContext) -> Block | None:
-    """The first rule's word against a change, or nothing."""
+    """The block of the first rule that objects to a change, or None."""
     for rule in RULES:
         if block := rule(change, context):
             return block
@@ -160,5 +160,5 @@ def blast_radius(changes: Mapping[Address, ResourceChange], recorded: int, allow
         return None
     return Block(
         f"{count} of {recorded} recorded objects would be deleted or replaced",
-        f"if that is what you want, say --allow-deletes {count}",
+        f"if that is intended, allow it with --allow-deletes {count}",
     )

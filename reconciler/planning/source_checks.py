@@ -1,4 +1,4 @@
-"""Looks at the sources of versions: files' identities, and contents where an identity is not the recorded one."""
+"""Checks the sources of versions: by identity, and by content where the identity is not the recorded one."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ def check_sources(
     readers: Mapping[str, Reader],
     progress: Callable[[Address, int, int], None] | None = None,
 ) -> SourceChecks:
-    """Looks at the source of every declared version that is not itself a version: those new in full, those recorded by
+    """Checks the source of every declared version that is not itself a version: new sources in full, recorded ones by
     identity, and by content where that differs."""
     checks: dict[Address, Mapping[str, SourceCheck]] = {}
     for address, resource in manifest.resources.items():
         if not address.version or address.region or resource.provider not in readers:
             continue
         definition = manifest.resources.get(address._replace(version=""))
-        found = dict(_check_version(resource, definition, records.get(address), readers[resource.provider], progress))
-        if found:
-            checks[address] = found
+        version_checks = dict(
+            _check_version(resource, definition, records.get(address), readers[resource.provider], progress)
+        )
+        if version_checks:
+            checks[address] = version_checks
     return checks
 
 
@@ -53,7 +55,7 @@ def _check_version(
 
 
 def _look(reader: Reader, source: Mapping[str, Any], definition: Resource | None) -> SourceCheck:
-    """`definition` is that of the version whose OS disk this is."""
+    """`definition` is the one of the version, for its OS disk only."""
     try:
         facts = reader.source_facts(source, definition.attributes if definition else None)
         return SourceCheck(SourceStatus.NEW, facts)
@@ -68,8 +70,7 @@ def _compare(
     address: Address,
     progress: Callable[[Address, int, int], None] | None,
 ) -> SourceCheck:
-    """A source that is gone, or cannot be asked for now, counts as the same: what was published from it stays
-    published."""
+    """A source that is gone or unreachable counts as the same: what was published from it stays published."""
     if identity_of(reader, source) in ("", known.get("source")):
         return SourceCheck(SourceStatus.SAME)
     report = (lambda done, total: progress(address, done, total)) if progress else None
@@ -85,7 +86,7 @@ def _compare(
 
 
 def identity_of(reader: Reader, source: Mapping[str, Any]) -> str:
-    """What tells the content of a source from another; empty when it is missing, or cannot be asked for now."""
+    """What identifies the content of a source; empty when it is missing or unreachable."""
     try:
         return reader.source_identity(source)
     except Unavailable:

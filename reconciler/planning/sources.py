@@ -1,4 +1,4 @@
-"""Where the disks of versions come from, and what a plan records of that. Pure: `source_checks` does the reading."""
+"""Where the disks of versions come from, and what a plan records about it. Pure: `source_checks` does the reading."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OS_DISK = "os"
 
 class SourceStatus(StrEnum):
     NEW = "new"  # nothing recorded to compare with
-    SAME = "same"  # the content is the recorded one, or cannot be looked at any more and is not needed
+    SAME = "same"  # the content is the recorded one, or can no longer be read and is not needed
     CHANGED = "changed"  # the content is not the recorded one
     UNUSABLE = "unusable"  # needed, and missing or not a disk image
 
 
 @dataclass(frozen=True, slots=True)
 class SourceCheck:
-    """What was found about one disk's source. `facts` for NEW, `sha256` for CHANGED, `problem` for UNUSABLE."""
+    """The check of one disk's source: with `facts` when NEW, `sha256` when CHANGED, and a `problem` when UNUSABLE."""
 
     status: SourceStatus
     facts: SourceFacts | None = None
@@ -35,7 +35,7 @@ class SourceCheck:
 
 
 SourceChecks = Mapping[Address, Mapping[str, SourceCheck]]
-"""Version address -> disk (`os`, `data-LUN`) -> what was found. Only what is not SAME is listed."""
+"""Version address -> disk (`os`, `data-LUN`) -> its check. Those that are SAME are left out."""
 
 
 def disk_sources(attributes: Attributes) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -76,7 +76,7 @@ def planned_sources(
 
 
 def content_changes(record: Record | None, checks: Mapping[str, SourceCheck]) -> tuple[AttributeChange, ...]:
-    """The disks whose source has other content than what was published from it; nothing for what is new."""
+    """The disks whose source no longer has the content that was published; none for a new version."""
     if record is None:
         return ()
     known = record.computed_values.get("disks", {})
@@ -95,14 +95,14 @@ def content_changes(record: Record | None, checks: Mapping[str, SourceCheck]) ->
 def _pinned(
     source: Mapping[str, Any], recorded: Mapping[str, Any] | None, pin: Callable[[Address], Address | None]
 ) -> Mapping[str, Any]:
-    """A version that was once pinned for `latest` stays: what is published does not change because `latest` did."""
+    """A version once pinned for `latest` stays pinned: what is published does not change when `latest` does."""
     definition, _, version = str(source["version"]).rpartition("/")
     if version != "latest":
         return source
     if recorded and str(recorded.get("version", "")).startswith(f"{definition}/"):
         return recorded
-    found = pin(Address.parse(definition))
-    return {"version": str(found)} if found else source
+    latest = pin(Address.parse(definition))
+    return {"version": str(latest)} if latest else source
 
 
 def latest_version(definition: Address, versions: Mapping[Address, Attributes], built: Address) -> Address | None:
@@ -121,6 +121,6 @@ def latest_version(definition: Address, versions: Mapping[Address, Attributes], 
 
 
 def version_references(attributes: Attributes) -> tuple[Address, ...]:
-    """The pinned versions that a version's disks come from, sorted."""
+    """The pinned versions that are sources of a version's disks, sorted."""
     named = {Address.parse(str(source["version"])) for _, source in disk_sources(attributes) if "version" in source}
     return tuple(sorted(address for address in named if address.version != "latest"))

@@ -1,11 +1,12 @@
 """The SQL store: one schema and one code for SQLite, the default, and PostgreSQL, for teams.
 
-A row an object, so that a write costs what changed and not what there is. `store.py` has the logic in portable SQL,
-`sqlite.py` and `postgresql.py` what differs between the two. Behind this door are the drivers, and nowhere else.
+One row per object, so that the cost of a write depends on what changed and not on the size of the state. `store.py`
+has the logic in portable SQL, `sqlite.py` and `postgresql.py` what differs between the two. Only these two import
+database drivers.
 
 Why not SQLAlchemy: its Core would cover both dialects, but importing it takes 0.2 s, the standard `sqlite3` module
-15 ms, and every command of this program would pay for that. What is left to bridge by hand are the mark for a value,
-how a writer shuts others out, and how errors read.
+15 ms, and every command of this program would pay for that. What remains to be bridged by hand is little: the
+placeholder for a value, how a writer excludes others, and the wording of errors.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from reconciler.state.store import StateStore
 
 
 def open_sql_store(database: Database, project: str, clock: Callable[[], float] | None = None) -> StateStore:
-    """The store in a database. `clock`: see `open_store`. Raises: StateError when a state is there and unusable."""
+    """The store in a database. `clock`: see `open_store`. Raises: StateError when a state exists and is unusable."""
     store = SqlStore(database, project, clock)
     store.open()
     return store

@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg 3: tables in a schema called `reconciler`, one state a database."""
+"""PostgreSQL through psycopg 3: tables in a schema called `reconciler`, one state per database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _LOCK_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
-_CREATION_LOCK = 0x5265636F  # any number, the same for everyone
+_CREATION_LOCK = 0x5265636F  # any number, the same for every client
 
 
 class PostgresqlDatabase:
@@ -35,12 +35,12 @@ class PostgresqlDatabase:
         self.place = f"PostgreSQL database {_public_name(url)}"
 
     def open(self) -> bool:
-        with self._in_words():
+        with self._state_errors():
             if self._connection is None:
                 self._connection = self._connect()
             if not self._exists():
                 return False
-            self.execute("SELECT FROM reconciler.meta LIMIT 0")  # says so where rights are missing
+            self.execute("SELECT FROM reconciler.meta LIMIT 0")  # fails if permissions are missing
             return True
 
     def _connect(self) -> Connection[Row]:
@@ -50,12 +50,12 @@ class PostgresqlDatabase:
         return connection
 
     def _exists(self) -> bool:
-        # Not to_regclass: it answers from a cache that waiting for another's creation does not refresh.
+        # Not to_regclass: it reads a cache, which is not refreshed by waiting for another process to create the state.
         tables = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'reconciler' AND tablename = 'meta'")
         return bool(list(tables))
 
     def create(self, statements: Iterable[Statement]) -> None:
-        with self._in_words(), self._open_connection().transaction():
+        with self._state_errors(), self._open_connection().transaction():
             self.execute("SELECT pg_advisory_xact_lock(?)", (_CREATION_LOCK,))
             if self._exists():
                 return
@@ -70,13 +70,13 @@ class PostgresqlDatabase:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        # This lock shuts out its own kind and no readers.
+        # This lock conflicts with itself and with no reader.
         with self._transaction(b"BEGIN; LOCK TABLE meta IN SHARE ROW EXCLUSIVE MODE"):
             yield
 
     @contextmanager
     def _transaction(self, begin: bytes) -> Iterator[None]:
-        with self._in_words():
+        with self._state_errors():
             try:
                 self._begin(begin)
                 yield
@@ -87,7 +87,7 @@ class PostgresqlDatabase:
                 raise
 
     def _begin(self, begin: bytes) -> None:
-        """Begins; on a new connection where the old one was lost while nothing was being done with it."""
+        """Begins a transaction; on a new connection if the old one was lost while it was idle."""
         connection = self._open_connection()
         try:
             connection.execute(begin)
@@ -109,11 +109,11 @@ class PostgresqlDatabase:
 
     def _open_connection(self) -> Connection[Row]:
         if self._connection is None:
-            raise StateError(f"{self.place} was closed and is used again. This is a bug.")
+            raise StateError(f"{self.place} was used after it was closed. This is a bug.")
         return self._connection
 
     def back_up(self, label: str) -> None:
-        """Nothing to do: an upgrade is one transaction, and the server's backups are its owner's."""
+        """Does nothing: an upgrade is one transaction, and backups are up to the server's owner."""
 
     def now(self) -> float:
         ((seconds,),) = self.execute("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
@@ -125,7 +125,7 @@ class PostgresqlDatabase:
             self._connection = None
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _state_errors(self) -> Iterator[None]:
         try:
             yield
         except psycopg.Error as error:
@@ -141,27 +141,27 @@ class PostgresqlDatabase:
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return StateUnreadable(
                 f"{self.place} denies access: {reason}",
-                "Give the user all rights on a schema called reconciler, or the right to create it.",
+                "Grant the user all privileges on a schema called reconciler, or the right to create it.",
             )
         if isinstance(error, psycopg.OperationalError):
             return StateUnreadable(
                 f"{self.place} cannot be reached: {reason}",
-                "Check that the server runs and that the state's URL, user and password are right, then try again.",
+                "Check that the server is running and the state's URL, user and password are correct, and try again.",
             )
         return StateUnreadable(
             f"{self.place} is damaged, or its schema reconciler is not a state: {reason}",
-            "Restore it from a backup, or name another database. It was left as it is.",
+            "Restore it from a backup, or name another database. It was left unchanged.",
         )
 
 
 def _public_name(url: str) -> str:
-    """`HOST/DATABASE` as libpq understands the URL. Raises: StateError, and the message keeps the URL to itself."""
+    """`HOST/DATABASE` as libpq understands the URL. Raises: StateError, whose message does not contain the URL."""
     try:
         parameters = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.Error:
         raise StateError(
             "the state's URL begins with postgresql:// but the rest is not valid",
-            "Write postgresql://USER@HOST/DATABASE; the password can stand in ~/.pgpass or PGPASSWORD.",
+            "Write postgresql://USER@HOST/DATABASE; the password can be in ~/.pgpass or PGPASSWORD.",
         ) from None
     return f"{parameters.get('host') or 'localhost'}/{parameters.get('dbname') or ''}"
 

@@ -1,4 +1,4 @@
-"""SQLite: one file, beside it a log of what is not in it yet (`-wal`) and that log's index (`-shm`)."""
+"""SQLite: one file, and beside it a log of what is not in it yet (`-wal`) and the index of that log (`-shm`)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from reconciler.manifests.private_files import link_if_absent, private_file_beside, sync_folder
 from reconciler.state.database import Row, Statement
 from reconciler.state.errors import StateError, StateUnreadable
 
 _BUSY_TIMEOUT_S = 30.0
-_APPLICATION_ID = 0x5265636F  # "Reco", stands in the file's header
+_APPLICATION_ID = 0x5265636F  # "Reco", in the file's header
 
 
 class SqliteDatabase:
-    """A state file. Whether it exists is asked of the file system: SQLite would make an empty one and call it fine.
+    """A state file. The file system is asked whether it exists: SQLite would silently create an empty one.
 
-    Opening for writing carries leftovers of a killed process over into the file. So it is opened for reading while
-    there are any, and for writing only when something is to be written: what is refused stays as it was, to the byte.
+    Opening for writing merges what a killed process left into the file. So it is opened for reading as long as there is
+    any of that, and for writing only when something is to be written: a file that is refused keeps every byte.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +39,7 @@ class SqliteDatabase:
     def open(self) -> bool:
         if not self._exists():
             return False
-        with self._in_words():
+        with self._state_errors():
             self._connect(self._mode_for_reading())
             self._refuse_strangers()
         return True
@@ -49,7 +50,7 @@ class SqliteDatabase:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise StateUnreadable(f"{self.place} cannot be looked at: {error.strerror}", _RIGHTS) from error
+            raise StateUnreadable(f"{self.place} cannot be inspected: {error.strerror}", _RIGHTS) from error
         if not stat.S_ISREG(mode):
             raise StateUnreadable(
                 f"{self.place} is not a file" if not stat.S_ISDIR(mode) else f"{self.place} is a folder",
@@ -61,7 +62,7 @@ class SqliteDatabase:
 
     def _mode_for_reading(self) -> str:
         if not os.access(self._path.parent, os.W_OK) and not self._beside("-wal").exists():
-            return "ro&immutable=1"  # SQLite would make a log, and may not
+            return "ro&immutable=1"  # SQLite would create a log, and must not
         leftovers = any(_size(self._beside(suffix)) for suffix in ("-wal", "-journal"))
         return "ro" if leftovers or not self._may_write() else "rw"
 
@@ -86,15 +87,15 @@ class SqliteDatabase:
             )
 
     def create(self, statements: Iterable[Statement]) -> None:
-        with self._in_words():
+        with self._state_errors():
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with _private_file_beside(self._path) as aside:
+                with private_file_beside(self._path) as aside:
                     _fill(aside, statements)
-                    _link_once(aside, self._path)
-                _sync_folder(self._path.parent)
+                    link_if_absent(aside, self._path)
+                sync_folder(self._path.parent)
             except OSError as error:
-                raise StateError(f"{self.place} cannot be made: {error.strerror}", _RIGHTS) from error
+                raise StateError(f"{self.place} cannot be created: {error.strerror}", _RIGHTS) from error
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -116,12 +117,12 @@ class SqliteDatabase:
     def _reopen_for_writing(self) -> None:
         if not self._may_write():
             raise StateError(f"{self.place}, or its folder, may not be written by this user", _RIGHTS)
-        with self._in_words():
+        with self._state_errors():
             self._connect("rw")
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
-        with self._in_words():
+        with self._state_errors():
             connection = self._open_connection()
             connection.execute(begin)
             try:
@@ -141,19 +142,19 @@ class SqliteDatabase:
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise StateError(f"{self.place} was closed and is used again. This is a bug.")
+            raise StateError(f"{self.place} was used after it was closed. This is a bug.")
         return self._connection
 
     def back_up(self, label: str) -> None:
-        """Keeps `FILE.LABEL.bak`, with what the log holds in it."""
+        """Keeps a copy as `FILE.LABEL.bak`, including what is only in the log."""
         target = self._beside(f".{label}.bak")
-        with _private_file_beside(target) as aside:
+        with private_file_beside(target) as aside:
             uri = f"{self._path.as_uri()}?mode=ro"
             with closing(_connection(uri)) as source, closing(sqlite3.connect(aside)) as copy:
                 source.backup(copy)
             _sync_file(aside)
             aside.replace(target)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
     def now(self) -> float:
         return time.time()
@@ -164,7 +165,7 @@ class SqliteDatabase:
             self._connection = None
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _state_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -181,19 +182,19 @@ class SqliteDatabase:
             return StateUnreadable(f"{self.place} cannot be opened: {error}", _RIGHTS)
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             return StateError(
-                f"{self.place} cannot be written: {error}", "Make room on that disk, or repair it, and try again."
+                f"{self.place} cannot be written: {error}", "Free some space on that disk, or repair it, and try again."
             )
         return StateUnreadable(
-            f"{self.place} is damaged, or is no state file: {error}",
-            "Put a copy from before back in its place, or correct `state:` in reconciler.yaml. It was left as it is.",
+            f"{self.place} is damaged, or is not a state file: {error}",
+            "Restore it from a backup, or correct `state:` in reconciler.yaml. It was left unchanged.",
         )
 
 
-_RIGHTS = "Give this user the right to read and write that file and its folder."
+_RIGHTS = "Give this user permission to read and write that file and its folder."
 
 
 def _size(path: Path) -> int:
-    """In bytes; 0 for what is not there."""
+    """In bytes; 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -201,16 +202,16 @@ def _size(path: Path) -> int:
 
 
 def _identity(path: Path) -> str:
-    """Which file stands at `path` now; empty for none."""
+    """Identifies the file that is at `path` now; empty if there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return ""
-    return f"{found.st_dev} {found.st_ino}"
+    return f"{status.st_dev} {status.st_ino}"
 
 
 def _connection(uri: str) -> sqlite3.Connection:
-    """Opened as `uri` says. Transactions are ours to begin; the store lets one thread in at a time."""
+    """Opened as `uri` says. We begin transactions ourselves, and the store admits one thread at a time."""
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = FULL")
@@ -230,31 +231,9 @@ def _fill(path: Path, statements: Iterable[Statement]) -> None:
         connection.execute("COMMIT")
 
 
-@contextmanager
-def _private_file_beside(path: Path) -> Iterator[Path]:
-    """An empty file only we may read, in the same folder; removed afterwards if it is still there."""
-    aside = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
-        yield aside
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _link_once(aside: Path, path: Path) -> None:
-    """Puts the whole file in place unless something has come there: never over it."""
-    try:
-        path.hardlink_to(aside)
-    except FileExistsError:
-        return
-
-
 def _sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-_sync_folder = _sync_file

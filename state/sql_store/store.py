@@ -41,7 +41,7 @@ _PUT_RUN = upsert("runs", RUN_COLUMNS)
 
 
 class SqlStore:
-    """A `StateStore`. One thread at a time is let in, so that a lease can be renewed beside the engine's own calls."""
+    """A `StateStore`. Admits one thread at a time, so that another one can renew a lease between the engine's calls."""
 
     def __init__(self, database: Database, project: str, clock: Callable[[], float] | None = None) -> None:
         self._database = database
@@ -51,7 +51,7 @@ class SqlStore:
         self._opened = False
 
     def open(self) -> bool:
-        """Connects to the state if it exists by now, and says whether it does. Raises: StateError."""
+        """Connects to the state if it exists, and returns whether it does. Raises: StateError."""
         with self._turn:
             if self._opened:
                 return True
@@ -65,17 +65,17 @@ class SqlStore:
             return self._opened
 
     def _admit(self) -> None:
-        """Lets this project's states through, upgraded where they are older. Raises: StateError."""
+        """Accepts a state of this project, and upgrades it if it is older. Raises: StateError."""
         with self._reading():
             rows = list(self._database.execute("SELECT schema_version, project FROM meta"))
         if len(rows) != 1:
-            raise StateUnreadable(f"{self._database.place} is damaged: it must say once what it holds", _RESTORE)
+            raise StateUnreadable(f"{self._database.place} is damaged: its table `meta` must have one row", _RESTORE)
         version, project = rows[0]
         if version > migrations.SCHEMA_VERSION:
             raise StateTooNew(
-                f"{self._database.place} has schema version {version}, and this program knows versions up to "
+                f"{self._database.place} has schema version {version}, and this program supports versions up to "
                 f"{migrations.SCHEMA_VERSION}",
-                "Use the newer release of the reconciler that wrote it.",
+                "Use the newer release of reconciler that wrote it.",
             )
         if project != self._project:
             raise ForeignState(
@@ -85,14 +85,14 @@ class SqlStore:
         if version < migrations.SCHEMA_VERSION:
             migrations.upgrade(self._database)
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         import os
         import uuid
 
         if not self.open():
             self._database.create(migrations.creation(self._project, str(uuid.uuid4()), os.urandom(32).hex()))
             if not self.open():
-                raise StateUnreadable(f"{self._database.place} vanished as soon as it was made", "Try again.")
+                raise StateUnreadable(f"{self._database.place} disappeared right after it was created", "Try again.")
 
     def _refuse_vanished(self) -> None:
         if not self.open():
@@ -100,17 +100,15 @@ class SqlStore:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        with self._database.reading(), self._sense():
+        with self._database.reading(), self._valid_data():
             yield
 
     @contextmanager
-    def _sense(self) -> Iterator[None]:
+    def _valid_data(self) -> Iterator[None]:
         try:
             yield
         except (KeyError, ValueError) as error:
-            raise StateUnreadable(
-                f"{self._database.place} holds what no program of ours wrote: {error}", _RESTORE
-            ) from error
+            raise StateUnreadable(f"{self._database.place} contains invalid data: {error}", _RESTORE) from error
 
     def summary(self) -> State:
         with self._turn:
@@ -151,14 +149,14 @@ class SqlStore:
 
     def signing_key(self) -> bytes:
         with self._turn:
-            self._make()
+            self._create()
             with self._reading():
                 ((key,),) = self._database.execute("SELECT signing_key FROM meta")
                 return bytes.fromhex(key)
 
     def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0) -> Lease:
         with self._turn:
-            self._make()
+            self._create()
             with self._database.writing():
                 return leases.take(self._database, galleries, holder, ttl_s, self._clock())
 
@@ -178,7 +176,7 @@ class SqlStore:
         leases.require_covered(lease, _written(change))
         with self._turn:
             self._refuse_vanished()
-            with self._database.writing(), self._sense():
+            with self._database.writing(), self._valid_data():
                 leases.require(self._database, lease)
                 if change.moves:
                     self._move(dict(change.moves))
@@ -201,7 +199,7 @@ class SqlStore:
         return int(serial)
 
     def _move(self, targets: Mapping[Address, Address]) -> None:
-        """Renames records, all at the same time, and what other records say they depend on."""
+        """Renames records, all at the same time, and their addresses in the dependencies of others."""
         records = decode_records(self._database.execute(_SELECT_RECORDS))
         moving = {source: target for source, target in targets.items() if source in records}
         _refuse_collisions(moving, records.keys() - moving.keys())
@@ -228,23 +226,23 @@ class SqlStore:
             self._database.close()
 
 
-_RESTORE = "Put a copy from before back in its place."
+_RESTORE = "Restore it from a backup."
 
 
 def _moved(record: Record, target: Address) -> Record:
-    """The record under another address; the object keeps the name it was made under."""
+    """The record under another address; the object keeps the name it was created under."""
     name = record.named or record.address
     return replace(record, address=target, named=None if name == target else name)
 
 
 def _refuse_collisions(moving: Mapping[Address, Address], staying: Set[Address]) -> None:
-    """Raises: StateError when two objects would stand under one address."""
+    """Raises: StateError when two objects would have the same address."""
     targets = list(moving.values())
     taken = sorted({str(target) for target in targets if target in staying or targets.count(target) > 1})
     if taken:
         raise StateError(
-            f"nothing was moved: two objects would be called {', '.join(taken)}",
-            "Move or forget the other one first (`reconciler state mv`, `reconciler state forget`).",
+            f"nothing was moved: two objects would have the address {', '.join(taken)}",
+            "Move or forget the other object first (`reconciler state mv`, `reconciler state forget`).",
         )
 
 

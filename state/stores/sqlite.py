@@ -12,7 +12,7 @@ FORM = "sqlite:///PATH (relative to the project) or sqlite:////PATH (absolute)"
 
 
 def open_store(url: str, project: str, base: Path, clock: Callable[[], float] | None) -> StateStore | None:
-    """The store in the file that `url` names; None when it names none. Raises: StateError."""
+    """The store in the file that `url` names; None when it names no file. Raises: StateError."""
     from reconciler.state.sql_store.sqlite import SqliteDatabase
 
     path = url.partition("://")[2]

@@ -214,7 +214,7 @@ def test_moving_what_is_not_there_does_nothing(store: StateStore, lease: Lease) 
 def test_two_objects_never_get_one_address(store: StateStore, lease: Lease, pairs: list[tuple[str, str]]) -> None:
     store.write(lease, put(record("corp/a"), record("corp/b")))
     before = store.read()
-    with pytest.raises(StateError, match=f"two objects would be called {pairs[0][1]}"):
+    with pytest.raises(StateError, match=f"two objects would have the address {pairs[0][1]}"):
         move(store, lease, *pairs)
     assert store.read() == before
 

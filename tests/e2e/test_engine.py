@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.estates import Estate, definition, gallery, version
 
-from reconciler.applying.execution import Interrupt
+from reconciler.applying.context import Interrupt
 from reconciler.drift import DriftKind
 from reconciler.errors import PlanRefused, StalePlan, Unreachable
 from reconciler.manifests.address import Address

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from reconciler.applying.execution import Interrupt
+from reconciler.applying.context import Interrupt
 from reconciler.engine import AppliedPlan, Engine
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.reporting import Reporter

@@ -10,8 +10,8 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.manifest import Manifest, Move, Removal
 from reconciler.manifests.resource import DriftException, Lifecycle, OnRemove, Origin, Resource
 from reconciler.manifests.values import canonical_json, digest
+from reconciler.planning.draft import PlanInputs
 from reconciler.planning.plan import PlanOptions
-from reconciler.planning.planner import PlanInputs
 from reconciler.planning.refresh import World
 from reconciler.planning.sources import SourceCheck, SourceStatus, version_references
 from reconciler.providers.protocol import Capabilities, Condition, Observed, OwnerMark, SourceFacts

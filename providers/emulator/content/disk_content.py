@@ -5,10 +5,7 @@ Only blobs on hosts that are allowed are read, and nothing leads elsewhere: no r
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from reconciler.manifests.private_files import replacing
 from reconciler.providers.emulator.content.vhds import account_of, blob_key, plain_address
 from reconciler.providers.emulator.core.arm import ArmError
 from reconciler.providers.emulator.core.service import BlobFacts
@@ -29,6 +27,7 @@ _DEVELOPMENT = "UseDevelopmentStorage=true"
 _PIECE = 4 << 20
 _AT_ONCE = 4
 _ENDING = ".vhd"
+_UNFINISHED = ".part"
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class DiskContents:
 
     def keep_only(self, names: Collection[str]) -> None:
         """Removes all disks but these, and what an interrupted copy left."""
-        for path in self.folder.glob("*.part"):
+        for path in self.folder.glob(f"*{_UNFINISHED}"):
             path.unlink(missing_ok=True)
         for path in self.folder.glob(f"*{_ENDING}"):
             if path.name not in names:
@@ -87,21 +86,12 @@ class DiskContents:
         from azure.core import MatchConditions
 
         unchanged: Mapping[str, Any] = {"etag": properties.etag, "match_condition": MatchConditions.IfNotModified}
-        handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as output:
-                output.truncate(properties.size)
-                for extent in client.list_page_ranges():
-                    start, end = int(extent.start or 0), int(extent.end or 0)
-                    output.seek(start)
-                    client.download_blob(start, end - start + 1, max_concurrency=_AT_ONCE, **unchanged).readinto(output)
-                output.flush()
-                os.fsync(output.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        with replacing(target, suffix=_UNFINISHED) as output:
+            output.truncate(properties.size)
+            for extent in client.list_page_ranges():
+                start, end = int(extent.start or 0), int(extent.end or 0)
+                output.seek(start)
+                client.download_blob(start, end - start + 1, max_concurrency=_AT_ONCE, **unchanged).readinto(output)
 
     def _page_blob(self, client: BlobClient, uri: str) -> BlobProperties:
         properties = client.get_blob_properties()

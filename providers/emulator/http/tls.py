@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trustme
 
-from reconciler.providers.emulator.http.private_files import write_private
+from reconciler.manifests.private_files import write_private
 
 LIFETIME = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from reconciler.manifests.private_files import read_or_create
 from reconciler.providers.emulator.core.arm import ArmError
 from reconciler.providers.emulator.core.clock import Clock
-from reconciler.providers.emulator.http.private_files import kept
 
 if TYPE_CHECKING:
     from jwt.types import Options
@@ -54,12 +54,12 @@ def load_credentials(data: Path) -> Credentials:
     """The credentials of a data directory; made when there are none."""
     secret, header = data / "client-secret", data / "identity-header"
     return Credentials(
-        client_id=kept(data / "client-id", lambda: str(uuid.uuid4())),
+        client_id=read_or_create(data / "client-id", lambda: str(uuid.uuid4())),
         client_secret_file=secret,
-        client_secret=kept(secret, lambda: secrets.token_urlsafe(30)),
+        client_secret=read_or_create(secret, lambda: secrets.token_urlsafe(30)),
         identity_header_file=header,
-        identity_header=kept(header, lambda: secrets.token_hex(20)),
-        token_key=kept(data / "token-key", lambda: secrets.token_hex(32)),
+        identity_header=read_or_create(header, lambda: secrets.token_hex(20)),
+        token_key=read_or_create(data / "token-key", lambda: secrets.token_hex(32)),
     )
 
 

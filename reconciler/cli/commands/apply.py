@@ -11,7 +11,7 @@ from reconciler.cli import options
 from reconciler.cli.session import session_of
 
 if TYPE_CHECKING:
-    from reconciler.applying.execution import Interrupt
+    from reconciler.applying.context import Interrupt
     from reconciler.cli.applying import Approve
     from reconciler.engine import AppliedPlan, Engine
 

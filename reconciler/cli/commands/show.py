@@ -28,7 +28,7 @@ def show(
     wanted = options.parsed_address(address) if address else None
     with session.engine() as engine:
         state = engine.state()
-        chosen = engine.recorded(wanted) if wanted else None
+        chosen = engine.records.get((wanted,))[0] if wanted else None
         if json:
             from reconciler.views.formats.json_lines import record_event, write_event
 

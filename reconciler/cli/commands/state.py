@@ -57,7 +57,7 @@ def move(
     """Rename a record, with all that is in it. The object keeps its name and place."""
     session = session_of(context)
     with session.engine() as engine:
-        moved = engine.move(options.parsed_address(source), options.parsed_address(target))
+        moved = engine.records.move(options.parsed_address(source), options.parsed_address(target))
     return _said(session, (f"moved {before} -> {after}" for before, after in moved))
 
 
@@ -65,7 +65,7 @@ def forget(context: typer.Context, addresses: Addresses) -> int:
     """Drop records, with all that is in them. The objects stay, and are nobody's from then on."""
     session = session_of(context)
     with session.engine() as engine:
-        forgotten = engine.forget(tuple(options.parsed_address(text) for text in addresses))
+        forgotten = engine.records.forget(tuple(options.parsed_address(text) for text in addresses))
     return _said(session, (f"forgot {address}" for address in forgotten))
 
 
@@ -82,7 +82,7 @@ def untaint(context: typer.Context, addresses: Addresses) -> int:
 def _mark(context: typer.Context, addresses: list[str], *, tainted: bool) -> int:
     session = session_of(context)
     with session.engine() as engine:
-        marked = engine.mark(tuple(options.parsed_address(text) for text in addresses), tainted=tainted)
+        marked = engine.records.mark(tuple(options.parsed_address(text) for text in addresses), tainted=tainted)
     return _said(session, (f"{'tainted' if tainted else 'untainted'} {address}" for address in marked))
 
 

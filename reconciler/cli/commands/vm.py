@@ -64,9 +64,11 @@ def create(
             f"--image takes GALLERY/DEFINITION/VERSION or GALLERY/DEFINITION/latest, not '{image}'"
         )
     keys = tuple(key for path in ssh_key or () for key in _keys_in(path))
-    wish = machines.Wish(name, address, options.parsed_region(region), cpus, memory, user, keys, hostname, network)
+    request = machines.MachineRequest(
+        name, address, options.parsed_region(region), cpus, memory, user, keys, hostname, network
+    )
     with session.engine() as engine:
-        machine = machines.create(engine, wish)
+        machine = machines.create(engine, request)
     session.output.lines(created_lines(machine))
     return Exit.DONE
 

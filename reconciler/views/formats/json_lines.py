@@ -17,6 +17,7 @@ from reconciler.views.terminal.output import write
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
     from reconciler.drift import Drift, DriftReport
+    from reconciler.planning.actions import AttributeChange
     from reconciler.planning.plan import Plan
     from reconciler.providers.protocol import Step
     from reconciler.state.records import Record
@@ -128,7 +129,17 @@ def _drift(drift: Drift) -> Event:
         "severity": drift.severity.value,
         "object_id": drift.object_id,
         "defects": list(drift.defects),
-        "changes": [{"path": item.path, "before": item.before, "after": item.after} for item in drift.changes],
+        "changes": [_attribute_change(item) for item in drift.changes],
+    }
+
+
+def _attribute_change(change: AttributeChange) -> Event:
+    return {
+        "path": change.path,
+        "before": change.before,
+        "after": change.after,
+        "elements": [{"key": item.key, "before": item.before, "after": item.after} for item in change.elements],
+        "more_elements": change.more_elements,
     }
 
 

@@ -11,7 +11,7 @@ _SHOWN_VALUE = 60
 _CONTEXT = 12
 _DIGEST = 12
 NOT_SET = "(not set)"
-_BARE = re.compile(r"[A-Za-z0-9][\w./:@+-]*")
+_BARE = re.compile(r"[A-Za-z0-9/][\w./:@+-]*")
 
 
 def human_bytes(size: int) -> str:
@@ -58,6 +58,14 @@ def transition(path: str, before: Any, after: Any) -> tuple[str, str]:
     same = next((at for at, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]), 0)
     start = max(0, same - _CONTEXT)
     return _cut(first, start), _cut(second, start)
+
+
+def shortened(text: str) -> str:
+    """A long text without its middle: ids of one kind often begin alike, and differ at the end."""
+    if len(text) <= _SHOWN_VALUE:
+        return text
+    kept = (_SHOWN_VALUE - 1) // 2
+    return f"{text[:kept]}…{text[-kept:]}"
 
 
 def _cut(text: str, start: int) -> str:

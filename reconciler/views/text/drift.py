@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.drift import Drift, DriftKind, DriftReport
 from reconciler.views.terminal.lines import BLANK, Cell, Line, Row, line, paragraph, table
-from reconciler.views.terminal.units import plural, transition
+from reconciler.views.terminal.units import plural
+from reconciler.views.text.attribute_changes import change_text
 from reconciler.views.text.heading import Heading, heading_line
 from reconciler.views.text.plan_rows import unknown_rows
 
@@ -51,8 +52,7 @@ def _cells(drift: Drift) -> Iterator[Cell]:
     for text in said:
         yield Cell(text)
     for change in drift.changes:
-        before, after = transition(change.path, change.before, change.after)
-        yield Cell(f"{change.path}  {before} -> {after}")
+        yield Cell(f"{change.path}  {change_text(change)}")
     if drift.object_id:
         yield Cell(drift.object_id, style="dim")
     if drift.kind is DriftKind.FOREIGN:

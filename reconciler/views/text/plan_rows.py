@@ -9,7 +9,8 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.planning.actions import Action, AttributeChange, Block, Reason, ResourceChange
 from reconciler.planning.plan import Plan
 from reconciler.views.terminal.lines import Cell, Row
-from reconciler.views.terminal.units import plural, transition
+from reconciler.views.terminal.units import plural
+from reconciler.views.text.attribute_changes import change_text
 from reconciler.views.text.entries import Entry, contents, copies_gone, costs, entries_of
 
 MOST_ROWS = 25
@@ -170,13 +171,12 @@ def _bookkeeping(entry: Entry) -> str:
 
 
 def _attribute_cells(changes: Sequence[AttributeChange], cost: str = "") -> Iterator[Cell]:
-    """`field  before -> after`, aligned, with the place in the manifests."""
+    """`attribute  before -> after`, aligned, with the place in the manifests."""
     width = max((len(change.path) for change in changes), default=0)
     for number, change in enumerate(changes):
-        before, after = transition(change.path, change.before, change.after)
         place = f"{change.position.file}:{change.position.line}" if change.position else ""
         right = ", ".join(filter(None, [cost if not number else "", place]))
-        yield Cell(f"{change.path.ljust(width)}  {before} -> {after}", right)
+        yield Cell(f"{change.path.ljust(width)}  {change_text(change)}", right)
 
 
 def _cause_cells(change: ResourceChange) -> Iterator[Cell]:

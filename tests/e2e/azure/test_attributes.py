@@ -180,7 +180,7 @@ def test_a_region_that_does_not_exist_is_told_while_planning(project: CloudProje
 def test_an_end_of_life_that_has_passed_is_told_while_planning(project: CloudProject) -> None:
     told = project.refused(gallery(), definition(endOfLifeDate="2020-01-01"))
     assert f"{MANIFEST}:" in told
-    assert f"{IMAGE}: endOfLifeDate 2020-01-01T00:00:00Z has passed already" in told
+    assert f"{IMAGE}: endOfLifeDate 2020-01-01T00:00:00Z has already passed" in told
     assert "set a date in the future" in told
 
 
@@ -191,7 +191,8 @@ def test_a_version_is_not_deleted_before_its_end_of_life(project: CloudProject) 
     source = {"snapshot": project.disk("os", kind="snapshots")}
     project.settle(gallery(), definition(), version(source, **GUARDED))
     told = project.refused(gallery(), definition())
-    assert f"{V1}: it must not be deleted before its end of life, 2090-01-01T00:00:00Z," in told
+    rule = f"{V1}: safety.blockDeletionBeforeEndOfLife: it must not be deleted"
+    assert f"{rule} before its end of life, 2090-01-01T00:00:00Z" in told
     assert "set safety.blockDeletionBeforeEndOfLife: false and apply that first" in told
 
 

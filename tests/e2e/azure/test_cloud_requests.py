@@ -10,7 +10,7 @@ from benchmarks.workload import DEFINITIONS, galleries, write_project
 from support.azure.azurite import RunningAzurite
 from support.azure.world import AzureWorld
 
-from reconciler.applying.execution import Interrupt
+from reconciler.applying.context import Interrupt
 from reconciler.engine import Engine
 from reconciler.planning.plan import PlanOptions
 

@@ -17,7 +17,7 @@ from support.azure.world import AzureWorld
 from support.estates import Document, definition, gallery, version
 
 from reconciler.applying.apply import ApplyResult, apply_plan
-from reconciler.applying.execution import ApplyContext
+from reconciler.applying.context import ApplyContext
 from reconciler.engine import Engine
 from reconciler.errors import Unreachable
 from reconciler.manifests.address import Address

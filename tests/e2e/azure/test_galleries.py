@@ -94,7 +94,7 @@ def test_whom_a_gallery_is_for_is_fixed_and_said_before_anything_happens(project
     inside = definition(), version({"snapshot": project.disk("os", kind="snapshots")})
     project.settle(gallery(), *inside)
     told = project.refused(shared_with(ONE), *inside)
-    assert "corp: replacing it would delete 1 published version, corp/ubuntu/1.0.0 among them" in told
+    assert "corp: replacing it would delete 1 published version, including corp/ubuntu/1.0.0" in told
     assert "--allow-replace corp" in told
     done = project.settle({**shared_with(ONE), "lifecycle": {"allowReplace": True}}, *inside)
     assert set(done.values()) == {"replace"}

@@ -17,7 +17,7 @@ from support.azure.projects import CloudProject, cloud_project
 from support.azure.world import COMPUTE_ID, GROUP, SUBSCRIPTION, AzureWorld
 from support.estates import Document, definition, gallery, version
 
-from reconciler.applying.execution import Interrupt
+from reconciler.applying.context import Interrupt
 from reconciler.drift import DriftKind, DriftSeverity
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address

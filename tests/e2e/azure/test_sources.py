@@ -147,7 +147,7 @@ def test_a_version_that_does_not_fit_another_definition_is_told_while_planning(p
     first = version({"snapshot": project.disk("os", kind="snapshots")})
     other = definition(name="debian", osState="Specialized"), version({"version": V1}, "corp/debian")
     told = project.refused(gallery(), definition(), first, *other)
-    assert f"{V1} cannot be the source: osState of corp/ubuntu is not that of corp/debian" in told
+    assert f"{V1} cannot be the source: corp/ubuntu and corp/debian differ in osState" in told
     assert told.startswith(f"{MANIFEST}:")
     assert "corp/debian/1.0.0" in told
 

@@ -14,7 +14,7 @@ from support.azure.azurite import RunningAzurite
 from support.azure.world import ACCOUNT_ID, COMPUTE_ID, AzureWorld
 from support.estates import Document
 
-from reconciler.applying.execution import Interrupt
+from reconciler.applying.context import Interrupt
 from reconciler.drift import DriftReport
 from reconciler.engine import AppliedPlan, Engine
 from reconciler.errors import PlanRefused

@@ -13,7 +13,7 @@ from support.azure.azurite import RunningAzurite
 from support.azure.world import AzureWorld
 
 import reconciler.manifests.examples
-from reconciler.applying.execution import Interrupt
+from reconciler.applying.context import Interrupt
 from reconciler.engine import AppliedPlan, Engine
 from reconciler.manifests.examples.boot_image import write_boot_image
 from reconciler.planning.plan import Plan, PlanOptions

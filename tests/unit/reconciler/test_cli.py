@@ -156,7 +156,7 @@ def test_selection(project: Cli) -> None:
     assert project("plan", "--exclude", "corp/hello/1.0.0") == 0
     assert " 2 create " in project.out
     assert project("plan", "--target", "nothing/*") == 1
-    assert "--target nothing/*: nothing of that address" in project.out + project.err
+    assert "--target nothing/*: no such address" in project.out + project.err
 
 
 def test_nobody_is_asked_without_a_terminal(project: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

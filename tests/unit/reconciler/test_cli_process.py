@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.applying.execution import Interrupt
+from reconciler.applying.context import Interrupt
 from reconciler.cli.app import run
 from reconciler.cli.interrupts import Signals
 from reconciler.cli.session import colors_wanted

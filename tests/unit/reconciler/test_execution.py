@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from support.worlds import CAPABILITIES, NOW, inputs_of
 
-from reconciler.applying.apply import ApplyResult, apply_plan, recover
-from reconciler.applying.execution import ApplyContext, Interrupt
+from reconciler.applying.apply import ApplyResult, apply_plan
+from reconciler.applying.context import ApplyContext, Interrupt
+from reconciler.applying.recovery import RecoveryContext, recover
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
@@ -224,7 +225,7 @@ def test_handles_are_in_the_journal_and_a_later_run_settles_them(store: StateSto
     assert [str(unit) for unit in result.left] == ["corp"]
     intents = store.read().intents
     assert intents[Address("corp")].handle == '{"left":2,"unit":"corp"}'
-    recover(store.read(), {"default": provider}, store, lease, Reporter(), Interrupt())  # type: ignore[dict-item]
+    recover(store.read(), RecoveryContext(store, lease, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
     assert store.read().intents[Address("corp")].handle == ""
     assert provider.polled == 2
     assert provider.tidied == ["corp"]
@@ -238,14 +239,14 @@ def test_what_was_begun_without_a_handle_is_waited_for_before_it_is_tidied(store
 
     provider = Watching(busy=2, raises={"corp": ProviderError("cut off")})
     run(store, lease, provider, desired={"corp": {}})
-    recover(store.read(), {"default": provider}, store, lease, Reporter(), Interrupt())  # type: ignore[dict-item]
+    recover(store.read(), RecoveryContext(store, lease, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
     assert provider.tidied == ["corp"]
 
 
 def test_what_takes_longer_than_an_operation_may_is_not_waited_for(store: StateStore, lease: Lease) -> None:
     provider = ScriptedProvider(busy=2, raises={"corp": ProviderError("cut off")})
     run(store, lease, provider, desired={"corp": {}}, started="2020-01-01T00:00:00+00:00")
-    recover(store.read(), {"default": provider}, store, lease, Reporter(), Interrupt())  # type: ignore[dict-item]
+    recover(store.read(), RecoveryContext(store, lease, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
     assert provider.busy == 1
 
 
@@ -289,6 +290,16 @@ def test_a_raising_reporter_does_not_stop_the_run(
 
     assert run(store, lease, ScriptedProvider(), reporter=Broken()).complete
     assert "the reporter failed in started" in caplog.text
+
+
+def test_an_operation_that_continues_at_its_provider_is_reported_once(store: StateStore, lease: Lease) -> None:
+    class Watching(RecordingReporter):
+        def in_progress(self, step: Step) -> None:
+            self.events.append(f"in progress {step.address}")
+
+    reporter = Watching()
+    assert run(store, lease, ScriptedProvider(polls=3), desired={"corp": {}}, reporter=reporter).complete
+    assert reporter.events == ["started corp", "in progress corp", "finished corp"]
 
 
 def test_independent_operations_run_at_the_same_time(store: StateStore, lease: Lease) -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 from support.worlds import inputs_of
 
-from reconciler.errors import ReferenceCycle
+from reconciler.errors import Cycle, ReferenceCycle
 from reconciler.graph import Edge, OrderedGraph, check_references, resource_graph
 from reconciler.manifests.address import Address
 
@@ -70,7 +70,29 @@ def test_a_cycle_names_every_member_from_the_smallest() -> None:
     one, two, other = Address("a", "x", "1.0.0"), Address("a", "x", "2.0.0"), Address("b", "x", "1.0.0")
     with pytest.raises(ReferenceCycle) as caught:
         check_references([(two, one), (one, other), (other, two)])
-    assert caught.value.members == (one, other, two)
+    assert caught.value.cycles == (Cycle((one, other, two)),)
+    assert "a/x/1.0.0 -> b/x/1.0.0 -> a/x/2.0.0 -> a/x/1.0.0" in caught.value.message
+
+
+def test_every_cycle_is_reported_with_all_its_members() -> None:
+    """1 -> 2 -> 1, 3 -> 4 -> 5 -> 3, 4 -> 6 -> 4, 7 -> 7, and 2 -> 3 and 6 -> 8, which are in no cycle"""
+    versions = {number: Address("a", "x", f"{number}.0.0") for number in range(1, 9)}
+    edges = [(1, 2), (2, 1), (2, 3), (3, 4), (4, 5), (5, 3), (4, 6), (6, 4), (7, 7), (6, 8)]
+    with pytest.raises(ReferenceCycle) as caught:
+        check_references([(versions[first], versions[then]) for first, then in edges])
+    assert [cycle.members for cycle in caught.value.cycles] == [
+        tuple(versions[number] for number in numbers) for numbers in [(1, 2), (3, 4, 5, 6), (7,)]
+    ]
+    assert "\n  a/x/3.0.0 -> a/x/4.0.0 -> a/x/5.0.0 -> a/x/3.0.0, and with them a/x/6.0.0" in caught.value.message
+    assert "\n  a/x/7.0.0 -> a/x/7.0.0" in caught.value.message
+
+
+def test_what_comes_after_a_node() -> None:
+    """a -> b -> d, a -> c -> d -> e, x -> e"""
+    graph = graph_of("a>b", "b>d", "a>c", "c>d", "d>e", "x>e")
+    assert graph.descendants("a") == ("b", "c", "d", "e")
+    assert graph.descendants("c") == ("d", "e")
+    assert graph.descendants("e") == ()
 
 
 def test_no_references_need_no_graph() -> None:

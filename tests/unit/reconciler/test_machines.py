@@ -52,7 +52,7 @@ def project(tmp_path: Path) -> str:
 )
 def test_a_backend_without_machines_says_so(project: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--project", project, "vm", *words]) == 1
-    assert "a provider of type libvirt does" in capsys.readouterr().err
+    assert "use a provider of type libvirt" in capsys.readouterr().err
 
 
 def test_a_project_without_machines_has_none(project: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,9 @@ from support.worlds import inputs_of
 
 from reconciler.applying.operations import OperationKey, Phase, operation_graph, operations
 from reconciler.manifests.address import Address
+from reconciler.planning.draft import PlanInputs
 from reconciler.planning.plan import PlanOptions
-from reconciler.planning.planner import PlanInputs, make_plan
+from reconciler.planning.planner import make_plan
 from reconciler.providers.protocol import Verb
 
 GALLERY, DEFINITION, V1, V2 = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0", "corp/ubuntu/2.0.0"

@@ -10,6 +10,10 @@ import pytest
 from support.worlds import inputs_of
 
 from reconciler.errors import BadPlanFile
+from reconciler.json_codec import decode, encode
+from reconciler.manifests.address import Address
+from reconciler.manifests.diagnostics import Diagnostic, Position, error
+from reconciler.planning.actions import ResourceChange
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.planning.plan_file import load_plan, plan_digest, save_plan, stale_because
 from reconciler.planning.planner import make_plan
@@ -21,7 +25,12 @@ V1 = "corp/ubuntu/1.0.0"
 def rich_plan() -> Plan:
     """A plan with a bit of everything: a block, causes, faults, positions, moves, errors and warnings."""
     world = {"corp": {}, "corp/ubuntu": {}, V1: {}, f"{V1}@eastus": {}}
-    desired = {**world, "corp": {"location": "westus"}, "corp/new": {}, "other": {"location": "mars"}}
+    desired = {
+        **world,
+        "corp": {"location": "westus", "tags": {"team": "images"}},
+        "corp/new": {},
+        "other": {"location": "mars"},
+    }
     return make_plan(inputs_of(desired, {**world, "gone": {}}, options=PlanOptions(allow_deletes=3, excludes=("x*",))))
 
 
@@ -29,6 +38,7 @@ def test_a_plan_comes_back_equal(tmp_path: Path) -> None:
     plan = rich_plan()
     assert plan.blocked
     assert plan.errors
+    assert any(item.elements for change in plan.changes for item in change.changes)
     save_plan(plan, "default", tmp_path / "p.plan", KEY)
     assert load_plan(tmp_path / "p.plan", "default", KEY) == plan
     assert (tmp_path / "p.plan").stat().st_mode & 0o777 == 0o600
@@ -69,7 +79,7 @@ def test_what_is_not_a_plan_is_refused(tmp_path: Path, content: bytes) -> None:
         load_plan(tmp_path / "p.plan", "default", KEY)
 
 
-def test_a_missing_plan_file_is_told_in_words(tmp_path: Path) -> None:
+def test_a_missing_plan_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadPlanFile, match="cannot be read"):
         load_plan(tmp_path / "absent", "default", KEY)
 
@@ -90,6 +100,36 @@ def test_fresh_when_only_other_things_changed() -> None:
 def test_stale_when_the_work_is_done_or_the_manifest_or_state_differs() -> None:
     saved = make_plan(inputs_of({"corp": {"description": "x"}}, {"corp": {}}))
     done = make_plan(inputs_of({"corp": {"description": "x"}}, {"corp": {"description": "x"}}))
-    assert "nothing is to be done about it now" in stale_because(saved, done)[0]
+    assert "planned as update, but nothing needs to change now" in stale_because(saved, done)[0]
     assert stale_because(saved, replace(saved, manifest_digest="other")) == ("the manifests have changed since",)
     assert "was made for state" in stale_because(saved, replace(saved, lineage="other"))[0]
+
+
+def test_what_was_encoded_is_decoded_and_nothing_else() -> None:
+    change = next(change for change in rich_plan().changes if change.changes)
+    data = json.loads(json.dumps(encode(change)))
+    assert decode(ResourceChange, data) == change
+    for wrong in (
+        {key: value for key, value in data.items() if key != "reason"},
+        {**data, "extra": 1},
+        {**data, "action": "improve"},
+        {**data, "address": "a//b"},
+        {**data, "address": None},
+        {**data, "protect": 0},
+        {**data, "copies": True},
+        {**data, "prior": None},
+        {**data, "block": "no"},
+        {**data, "defects": "text"},
+        {**data, "origin": ["corp.yaml", 1]},
+        {**data, "changes": [{**data["changes"][0], "position": ["corp.yaml"]}]},
+        [],
+        "text",
+    ):
+        with pytest.raises(ValueError):
+            decode(ResourceChange, wrong)
+
+
+def test_values_that_may_be_absent_or_of_several_types_come_back() -> None:
+    problem = replace(error("summary", position=Position("corp.yaml", 1, 2)), path=("tags", 0))
+    for diagnostic in (problem, replace(problem, position=None, address=Address("corp"), path=())):
+        assert decode(Diagnostic, json.loads(json.dumps(encode(diagnostic)))) == diagnostic

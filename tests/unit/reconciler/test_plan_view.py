@@ -57,7 +57,7 @@ def test_an_update_of_a_region_has_its_own_row() -> None:
     changed = {"corp": {"tags": {"team": "images"}}, V1: {"excludeFromLatest": True}, f"{V1}@eastus": {"replicas": 2}}
     lines = shown(make_plan(inputs_of({**WORLD, **changed}, WORLD)))
     assert [" ".join(text.split()) for text in lines if text.startswith(" ~ update")] == [
-        '~ update corp tags (not set) -> {"team":"images"}',
+        "~ update corp tags + team=images",
         "~ update corp/ubuntu/1.0.0 excludeFromLatest false -> true",
         "~ update corp/ubuntu/1.0.0@eastus replicas 1 -> 2 1 copy, 512 B",
     ]

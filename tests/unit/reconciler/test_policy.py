@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from itertools import product
+
 import pytest
 from support.worlds import inputs_of
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.resource import Lifecycle, Origin, Resource
+from reconciler.manifests.values import canonical_json, digest
 from reconciler.planning.actions import Action, Reason, ResourceChange
+from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
+from reconciler.providers.protocol import Condition, Observed, OwnerMark
+from reconciler.state.records import Intent, Record, Status
 
 GALLERY = "corp"
 DEFINITION = "corp/ubuntu"
@@ -188,3 +197,62 @@ def test_an_object_that_is_busy_is_neither_changed_nor_recreated() -> None:
     plan = make_plan(inputs_of({GALLERY: {"description": "x"}}, {GALLERY: {}}, {GALLERY: {"$condition": "busy"}}))
     assert not plan.changes
     assert not plan.applicable
+
+
+def test_the_shortcut_for_unchanged_nodes_says_what_the_table_says() -> None:
+    """Every combination of what a node can be: the shortcut only ever skips nodes that the table leaves alone, and it
+    skips all of those that are as recorded and declared as before."""
+    skipped = 0
+    for node in all_nodes():
+        if unchanged(node):
+            decision = decide(node, lambda resource, _: resource.attributes)
+            assert isinstance(decision, ResourceChange), node
+            assert (decision.action, decision.reason) == (Action.NO_OP, Reason.MATCHES), node
+            skipped += 1
+        elif node.matching and node.resource:
+            decision = decide(node, lambda resource, _: resource.attributes)
+            assert not isinstance(decision, ResourceChange) or decision.action is not Action.NO_OP, node
+    assert skipped
+
+
+def all_nodes() -> list[Node]:
+    attributes = {"location": "eastus"}
+    address, text = Address.parse(GALLERY), canonical_json(attributes)
+    resource = Resource.of(address, "default", attributes, Origin("corp.yaml", 1))
+    resources = [None, resource, replace(resource, lifecycle=Lifecycle(protect=True)), replace(resource, provider="b")]
+    record = Record(address, "default", "id", text, digest(text), "f")
+    edited = canonical_json({**attributes, "description": "kept"})
+    records = [
+        None,
+        record,
+        replace(record, status=Status.TAINTED),
+        replace(record, protect=True),
+        replace(record, canonical=edited),
+        replace(record, canonical=edited, digest=digest(edited)),
+    ]
+    intents = [None, *(Intent(address, address, "default", verb, text, "", "r", "") for verb in ("update", "delete"))]
+    seen = Observed(address, "id", text, "f", OwnerMark("lineage", address))
+    observed = [
+        None,
+        seen,
+        replace(seen, mark=None),
+        replace(seen, canonical=edited),
+        *(replace(seen, condition=condition) for condition in Condition),
+    ]
+    worlds = [*((each, False) for each in observed), (None, True)]
+    return [
+        Node(address, "lineage", *parts, observed=each, matching=matching, moved_from=moved)
+        for *parts, (each, matching), moved in product(
+            resources, records, intents, worlds, [None, Address.parse("before")]
+        )
+    ]
+
+
+def test_a_change_that_is_no_longer_ignored_is_planned() -> None:
+    """The description was once kept because its changes were ignored; the manifest still says what it said then."""
+    inputs = inputs_of({GALLERY: {"description": "declared"}}, {GALLERY: {"description": "declared"}})
+    record = inputs.state.records[Address.parse(GALLERY)]
+    kept = canonical_json({**json.loads(record.canonical), "description": "kept"})
+    state = replace(inputs.state, records={record.address: replace(record, canonical=kept)})
+    (item,) = change(make_plan(replace(inputs, state=state)), GALLERY).changes
+    assert (item.path, item.before, item.after) == ("description", "kept", "declared")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from support.worlds import inputs_of, record_of
 from reconciler.applying.apply import ApplyResult
 from reconciler.drift import Drift, DriftKind, DriftReport
 from reconciler.graph import resource_graph
-from reconciler.manifests.address import Address
+from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Position, error
 from reconciler.manifests.errors import ManifestError, ReconcilerError
 from reconciler.planning.actions import Action, AttributeChange
+from reconciler.planning.diff import attribute_changes
 from reconciler.planning.planner import make_plan
 from reconciler.providers.errors import (
     ContractViolation,
@@ -346,3 +348,24 @@ def test_names_cannot_break_out_of_a_drawing(name: str) -> None:
     dot = dot_text(graph, tuple(resources)).splitlines()[2]
     assert dot.replace("\\\\", "").replace('\\"', "").count('"') == 4
     assert mermaid_text(graph, tuple(resources)).splitlines()[1].count('"') == 2
+
+
+def test_drift_of_a_list_names_the_elements_that_differ() -> None:
+    before, after = ({"identity": {"userAssignedIdentities": [one]}} for one in ("/sub/a", "/sub/b"))
+    changes = attribute_changes(before, after, Kind.GALLERY)
+    report = replace(REPORT, drifts=(Drift(Address("corp"), DriftKind.CHANGED, changes),), unreachable=())
+    lines = [text_of(line) for line in drift_lines(report, HEADING, 100)]
+    assert " ~ changed  corp  identity.userAssignedIdentities  - /sub/a  + /sub/b" in lines
+    (drift,) = json.loads(json.dumps(drift_event(report, "default")))["drifts"]
+    assert drift["changes"] == [
+        {
+            "path": "identity.userAssignedIdentities",
+            "before": ["/sub/a"],
+            "after": ["/sub/b"],
+            "elements": [
+                {"key": "", "before": "/sub/a", "after": None},
+                {"key": "", "before": None, "after": "/sub/b"},
+            ],
+            "more_elements": 0,
+        }
+    ]

@@ -56,7 +56,7 @@ def test_published_version_is_not_replaced_and_the_next_number_is_proposed() -> 
     plan = make_plan(inputs_of(desired, {**WORLD, newer: {}}))
     block = block_of(plan, VERSION)
     assert block is not None
-    assert block.why == "a published version keeps its hostCaching"
+    assert block.why == "a published version cannot change its hostCaching"
     assert block.remedy == f"publish 1.0.10 instead, or --allow-replace {VERSION}"
 
 

@@ -316,7 +316,7 @@ def test_a_file_that_may_not_be_read_is_refused(place: StorePlace) -> None:
     place.file.chmod(0o600)
     assert told.startswith("StateUnreadable")
     assert "may not be read by this user" in told
-    assert "Give this user the right" in told
+    assert "Give this user permission" in told
     assert place.everything() == before
 
 
@@ -334,7 +334,7 @@ def test_a_state_that_may_not_be_made_says_so(place: StorePlace) -> None:
     told = place.run_child(COMPLAIN, unprivileged=True)
     place.base.chmod(0o700)
     assert told.startswith("StateError")
-    assert "cannot be made: Permission denied" in told
+    assert "cannot be created: Permission denied" in told
     assert list(place.base.iterdir()) == []
 
 

@@ -1,7 +1,7 @@
-"""`Names`: what objects are called, where a move has given the resource another address.
+"""`ObjectNames`: what a provider calls the object of an address; the two differ once a resource has been moved.
 
-Objects cannot be renamed: an object keeps the address it was made under, and what is made in it later follows.
-Providers only ever hear the names of objects; everybody else uses addresses.
+Objects cannot be renamed: an object keeps the address it was created under as its name, and so does everything that is
+created in it later. Providers see only the names of objects; everything else uses addresses.
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ from reconciler.manifests.address import Address
 from reconciler.state.records import Record
 
 
-class Names:
-    """Both directions between addresses and the names of objects; costs nothing where nothing was moved."""
+class ObjectNames:
+    """Translates addresses to names and names to addresses; costs nothing where nothing was moved."""
 
     def __init__(self, moved: Mapping[Address, Address]) -> None:
         self._names = dict(moved)
         self._addresses = {name: address for address, name in moved.items()}
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Names:
+    def of(cls, records: Iterable[Record]) -> ObjectNames:
         return cls({record.address: record.named for record in records if record.named is not None})
 
     def __bool__(self) -> bool:
         return bool(self._names)
 
     def name(self, address: Address) -> Address:
-        """What the object at an address is called, or would be."""
+        """The name that the object of this address has, or would be created under."""
         return _translated(address, self._names)
 
     def address(self, name: Address) -> Address:
-        """The address of the object that is called so."""
+        """The address of the object with this name."""
         return _translated(name, self._addresses)
 
 
 def within(address: Address, container: Address) -> bool:
-    """Whether an address is `container` or lies in it."""
+    """Whether an address is `container` or is inside it."""
     return all(not part or part == own for part, own in zip(container, address, strict=True))
 
 
 def containers(address: Address) -> tuple[Address, ...]:
-    """What an address lies in, the outermost first."""
+    """Everything that contains an address, the outermost first."""
     above: list[Address] = []
     here = address.parent
     while here is not None:
@@ -51,7 +51,7 @@ def containers(address: Address) -> tuple[Address, ...]:
 
 
 def renamed(address: Address, source: Address, target: Address) -> Address:
-    """The address of what lies at `address` once its container `source` is called `target`."""
+    """What an address in `source`, or `source` itself, becomes when `source` is renamed to `target`."""
     return Address(*(new if old else own for own, old, new in zip(address, source, target, strict=True)))
 
 

@@ -1,0 +1,100 @@
+"""Files that only their owner may read, written whole or not at all.
+
+A file is written beside its place under a name that nobody can guess, and then moved there. So a reader sees either the
+previous file or all of the new one, and a symbolic link at the place is replaced rather than followed. After a failure
+the file beside it is removed; only a killed process may leave it behind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+OWNER_ONLY = 0o600
+
+
+def write_private(path: Path, text: str, *, mode: int = OWNER_ONLY, durable: bool = True) -> None:
+    """Writes `text` in UTF-8 to `path`, in one step. `mode` and `durable` as for `replacing`. Raises: OSError."""
+    with replacing(path, mode=mode, durable=durable) as file:
+        file.write(text.encode())
+
+
+def read_or_create(path: Path, make: Callable[[], str]) -> str:
+    """The ASCII content of a file; created with what `make` returns if it does not exist.
+
+    Of several processes that create it at the same time, all get the same content. Raises: OSError.
+    """
+    try:
+        return path.read_text("ascii")
+    except FileNotFoundError:
+        with _file_beside(path, "") as (descriptor, beside):
+            _write_and_sync(descriptor, make().encode("ascii"))
+            link_if_absent(beside, path)
+        sync_folder(path.parent)
+        return path.read_text("ascii")
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = True, suffix: str = "") -> Iterator[BinaryIO]:
+    """A new file, open for writing, that takes the place of `path` at the end of a `with` block.
+
+    It has exactly `mode`, whatever the umask is. `durable`: its content and its place survive a power failure from then
+    on; a cache can do without. `suffix` ends its name until then. When the block raises, `path` stays as it was.
+    """
+    with _file_beside(path, suffix) as (descriptor, beside):
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            yield file
+        os.fchmod(descriptor, mode)
+        if durable:
+            os.fsync(descriptor)
+        beside.replace(path)
+    if durable:
+        sync_folder(path.parent)
+
+
+@contextmanager
+def private_file_beside(path: Path) -> Iterator[Path]:
+    """The path of a new, empty file in the same folder; removed at the end of the `with` block if it still exists."""
+    with _file_beside(path, "") as (_, beside):
+        yield beside
+
+
+def link_if_absent(file: Path, path: Path) -> None:
+    """Puts a finished file at `path` too, unless there is one: a file that another process put there stays."""
+    try:
+        path.hardlink_to(file)
+    except FileExistsError:
+        return
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes durable which files are in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _file_beside(path: Path, suffix: str) -> Iterator[tuple[int, Path]]:
+    """(descriptor, path) of a new file. O_EXCL: an existing file or link of that name is never opened."""
+    import tempfile  # 5 ms that programs which only read should not pay
+
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=suffix, dir=path.parent)
+    try:
+        os.fchmod(descriptor, OWNER_ONLY)  # a umask may have taken more away
+        yield descriptor, Path(name)
+    finally:
+        os.close(descriptor)
+        Path(name).unlink(missing_ok=True)
+
+
+def _write_and_sync(descriptor: int, content: bytes) -> None:
+    with os.fdopen(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)

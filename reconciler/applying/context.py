@@ -1,0 +1,43 @@
+"""What a run works with, and how it is asked to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.manifests.address import Address
+from reconciler.providers.protocol import Provider
+from reconciler.reporting import Reporter
+from reconciler.state.records import Record
+from reconciler.state.store import Lease, StateStore
+
+RENEW_LEASE_EVERY_S = 15.0
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """How often a stop was requested: once, running operations are finished; twice, they are left to the journal."""
+
+    count: int = 0
+    wake: Callable[[], None] = field(default=lambda: None)
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.wake()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyContext:
+    """What a run works with. `started` is the run's time (ISO), `run` its id; `wait` is False to leave operations that
+    take long to the journal."""
+
+    store: StateStore
+    lease: Lease
+    providers: Mapping[str, Provider]
+    records: Mapping[Address, Record]
+    run: str
+    started: str
+    reporter: Reporter = field(default_factory=Reporter)
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    parallelism: int = 10
+    wait: bool = True

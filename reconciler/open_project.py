@@ -1,0 +1,85 @@
+"""`OpenProject`: one project in one environment with its manifests, state and providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from reconciler.manifests.loading.cache import CachedManifest, find_cached, load
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
+from reconciler.provenance import current_user
+from reconciler.providers.protocol import Provider
+from reconciler.providers.registry import ProviderConfig, create_provider
+from reconciler.reporting import Reporter
+from reconciler.state.opening import open_store
+from reconciler.state.store import Lease, StateStore
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+@dataclass
+class OpenProject:
+    """Each part is opened when it is first used, and closed on leaving the `with` block."""
+
+    directory: Path
+    environment: str | None = None
+    reporter: Reporter = field(default_factory=Reporter)
+
+    @cached_property
+    def _cached_manifest(self) -> CachedManifest | None:
+        return find_cached(self.directory, self.environment)
+
+    @cached_property
+    def _loaded(self) -> tuple[Project, Manifest]:
+        self.reporter.stage("load")
+        return load(self.directory, self.environment)
+
+    @property
+    def project(self) -> Project:
+        return self._cached_manifest.project if self._cached_manifest else self._loaded[0]
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._loaded[1]
+
+    @cached_property
+    def store(self) -> StateStore:
+        """The state of this project in this environment: two environments never share one."""
+        project, environment = self.project.name, self.project.environment
+        owner = project if environment == DEFAULT_ENVIRONMENT else f"{project}/{environment}"
+        return open_store(self.project.state, owner, self.directory)
+
+    @cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        """Every provider of the project file, by name."""
+        return {
+            name: create_provider(ProviderConfig(name, settings.type, settings.settings, self.directory))
+            for name, settings in self.project.providers.items()
+        }
+
+    @contextmanager
+    def lease(self, galleries: frozenset[str]) -> Iterator[Lease]:
+        """The lease of these galleries for the length of a `with` block. Raises: LockHeld."""
+        lease = self.store.acquire(galleries, current_user())
+        try:
+            yield lease
+        finally:
+            self.store.release(lease)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if "store" in self.__dict__:
+            self.store.close()
+        if "providers" in self.__dict__:
+            for provider in self.providers.values():
+                provider.close()

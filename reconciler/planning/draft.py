@@ -1,0 +1,132 @@
+"""`Draft`: what a plan is made from, and the decisions so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from reconciler.manifests.address import Address, Kind
+from reconciler.manifests.diagnostics import Diagnostic
+from reconciler.manifests.manifest import Manifest
+from reconciler.manifests.resource import Resource
+from reconciler.manifests.values import Attributes
+from reconciler.object_names import ObjectNames, renamed, within
+from reconciler.planning.actions import ResourceChange
+from reconciler.planning.decisions import Node
+from reconciler.planning.plan import PlanOptions
+from reconciler.planning.refresh import World
+from reconciler.planning.selection import without_excluded
+from reconciler.planning.sources import SourceChecks, content_changes, latest_version, planned_sources
+from reconciler.providers.protocol import Capabilities, Verb
+from reconciler.state.records import Record, State
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """The desired, recorded and observed worlds, and what else a plan depends on. `capabilities` are by provider name,
+    `now` is aware."""
+
+    manifest: Manifest
+    state: State
+    world: World
+    sources: SourceChecks = field(default_factory=dict)
+    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    options: PlanOptions = field(default_factory=PlanOptions)
+    now: datetime = field(kw_only=True)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making: decisions so far, by address.
+
+    `records` are by their addresses after moves, and `moved` maps those that moved to the addresses they have in the
+    state. `unchanged` are the addresses where nothing needs to be done.
+    """
+
+    inputs: PlanInputs
+    records: Mapping[Address, Record]
+    moved: Mapping[Address, Address]
+    names: ObjectNames
+    changes: dict[Address, ResourceChange] = field(default_factory=dict)
+    unchanged: set[Address] = field(default_factory=set)
+    errors: list[Diagnostic] = field(default_factory=list)
+    unreachable: dict[Address, str] = field(default_factory=dict)
+
+    def node(self, address: Address) -> Node:
+        """What is known about an address in all three worlds."""
+        named = self.names.name(address)
+        world, state = self.inputs.world, self.inputs.state
+        record = self.records.get(address)
+        intent = state.intents.get(self.moved.get(address, address))
+        observed, matching = world.observed.get(named), named in world.matching
+        if intent is not None and intent.verb == Verb.DELETE and observed is None and not matching:
+            record = None  # its delete succeeded: what was recorded of the object no longer matters
+        return Node(
+            address=address,
+            lineage=state.lineage,
+            resource=None if self.inputs.options.destroy else self.inputs.manifest.resources.get(address),
+            record=record,
+            intent=intent,
+            observed=observed,
+            matching=matching,
+            named=named,
+            moved_from=self.moved.get(address),
+            content=content_changes(record, self.inputs.sources.get(address, {})),
+        )
+
+    def planned_attributes(self, resource: Resource, record: Record | None) -> Attributes:
+        """The attributes as they will be recorded."""
+        resources, sources = self.inputs.manifest.resources, self.inputs.sources
+        if resource.address.kind is not Kind.IMAGE_VERSION:
+            return resource.attributes
+        if record is not None and record.digest == resource.digest and resource.address not in sources:
+            return record.attributes
+
+        def pin(definition: Address) -> Address | None:
+            versions = {
+                address: other.attributes for address, other in resources.items() if address.parent == definition
+            }
+            return latest_version(definition, versions, resource.address)
+
+        return planned_sources(resource.attributes, record, sources.get(resource.address, {}), pin)
+
+
+def start_draft(inputs: PlanInputs) -> Draft:
+    """A draft without decisions."""
+    records, moved = _moved_records(inputs)
+    names = ObjectNames.of(records.values())
+    if inputs.options.excludes and inputs.world.perhaps_in:
+        world = without_excluded(inputs.world, _never_made(inputs, records, names), inputs.options.excludes)
+        inputs = replace(inputs, world=world)
+    return Draft(inputs, records, moved, names)
+
+
+def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mapping[Address, Address]]:
+    """The records by their addresses after moves, and new address -> address in the state."""
+    if not inputs.manifest.moves:
+        return inputs.state.records, {}
+    records, moved = dict(inputs.state.records), {}
+    for move in inputs.manifest.moves:
+        for address in [address for address in inputs.state.records if within(address, move.source)]:
+            target = renamed(address, move.source, move.target)
+            if address in records and target not in records:
+                record = records.pop(address)
+                records[target] = replace(record, address=target, named=record.named or address)
+                moved[target] = address
+    return records, moved
+
+
+def _never_made(
+    inputs: PlanInputs, records: Mapping[Address, Record], names: ObjectNames
+) -> Mapping[Address, tuple[Address, str]]:
+    """Name -> address and home region of what is declared and was neither recorded nor started in another region."""
+    new: dict[Address, tuple[Address, str]] = {}
+    for address, resource in inputs.manifest.resources.items():
+        if address.region or address in records or inputs.options.destroy:
+            continue
+        home, intent = str(resource.attributes["location"]), inputs.state.intents.get(address)
+        if intent is None or json.loads(intent.canonical).get("location") == home:
+            new[names.name(address)] = (address, home)
+    return new

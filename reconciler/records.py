@@ -1,0 +1,89 @@
+"""`Records`: what is recorded, looked up by address and edited by hand. No object is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.object_names import renamed, within
+from reconciler.state.records import Record, State, Status
+from reconciler.state.store import Lease, StateStore, StateWrite
+
+HoldLease = Callable[[frozenset[str]], AbstractContextManager[Lease]]
+"""Galleries -> a lease on them for the length of a `with` block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of one state. Every edit holds the lease of the galleries that it writes to."""
+
+    store: StateStore
+    hold: HoldLease
+
+    def get(self, addresses: Sequence[Address]) -> tuple[Record, ...]:
+        """The records of these addresses, in their order. Raises: ReconcilerError when one is not recorded."""
+        records = self.store.read().records
+        _refuse_unknown(addresses, records.keys())
+        return tuple(records[address] for address in addresses)
+
+    def forget(self, addresses: Sequence[Address]) -> tuple[Address, ...]:
+        """Drops records and journal entries with everything inside them, and returns their addresses; objects stay.
+
+        Raises: ReconcilerError when one is not recorded.
+        """
+        state = self.store.read()
+        known = state.records.keys() | state.intents.keys()
+        _refuse_unknown(addresses, known)
+        dropped = _sorted(address for address in known if any(within(address, wanted) for wanted in addresses))
+        with self.hold(frozenset(address.gallery for address in dropped)) as lease:
+            self.store.write(lease, StateWrite(forget=dropped, clear_intents=dropped))
+        return dropped
+
+    def move(self, source: Address, target: Address) -> tuple[tuple[Address, Address], ...]:
+        """Renames the record of `source`, and all records inside it, to `target`; returns (before, after) of each.
+
+        Raises: ReconcilerError when that is not possible.
+        """
+        state = self.store.read()
+        _refuse_move(state, source, target)
+        sources = _sorted(address for address in state.records if within(address, source))
+        moves = tuple((address, renamed(address, source, target)) for address in sources)
+        with self.hold(frozenset({source.gallery, target.gallery})) as lease:
+            self.store.write(lease, StateWrite(moves=moves))
+        return moves
+
+    def mark(self, addresses: Sequence[Address], *, tainted: bool) -> tuple[Address, ...]:
+        """Taints these records, so that the next apply replaces their objects, or removes the taint.
+
+        Raises: ReconcilerError when one is not recorded.
+        """
+        status = Status.TAINTED if tainted else Status.READY
+        records = tuple(replace(record, status=status) for record in self.get(addresses))
+        with self.hold(frozenset(address.gallery for address in addresses)) as lease:
+            self.store.write(lease, StateWrite(put_records=records))
+        return tuple(addresses)
+
+
+def _sorted(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    return tuple(sorted(addresses, key=lambda address: address.sort_key))
+
+
+def _refuse_unknown(addresses: Iterable[Address], known: Collection[Address]) -> None:
+    unknown = [str(address) for address in addresses if address not in known]
+    if unknown:
+        raise ReconcilerError(f"not recorded: {', '.join(unknown)}", "list what is recorded: reconciler state list")
+
+
+def _refuse_move(state: State, source: Address, target: Address) -> None:
+    _refuse_unknown([source], state.records.keys())
+    if source.kind is not target.kind or target.region:
+        raise ReconcilerError(
+            f"{source} cannot become {target}", "a move keeps the kind, and a target region cannot be renamed"
+        )
+    if any(within(address, source) for address in state.intents):
+        raise ReconcilerError(f"{source} has unfinished operations", "finish them first: reconciler apply")
+    if target.parent is not None and target.parent not in state.records:
+        raise ReconcilerError(f"{target.parent} is not recorded", "apply it before you move something into it")
