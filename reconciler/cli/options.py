@@ -24,7 +24,7 @@ Targets = Annotated[
     typer.Option(
         "--target",
         metavar="ADDRESS",
-        help="Plan only this and what it depends on; an address or a pattern. Repeatable.",
+        help="Only this and what it depends on; an address or a pattern. Repeatable.",
     ),
 ]
 Excludes = Annotated[
@@ -54,7 +54,7 @@ AutoApprove = Annotated[bool, typer.Option("--auto-approve", help="Apply without
 Parallelism = Annotated[
     int | None,
     typer.Option(
-        "--parallelism", metavar="N", help="Concurrent operations.  [default: set by the provider]", min=1, max=256
+        "--parallelism", metavar="N", help="Concurrent operations.", show_default="set by the provider", min=1, max=256
     ),
 ]
 

@@ -64,8 +64,8 @@ def emulator(
     """Run an emulator of Azure's Compute Gallery API.
 
     It runs until interrupted. This program, the Azure SDK for Python and the az command can use it; it prints the
-    connection settings. Sources of images can be blobs on this machine, or in the storage account that
-    AZURE_STORAGE_CONNECTION_STRING names.
+    connection settings. Image sources can be blobs on this machine, or in the storage account that
+    AZURE_STORAGE_CONNECTION_STRING belongs to.
 
     Exit codes: 0 stopped, 1 error.
     """

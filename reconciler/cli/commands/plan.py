@@ -49,33 +49,33 @@ def plan(
     refresh_first = options.refresh_wanted(refresh)
     rendering = options.output_format(format_name, json=json)
     with session.waiting() as reporter, session.engine(reporter) as engine:
-        made = engine.plan(wanted, refresh=refresh_first)
+        planned = engine.plan(wanted, refresh=refresh_first)
         reporter.stop()
         output = session.output_for(rendering)
-        heading = heading_of(engine, made.serial, galleries=bool(made.changes))
-        output.lines(rendering.plan(made, heading, output.width, verbose=verbose))
+        heading = heading_of(engine, planned.serial, galleries=bool(planned.changes))
+        output.lines(rendering.plan(planned, heading, output.width, verbose=verbose))
         if out:
-            _save(made, engine, session, out, rendering)
-    return _code(made, detailed=detailed_exitcode)
+            _save(planned, engine, session, out, rendering)
+    return _code(planned, detailed=detailed_exitcode)
 
 
-def _save(made: Plan, engine: Engine, session: Session, out: str, rendering: OutputFormat) -> None:
+def _save(planned: Plan, engine: Engine, session: Session, out: str, rendering: OutputFormat) -> None:
     """Saves a plan that can be applied, and no other. Says so on stderr if stdout is a document."""
     from reconciler.views.terminal.lines import BLANK, paragraph
 
     output = session.output if rendering.interactive else session.errors
-    if not made.applicable:
+    if not planned.applicable:
         output.lines(
             [BLANK, *paragraph(f"Not saved to {out}: a plan with errors or blocks cannot be applied.", output.width)]
         )
         return
-    engine.save_plan(made, Path(out))
+    engine.save_plan(planned, Path(out))
     output.lines([BLANK, *paragraph(f"Saved. Apply exactly this with: reconciler apply {out}", output.width)])
 
 
-def _code(made: Plan, *, detailed: bool) -> Exit:
-    if made.unreachable:
+def _code(planned: Plan, *, detailed: bool) -> Exit:
+    if planned.unreachable:
         return Exit.UNREACHABLE
-    if not made.applicable:
+    if not planned.applicable:
         return Exit.ERROR
-    return Exit.PENDING if detailed and made.changes else Exit.DONE
+    return Exit.PENDING if detailed and planned.changes else Exit.DONE

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     project_file: Annotated[
-        bool, typer.Option("--project-file", help="Print that of reconciler.yaml instead.")
+        bool, typer.Option("--project-file", help="Print the schema of reconciler.yaml instead.")
     ] = False,
 ) -> int:
     """Print the JSON Schema of manifests, for editors."""

@@ -36,11 +36,11 @@ def create(
         str, typer.Option("--region", metavar="REGION", help="The region to run it in, from its copy there.")
     ],
     cpus: Annotated[
-        int | None, typer.Option("--cpus", metavar="N", help="vCPUs.  [default: recommended by the image]", min=1)
+        int | None, typer.Option("--cpus", metavar="N", help="vCPUs.", show_default="recommended by the image", min=1)
     ] = None,
     memory: Annotated[
         float | None,
-        typer.Option("--memory", metavar="GIB", help="Memory.  [default: recommended by the image]", min=0.0625),
+        typer.Option("--memory", metavar="GIB", help="Memory.", show_default="recommended by the image", min=0.0625),
     ] = None,
     user: Annotated[str, typer.Option("--user", metavar="USER", help="Sudo user with SSH-key login.")] = "",
     ssh_key: Annotated[
@@ -48,7 +48,8 @@ def create(
     ] = None,
     hostname: Annotated[str, typer.Option("--hostname", metavar="NAME", help="A host name other than NAME.")] = "",
     network: Annotated[
-        str, typer.Option("--network", metavar="NAME", help="Network of the host to connect it to.  [default: none]")
+        str,
+        typer.Option("--network", metavar="NAME", help="Network of the host to connect it to.", show_default="none"),
     ] = "",
 ) -> int:
     """Create a machine from a version and start it.
@@ -78,12 +79,12 @@ def create(
 
 
 def _keys_in(path: Path) -> list[str]:
-    """The lines of a file of public keys. Raises: typer.BadParameter if it is not a text file; OSError."""
+    """The lines of a file of public keys. Raises: typer.BadParameter if it is not plain text; OSError."""
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise typer.BadParameter(
-            f"--ssh-key takes a public key such as ~/.ssh/id_ed25519.pub, and {path} is not a text file"
+            f"--ssh-key takes a public key such as ~/.ssh/id_ed25519.pub, and {path} is not plain text"
         ) from error
     return [line for line in text.splitlines() if line.strip()]
 

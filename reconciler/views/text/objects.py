@@ -25,8 +25,9 @@ def overview_lines(state: State, runs: Iterable[Run]) -> Iterator[Line]:
     for address, intent in sorted(state.intents.items()):
         yield line(Span(" journal  ", "change"), f"{address}  {intent_text(intent)}")
     for run in runs:
-        *said, holder, commit = run_cells(run)
-        yield line(Span(" run  ", "dim"), "  ".join([*said, f"by {holder}", *([f"commit {commit}"] if commit else [])]))
+        *cells, holder, commit = run_cells(run)
+        at = f"  commit {commit}" if commit else ""
+        yield line(Span(" run  ", "dim"), f"{'  '.join(cells)}  by {holder}{at}")
     yield line(" ", state_text(state))
 
 

@@ -26,5 +26,5 @@ def validation_lines(validation: Validation, width: int) -> Iterator[Line]:
 
 def declared_text(validation: Validation) -> str:
     """`1 gallery, 2 image definitions, 3 image versions, 9 target regions, in 3 files`."""
-    said = ", ".join(plural(number, kind) for kind, number in validation.counts.items())
-    return f"{said}, in {plural(validation.files, 'file')}"
+    kinds = ", ".join(plural(number, kind) for kind, number in validation.counts.items())
+    return f"{kinds}, in {plural(validation.files, 'file')}"
