@@ -48,6 +48,7 @@ lint: $(VENV)/ready-to-develop
 docs: $(VENV)/ready-to-develop
 	@.ci/setup azurite
 	@$(PYTHON_IN_VENV) -m reconciler.manifests.schema.reference > docs/manifest.md
+	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.architecture > docs/architecture.md
 	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.pictures.terminal
 	@PATH="$$PATH:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
 
