@@ -18,17 +18,17 @@ def exit_code_of(error: BaseException) -> Exit:
     return Exit.UNREACHABLE if isinstance(error, Unreachable | Unavailable) else Exit.ERROR
 
 
-def report(error: BaseException, session: Session, output_format: str) -> None:
+def report(error: BaseException, session: Session, format_name: str) -> None:
     """Writes to stderr what happened and what to do about it; a format for programs gets it on stdout as well."""
     from reconciler.views.output_format import load_format
     from reconciler.views.text.diagnostics import error_lines
 
     explained = _explained(error)
     session.errors.lines(error_lines(explained, session.errors.width))
-    rendering = load_format(output_format)
-    if not rendering.interactive:
-        output = session.output_for(rendering)
-        output.lines(rendering.error(explained, output.width))
+    output_format = load_format(format_name)
+    if not output_format.interactive:
+        output = session.output_for(output_format)
+        output.lines(output_format.error(explained, output.width))
     if session.debug:
         import traceback
 

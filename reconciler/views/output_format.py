@@ -89,7 +89,7 @@ def format_names() -> tuple[str, ...]:
 
 def load_format(name: str) -> OutputFormat:
     """The format of that name, which must be one of `format_names`."""
-    found: object = importlib.import_module(f"{_FOLDER}.{name}").FORMAT
-    if not isinstance(found, OutputFormat):
+    output_format: object = importlib.import_module(f"{_FOLDER}.{name}").FORMAT
+    if not isinstance(output_format, OutputFormat):
         raise TypeError(f"FORMAT of the output format '{name}' is not an OutputFormat. This is a bug.")
-    return found
+    return output_format

@@ -57,6 +57,6 @@ def apply(
     def saved(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         return engine.apply_saved(Path(plan_file), interrupt, approve=approve, parallelism=parallelism)
 
-    rendering = options.output_format(format_name, json=json)
-    manner = Manner(approved=auto_approve or bool(plan_file), format=rendering, verbose=verbose)
+    output_format = options.output_format(format_name, json=json)
+    manner = Manner(approved=auto_approve or bool(plan_file), format=output_format, verbose=verbose)
     return run(session_of(context), manner, saved if plan_file else fresh)

@@ -46,6 +46,6 @@ def destroy(
     def call(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         return engine.apply(wanted, approve, interrupt, parallelism=parallelism, command="destroy")
 
-    rendering = options.output_format(format_name, json=json)
-    manner = Manner(auto_approve, rendering, verbose, question="Permanently delete these objects?")
+    output_format = options.output_format(format_name, json=json)
+    manner = Manner(auto_approve, output_format, verbose, question="Permanently delete these objects?")
     return run(session_of(context), manner, call)

@@ -31,13 +31,13 @@ def drift(
     Exit codes: 0 no drift, 1 error, 2 drift found, 3 provider unreachable.
     """
     session = session_of(context)
-    rendering = options.output_format(format_name, json=json)
+    output_format = options.output_format(format_name, json=json)
     with session.waiting() as reporter, session.engine(reporter) as engine:
         report = engine.drift(deep=deep)
         reporter.stop()
-        output = session.output_for(rendering)
+        output = session.output_for(output_format)
         heading = heading_of(engine, report.serial)
-        output.lines(rendering.drift(report, heading, output.width, unmanaged=unmanaged))
+        output.lines(output_format.drift(report, heading, output.width, unmanaged=unmanaged))
     if report.found:
         return Exit.PENDING
     return Exit.UNREACHABLE if report.unreachable else Exit.DONE

@@ -33,7 +33,7 @@ def latest(
 
     Exit codes: 0 found, 1 none.
     """
-    rendering = options.output_format(format_name, json=json)
+    output_format = options.output_format(format_name, json=json)
     session = session_of(context)
     wanted = options.parsed_region(region) if region else ""
     with session.engine() as engine:
@@ -45,5 +45,5 @@ def latest(
             f"{definition} has no latest version in {region}", f"it has one in: {', '.join(sorted(versions))}"
         )
     chosen = {wanted: versions[wanted]} if wanted else versions
-    session.output_for(rendering).lines(rendering.latest(definition, chosen, alone=bool(wanted)))
+    session.output_for(output_format).lines(output_format.latest(definition, chosen, alone=bool(wanted)))
     return Exit.DONE

@@ -47,23 +47,23 @@ def plan(
     session = session_of(context)
     wanted = options.plan_options(target, exclude, allow_replace, allow_deletes)
     refresh_first = options.refresh_wanted(refresh)
-    rendering = options.output_format(format_name, json=json)
+    output_format = options.output_format(format_name, json=json)
     with session.waiting() as reporter, session.engine(reporter) as engine:
         planned = engine.plan(wanted, refresh=refresh_first)
         reporter.stop()
-        output = session.output_for(rendering)
+        output = session.output_for(output_format)
         heading = heading_of(engine, planned.serial, galleries=bool(planned.changes))
-        output.lines(rendering.plan(planned, heading, output.width, verbose=verbose))
+        output.lines(output_format.plan(planned, heading, output.width, verbose=verbose))
         if out:
-            _save(planned, engine, session, out, rendering)
+            _save(planned, engine, session, out, output_format)
     return _code(planned, detailed=detailed_exitcode)
 
 
-def _save(planned: Plan, engine: Engine, session: Session, out: str, rendering: OutputFormat) -> None:
+def _save(planned: Plan, engine: Engine, session: Session, out: str, output_format: OutputFormat) -> None:
     """Saves a plan that can be applied, and no other. Says so on stderr if stdout is a document."""
     from reconciler.views.terminal.lines import BLANK, paragraph
 
-    output = session.output if rendering.interactive else session.errors
+    output = session.output if output_format.interactive else session.errors
     if not planned.applicable:
         output.lines(
             [BLANK, *paragraph(f"Not saved to {out}: a plan with errors or blocks cannot be applied.", output.width)]

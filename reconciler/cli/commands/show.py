@@ -29,12 +29,12 @@ def show(
     """
     session = session_of(context)
     wanted = options.parsed_address(address) if address else None
-    rendering = options.output_format(format_name, json=json)
-    output = session.output_for(rendering)
+    output_format = options.output_format(format_name, json=json)
+    output = session.output_for(output_format)
     with session.engine() as engine:
         state = engine.state()
         if wanted:
-            output.lines(rendering.record(engine.records.get((wanted,))[0], state.records))
+            output.lines(output_format.record(engine.records.get((wanted,))[0], state.records))
         else:
-            output.lines(rendering.overview(state, engine.runs()))
+            output.lines(output_format.overview(state, engine.runs()))
     return Exit.DONE

@@ -31,11 +31,11 @@ def validate(context: typer.Context, format_name: options.Format = DEFAULT, json
     Exit codes: 0 valid, 1 invalid.
     """
     session = session_of(context)
-    rendering = options.output_format(format_name, json=json)
-    output = session.output_for(rendering)
+    output_format = options.output_format(format_name, json=json)
+    output = session.output_for(output_format)
     with session.engine() as engine:
-        validation = _validation(engine, raises=rendering.interactive)
-        output.lines(rendering.validation(validation, output.width))
+        validation = _validation(engine, raises=output_format.interactive)
+        output.lines(output_format.validation(validation, output.width))
     return Exit.DONE if validation.valid else Exit.ERROR
 
 

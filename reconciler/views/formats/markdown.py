@@ -148,12 +148,18 @@ def _diagnostics(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
         (
             [
                 f"**{diagnostic.severity}** {code(diagnostic.summary)}",
-                "<br>".join(code(str(part)) for part in (diagnostic.position, diagnostic.address) if part),
+                "<br>".join(filter(None, map(code, _where(diagnostic)))),
                 code(diagnostic.detail),
             ]
             for diagnostic in diagnostics
         ),
     )
+
+
+def _where(diagnostic: Diagnostic) -> Iterator[str]:
+    """Place, address and offending line, as far as they are known."""
+    yield from (str(part) for part in (diagnostic.position, diagnostic.address) if part)
+    yield diagnostic.line.strip()
 
 
 def _error(error: ReconcilerError) -> Iterator[str]:

@@ -29,7 +29,7 @@ _SHOWN = {
 
 _WHY = {
     Reason.INTERRUPTED: "started by an interrupted run",
-    Reason.VANISHED: "no longer exists; created again",
+    Reason.VANISHED: "no longer exists; will be recreated",
     Reason.UNDESIRED: "removed from the manifests",
     Reason.DESTROY: "",
     Reason.GONE: "already gone; only the record is dropped",
