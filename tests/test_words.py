@@ -9,7 +9,7 @@ from support.paths import ROOT
 from support.words import avoided, findings, product_files
 
 
-@pytest.mark.parametrize("path", product_files(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*product_files()], ids=lambda path: str(path.relative_to(ROOT)))
 def test_phrases_that_are_avoided_are_not_there(path: Path) -> None:
     assert [str(found) for found in findings(path)] == []
 
