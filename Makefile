@@ -8,9 +8,9 @@ N ?= 1000
 ARGS ?=
 
 help:
-	@echo "make demo    the quickstart: plan, apply, damage, drift, repair"
+	@echo "make demo    run the quickstart: plan, apply, damage, drift, repair"
 	@echo "make demo-libvirt"
-	@echo "             the same on two hypervisor hosts, and machines from its images; takes root"
+	@echo "             the same on two hypervisor hosts, and machines from its images; needs root"
 	@echo "make test    all tests (ARGS='-k plan' to choose)"
 	@echo "make test-az the tests that drive the emulator with the Azure CLI, which is installed into .az"
 	@echo "make lint    style, types, and the directions of imports"
@@ -48,6 +48,8 @@ lint: $(VENV)/ready-to-develop
 docs: $(VENV)/ready-to-develop
 	@.ci/setup azurite
 	@$(PYTHON_IN_VENV) -m reconciler.manifests.schema.reference > docs/manifest.md
+	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.architecture > docs/architecture.md
+	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.pictures.terminal
 	@PATH="$$PATH:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
 
 clean:

@@ -42,6 +42,7 @@ DISTRIBUTIONS = {
     "azure.storage.blob": "azure-storage-blob",
     "jwt": "pyjwt",
     "libvirt": "libvirt-python",
+    "markdown_it": "markdown-it-py",
     "pydantic_core": "pydantic",
     "yaml": "pyyaml",
 }

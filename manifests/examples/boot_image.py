@@ -1,4 +1,4 @@
-"""A disk image that boots and prints a line on its first serial port: small enough to create anywhere, and bootable.
+"""A disk image that boots and prints a line on its first serial port: tiny, and yet real enough to run.
 
 python -m reconciler.manifests.examples.boot_image images/web.img --message "hello"
 """

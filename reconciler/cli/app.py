@@ -1,52 +1,47 @@
-"""The program `reconciler`: its commands, the options that all share, and what becomes of errors."""
+"""The program `reconciler`: its commands, the options that they all share, and what happens to errors."""
 
 from __future__ import annotations
 
 import gc
+import importlib
+import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, NoReturn
 
 import typer
 
 from reconciler import __version__
-from reconciler.cli.commands import (
-    apply,
-    destroy,
-    drift,
-    emulator,
-    graph,
-    init,
-    latest,
-    plan,
-    schema,
-    show,
-    state,
-    validate,
-    vm,
-)
-from reconciler.cli.failures import exit_code_of, tell
+from reconciler.cli import commands, options
+from reconciler.cli.failures import exit_code_of, report
 from reconciler.cli.session import Exit, Session, colors_wanted
 from reconciler.views.terminal.output import write
 
-COMMANDS = (init, validate, plan, apply, destroy, drift, show, graph, latest, state, schema, emulator, vm)
 _WITH_VALUE = ("--project", "--environment")
 _FLAGS = ("--debug", "--no-color")
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
-"""What every mistake in the use of a command derives from; typer has no public name for it in all versions."""
+"""The base of every error in using a command line; not all versions of typer have a public name for it."""
 _EPILOG = (
-    "--project, --environment, --debug and --no-color may also stand after the command. Exit codes: 0 done, or nothing "
-    "to do; 1 an error; 2 changes are pending (plan --detailed-exitcode) or drift was found (drift); 3 a provider did "
-    "not answer; 130 interrupted."
+    "--project, --environment, --debug and --no-color may also follow the command. Exit codes: 0 success, or nothing "
+    "to do; 1 error; 2 changes pending (plan --detailed-exitcode) or drift found (drift); 3 provider unreachable; "
+    "130 interrupted."
 )
+
+
+def command_modules() -> list[ModuleType]:
+    """A module for each file in `commands`, in the order of its ORDER: that of `--help`. Each has a `register`."""
+    names = [module.name for module in pkgutil.iter_modules(commands.__path__)]
+    modules = [importlib.import_module(f"{commands.__name__}.{name}") for name in names]
+    return sorted(modules, key=lambda module: (module.ORDER, module.__name__))
 
 
 def build() -> typer.Typer:
     """The program with all its commands."""
     app = typer.Typer(
         name="reconciler",
-        help="Makes VM image galleries what the manifests say.",
+        help="Make VM image galleries match their manifests.",
         epilog=_EPILOG,
         add_completion=False,
         no_args_is_help=True,
@@ -55,7 +50,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_common)
-    for command in COMMANDS:
+    for command in command_modules():
         command.register(app)
     return app
 
@@ -68,12 +63,12 @@ def _show_version(wanted: bool) -> None:
 
 def _common(
     context: typer.Context,
-    project: Annotated[str, typer.Option(metavar="DIR", help="The folder with reconciler.yaml.")] = ".",
+    project: Annotated[str, typer.Option(metavar="DIR", help="The folder that contains reconciler.yaml.")] = ".",
     environment: Annotated[
-        str, typer.Option(metavar="NAME", envvar="RECONCILER_ENVIRONMENT", help="An environment of the project.")
+        str, typer.Option(metavar="NAME", envvar="RECONCILER_ENVIRONMENT", help="The environment to use.")
     ] = "",
-    no_color: Annotated[bool, typer.Option("--no-color", help="Plain text, as with NO_COLOR.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where in the program an error comes from.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Disable colours, like NO_COLOR.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with every error.")] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -82,7 +77,7 @@ def _common(
 
 
 def shared_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the options that all commands share before the command, wherever they stood."""
+    """The arguments, with the options that all commands share moved before the command."""
     shared: list[str] = []
     others: list[str] = []
     waiting = list(arguments)
@@ -102,21 +97,21 @@ def shared_first(arguments: Sequence[str]) -> list[str]:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command and returns its exit code; whatever goes wrong is told."""
+    """Runs one command and returns its exit code; whatever goes wrong is reported."""
     words = shared_first(arguments)
     session = Session(Path(), color=colors_wanted(no_color="--no-color" in words), debug="--debug" in words)
     try:
         code = build()(words, prog_name="reconciler", standalone_mode=False)
     except _CLICK_ERROR as error:
         return _misused(error)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last stop: a sentence, not a traceback
-        tell(error, session, json="--json" in words)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last resort: a sentence, not a traceback
+        report(error, session, options.format_in(words))
         return exit_code_of(error)
     return int(code or 0)
 
 
 def _misused(error: Exception) -> int:
-    """A mistake in the use of the command line; 2, which is usual for it elsewhere, means something else here."""
+    """An error in using the command line: 1, as 2, the usual code for it, means that changes are pending."""
     show = getattr(error, "show", None)
     if show:
         show()
@@ -124,7 +119,7 @@ def _misused(error: Exception) -> int:
 
 
 _COLLECT_EVERY = 200_000
-"""New objects between two garbage collections: a run makes many that live to its end and few cycles."""
+"""New objects between two garbage collections: a run creates many that live to its end, and few cycles."""
 
 
 def main() -> NoReturn:

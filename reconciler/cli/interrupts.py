@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM while objects are being changed.
 
-Before anything is begun they stop the command like any other. Then the first one lets running operations finish, the
-second one leaves them to the journal, and a third one ends the process on the spot.
+Before the first change they stop the command like any other. After that, the first signal lets running operations
+finish, the second leaves them to the journal, and the third ends the process at once.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals(AbstractContextManager["Signals"]):
-    """Hands signals to `interrupt` from `begin` on; puts the former handlers back at the end."""
+    """Passes signals to `interrupt` after `arm`; restores the previous handlers at the end."""
 
     def __init__(self, interrupt: Interrupt) -> None:
         self._interrupt = interrupt
-        self._begun = False
-        self._former: dict[int, Any] = {}
+        self._armed = False
+        self._previous: dict[int, Any] = {}
 
-    def begin(self) -> None:
-        """From now on objects may be changed."""
-        self._begun = True
+    def arm(self) -> None:
+        """From now on, objects may be changed."""
+        self._armed = True
 
     def __enter__(self) -> Signals:
-        self._former = {number: signal.signal(number, self._caught) for number in _SIGNALS}
+        self._previous = {number: signal.signal(number, self._caught) for number in _SIGNALS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._former.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
 
     def _caught(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._begun:
+        if not self._armed:
             raise KeyboardInterrupt
         if self._interrupt.count >= 2:
             os._exit(Exit.INTERRUPTED)

@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler.views.output_format import DEFAULT, format_names
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.manifests.address import Address
     from reconciler.planning.plan import PlanOptions
+    from reconciler.views.output_format import OutputFormat
+
+_FORMAT = "--format"
+_JSON = "--json"
 
 Targets = Annotated[
     list[str] | None,
-    typer.Option("--target", metavar="ADDRESS", help="Only this and what it needs; an address or a glob. Repeatable."),
+    typer.Option(
+        "--target",
+        metavar="ADDRESS",
+        help="Only this and what it depends on; an address or a pattern. Repeatable.",
+    ),
 ]
 Excludes = Annotated[
     list[str] | None,
-    typer.Option("--exclude", metavar="ADDRESS", help="Not this, nor what needs it; an address or a glob. Repeatable."),
+    typer.Option(
+        "--exclude",
+        metavar="ADDRESS",
+        help="Skip this and everything that depends on it; an address or a pattern. Repeatable.",
+    ),
 ]
 AllowReplace = Annotated[
     list[str] | None,
-    typer.Option("--allow-replace", metavar="ADDRESS", help="This published object may be replaced. Repeatable."),
+    typer.Option("--allow-replace", metavar="ADDRESS", help="Allow this published object to be replaced. Repeatable."),
 ]
 AllowDeletes = Annotated[
-    int, typer.Option("--allow-deletes", metavar="N", help="So many objects may be deleted or replaced at once.")
+    int, typer.Option("--allow-deletes", metavar="N", help="Allow up to N objects to be deleted or replaced.")
 ]
 Refresh = Annotated[
     str,
-    typer.Option("--refresh", metavar="true|false", help="Look at the objects; false takes them to be as recorded."),
+    typer.Option("--refresh", metavar="true|false", help="Refresh from the provider first; false trusts the state."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON, an object a line, and nothing else to stdout.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every change; group nothing.")]
-AutoApprove = Annotated[bool, typer.Option("--auto-approve", help="Do not ask.")]
+Format = Annotated[str, typer.Option(_FORMAT, metavar="|".join(format_names()), help="Output format.")]
+Json = Annotated[bool, typer.Option(_JSON, help="Same as --format json: one JSON object per line on stdout.")]
+JsonEvents = Annotated[bool, typer.Option(_JSON, help="Same as --format json: one JSON event per line on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every change instead of grouping them.")]
+AutoApprove = Annotated[bool, typer.Option("--auto-approve", help="Apply without asking for approval.")]
 Parallelism = Annotated[
     int | None,
     typer.Option(
-        "--parallelism", metavar="N", help="How many operations run at once; what suits the provider.", min=1, max=256
+        "--parallelism", metavar="N", help="Concurrent operations.", show_default="set by the provider", min=1, max=256
     ),
 ]
 
@@ -48,7 +67,7 @@ def plan_options(
     *,
     destroy: bool = False,
 ) -> PlanOptions:
-    """What was asked for, checked. Raises: typer.BadParameter."""
+    """The options of a plan. Raises: typer.BadParameter if one of them is not valid."""
     from reconciler.planning.plan import PlanOptions
 
     return PlanOptions(
@@ -60,8 +79,28 @@ def plan_options(
     )
 
 
+def output_format(name: str, *, json: bool) -> OutputFormat:
+    """The format that --format and --json select. Raises: typer.BadParameter."""
+    from reconciler.views.output_format import load_format
+
+    if json and name not in (DEFAULT, "json"):
+        raise typer.BadParameter(f"{_JSON} and {_FORMAT} {name} contradict each other")
+    if name not in format_names():
+        raise typer.BadParameter(f"{_FORMAT} takes one of {', '.join(format_names())}, not '{name}'")
+    return load_format("json" if json else name)
+
+
+def format_in(arguments: Sequence[str]) -> str:
+    """The name of the format that a command line asks for, as far as it can be known before it is parsed."""
+    if _JSON in arguments:
+        return "json"
+    values = [word.partition("=")[2] for word in arguments if word.startswith(f"{_FORMAT}=")]
+    values += [value for word, value in pairwise(arguments) if word == _FORMAT]
+    return next((value for value in values if value in format_names()), DEFAULT)
+
+
 def refresh_wanted(text: str) -> bool:
-    """Whether `--refresh` says true. Raises: typer.BadParameter."""
+    """The value of --refresh. Raises: typer.BadParameter."""
     wanted = {"true": True, "false": False}.get(text.lower())
     if wanted is None:
         raise typer.BadParameter(f"--refresh takes true or false, not '{text}'")
@@ -69,7 +108,7 @@ def refresh_wanted(text: str) -> bool:
 
 
 def parsed_address(text: str) -> Address:
-    """The address that an argument spells. Raises: typer.BadParameter."""
+    """The address in an argument. Raises: typer.BadParameter."""
     from reconciler.manifests.address import Address
 
     try:
@@ -79,7 +118,7 @@ def parsed_address(text: str) -> Address:
 
 
 def parsed_region(text: str) -> str:
-    """The canonical name of the region that an argument spells. Raises: typer.BadParameter."""
+    """The canonical name of the region in an argument. Raises: typer.BadParameter."""
     from reconciler.manifests.regions import canonical_region
 
     try:

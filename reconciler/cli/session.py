@@ -1,4 +1,4 @@
-"""`Session`: what every command knows, from the options that all of them share."""
+"""`Session`: what every command knows from the options that all commands share."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ if TYPE_CHECKING:
 
     from reconciler.engine import Engine
     from reconciler.reporting import Reporter
+    from reconciler.views.output_format import OutputFormat
     from reconciler.views.terminal.output import Output
     from reconciler.views.terminal.waiting import WaitingReporter
     from reconciler.views.text.heading import Heading
 
 
 class Exit(IntEnum):
-    """What a command tells by its exit code."""
+    """What the exit code of a command means."""
 
     DONE = 0
     ERROR = 1
-    PENDING = 2  # changes are pending, or drift was found
+    PENDING = 2  # changes pending, or drift found
     UNREACHABLE = 3
     INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The project's folder, the environment (None for the default one), and how to speak."""
+    """The project's folder, the environment (None for the default one), and how output looks."""
 
     directory: Path
     environment: str | None = None
@@ -42,20 +43,26 @@ class Session:
 
     @property
     def output(self) -> Output:
-        """Where results go."""
+        """Where results for people go."""
         from reconciler.views.terminal.output import Output
 
         return Output(sys.stdout, color=self.color)
 
+    def output_for(self, output_format: OutputFormat) -> Output:
+        """Where results in that format go; coloured only if it is for people."""
+        from reconciler.views.terminal.output import Output
+
+        return Output(sys.stdout, color=self.color and output_format.interactive)
+
     @property
     def errors(self) -> Output:
-        """Where errors and what is only of the moment go."""
+        """Where errors and passing progress go."""
         from reconciler.views.terminal.output import Output
 
         return Output(sys.stderr, color=self.color)
 
     def engine(self, reporter: Reporter | None = None) -> Engine:
-        """The engine on this project; a context that closes what it opened."""
+        """The engine of this project; a context manager that closes what it opened."""
         from reconciler.engine import Engine
         from reconciler.reporting import Reporter
 
@@ -63,7 +70,7 @@ class Session:
 
     @contextmanager
     def waiting(self) -> Iterator[WaitingReporter]:
-        """Shows on a terminal what takes long, until it is stopped or the block ends."""
+        """Shows on a terminal what takes long, until the reporter is stopped or the block ends."""
         from reconciler.views.terminal.waiting import WaitingReporter
 
         reporter = WaitingReporter(self.errors)
@@ -74,20 +81,20 @@ class Session:
 
 
 def session_of(context: typer.Context) -> Session:
-    """The session that the options before the command have made."""
-    found = context.obj
-    if not isinstance(found, Session):
+    """The session that the shared options have created."""
+    session = context.obj
+    if not isinstance(session, Session):
         raise TypeError("a command ran outside of the command line. This is a bug.")
-    return found
+    return session
 
 
 def colors_wanted(*, no_color: bool) -> bool:
-    """Whether colours may be used where there is a terminal. Source: no-color.org for NO_COLOR."""
+    """Whether colours may be used on a terminal. Source: no-color.org for NO_COLOR."""
     return not (no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
 
 
 def heading_of(engine: Engine, serial: int, *, galleries: bool = True) -> Heading:
-    """What the output is about. `galleries`: count them, for which the manifests are needed."""
+    """What the output is about. `galleries`: count them, which needs the manifests."""
     from reconciler.views.text.heading import Heading
 
     project = engine.project

@@ -1,4 +1,4 @@
-"""The files of a new project: small, complete, and to be changed."""
+"""The files of a new project: small, complete, and meant to be changed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from reconciler.manifests.errors import ReconcilerError
 
 _PROJECT = """\
-# The project: where manifests are, and through which provider images reach their regions.
+# The project: where the manifests are, and which provider publishes the images.
 project: {name}
 manifests: [manifests]
-provider: {{type: local, root: regions}}     # every folder below regions/ is a region
+provider: {{type: local, root: regions}}     # every folder in regions/ is a region
 """
 
 _GALLERY = """\
@@ -29,7 +29,7 @@ osType: Linux
 osState: Generalized
 hyperVGeneration: V1                       # boots from BIOS
 identifier: {publisher: Contoso, offer: Examples, sku: hello}
-versionDefaults:                           # what a version has unless it says otherwise
+versionDefaults:                           # defaults of every version
   targetRegions: [eastus, westus=2]        # REGION[=COUNT]
 ---
 kind: ImageVersion
@@ -50,10 +50,10 @@ _IMAGE_FILE = "images/hello-1.0.0.img"
 def write_project(directory: Path, provider: str) -> tuple[Path, ...]:
     """Writes a project for the `local` provider and returns its files, in order.
 
-    Raises: ReconcilerError when there is something in the way, and then nothing was written.
+    Raises: ReconcilerError if one of them exists; nothing is written then.
     """
     if provider != "local":
-        raise ReconcilerError(f"there is no project to begin with for provider '{provider}'", "write: --provider local")
+        raise ReconcilerError(f"there is no starter project for provider '{provider}'", "use: --provider local")
     texts = {
         "reconciler.yaml": _PROJECT.format(name=_project_name(directory)),
         "manifests/gallery.yaml": _GALLERY,
@@ -69,10 +69,10 @@ def write_project(directory: Path, provider: str) -> tuple[Path, ...]:
 
 
 def _refuse_existing(paths: tuple[Path, ...]) -> None:
-    there = [path for path in paths if path.exists() or path.is_symlink()]
-    if there:
+    existing = [path for path in paths if path.exists() or path.is_symlink()]
+    if existing:
         raise ReconcilerError(
-            f"nothing was written: {', '.join(map(str, there))} {'is' if len(there) == 1 else 'are'} there already",
+            f"nothing was written, because of existing files: {', '.join(map(str, existing))}",
             "choose an empty folder: reconciler init DIR",
         )
 
@@ -90,6 +90,6 @@ def _write_image(path: Path) -> None:
 
 
 def _project_name(directory: Path) -> str:
-    """The folder's name, as far as a project may be called so."""
+    """The folder's name, without what a project's name may not contain."""
     name = re.sub(r"[^a-z0-9-]+", "-", directory.resolve().name.lower()).strip("-")
     return name if name and name[0].isalpha() else "images"

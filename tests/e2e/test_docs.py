@@ -1,16 +1,21 @@
-"""What the documents say is so: every command is run in a copy of the quickstart, every manifest is loaded, every
-link leads somewhere."""
+"""The documents are true: every command is run in a copy of the quickstart, every manifest is loaded, every link leads
+somewhere, the picture is current, and nothing is installed by a name that strangers can register."""
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.console import Block, blocks, run, same, scratch_project, search_path, steps
 from support.paths import ROOT
+from support.pictures.terminal import PICTURE, plan_picture, visible_text
+from support.words import product_files
 
 from reconciler.manifests.loading.manifest_loading import read_manifest
 from reconciler.manifests.loading.project_loading import read_project
@@ -21,7 +26,7 @@ LANGUAGES = {"console", "yaml", "text", "json", "sh"}
 SHELL = {"make demo", "make demo-libvirt", "make test", "make test-az"}
 """Lines of sh blocks, which tests cannot run in themselves: CI runs the tests, and tests play the demos."""
 
-ELSEWHERE = ("apt-get install ", "az ", "npm install ", "pip install ", "usermod ")
+ELSEWHERE = ("apt-get install ", "az ", "npm install ", "pip install ", "pipx install ", "usermod ")
 """How lines of sh blocks begin that change Azure, hosts, or the reader's machine."""
 
 documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -98,3 +103,62 @@ def test_output_is_compared_for_what_it_says() -> None:
     assert same("first\n...\nlast\n", "first\nsecond\nthird\nlast\n")
     assert not same("2 created\n", "3 created\n")
     assert not same("first\n", "first\nsecond\n")
+
+
+def test_the_picture_shows_the_program_as_it_is() -> None:
+    assert visible_text(PICTURE.read_text("utf-8")) == visible_text(plan_picture()), "run: make docs"
+
+
+def test_the_picture_loads_nothing_from_elsewhere() -> None:
+    svg = PICTURE.read_text("utf-8")
+    assert re.findall(r"(?:href|src|url)\W*(?:https?:)?//", svg) == []
+    assert "\x1b" not in svg
+
+
+INSTALL = re.compile(r"\b(?:pip3?|pipx|uv tool|uv pip) install\b(?=([^`\n]*))")
+FROM_FILES = re.compile(r"\.(\[[\w,-]+\])?|\S+\.whl(\[[\w,-]+\])?")
+"""The checkout or a wheel, with extras or without."""
+
+
+def installed(text: str) -> Iterator[str]:
+    """What the install commands in a text install."""
+    for match in INSTALL.finditer(text):
+        words = shlex.split(match[1].partition(" #")[0])
+        yield from [word for word in words if not word.startswith("-")] or [""]
+
+
+def strings(path: Path) -> Iterator[str]:
+    """What people may read in a file: a document as a whole, of a program its strings."""
+    if path.suffix != ".py":
+        yield path.read_text("utf-8")
+        return
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    formatted = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    pieces = {id(piece) for node in formatted for piece in node.values}
+    for node in formatted:
+        yield "".join(str(piece.value) if isinstance(piece, ast.Constant) else "x" for piece in node.values)
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in pieces:
+            yield node.value
+
+
+@pytest.mark.parametrize("path", [*product_files()], ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_installed_by_name(path: Path) -> None:
+    """The name is not registered on any package index: whoever registers it could be installed instead."""
+    names = (name for text in strings(path) for name in installed(text))
+    assert [name for name in names if not FROM_FILES.fullmatch(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("pipx install .    # or: uv tool install .", [".", "."]),
+        ("run `pip install '.[azure]'` there", [".[azure]"]),
+        ("pip install -e . dist/a.whl", [".", "dist/a.whl"]),
+        ("pip install 'reconciler[azure]'", ["reconciler[azure]"]),
+        ("uv tool install --python 3.12 gallery-reconciler", ["3.12", "gallery-reconciler"]),
+        ("pip install", [""]),
+    ],
+)
+def test_install_commands_are_understood(line: str, names: list[str]) -> None:
+    assert list(installed(line)) == names

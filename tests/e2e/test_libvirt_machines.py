@@ -299,7 +299,7 @@ def test_a_key_that_is_no_text_is_refused(estate: Estate) -> None:
     picture.write_bytes(b"\x89PNG\xff")
     words = ("vm", "create", "no", "--image", "corp/web/latest", "--region", "eastus", "--ssh-key", str(picture))
     assert estate(*words) == 1
-    assert "key.png is no text" in " ".join(estate.err.split())
+    assert "key.png is not plain text" in " ".join(estate.err.split())
 
 
 def test_a_host_that_is_down_is_told(estate: Estate) -> None:

@@ -68,11 +68,11 @@ def test_its_whole_life(project: Project) -> None:
     for region, replicas in (("eastus", 2), ("westus", 1), ("northeurope", 1)):
         assert project.world.copies(WEB._replace(region=region)) == [image] * replicas
     code, out, _ = project.run("plan", "--detailed-exitcode")
-    assert (code, out) == (0, "Nothing to do: 15 objects as declared, environment default")
+    assert (code, out) == (0, "No changes. 15 objects match the manifests (environment default).")
     assert project.run("latest", "corp/web")[:2] == (0, "eastus 1.1.0 northeurope 1.1.0 westus 1.1.0")
     code, out, err = project.run("drift", "--deep")
     assert code == 0, out + err
-    assert out.endswith("15 as recorded")
+    assert out.endswith("15 unchanged")
     code, out, err = project.run("destroy", "--auto-approve")
     assert code == 0, out + err
     assert "15 deleted" in out

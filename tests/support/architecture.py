@@ -62,6 +62,18 @@ PLACES: tuple[tuple[str, str, str, str], ...] = (
         "`KIND`, a `KindSpec`: model, nodes, how it is lowered, rules",
         "tests/unit/manifests/kinds/test_adding_a_kind.py",
     ),
+    (
+        "command",
+        "reconciler/cli/commands/<verb>.py",
+        "`register(app)`, and `ORDER`: its place in `--help`",
+        "tests/unit/reconciler/cli/test_commands.py",
+    ),
+    (
+        "output format",
+        "reconciler/views/formats/<name>.py",
+        "`FORMAT`, an `OutputFormat`",
+        "tests/unit/reconciler/views/test_formats.py",
+    ),
 )
 """What, where, what it offers, the test."""
 

@@ -1,1 +1,1 @@
-"""One file a command: `register(app)` adds it."""
+"""The commands: one file each, with `register(app)` and ORDER, its place in `--help`. Files are found, not listed."""

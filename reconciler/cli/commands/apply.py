@@ -1,4 +1,4 @@
-"""`reconciler apply`: does what a plan says."""
+"""`reconciler apply`: carries out a plan."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import typer
 
 from reconciler.cli import options
 from reconciler.cli.session import session_of
+from reconciler.views.output_format import DEFAULT
 
 if TYPE_CHECKING:
     from reconciler.applying.context import Interrupt
     from reconciler.cli.applying import Approve
     from reconciler.engine import AppliedPlan, Engine
+
+
+ORDER = 40
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def apply(
     context: typer.Context,
-    plan_file: Annotated[str, typer.Argument(metavar="[PLANFILE]", help="A saved plan. It is applied unasked.")] = "",
+    plan_file: Annotated[str, typer.Argument(metavar="[PLANFILE]", help="A saved plan. Applied without asking.")] = "",
     auto_approve: options.AutoApprove = False,
     parallelism: options.Parallelism = None,
     target: options.Targets = None,
@@ -30,27 +34,29 @@ def apply(
     allow_replace: options.AllowReplace = None,
     allow_deletes: options.AllowDeletes = 0,
     refresh: options.Refresh = "true",
-    json: options.Json = False,
+    format_name: options.Format = DEFAULT,
+    json: options.JsonEvents = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Show what there is to do, ask, and do it.
+    """Plan, ask for approval, apply.
 
-    With PLANFILE: do exactly what that plan says, if it still fits, and do not ask.
+    With PLANFILE: apply exactly that plan, unless it is stale, without asking.
 
-    Exit codes: 0 done, or nothing to do; 1 an error, and not all is done; 3 a provider did not answer; 130 interrupted.
+    Exit codes: 0 success, or nothing to do; 1 failed or incomplete; 3 provider unreachable; 130 interrupted.
     """
     from reconciler.cli.applying import Manner, run
 
     wanted = options.plan_options(target, exclude, allow_replace, allow_deletes)
-    look = options.refresh_wanted(refresh)
-    if plan_file and (target or exclude or allow_replace or allow_deletes or not look):
-        raise typer.BadParameter("a saved plan is applied as it is: options that choose belong to: reconciler plan")
+    refresh_first = options.refresh_wanted(refresh)
+    if plan_file and (target or exclude or allow_replace or allow_deletes or not refresh_first):
+        raise typer.BadParameter("a saved plan is applied as it is: these options belong to: reconciler plan")
 
     def fresh(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
-        return engine.apply(wanted, approve, interrupt, parallelism=parallelism, refresh=look)
+        return engine.apply(wanted, approve, interrupt, parallelism=parallelism, refresh=refresh_first)
 
     def saved(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         return engine.apply_saved(Path(plan_file), interrupt, approve=approve, parallelism=parallelism)
 
-    manner = Manner(approved=auto_approve or bool(plan_file), json=json, verbose=verbose)
+    output_format = options.output_format(format_name, json=json)
+    manner = Manner(approved=auto_approve or bool(plan_file), format=output_format, verbose=verbose)
     return run(session_of(context), manner, saved if plan_file else fresh)

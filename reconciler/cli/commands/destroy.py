@@ -1,4 +1,4 @@
-"""`reconciler destroy`: deletes everything that is recorded."""
+"""`reconciler destroy`: deletes everything recorded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import typer
 
 from reconciler.cli import options
 from reconciler.cli.session import session_of
+from reconciler.views.output_format import DEFAULT
 
 if TYPE_CHECKING:
     from reconciler.applying.context import Interrupt
     from reconciler.cli.applying import Approve
     from reconciler.engine import AppliedPlan, Engine
+
+
+ORDER = 50
 
 
 def register(app: typer.Typer) -> None:
@@ -25,14 +29,15 @@ def destroy(
     parallelism: options.Parallelism = None,
     target: options.Targets = None,
     exclude: options.Excludes = None,
-    json: options.Json = False,
+    format_name: options.Format = DEFAULT,
+    json: options.JsonEvents = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Show everything that is recorded, ask, and delete it.
+    """Show everything recorded, ask for approval, delete it.
 
-    What is not ours stays, and so does what is protected.
+    Protected objects and objects we do not own are kept.
 
-    Exit codes: 0 done, or nothing to do; 1 an error, and not all is done; 3 a provider did not answer; 130 interrupted.
+    Exit codes: 0 success, or nothing to do; 1 failed or incomplete; 3 provider unreachable; 130 interrupted.
     """
     from reconciler.cli.applying import Manner, run
 
@@ -41,5 +46,6 @@ def destroy(
     def call(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         return engine.apply(wanted, approve, interrupt, parallelism=parallelism, command="destroy")
 
-    manner = Manner(auto_approve, json, verbose, question="Delete all of this for good?")
+    output_format = options.output_format(format_name, json=json)
+    manner = Manner(auto_approve, output_format, verbose, question="Permanently delete these objects?")
     return run(session_of(context), manner, call)

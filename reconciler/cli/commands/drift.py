@@ -1,18 +1,16 @@
-"""`reconciler drift`: what is not as it was left."""
+"""`reconciler drift`: what changed outside of this program."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.session import Exit, Session, heading_of, session_of
+from reconciler.cli.session import Exit, heading_of, session_of
+from reconciler.views.output_format import DEFAULT
 
-if TYPE_CHECKING:
-    from reconciler.drift import DriftReport
-    from reconciler.engine import Engine
+ORDER = 60
 
 
 def register(app: typer.Typer) -> None:
@@ -21,34 +19,25 @@ def register(app: typer.Typer) -> None:
 
 def drift(
     context: typer.Context,
-    deep: Annotated[bool, typer.Option("--deep", help="Read every byte again and compare digests.")] = False,
-    unmanaged: Annotated[bool, typer.Option("--unmanaged", help="List what is there and nobody manages.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also read every byte and compare digests.")] = False,
+    unmanaged: Annotated[bool, typer.Option("--unmanaged", help="Also list unmanaged objects.")] = False,
+    format_name: options.Format = DEFAULT,
     json: options.Json = False,
 ) -> int:
-    """Compare what is recorded with what is there.
+    """Compare the recorded objects with the real ones.
 
-    Only reads, and waits for nobody.
+    Read-only; never waits for a lock.
 
-    Exit codes: 0 all is as recorded, 1 an error, 2 drift was found, 3 a provider did not answer.
+    Exit codes: 0 no drift, 1 error, 2 drift found, 3 provider unreachable.
     """
     session = session_of(context)
+    output_format = options.output_format(format_name, json=json)
     with session.waiting() as reporter, session.engine(reporter) as engine:
         report = engine.drift(deep=deep)
         reporter.stop()
-        _show(report, engine, session, json=json, unmanaged=unmanaged)
+        output = session.output_for(output_format)
+        heading = heading_of(engine, report.serial)
+        output.lines(output_format.drift(report, heading, output.width, unmanaged=unmanaged))
     if report.found:
         return Exit.PENDING
     return Exit.UNREACHABLE if report.unreachable else Exit.DONE
-
-
-def _show(report: DriftReport, engine: Engine, session: Session, *, json: bool, unmanaged: bool) -> None:
-    if json:
-        from reconciler.views.formats.json_lines import drift_event, write_event
-
-        write_event(sys.stdout, drift_event(report, engine.project.environment))
-        return
-    from reconciler.views.text.drift import drift_lines
-
-    output = session.output
-    heading = heading_of(engine, report.serial)
-    output.lines(drift_lines(report, heading, output.width, unmanaged=unmanaged))

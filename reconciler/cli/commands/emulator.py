@@ -1,4 +1,4 @@
-"""`reconciler emulator`: an Azure of one's own to try things on."""
+"""`reconciler emulator`: a local Azure Compute Gallery to try things on."""
 
 from __future__ import annotations
 
@@ -20,25 +20,31 @@ _LOOPBACK = "127.0.0.1"
 _STORAGE = "AZURE_STORAGE_CONNECTION_STRING"
 
 
-Port = Annotated[int, typer.Option("--port", metavar="N", help="0: any free one.", min=0, max=65535)]
-Host = Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")]
-Data = Annotated[
-    str, typer.Option("--data", metavar="DIR", help="Where it keeps everything; made if it does not exist.")
+Port = Annotated[
+    int, typer.Option("--port", metavar="N", help="Port to listen on; 0 picks a free one.", min=0, max=65535)
 ]
+Host = Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")]
+Data = Annotated[str, typer.Option("--data", metavar="DIR", help="Folder for its data; created if it does not exist.")]
 TimeScale = Annotated[
     float,
     typer.Option(
         "--time-scale",
         metavar="X",
-        help="How long operations take: 1 as on Azure, 0 until they are first asked for.",
+        help="Duration of operations: 1 as on Azure, 0 until first polled.",
         min=0,
     ),
 ]
 ReadyFile = Annotated[
-    str, typer.Option("--ready-file", metavar="FILE", help="Written once it answers: JSON for scripts.")
+    str,
+    typer.Option(
+        "--ready-file", metavar="FILE", help="Write connection settings to FILE, as JSON, once it is running."
+    ),
 ]
-Faults = Annotated[str, typer.Option("--faults", metavar="FILE", help="Misbehaviour to begin with: a JSON list.")]
-Budgets = Annotated[bool, typer.Option("--budgets", help="Refuse requests beyond Azure's budgets.")]
+Faults = Annotated[str, typer.Option("--faults", metavar="FILE", help="Faults to inject from the start: a JSON list.")]
+Budgets = Annotated[bool, typer.Option("--budgets", help="Throttle requests as Azure does.")]
+
+
+ORDER = 120
 
 
 def register(app: typer.Typer) -> None:
@@ -57,11 +63,11 @@ def emulator(
 ) -> int:
     """Run an emulator of Azure's Compute Gallery API.
 
-    It runs until it is interrupted. Its clients are this tool, the Python SDK and the az command; it prints what they
-    need to be told. Blobs on this machine can be sources of images, and those of the storage account in
-    AZURE_STORAGE_CONNECTION_STRING.
+    It runs until interrupted. This program, the Azure SDK for Python and the az command can use it; it prints the
+    connection settings. Image sources can be blobs on this machine, or in the storage account that
+    AZURE_STORAGE_CONNECTION_STRING belongs to.
 
-    Exit codes: 0 it was ended, 1 an error.
+    Exit codes: 0 stopped, 1 error.
     """
     _require_libraries()
     from reconciler.providers.emulator.server import EmulatorSettings, serve
@@ -80,13 +86,13 @@ def emulator(
 
 
 def _require_libraries() -> None:
-    """Raises: ReconcilerError when the emulator was not installed with what it needs."""
+    """Raises: ReconcilerError if a library that the emulator needs is not installed."""
     try:
         import reconciler.providers.emulator.server  # noqa: F401
     except ImportError as cause:
         raise ReconcilerError(
             f"the emulator needs a library that is not installed: {cause.name}",
-            f"install it, in reconciler's checkout: {install_extra('emulator')}",
+            f"run in reconciler's checkout: {install_extra('emulator')}",
         ) from cause
 
 

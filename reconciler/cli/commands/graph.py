@@ -22,18 +22,21 @@ class GraphFormat(StrEnum):
     MERMAID = "mermaid"
 
 
+ORDER = 80
+
+
 def register(app: typer.Typer) -> None:
     app.command("graph")(graph)
 
 
 def graph(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="Only this and what is in it.")] = "",
-    form: Annotated[GraphFormat, typer.Option("--format", help="For Graphviz or for Mermaid.")] = GraphFormat.DOT,
+    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="Draw only this and everything under it.")] = "",
+    form: Annotated[GraphFormat, typer.Option("--format", help="Graphviz or Mermaid.")] = GraphFormat.DOT,
 ) -> int:
-    """Write the graph of what is declared.
+    """Print the dependency graph of the manifests.
 
-    Containers and what they hold, versions and what is built from them.
+    Shows what contains what, and which versions are built from which.
     """
     session = session_of(context)
     wanted = options.parsed_address(address) if address else None

@@ -1,4 +1,4 @@
-"""`reconciler init`: writes a project that plans."""
+"""`reconciler init`: creates a starter project."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import typer
 
 from reconciler.cli.session import Exit, session_of
 
+ORDER = 10
+
 
 def register(app: typer.Typer) -> None:
     app.command("init")(init)
@@ -16,12 +18,18 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    directory: Annotated[str, typer.Argument(metavar="[DIR]", help="Where; made if it does not exist.")] = ".",
-    provider: Annotated[str, typer.Option("--provider", metavar="TYPE", help="The backend: local.")] = "local",
+    directory: Annotated[
+        str, typer.Argument(metavar="[DIR]", help="Project folder; created if it does not exist.")
+    ] = ".",
+    provider: Annotated[
+        str, typer.Option("--provider", metavar="TYPE", help="Provider of the project: local.")
+    ] = "local",
 ) -> int:
-    """Write a small project that plans at once.
+    """Create a small starter project.
 
-    Project file, manifests and an image that boots; no file is overwritten. Exit codes: 0 done, 1 an error.
+    Writes a project file, manifests and a bootable image. Existing files are never overwritten.
+
+    Exit codes: 0 success, 1 error.
     """
     from reconciler.cli.starter import write_project
     from reconciler.views.terminal.lines import BLANK, line
@@ -29,7 +37,5 @@ def init(
     session = session_of(context)
     written = write_project(Path(directory), provider)
     inside = "" if directory == "." else f"cd {directory} && "
-    session.output.lines(
-        [*(line(f"wrote {path}") for path in written), BLANK, line(f"Go on with: {inside}reconciler plan")]
-    )
+    session.output.lines([*(line(f"wrote {path}") for path in written), BLANK, line(f"Next: {inside}reconciler plan")])
     return Exit.DONE

@@ -1,8 +1,7 @@
-"""`reconciler plan`: what there is to do."""
+"""`reconciler plan`: the changes that apply would make."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +9,15 @@ import typer
 
 from reconciler.cli import options
 from reconciler.cli.session import Exit, Session, heading_of, session_of
+from reconciler.views.output_format import DEFAULT
 
 if TYPE_CHECKING:
     from reconciler.engine import Engine
     from reconciler.planning.plan import Plan
+    from reconciler.views.output_format import OutputFormat
+
+
+ORDER = 30
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     context: typer.Context,
-    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Save the plan, for: reconciler apply FILE")] = "",
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Save the plan for: reconciler apply FILE")] = "",
     target: options.Targets = None,
     exclude: options.Excludes = None,
     allow_replace: options.AllowReplace = None,
@@ -31,56 +35,47 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 2 when changes are pending.")
     ] = False,
+    format_name: options.Format = DEFAULT,
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Show what there is to do, and change nothing.
+    """Show the changes that apply would make.
 
-    Exit codes: 0 done (with --detailed-exitcode: nothing to do), 1 an error or something blocked, 2 changes are
-    pending (--detailed-exitcode), 3 a provider did not answer.
+    Exit codes: 0 success (with --detailed-exitcode: nothing to do), 1 error or blocked change, 2 changes pending
+    (--detailed-exitcode), 3 provider unreachable.
     """
     session = session_of(context)
     wanted = options.plan_options(target, exclude, allow_replace, allow_deletes)
-    look = options.refresh_wanted(refresh)
+    refresh_first = options.refresh_wanted(refresh)
+    output_format = options.output_format(format_name, json=json)
     with session.waiting() as reporter, session.engine(reporter) as engine:
-        made = engine.plan(wanted, refresh=look)
+        planned = engine.plan(wanted, refresh=refresh_first)
         reporter.stop()
-        _show(made, engine, session, json=json, verbose=verbose)
+        output = session.output_for(output_format)
+        heading = heading_of(engine, planned.serial, galleries=bool(planned.changes))
+        output.lines(output_format.plan(planned, heading, output.width, verbose=verbose))
         if out:
-            _save(made, engine, session, out, json=json)
-    return _code(made, detailed=detailed_exitcode)
+            _save(planned, engine, session, out, output_format)
+    return _code(planned, detailed=detailed_exitcode)
 
 
-def _show(made: Plan, engine: Engine, session: Session, *, json: bool, verbose: bool) -> None:
-    if json:
-        from reconciler.views.formats.json_lines import plan_event, write_event
-
-        write_event(sys.stdout, plan_event(made, engine.project.environment))
-        return
-    from reconciler.views.text.plan import plan_lines
-
-    heading = heading_of(engine, made.serial, galleries=bool(made.changes))
-    output = session.output
-    output.lines(plan_lines(made, heading, output.width, verbose=verbose))
-
-
-def _save(made: Plan, engine: Engine, session: Session, out: str, *, json: bool) -> None:
-    """Saves what can be applied. A plan that cannot is not worth keeping."""
+def _save(planned: Plan, engine: Engine, session: Session, out: str, output_format: OutputFormat) -> None:
+    """Saves a plan that can be applied, and no other. Says so on stderr if stdout is a document."""
     from reconciler.views.terminal.lines import BLANK, paragraph
 
-    output = session.errors if json else session.output
-    if not made.applicable:
+    output = session.output if output_format.interactive else session.errors
+    if not planned.applicable:
         output.lines(
             [BLANK, *paragraph(f"Not saved to {out}: a plan with errors or blocks cannot be applied.", output.width)]
         )
         return
-    engine.save_plan(made, Path(out))
+    engine.save_plan(planned, Path(out))
     output.lines([BLANK, *paragraph(f"Saved. Apply exactly this with: reconciler apply {out}", output.width)])
 
 
-def _code(made: Plan, *, detailed: bool) -> Exit:
-    if made.unreachable:
+def _code(planned: Plan, *, detailed: bool) -> Exit:
+    if planned.unreachable:
         return Exit.UNREACHABLE
-    if not made.applicable:
+    if not planned.applicable:
         return Exit.ERROR
-    return Exit.PENDING if detailed and made.changes else Exit.DONE
+    return Exit.PENDING if detailed and planned.changes else Exit.DONE

@@ -1,4 +1,4 @@
-"""`reconciler schema`: JSON Schema for editors."""
+"""`reconciler schema`: the JSON Schema of manifests, for editors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import typer
 
 from reconciler.cli.session import Exit
 
+ORDER = 110
+
 
 def register(app: typer.Typer) -> None:
     app.command("schema")(schema)
 
 
 def schema(
-    project_file: Annotated[bool, typer.Option("--project-file", help="Of reconciler.yaml, not of manifests.")] = False,
+    project_file: Annotated[
+        bool, typer.Option("--project-file", help="Print the schema of reconciler.yaml instead.")
+    ] = False,
 ) -> int:
     """Print the JSON Schema of manifests, for editors."""
     from reconciler.manifests.schema.json_schema import json_schema, project_schema

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from reconciler.cli import options
 from reconciler.cli.session import Exit, session_of
+from reconciler.views.output_format import DEFAULT
+
+ORDER = 70
 
 
 def register(app: typer.Typer) -> None:
@@ -17,29 +19,22 @@ def register(app: typer.Typer) -> None:
 
 def show(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="One object; without it, an overview.")] = "",
+    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="An object; without it, an overview.")] = "",
+    format_name: options.Format = DEFAULT,
     json: options.Json = False,
 ) -> int:
     """Show what is recorded.
 
-    Everything in brief, or one object with all that is known of it.
+    An overview, or everything that is recorded about one object.
     """
     session = session_of(context)
     wanted = options.parsed_address(address) if address else None
+    output_format = options.output_format(format_name, json=json)
+    output = session.output_for(output_format)
     with session.engine() as engine:
         state = engine.state()
-        chosen = engine.records.get((wanted,))[0] if wanted else None
-        if json:
-            from reconciler.views.formats.json_lines import record_event, write_event
-
-            for record in [chosen] if chosen else state.records.values():
-                write_event(sys.stdout, record_event(record))
-            return Exit.DONE
-        from reconciler.views.text.objects import overview_lines, record_lines
-
-        output = session.output
-        if chosen:
-            output.lines(record_lines(chosen, state.records))
+        if wanted:
+            output.lines(output_format.record(engine.records.get((wanted,))[0], state.records))
         else:
-            output.lines(overview_lines(state, engine.runs()))
+            output.lines(output_format.overview(state, engine.runs()))
     return Exit.DONE

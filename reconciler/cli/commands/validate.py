@@ -1,55 +1,51 @@
-"""`reconciler validate`: whether the manifests can be used."""
+"""`reconciler validate`: whether the manifests are valid."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.session import Exit, Session, session_of
+from reconciler.cli.session import Exit, session_of
 from reconciler.manifests.errors import ManifestError
+from reconciler.views.output_format import DEFAULT
 
 if TYPE_CHECKING:
-    from reconciler.manifests.manifest import Manifest
+    from reconciler.engine import Engine
+    from reconciler.views.validation import Validation
+
+
+ORDER = 20
 
 
 def register(app: typer.Typer) -> None:
     app.command("validate")(validate)
 
 
-def validate(context: typer.Context, json: options.Json = False) -> int:
-    """Load all manifests and tell every fault.
+def validate(context: typer.Context, format_name: options.Format = DEFAULT, json: options.Json = False) -> int:
+    """Load all manifests and report every error.
 
-    Looks at nothing else: neither state nor objects nor images.
+    Reads nothing else: neither the state, nor objects, nor images.
 
-    Exit codes: 0 they can be used, 1 they cannot.
+    Exit codes: 0 valid, 1 invalid.
     """
     session = session_of(context)
+    output_format = options.output_format(format_name, json=json)
+    output = session.output_for(output_format)
     with session.engine() as engine:
-        if json:
-            return _as_json(engine.validate)
-        _show(engine.validate(), session)
-    return Exit.DONE
+        validation = _validation(engine, raises=output_format.interactive)
+        output.lines(output_format.validation(validation, output.width))
+    return Exit.DONE if validation.valid else Exit.ERROR
 
 
-def _as_json(load: Callable[[], Manifest]) -> Exit:
-    from reconciler.views.formats.json_lines import validate_event, write_event
-    from reconciler.views.text.manifest import kind_counts
+def _validation(engine: Engine, *, raises: bool) -> Validation:
+    """What the manifests declare, or their errors. Raises: ManifestError if that is wanted, for stderr."""
+    from reconciler.views.validation import invalid_manifest, valid_manifest
 
     try:
-        manifest = load()
+        return valid_manifest(engine.validate())
     except ManifestError as error:
-        write_event(sys.stdout, validate_event({}, error.diagnostics, valid=False))
-        return Exit.ERROR
-    write_event(sys.stdout, validate_event(kind_counts(manifest), manifest.warnings, valid=True))
-    return Exit.DONE
-
-
-def _show(manifest: Manifest, session: Session) -> None:
-    from reconciler.views.text.manifest import manifest_lines
-
-    output = session.output
-    output.lines(manifest_lines(manifest, output.width))
+        if raises:
+            raise
+        return invalid_manifest(error)

@@ -1,4 +1,4 @@
-"""`reconciler vm`: machines to try images on."""
+"""`reconciler vm`: virtual machines to try images on."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from reconciler.cli import options
 from reconciler.cli.session import Exit, session_of
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The machine.")]
-Region = Annotated[str, typer.Option("--region", metavar="REGION", help="Where it is.")]
+Region = Annotated[str, typer.Option("--region", metavar="REGION", help="The region it runs in.")]
+
+
+ORDER = 130
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Try images: machines on copies of a version.", no_args_is_help=True)
+    group = typer.Typer(help="Try images: run virtual machines from a version.", no_args_is_help=True)
     group.command("create")(create)
     group.command("delete")(delete)
     group.command("list")(list_machines)
@@ -25,34 +28,36 @@ def register(app: typer.Typer) -> None:
 
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The machine's name; also its host name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, and its host name by default.")],
     image: Annotated[
-        str, typer.Option("--image", metavar="IMAGE", help="GALLERY/DEFINITION/VERSION; `latest` is a version, too.")
+        str, typer.Option("--image", metavar="IMAGE", help="GALLERY/DEFINITION/VERSION; VERSION may be 'latest'.")
     ],
-    region: Annotated[str, typer.Option("--region", metavar="REGION", help="The region whose copy it starts from.")],
+    region: Annotated[
+        str, typer.Option("--region", metavar="REGION", help="The region to run it in, from its copy there.")
+    ],
     cpus: Annotated[
-        int | None, typer.Option("--cpus", metavar="N", help="Processors; what the image recommends.", min=1)
+        int | None, typer.Option("--cpus", metavar="N", help="vCPUs.", show_default="recommended by the image", min=1)
     ] = None,
     memory: Annotated[
-        float | None, typer.Option("--memory", metavar="GIB", help="Memory; what the image recommends.", min=0.0625)
+        float | None,
+        typer.Option("--memory", metavar="GIB", help="Memory.", show_default="recommended by the image", min=0.0625),
     ] = None,
-    user: Annotated[
-        str, typer.Option("--user", metavar="USER", help="A user with all rights, who logs in by key.")
-    ] = "",
+    user: Annotated[str, typer.Option("--user", metavar="USER", help="Sudo user with SSH-key login.")] = "",
     ssh_key: Annotated[
-        list[Path] | None, typer.Option("--ssh-key", metavar="FILE", help="A public key that lets in. Repeatable.")
+        list[Path] | None, typer.Option("--ssh-key", metavar="FILE", help="SSH public key to authorize. Repeatable.")
     ] = None,
-    hostname: Annotated[str, typer.Option("--hostname", metavar="NAME", help="Another host name.")] = "",
+    hostname: Annotated[str, typer.Option("--hostname", metavar="NAME", help="A host name other than NAME.")] = "",
     network: Annotated[
-        str, typer.Option("--network", metavar="NAME", help="A network of the host; none without this.")
+        str,
+        typer.Option("--network", metavar="NAME", help="Network of the host to connect it to.", show_default="none"),
     ] = "",
 ) -> int:
-    """Make a machine from a version, and start it.
+    """Create a machine from a version and start it.
 
-    The version has to be ready in the region. The machine's disks are overlays: the version stays what it is, and is
-    kept from being deleted until the machine is.
+    The version must be ready in the region. The disks of the machine are overlays: they leave the version unchanged,
+    and it cannot be deleted while the machine exists.
 
-    Exit codes: 0 it was started, 1 an error, 3 the host did not answer.
+    Exit codes: 0 started, 1 error, 3 host unreachable.
     """
     from reconciler import machines
     from reconciler.views.text.machines import created_lines
@@ -74,18 +79,18 @@ def create(
 
 
 def _keys_in(path: Path) -> list[str]:
-    """The lines of a file of public keys. Raises: typer.BadParameter when it is no text; OSError."""
+    """The lines of a file of public keys. Raises: typer.BadParameter if it is not plain text; OSError."""
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise typer.BadParameter(
-            f"--ssh-key takes a public key such as ~/.ssh/id_ed25519.pub, and {path} is no text"
+            f"--ssh-key takes a public key such as ~/.ssh/id_ed25519.pub, and {path} is not plain text"
         ) from error
     return [line for line in text.splitlines() if line.strip()]
 
 
 def delete(context: typer.Context, name: Name, region: Region) -> int:
-    """End a machine and remove it, with all that it wrote."""
+    """Delete a machine, running or not, with everything it wrote."""
     from reconciler import machines
     from reconciler.views.terminal.lines import line
 
@@ -97,28 +102,28 @@ def delete(context: typer.Context, name: Name, region: Region) -> int:
 
 
 def list_machines(context: typer.Context) -> int:
-    """List machines, one a line: name, state, image, host.
+    """List machines, one per line: name, state, image, host.
 
-    Exit codes: 0 all regions answered, 3 one did not.
+    Exit codes: 0 success, 3 region unreachable.
     """
     from reconciler import machines
     from reconciler.views.text.machines import machine_lines, unreachable_lines
 
     session = session_of(context)
     with session.engine() as engine:
-        found = machines.find(engine)
-    session.output.lines(machine_lines(found.machines))
-    session.errors.lines(unreachable_lines(found.unreachable))
-    return Exit.UNREACHABLE if found.unreachable else Exit.DONE
+        listing = machines.find(engine)
+    session.output.lines(machine_lines(listing.machines))
+    session.errors.lines(unreachable_lines(listing.unreachable))
+    return Exit.UNREACHABLE if listing.unreachable else Exit.DONE
 
 
 def log(context: typer.Context, name: Name, region: Region) -> int:
-    """Print what a machine has said on its serial console."""
+    """Print the serial console output of a machine."""
     from reconciler import machines
     from reconciler.views.terminal.lines import line
 
     session = session_of(context)
     with session.engine() as engine:
-        said = machines.output(engine, name, options.parsed_region(region))
-    session.output.lines(line(text) for text in said.decode("utf-8", "replace").splitlines())
+        output = machines.output(engine, name, options.parsed_region(region))
+    session.output.lines(line(text) for text in output.decode("utf-8", "replace").splitlines())
     return Exit.DONE

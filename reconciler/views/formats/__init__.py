@@ -1,1 +1,1 @@
-"""Results for programs: one file a format."""
+"""Output formats: one file each, named as --format calls it, with a `FORMAT`. See `output_format`."""

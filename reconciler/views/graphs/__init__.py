@@ -1,1 +1,1 @@
-"""The graph of resources, in the languages of graph drawing."""
+"""The graph of resources, in languages for drawing graphs."""

@@ -16,7 +16,7 @@ _SHAPES = {
 
 
 def dot_text(graph: ResourceGraph, nodes: Collection[Address]) -> str:
-    """A digraph of `nodes`; solid edges contain, dashed ones refer."""
+    """A digraph of `nodes`; solid edges mean contains, dashed ones refers to."""
     return "\n".join(["digraph resources {", "  rankdir=LR;", *_body(graph, nodes), "}", ""])
 
 

@@ -1,4 +1,4 @@
-"""The graph of resources as a Mermaid flowchart, which many code forges draw in Markdown."""
+"""The graph of resources as a Mermaid flowchart, which many code forges render in Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHAPES = {
 
 
 def mermaid_text(graph: ResourceGraph, nodes: Collection[Address]) -> str:
-    """A flowchart of `nodes`; solid arrows contain, dotted ones refer."""
+    """A flowchart of `nodes`; solid arrows mean contains, dotted ones refers to."""
     ids = {node: f"n{number}" for number, node in enumerate(sorted(nodes, key=lambda address: address.sort_key))}
     lines = ["flowchart LR"]
     for node, name in ids.items():
@@ -30,6 +30,6 @@ def mermaid_text(graph: ResourceGraph, nodes: Collection[Address]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Mermaid takes entities in quoted labels, and nothing else as an escape."""
+    """Entities are the only escapes that Mermaid knows in quoted labels."""
     escaped = text.replace("#", "#35;").replace("&", "#amp;").replace('"', "#quot;")
     return '"' + escaped.replace("<", "#lt;").replace(">", "#gt;") + '"'

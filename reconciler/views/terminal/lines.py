@@ -1,6 +1,6 @@
-"""Lines of text with meaning, and the one layout that all human output shares.
+"""Lines of text with meaning, and the one layout that all output for people shares.
 
-A span's style says what it means (`danger`, `add`, `dim`, ...), not how it looks: only `output` knows colours.
+A span's style names its meaning (`danger`, `add`, `dim`, ...), not its look: only `output` knows colours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BLANK: Line = ()
 
 
 def line(*parts: str | Span) -> Line:
-    """A Line of spans and of plain text."""
+    """A Line made of spans and plain text."""
     return tuple(part if isinstance(part, Span) else Span(part) for part in parts)
 
 
@@ -37,7 +37,7 @@ def text_of(spans: Line) -> str:
 
 
 def paragraph(text: str, width: int, indent: int = 0, style: str = "") -> Iterator[Line]:
-    """`text` wrapped to `width`, every line indented; line breaks in it are kept."""
+    """`text` wrapped to `width`, every line indented; its own line breaks are kept."""
     room = max(20, width - indent)
     for piece in text.splitlines():
         hanging = " " * (len(piece) - len(piece.lstrip()))
@@ -48,7 +48,7 @@ def paragraph(text: str, width: int, indent: int = 0, style: str = "") -> Iterat
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One line of a row's detail; `right` stands to the right of it where there is room, and below it elsewhere."""
+    """One line of a row's details; `right` goes to the right of it if there is room, else below it."""
 
     text: str
     right: str = ""
@@ -57,7 +57,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`symbol` and `label` say what happens, in `style`; `subject` to what; `cells` the rest, a line each."""
+    """`symbol` and `label` say what happens, in `style`, `subject` to what; `cells` hold the details, one per line."""
 
     symbol: str
     label: str
@@ -89,7 +89,7 @@ def table(rows: Iterable[Row], width: int) -> Iterator[Line]:
 
 
 def _stacked(rows: Iterable[Row], width: int, mark: int) -> Iterator[Line]:
-    """For narrow terminals: details below what they belong to."""
+    """For narrow terminals: details below their subject."""
     for row in rows:
         yield (_mark(row, mark), Span(row.subject, "subject"))
         for cell in row.cells:
@@ -102,7 +102,7 @@ def _mark(row: Row, width: int) -> Span:
 
 
 def _cell_lines(cell: Cell, room: int, column: int) -> Iterator[Line]:
-    """A detail, and its right part beside it, in its column where that is possible, or below."""
+    """A detail with its right part beside it, in its column if possible, else below it."""
     right = Span(cell.right, "dim")
     if cell.right and len(cell.text) <= column and column + _GAP + len(cell.right) <= room:
         yield line(Span(cell.text.ljust(column + _GAP), cell.style), right)

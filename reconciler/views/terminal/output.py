@@ -1,4 +1,4 @@
-"""Where lines go: coloured by rich on a terminal, plain everywhere else."""
+"""Where lines go: coloured by rich on a terminal, plain text everywhere else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WIDTH_ELSEWHERE = 120
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Writes and flushes. When the reader has left, this and what follows goes nowhere, and the command goes on."""
+    """Writes and flushes. If the reader has left, this and all later output is discarded, and the command continues."""
     try:
         stream.write(text)
         stream.flush()
@@ -37,7 +37,7 @@ def write(stream: TextIO, text: str) -> None:
 
 
 class Output:
-    """A stream for people. `color` is what was asked for: it takes a terminal as well."""
+    """A stream. `color` allows colours; they are used only on a terminal."""
 
     def __init__(self, stream: TextIO, *, color: bool = True) -> None:
         self.stream = stream
@@ -47,12 +47,12 @@ class Output:
 
     @property
     def width(self) -> int:
-        """Columns: COLUMNS, or the terminal's, or enough for a log."""
+        """In columns: COLUMNS, else the terminal's width, else enough for a log."""
         return max(20, shutil.get_terminal_size((_WIDTH_ELSEWHERE, 24)).columns)
 
     @property
     def console(self) -> Console:
-        """The rich console on this stream; for progress bars."""
+        """The rich console on this stream, for progress bars."""
         from rich.console import Console
 
         if self._console is None:
@@ -60,7 +60,7 @@ class Output:
         return self._console
 
     def lines(self, lines: Iterable[Line]) -> None:
-        """Writes the lines, each ended, and lets them be seen at once."""
+        """Writes the lines, each with a line break, and flushes."""
         if self.terminal and (self._color or self._console):
             self._rich(lines)
         else:

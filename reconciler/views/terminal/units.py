@@ -40,7 +40,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def value_text(value: Any) -> str:
-    """An attribute's value in one line; None is one that is not set. Texts stand in quotes where they need them."""
+    """An attribute's value in one line; None means that it is not set. Strings are quoted only if they need to be."""
     if value is None:
         return NOT_SET
     if isinstance(value, str) and _BARE.fullmatch(value):
@@ -49,7 +49,7 @@ def value_text(value: Any) -> str:
 
 
 def transition(path: str, before: Any, after: Any) -> tuple[str, str]:
-    """Both values in short; long ones are cut to where they begin to differ."""
+    """Both values in short; long ones are cut to where they start to differ."""
     if path.endswith("sha256"):
         return _digest(before), _digest(after)
     first, second = value_text(before), value_text(after)
@@ -76,6 +76,6 @@ def _cut(text: str, start: int) -> str:
 
 
 def _digest(value: Any) -> str:
-    """The beginning of a digest; a sentence, or nothing, as it is."""
+    """The start of a digest; a sentence, or an empty string, is left as it is."""
     text = NOT_SET if value is None else str(value)
     return f"{text[:_DIGEST]}…" if len(text) > _DIGEST and " " not in text else text

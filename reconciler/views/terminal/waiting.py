@@ -1,4 +1,4 @@
-"""What is shown on a terminal while nothing can be said yet: after a second, a spinner that says what takes so long."""
+"""What a terminal shows while there is no result yet: after a second, a spinner that says what takes so long."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _AFTER_S = 1.0
-_STAGES = {"load": "reading manifests", "refresh": "looking at the objects", "plan": "planning"}
+_STAGES = {"load": "reading manifests", "refresh": "refreshing", "plan": "planning"}
 
 
 class Waiting:
-    """A spinner with one bar, on a stream that is a terminal; on any other it shows nothing."""
+    """A spinner with one bar on a terminal; on any other stream, nothing."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._progress: Progress | None = None
-        self._said = ""
+        self._activity = ""
 
     def say(self, what: str) -> None:
-        """What is being done now. Shown once a second has passed."""
-        with self._turn:
-            self._said = what
+        """What is being done now; shown once a second has passed."""
+        with self._lock:
+            self._activity = what
             if self._progress:
                 self._progress.update(self._progress.task_ids[0], description=what, total=None)
             elif self._timer is None and self._output.terminal:
@@ -38,14 +38,14 @@ class Waiting:
                 self._timer.start()
 
     def amount(self, what: str, done: int, total: int) -> None:
-        """How far along it is, in bytes."""
-        with self._turn:
+        """How much of it is done, in bytes."""
+        with self._lock:
             if self._progress:
                 self._progress.update(self._progress.task_ids[0], description=what, completed=done, total=total)
 
     def stop(self) -> None:
-        """Takes it away, and leaves the line as it was."""
-        with self._turn:
+        """Removes the spinner and restores the line."""
+        with self._lock:
             if self._timer:
                 self._timer.cancel()
                 self._timer = None
@@ -56,17 +56,17 @@ class Waiting:
     def _show(self) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-        with self._turn:
+        with self._lock:
             if self._timer is None:
                 return
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30))
             self._progress = Progress(*columns, console=self._output.console, transient=True)
-            self._progress.add_task(self._said, total=None)
+            self._progress.add_task(self._activity, total=None)
             self._progress.start()
 
 
 class WaitingReporter(Reporter):
-    """Shows what a command that only reads is at; a context for its length."""
+    """Shows what a reading command is doing."""
 
     def __init__(self, output: Output) -> None:
         self._waiting = Waiting(output)
@@ -78,5 +78,5 @@ class WaitingReporter(Reporter):
         self._waiting.amount(f"reading {address}", done, total)
 
     def stop(self) -> None:
-        """Takes away what is shown."""
+        """Removes the spinner."""
         self._waiting.stop()

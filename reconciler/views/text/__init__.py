@@ -1,1 +1,1 @@
-"""Results in words: one file for each kind of result."""
+"""The `text` format: one file for each kind of result."""

@@ -1,4 +1,4 @@
-"""A run for people: a line for each unit that is over, and how it all ended."""
+"""A run for people: a line for each unit that has ended, and how the run ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.manifests.errors import ReconcilerError
 from reconciler.planning.actions import Action
 from reconciler.providers.errors import ContractViolation, ObjectConflict, SourceError, Unavailable, Unsupported
 from reconciler.providers.protocol import Step, Verb
-from reconciler.reporting import Reporter
+from reconciler.views.run_reporter import RunReporter
 from reconciler.views.terminal.lines import BLANK, Line, Span, line, paragraph
 from reconciler.views.terminal.output import Output
 from reconciler.views.terminal.units import human_bytes, plural, seconds_text
@@ -21,6 +21,8 @@ from reconciler.views.text.diagnostics import remedy_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from reconciler.planning.plan import Plan
 
 _PAST = {
     Verb.CREATE: ("+", "created", "add"),
@@ -44,14 +46,15 @@ _KINDS: Mapping[type[ReconcilerError], str] = {
     Unsupported: "not supported",
     ContractViolation: "a bug",
 }
-"""What kind of failure it was, in a word; the rest is said at the end."""
+"""The kind of failure, in a word; the rest is in the summary at the end."""
 _LONG_S = 1.0
 _NAMED = 3
+AGAIN = "Completed changes are recorded. Run apply again for the rest."
 
 
-class PlainReporter(Reporter):
-    """Writes a line for each unit that is over, for each step that fails at once, and for a copy that takes over a
-    second."""
+class PlainReporter(RunReporter):
+    """Writes a line for each unit that has ended, for each failed step as soon as it fails, and for a copy that takes
+    more than a second."""
 
     def __init__(self, output: Output, clock: Callable[[], float] = time.monotonic) -> None:
         self.output = output
@@ -59,13 +62,11 @@ class PlainReporter(Reporter):
         self.since: dict[Address, float] = {}
         self._open: dict[Address, dict[Address, Step]] = defaultdict(dict)
         self._over: dict[Address, list[Step]] = defaultdict(list)
-        self._told: set[Address] = set()
+        self._copying: set[Address] = set()
 
-    def pause(self) -> None:
-        """Leaves the stream to others: a plan is to be shown, or a question asked."""
-
-    def close(self) -> None:
-        """The run is over."""
+    def shown(self, plan: Plan) -> None:
+        if plan.changes:
+            self.output.lines([BLANK])
 
     def waiting(self, message: str) -> None:
         self.output.lines(paragraph(message, self.output.width))
@@ -76,8 +77,8 @@ class PlainReporter(Reporter):
 
     def progress(self, address: Address, done: int, total: int) -> None:
         since = self.since.get(address)
-        if since is not None and done < total and self.clock() - since > _LONG_S and address not in self._told:
-            self._told.add(address)
+        if since is not None and done < total and self.clock() - since > _LONG_S and address not in self._copying:
+            self._copying.add(address)
             size = f"{human_bytes(done)} of {human_bytes(total)}"
             self.output.lines([line(Span("   copying   ", "dim"), f"{address}  {size}")])
 
@@ -94,9 +95,9 @@ class PlainReporter(Reporter):
     def interrupted(self, running: int) -> None:
         what = f"waiting for {plural(running, 'running operation')}" if running else "nothing is running"
         again = (
-            ". Press Ctrl-C again to leave at once; what runs then is settled by the next apply." if running else "."
+            " Press Ctrl-C again to leave at once; the next apply picks up what is still running." if running else ""
         )
-        self.output.lines([BLANK, *paragraph(f"Stopping: {what}{again}", self.output.width)])
+        self.output.lines([BLANK, *paragraph(f"Stopping: {what}.{again}", self.output.width)])
 
     def _close(self, step: Step, seconds: float) -> None:
         unit = step.address.unit
@@ -107,7 +108,7 @@ class PlainReporter(Reporter):
                 self.unit_over(unit, over, seconds)
 
     def unit_over(self, unit: Address, steps: list[Step], seconds: float) -> None:
-        """All steps of a unit are over; `steps` are those that were done."""
+        """All steps of a unit have ended; `steps` are those that succeeded."""
         self.output.lines([_unit_line(unit, steps, seconds)])
 
 
@@ -122,30 +123,51 @@ def _unit_line(unit: Address, steps: list[Step], seconds: float) -> Line:
 
 
 def result_lines(result: ApplyResult, seconds: float, width: int) -> Iterator[Line]:
-    """Each failure once, with its remedy and all that it concerns, what was skipped, and one line of counts."""
+    """Each failure once, with its remedy and everything it affects, what was skipped, and one line of counts."""
     yield BLANK
-    failures: dict[tuple[str, str], list[Address]] = defaultdict(list)
-    for address, error in result.failed:
-        failures[error.message, error.remedy].append(address)
-    for (message, remedy), addresses in failures.items():
+    for (message, remedy), addresses in failures(result).items():
         yield from _failure(addresses, message, remedy, width)
-    yield from _skipped(result.skipped, width)
-    if result.left:
-        names = _some(result.left)
-        yield from paragraph(f"Left to the journal: {names}. The next apply settles what was begun.", width)
+    for because, addresses in skips(result).items():
+        yield from paragraph(f"skipped, because {because} failed: {some(addresses)}", width)
+    if result.skipped:
         yield BLANK
-    head = (
-        Span("Done", "good") if result.complete else Span("Interrupted" if result.interrupted else "Not done", "danger")
-    )
-    yield line(head, ": ", " · ".join([*_result_counts(result), seconds_text(seconds)]))
+    if result.left:
+        names = some(result.left)
+        yield from paragraph(f"Still running: {names}. The next apply picks them up.", width)
+        yield BLANK
+    head = Span(ending(result), "good" if result.complete else "danger")
+    yield line(head, ": ", " · ".join([*result_counts(result), seconds_text(seconds)]))
     if not result.complete:
-        yield from paragraph("What was done is recorded. Run apply again to do the rest.", width)
+        yield from paragraph(AGAIN, width)
+
+
+def ending(result: ApplyResult) -> str:
+    """`Done`, `Interrupted` or `Incomplete`."""
+    if result.complete:
+        return "Done"
+    return "Interrupted" if result.interrupted else "Incomplete"
+
+
+def failures(result: ApplyResult) -> Mapping[tuple[str, str], list[Address]]:
+    """(message, remedy) -> the addresses that failed with it."""
+    addresses: dict[tuple[str, str], list[Address]] = defaultdict(list)
+    for address, error in result.failed:
+        addresses[error.message, error.remedy].append(address)
+    return addresses
+
+
+def skips(result: ApplyResult) -> Mapping[Address, list[Address]]:
+    """The address that failed -> the addresses that were skipped because of it."""
+    addresses: dict[Address, list[Address]] = defaultdict(list)
+    for address, because in result.skipped:
+        addresses[because].append(address)
+    return addresses
 
 
 def _failure(addresses: list[Address], message: str, remedy: str, width: int) -> Iterator[Line]:
-    """A message that begins with the one address it is about says it once."""
-    said = len(addresses) == 1 and message.startswith(f"{addresses[0]} ")
-    named = "" if said else f"{', '.join(map(str, addresses))}: "
+    """The addresses come first, unless there is one and the message begins with it."""
+    repeated = len(addresses) == 1 and message.startswith(f"{addresses[0]} ")
+    named = "" if repeated else f"{', '.join(map(str, addresses))}: "
     first, *rest = paragraph(f"failed: {named}{message}", width)
     yield line(Span("failed:", "danger"), first[1].text.removeprefix("failed:"))
     yield from rest
@@ -153,24 +175,15 @@ def _failure(addresses: list[Address], message: str, remedy: str, width: int) ->
     yield BLANK
 
 
-def _skipped(skipped: tuple[tuple[Address, Address], ...], width: int) -> Iterator[Line]:
-    causes: dict[Address, list[Address]] = defaultdict(list)
-    for address, because in skipped:
-        causes[because].append(address)
-    for because, addresses in causes.items():
-        yield from paragraph(f"skipped, because {because} failed: {_some(addresses)}", width)
-    if causes:
-        yield BLANK
-
-
-def _some(addresses: list[Address] | tuple[Address, ...]) -> str:
+def some(addresses: list[Address] | tuple[Address, ...]) -> str:
     """The first few, and how many more."""
     more = f" and {len(addresses) - _NAMED:,} more" if len(addresses) > _NAMED else ""
     return ", ".join(str(address) for address in addresses[:_NAMED]) + more
 
 
-def _result_counts(result: ApplyResult) -> Iterator[str]:
+def result_counts(result: ApplyResult) -> Iterator[str]:
+    """`3 created`, `1 failed`, `2 still running`: how many of each."""
     done: Mapping[Action, int] = result.done
     yield from (f"{done[action]:,} {past}" for action, past in _DONE.items() if done.get(action))
-    others = {"failed": result.failed, "skipped": result.skipped, "left": result.left}
+    others = {"failed": result.failed, "skipped": result.skipped, "still running": result.left}
     yield from (f"{len(addresses):,} {what}" for what, addresses in others.items() if addresses)

@@ -1,4 +1,4 @@
-"""A run on a terminal: a bar for each region that is being copied, below the lines of what is over."""
+"""A run on a terminal: a bar for each region that is being copied, below the lines of what has ended."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from reconciler.views.text.apply import PlainReporter
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from reconciler.planning.plan import Plan
+
 _SHOWN_AFTER_S = 0.3
 _DRAWN_EVERY_S = 0.1
 _MOST_BARS = 10
@@ -24,7 +26,7 @@ _MOST_LINES = 200
 
 
 class TerminalReporter(PlainReporter):
-    """Spinner while planning, bars while copying. `steps` is how many there are to do in all, once that is known."""
+    """A spinner while planning, bars while copying. `steps` is the total number, once a plan has been shown."""
 
     def __init__(self, output: Output, errors: Output, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(output, clock)
@@ -32,12 +34,16 @@ class TerminalReporter(PlainReporter):
         self._before = WaitingReporter(errors)
         self._progress: Progress | None = None
         self._all: TaskID | None = None
-        self._steps_over = 0
+        self._steps_ended = 0
         self._drawn = 0.0
         self._bars: dict[Address, TaskID] = {}
 
     def pause(self) -> None:
         self._before.stop()
+
+    def shown(self, plan: Plan) -> None:
+        super().shown(plan)
+        self.steps = sum(change.action.touches_objects for change in plan.changes)
 
     def close(self) -> None:
         self._before.stop()
@@ -96,13 +102,13 @@ class TerminalReporter(PlainReporter):
         bar = self._bars.pop(address, None)
         if bar is not None:
             self._progress.remove_task(bar)
-        self._steps_over += 1
+        self._steps_ended += 1
         if self.clock() - self._drawn >= _DRAWN_EVERY_S:
             self._drawn = self.clock()
-            self._progress.update(self._all, completed=self._steps_over, amount=self._count(self._steps_over))
+            self._progress.update(self._all, completed=self._steps_ended, amount=self._count(self._steps_ended))
 
     def unit_over(self, unit: Address, steps: list[Step], seconds: float) -> None:
-        """With very many steps the count is enough."""
+        """With very many steps, the count is enough."""
         if self.steps <= _MOST_LINES:
             super().unit_over(unit, steps, seconds)
 

@@ -1,18 +1,23 @@
-"""Faults and errors as paragraphs: what, where, why, what to do."""
+"""Problems and errors as paragraphs: what, where, why, what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from reconciler.manifests.diagnostics import Diagnostic, Position, Severity
-from reconciler.manifests.errors import ReconcilerError
+from reconciler.manifests.errors import ManifestError, ReconcilerError
 from reconciler.views.terminal.lines import BLANK, Line, Span, line, paragraph
 
 _INDENT = 4
 
 
 def error_lines(error: ReconcilerError, width: int) -> Iterator[Line]:
-    """An error that stopped a command, and what to do about it."""
+    """An error that ended a command, and what to do about it; of invalid manifests, every problem."""
+    if isinstance(error, ManifestError):
+        yield from diagnostics_lines(error.diagnostics, width)
+        yield BLANK
+        yield line(summary_of_problems(error.diagnostics))
+        return
     first, *rest = paragraph(f"error: {error.message}", width)
     yield line(Span("error:", "danger"), first[1].text.removeprefix("error:"))
     yield from rest
@@ -20,12 +25,12 @@ def error_lines(error: ReconcilerError, width: int) -> Iterator[Line]:
 
 
 def remedy_lines(remedy: str, width: int, indent: int = 2) -> Iterator[Line]:
-    """What to do about an error; nothing when that is not known."""
+    """What to do about an error; nothing if that is not known."""
     yield from paragraph(remedy, width, indent)
 
 
 def diagnostics_lines(diagnostics: Iterable[Diagnostic], width: int) -> Iterator[Line]:
-    """Every fault with its place, the line it stands in, and a caret below the column where one is known."""
+    """Every problem with its place, the offending line, and a caret below the column if it is known."""
     for number, diagnostic in enumerate(diagnostics):
         if number:
             yield BLANK
@@ -33,13 +38,14 @@ def diagnostics_lines(diagnostics: Iterable[Diagnostic], width: int) -> Iterator
 
 
 def diagnostic_lines(diagnostic: Diagnostic, width: int) -> Iterator[Line]:
+    """One problem: what, where, the offending line, why and what to do."""
     wrong = diagnostic.severity is Severity.ERROR
     where = " ".join(str(part) for part in (diagnostic.position, diagnostic.address) if part)
-    said = paragraph(f"{diagnostic.severity}: {diagnostic.summary}", width)
-    first = next(said)
+    summary = paragraph(f"{diagnostic.severity}: {diagnostic.summary}", width)
+    first = next(summary)
     head = Span(f"{diagnostic.severity}:", "danger" if wrong else "change")
     yield line(head, first[1].text.removeprefix(head.text))
-    yield from said
+    yield from summary
     if where:
         yield line("  at ", Span(where, "note"))
     if diagnostic.line.strip():

@@ -1,4 +1,4 @@
-"""A drift report for people: what is not as it was left, where, and what to do about it."""
+"""A drift report for people: what differs from the state, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,32 @@ _SHOWN = {
     DriftKind.CHANGED: ("~", "change"),
 }
 """Kind -> symbol and style, in the order in which they are shown."""
-_FOREIGN_REMEDY = "move it away, or take it out of the state with: reconciler state forget"
+_FOREIGN_REMEDY = "move that object away, or drop the record with: reconciler state forget"
 
 
 def drift_lines(report: DriftReport, heading: Heading, width: int, *, unmanaged: bool = False) -> Iterator[Line]:
-    """All that was found, and one line of counts. `unmanaged`: list what nobody manages, too."""
+    """Every drift, and one line of counts. `unmanaged`: also list unmanaged objects."""
     yield heading_line(heading)
     yield BLANK
-    rows = [*unknown_rows(report.unreachable), *(row for kind in _SHOWN for row in _rows(report.drifts, kind))]
-    if unmanaged:
-        rows += [Row("·", "unmanaged", str(one.address), [Cell(one.object_id)], "dim") for one in report.unmanaged]
+    rows = [*drift_rows(report), *(unmanaged_rows(report) if unmanaged else [])]
     if rows:
         yield from table(rows, width)
         yield BLANK
-    yield line(" ", " · ".join(_counts(report, unmanaged=unmanaged)))
+    yield line(" ", " · ".join(drift_counts(report, unmanaged=unmanaged)))
     if report.drifts:
         yield BLANK
-        yield from paragraph(_remedy(report.drifts), width, 1)
+        yield from paragraph(drift_remedy(report.drifts), width, 1)
+
+
+def drift_rows(report: DriftReport) -> list[Row]:
+    """The rows of a report: what is unknown, then the drifts, the most severe kind first."""
+    drifts = (row for kind in _SHOWN for row in _rows(report.drifts, kind))
+    return [*unknown_rows(report.unreachable), *drifts]
+
+
+def unmanaged_rows(report: DriftReport) -> list[Row]:
+    """A row for each unmanaged object."""
+    return [Row("·", "unmanaged", str(drift.address), [Cell(drift.object_id)], "dim") for drift in report.unmanaged]
 
 
 def _rows(drifts: Sequence[Drift], kind: DriftKind) -> Iterator[Row]:
@@ -45,11 +54,11 @@ def _rows(drifts: Sequence[Drift], kind: DriftKind) -> Iterator[Row]:
 
 
 def _cells(drift: Drift) -> Iterator[Cell]:
-    said = {
-        DriftKind.MISSING: ["it is not there any more"],
-        DriftKind.FOREIGN: ["what stands there is not ours", *drift.defects],
+    sentences = {
+        DriftKind.MISSING: ["it no longer exists"],
+        DriftKind.FOREIGN: ["an object that is not ours has its name", *drift.defects],
     }.get(drift.kind, list(drift.defects))
-    for text in said:
+    for text in sentences:
         yield Cell(text)
     for change in drift.changes:
         yield Cell(f"{change.path}  {change_text(change)}")
@@ -59,11 +68,12 @@ def _cells(drift: Drift) -> Iterator[Cell]:
         yield Cell(f"{_FOREIGN_REMEDY} {drift.address}", style="note")
 
 
-def _counts(report: DriftReport, *, unmanaged: bool) -> Iterator[str]:
+def drift_counts(report: DriftReport, *, unmanaged: bool) -> Iterator[str]:
+    """`4 drifted (3 critical)`, `15 unchanged`: how many of each."""
     if report.drifts:
         critical = f" ({report.critical:,} critical)" if report.critical else ""
         yield f"{len(report.drifts):,} drifted{critical}"
-    yield f"{report.checked - len(report.drifts) - len(report.ignored):,} as recorded"
+    yield f"{report.checked - len(report.drifts) - len(report.ignored):,} unchanged"
     if report.unreachable:
         yield f"{len(report.unreachable):,} unknown"
     if report.ignored:
@@ -73,7 +83,8 @@ def _counts(report: DriftReport, *, unmanaged: bool) -> Iterator[str]:
         yield f"{plural(len(report.unmanaged), 'unmanaged object')}{listed}"
 
 
-def _remedy(drifts: Sequence[Drift]) -> str:
+def drift_remedy(drifts: Sequence[Drift]) -> str:
+    """What to do next about these drifts."""
     if all(drift.kind is DriftKind.FOREIGN for drift in drifts):
-        return "Nothing of this can be repaired by apply."
-    return "See what would be done about it with: reconciler plan"
+        return "apply cannot repair any of this."
+    return "See what apply would do about it: reconciler plan"

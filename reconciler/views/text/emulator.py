@@ -1,4 +1,4 @@
-"""What an emulator says when it answers: where it is, and what its clients are to be told."""
+"""What an emulator prints once it is running: its address, and the connection settings of its clients."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 def emulator_lines(running: RunningEmulator, host: str) -> Iterator[Line]:
     """Address, and lines to paste for the Python SDK and for az; secrets only by the names of their files."""
-    yield line("The emulator answers at ", Span(running.endpoint, "subject"), "; it ends with Ctrl+C.")
-    yield line(f"Everything is kept in {running.data}; who knows what is in there may do everything here.")
+    yield line("The emulator is running at ", Span(running.endpoint, "subject"), "; stop it with Ctrl+C.")
+    yield line(f"Its data is in {running.data}, with its secrets: anyone who can read that folder has full access.")
     if not is_loopback(host):
         yield line(
             Span(f"It listens on {host}, beyond this machine: ", "danger"),
-            "whoever reaches that address and has its client secret, or a token, can use it.",
+            "anyone who can reach that address and has its client secret, or a token, can use it.",
         )
     for heading, lines in (("Python", _python(running)), ("az", _az(running))):
         yield BLANK
@@ -29,7 +29,7 @@ def emulator_lines(running: RunningEmulator, host: str) -> Iterator[Line]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether an address can be reached from this machine alone."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

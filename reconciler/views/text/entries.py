@@ -1,4 +1,4 @@
-"""What a plan shows a row for: changes of what is inside a change fold into it."""
+"""What a plan shows a row for: changes inside a changed container fold into its row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = {
 
 @dataclass(slots=True)
 class Entry:
-    """One change, and those inside it that go along with it, in the plan's order."""
+    """One change, and those inside it that follow from it, in the plan's order."""
 
     change: ResourceChange
     inside: list[ResourceChange] = field(default_factory=list)
@@ -33,21 +33,21 @@ class Entry:
 
 
 def entries_of(changes: Iterable[ResourceChange]) -> list[Entry]:
-    """An entry for every change that does not merely follow from one above it."""
+    """An entry for every change that does not merely follow from that of its container."""
     by_address = {change.address: change for change in changes}
-    found: dict[Address, Entry] = {}
+    entries: dict[Address, Entry] = {}
     for address, change in by_address.items():
         root = _root(change, by_address)
         if root is None:
-            found[address] = Entry(change)
+            entries[address] = Entry(change)
         else:
-            found[root].inside.append(change)
-    return list(found.values())
+            entries[root].inside.append(change)
+    return list(entries.values())
 
 
 def _root(change: ResourceChange, changes: Mapping[Address, ResourceChange]) -> Address | None:
-    """The outermost container that has the same done to it; of creations only a region follows its version. An update
-    says what becomes what, and follows from none."""
+    """The outermost container with the same action. Of creations, only a region follows its version; an update has
+    values of its own to show, and follows from nothing."""
     if change.block or change.action is Action.UPDATE:
         return None
     if change.action is Action.CREATE and not change.address.region:
@@ -65,14 +65,14 @@ def contents(changes: Iterable[ResourceChange]) -> str:
 
 
 def costs(changes: Iterable[ResourceChange]) -> str:
-    """`4 copies, 8.0 GiB` that are to be made; without bytes where they are not known, empty for none."""
+    """`4 copies, 8.0 GiB`: what has to be copied; without bytes if they are not known, empty if there is nothing."""
     shown = list(changes)
     copies, size = sum(change.copies for change in shown), sum(change.move_bytes for change in shown)
-    said = [plural(copies, "copy")] if copies else []
-    return ", ".join([*said, human_bytes(size)] if size else said)
+    number = [plural(copies, "copy")] if copies else []
+    return ", ".join([*number, human_bytes(size)] if size else number)
 
 
 def copies_gone(changes: Iterable[ResourceChange]) -> int:
-    """How many copies of images a deletion takes away."""
+    """How many copies of images a deletion removes."""
     regions = [change for change in changes if change.address.region and change.prior]
     return sum(int(region.prior_attributes.get("replicas", 1)) for region in regions)

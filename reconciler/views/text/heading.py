@@ -11,7 +11,7 @@ from reconciler.views.terminal.units import plural
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """`providers` maps names to backend types. `galleries` is None where they were not counted."""
+    """`providers` maps names to backend types. `galleries` is None if they were not counted."""
 
     environment: str
     providers: Mapping[str, str]
@@ -20,7 +20,7 @@ class Heading:
 
 
 def heading_line(heading: Heading, *more: str) -> Line:
-    """One line that says where we are."""
+    """`environment default · provider local · 1 gallery · state serial 7`."""
     named = sorted(heading.providers.items())
     kinds = [kind if name in ("default", kind) else f"{kind} ({name})" for name, kind in named]
     parts = [

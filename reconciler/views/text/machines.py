@@ -1,4 +1,4 @@
-"""Machines for people: the one that was made, or a list."""
+"""Machines for people: the one that was created, or a list."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 def created_lines(machine: Machine) -> Iterator[Line]:
-    """What was made of what, what to know about it, and how to see it."""
+    """What was created from what, what to know about it, and how to reach it."""
     yield line(
         Span("created ", "add"), Span(machine.name, "subject"), f" from {machine.mark.address} on {machine.host}"
     )
     for note in machine.notes:
         yield line(Span("  note: ", "change"), note)
-    yield line(f"  its console: {machine.console}")
+    yield line(f"  console: {machine.console}")
     region = machine.mark.address.region
-    yield line(f"  what it said so far: reconciler vm log {machine.name} --region {region}")
+    yield line(f"  output so far: reconciler vm log {machine.name} --region {region}")
 
 
 def machine_lines(machines: Sequence[Machine]) -> Iterator[Line]:
-    """A machine a line: name, state, image, host."""
+    """One machine per line: name, state, image, host."""
     names = max((len(machine.name) for machine in machines), default=0)
     states = max((len(machine.state) for machine in machines), default=0)
     for machine in machines:
@@ -35,6 +35,6 @@ def machine_lines(machines: Sequence[Machine]) -> Iterator[Line]:
 
 
 def unreachable_lines(regions: Mapping[str, str]) -> Iterator[Line]:
-    """The regions that could not be asked, and why."""
+    """The regions that could not be reached, and why."""
     for region, why in sorted(regions.items()):
         yield line(Span(f"{region}: ", "danger"), why)

@@ -1,4 +1,4 @@
-"""A plan for people: danger first, what is unchanged only counted."""
+"""A plan for people: danger first; what is unchanged is only counted."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NOTHING = "none"
 
 
 def plan_lines(plan: Plan, heading: Heading, width: int, *, verbose: bool = False) -> Iterator[Line]:
-    """All that a plan says, ending with one line of counts."""
+    """The whole plan, ending with one line of counts."""
     if plan.warnings:
         yield from diagnostics_lines(plan.warnings, width)
         yield BLANK
     if not plan.changes and plan.applicable:
-        yield _nothing_to_do(plan, heading)
+        yield line(Span("No changes.", "good"), f" {why_no_changes(plan, heading.environment)}")
         return
     yield heading_line(heading)
     yield BLANK
@@ -42,18 +42,20 @@ def plan_lines(plan: Plan, heading: Heading, width: int, *, verbose: bool = Fals
     yield line(" ", " · ".join(counts(plan)))
 
 
-def _nothing_to_do(plan: Plan, heading: Heading) -> Line:
+def why_no_changes(plan: Plan, environment: str) -> str:
+    """`15 objects match the manifests (environment default).`"""
     if plan.options.destroy and not plan.unchanged:
-        what = "nothing is recorded"
+        what = "Nothing is recorded"
     elif plan.options.targets or plan.options.excludes:
-        what = "all that was asked for is as declared"
+        what = "Everything selected matches the manifests"
     else:
-        what = f"{plural(plan.unchanged, 'object')} as declared"
-    return line(Span("Nothing to do", "good"), f": {what}, environment {heading.environment}")
+        verb = "matches" if plan.unchanged == 1 else "match"
+        what = f"{plural(plan.unchanged, 'object')} {verb} the manifests"
+    return f"{what} (environment {environment})."
 
 
 def counts(plan: Plan) -> Iterator[str]:
-    """`1 create`, `2 blocked`, `812 unchanged`, `8.0 GiB to copy`: what there is of each."""
+    """`1 create`, `2 blocked`, `812 unchanged`, `8.0 GiB to copy`: how much there is of each."""
     numbers = plan.counts
     for action in (
         Action.CREATE,
@@ -67,8 +69,10 @@ def counts(plan: Plan) -> Iterator[str]:
         if action in numbers:
             yield f"{numbers[action]:,} {action}"
     blocked = len(plan.blocked) + len(plan.blocks)
-    stops = {"blocked": blocked, "unknown": len(plan.unreachable), "not possible": len(plan.errors)}
+    stops = {"blocked": blocked, "unknown": len(plan.unreachable)}
     yield from (f"{number:,} {what}" for what, number in stops.items() if number)
+    if plan.errors:
+        yield plural(len(plan.errors), "error")
     yield f"{plan.unchanged:,} unchanged"
     size = sum(change.move_bytes for change in plan.changes if not change.block)
     if size:
@@ -76,7 +80,7 @@ def counts(plan: Plan) -> Iterator[str]:
 
 
 def latest_rows(changes: Iterable[LatestChange], *, verbose: bool = False) -> list[Row]:
-    """A row for each definition whose `latest` moves; where it goes back or away comes first."""
+    """A row for each definition whose `latest` moves; those where it moves back, or is lost, come first."""
     definitions: dict[Address, list[LatestChange]] = defaultdict(list)
     for change in changes:
         definitions[change.definition].append(change)
@@ -85,7 +89,7 @@ def latest_rows(changes: Iterable[LatestChange], *, verbose: bool = False) -> li
         return rows
     worse = [row for row in rows if row.style][:MOST_ROWS]
     others = len(rows) - len(worse)
-    return [*worse, Row(" ", "latest", f"moves in {others:,} definitions (-v shows them)")]
+    return [*worse, Row(" ", "latest", f"moves in {others:,} {'more ' if worse else ''}definitions (-v shows all)")]
 
 
 def _worst_first(row: Row) -> bool:
@@ -96,14 +100,14 @@ def _latest_row(definition: Address, changes: Iterable[LatestChange]) -> Row:
     moves: dict[tuple[str | None, str | None], list[str]] = defaultdict(list)
     for change in changes:
         moves[change.before, change.after].append(change.region)
-    said = " · ".join(
+    shown = " · ".join(
         f"{', '.join(regions)} {before or _NOTHING} -> {after or _NOTHING}"
         for (before, after), regions in sorted(moves.items(), key=lambda item: item[1])
     )
-    back = any(_goes_back(before, after) for before, after in moves)
-    mark = Cell(said, "goes back" if back else "", "danger" if back else "")
+    back = any(_moves_back(before, after) for before, after in moves)
+    mark = Cell(shown, "moves back" if back else "", "danger" if back else "")
     return Row("!" if back else " ", "latest", str(definition), [mark], "danger" if back else "")
 
 
-def _goes_back(before: str | None, after: str | None) -> bool:
+def _moves_back(before: str | None, after: str | None) -> bool:
     return before is not None and (after is None or version_number(after) < version_number(before))

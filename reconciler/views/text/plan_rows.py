@@ -1,4 +1,4 @@
-"""A plan's entries as rows, danger first, and what is too many grouped."""
+"""A plan's entries as rows, danger first, grouped if there are too many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.views.text.attribute_changes import change_text
 from reconciler.views.text.entries import Entry, contents, copies_gone, costs, entries_of
 
 MOST_ROWS = 25
-"""More rows of one action than this are grouped unless everything was asked for."""
+"""More rows of one action than this are grouped, except with --verbose."""
 
 _SHOWN = {
     Action.REPLACE: ("±", "danger"),
@@ -28,10 +28,10 @@ _SHOWN = {
 """Action -> symbol and style, in the order in which they are shown."""
 
 _WHY = {
-    Reason.INTERRUPTED: "begun by an interrupted run",
-    Reason.VANISHED: "vanished, made again",
+    Reason.INTERRUPTED: "started by an interrupted run",
+    Reason.VANISHED: "no longer exists; will be recreated",
     Reason.UNDESIRED: "removed from the manifests",
-    Reason.DESTROY: "destroyed",
+    Reason.DESTROY: "",
     Reason.GONE: "already gone; only the record is dropped",
     Reason.RETAINED: "removed from the manifests; the object is kept",
     Reason.REMOVED: "removed without destroying; the object is kept",
@@ -43,7 +43,7 @@ _WHY = {
 
 
 def plan_rows(plan: Plan, *, verbose: bool = False) -> list[Row]:
-    """The rows of a plan: what cannot be told, what is blocked, then by action from the dangerous to the harmless."""
+    """The rows of a plan: what is unknown, what is blocked, then by action from the dangerous to the harmless."""
     entries = entries_of(plan.changes)
     rows = [*unknown_rows(plan.unreachable), *_plan_block_rows(plan)]
     blocked = [_blocked_row(entry.change, block) for entry in entries if (block := entry.change.block)]
@@ -65,7 +65,7 @@ def _at_most(rows: Sequence[Row], what: str, *, verbose: bool) -> list[Row]:
 
 
 def unknown_rows(unreachable: Iterable[tuple[Address, str]]) -> Iterator[Row]:
-    """A row for each reason why something cannot be told."""
+    """A row for each reason why something is unknown."""
     reasons: dict[str, list[str]] = defaultdict(list)
     for address, why in unreachable:
         reasons[why].append(str(address))
@@ -92,7 +92,7 @@ def _blocked_row(change: ResourceChange, block: Block) -> Row:
 
 
 def _fixed(change: ResourceChange) -> str:
-    """The names of what changed and cannot be changed in place."""
+    """The names of the immutable attributes that changed."""
     return ", ".join(sorted({item.path.split(".")[0] for item in change.changes if not item.in_place}))
 
 
@@ -109,7 +109,7 @@ def _details(entry: Entry) -> Iterator[Cell]:
         case Action.CREATE:
             yield _creation(entry)
         case Action.DELETE:
-            yield Cell(", ".join(filter(None, [_WHY[change.reason], contents(entry.inside), _gone(entry)])))
+            yield Cell(", ".join(filter(None, [_WHY[change.reason], _inside(entry), _gone(entry)])))
         case Action.UPDATE:
             yield from _attribute_cells(change.changes, costs(entry.all))
         case Action.REPLACE:
@@ -145,6 +145,11 @@ def _gist(change: ResourceChange) -> str:
     return " ".join(str(planned[name]) for name in names if name in planned)
 
 
+def _inside(entry: Entry) -> str:
+    inside = contents(entry.inside)
+    return f"with {inside}" if inside else ""
+
+
 def _gone(entry: Entry) -> str:
     copies = copies_gone(entry.all)
     return plural(copies, "copy") if copies else ""
@@ -155,19 +160,17 @@ def _replacement(entry: Entry) -> Iterator[Cell]:
     why = "; ".join(change.defects) if change.reason is Reason.DAMAGED else ""
     if change.reason is Reason.IMMUTABLE:
         why = f"{_fixed(change)} cannot be changed in place"
-    inside = contents(entry.inside)
-    said = [why or _WHY.get(change.reason, change.reason.value), f"with {inside}" if inside else ""]
-    yield Cell(", ".join(filter(None, said)), costs(entry.all) or _place(change))
+    parts = [why or _WHY.get(change.reason, change.reason.value), _inside(entry)]
+    yield Cell(", ".join(filter(None, parts)), costs(entry.all) or _place(change))
     yield from _attribute_cells(change.changes)
 
 
 def _bookkeeping(entry: Entry) -> str:
     change = entry.change
-    said = f"moved, recorded as {change.moved_from} so far" if change.moved_from else _WHY.get(change.reason, "")
+    why = f"moved from {change.moved_from}" if change.moved_from else _WHY.get(change.reason, "")
     if change.action is Action.ADOPT:
-        said = "made by an interrupted run; only the record is written"
-    inside = contents(entry.inside)
-    return ", ".join(filter(None, [said or change.reason.value, f"with {inside}" if inside else ""]))
+        why = "created by an interrupted run; only the record is written"
+    return ", ".join(filter(None, [why or change.reason.value, _inside(entry)]))
 
 
 def _attribute_cells(changes: Sequence[AttributeChange], cost: str = "") -> Iterator[Cell]:
@@ -189,7 +192,7 @@ def _place(change: ResourceChange) -> str:
 
 
 def _grouped(action: Action, entries: Sequence[Entry]) -> list[Row]:
-    """A row for each gallery, or for each definition where there is one gallery only."""
+    """A row for each gallery, or for each definition if there is only one gallery."""
     by_gallery = len({entry.change.address.gallery for entry in entries}) > 1
     groups: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:

@@ -112,11 +112,11 @@ def play_quickstart(estate: Estate) -> None:
     assert "Done: 15 created" in out
     code, out, _ = estate.run("plan", "--detailed-exitcode")
     assert code == 0, out
-    assert out == "Nothing to do: 15 objects as declared, environment default"
+    assert out == "No changes. 15 objects match the manifests (environment default)."
     assert estate.run("latest", "corp/web")[:2] == (0, "eastus 1.1.0 northeurope 1.1.0 westus 1.1.0")
     code, out, err = estate.run("drift", "--deep")
     assert code == 0, out + err
-    assert out.endswith("15 as recorded")
+    assert out.endswith("15 unchanged")
     code, out, _ = estate.run("show", "corp/web/1.1.0")
     assert code == 0
     assert "/providers/Microsoft.Compute/galleries/corp/images/web/versions/1.1.0" in out

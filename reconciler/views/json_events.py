@@ -1,38 +1,32 @@
-"""Events for programs: one JSON object a line, each with a `type`."""
+"""Values as JSON objects, each with a `type`: what the `json` format writes, one per line."""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.errors import ManifestError, ReconcilerError
-from reconciler.reporting import Reporter
-from reconciler.views.terminal.output import write
 
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
     from reconciler.drift import Drift, DriftReport
     from reconciler.planning.actions import AttributeChange
     from reconciler.planning.plan import Plan
-    from reconciler.providers.protocol import Step
     from reconciler.state.records import Record
+    from reconciler.views.validation import Validation
 
 Event = Mapping[str, Any]
-_EVERY_S = 1.0
 
 
-def write_event(stream: TextIO, event: Event) -> None:
-    """Writes one line, and lets it be seen at once."""
-    write(stream, json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n")
+def event_text(event: Event) -> str:
+    """The event as one line, without its line break."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
 
 
 def plan_event(plan: Plan, environment: str) -> Event:
-    """The whole plan; `prior` and `planned` are objects, null where there is nothing."""
+    """The whole plan; `prior` and `planned` are objects, or null."""
     from reconciler.planning.plan_file import plan_json
 
     data = plan_json(plan)
@@ -45,7 +39,7 @@ def plan_event(plan: Plan, environment: str) -> Event:
 
 
 def result_event(result: ApplyResult | None) -> Event:
-    """How an apply ended; None when nothing was to be done."""
+    """How an apply ended; None when there was nothing to do."""
     if result is None:
         return {"type": "result", "complete": True, "interrupted": False, "done": {}}
     return {
@@ -53,16 +47,16 @@ def result_event(result: ApplyResult | None) -> Event:
         "complete": result.complete,
         "interrupted": result.interrupted,
         "done": {action.value: number for action, number in result.done.items()},
-        "failed": [{"address": str(address), **_error(error)} for address, error in result.failed],
+        "failed": [{"address": str(address), **error_data(error)} for address, error in result.failed],
         "skipped": [{"address": str(address), "because": str(because)} for address, because in result.skipped],
         "left": [str(address) for address in result.left],
     }
 
 
 def error_event(error: ReconcilerError) -> Event:
-    """What stopped a command."""
+    """What ended a command."""
     diagnostics = error.diagnostics if isinstance(error, ManifestError) else ()
-    return {"type": "error", **_error(error), "diagnostics": [diagnostic_data(item) for item in diagnostics]}
+    return {"type": "error", **error_data(error), "diagnostics": [diagnostic_data(item) for item in diagnostics]}
 
 
 def drift_event(report: DriftReport, environment: str) -> Event:
@@ -82,14 +76,19 @@ def drift_event(report: DriftReport, environment: str) -> Event:
     }
 
 
-def validate_event(counts: Mapping[str, int], diagnostics: Iterable[Diagnostic], *, valid: bool) -> Event:
-    """Whether the manifests can be used, how much they declare, and every fault."""
-    shown = [diagnostic_data(diagnostic) for diagnostic in diagnostics]
-    return {"type": "validate", "valid": valid, "counts": dict(counts), "diagnostics": shown}
+def validate_event(validation: Validation) -> Event:
+    """Whether the manifests are valid, how much they declare, and every problem."""
+    shown = [diagnostic_data(diagnostic) for diagnostic in validation.diagnostics]
+    return {
+        "type": "validate",
+        "valid": validation.valid,
+        "counts": dict(validation.counts),
+        "diagnostics": shown,
+    }
 
 
 def record_event(record: Record) -> Event:
-    """What is recorded of one object."""
+    """One recorded object."""
     return {
         "type": "object",
         "address": str(record.address),
@@ -105,7 +104,13 @@ def record_event(record: Record) -> Event:
     }
 
 
+def latest_event(definition: str, versions: Mapping[str, str]) -> Event:
+    """Which version is latest, by region."""
+    return {"type": "latest", "definition": definition, "versions": dict(versions)}
+
+
 def diagnostic_data(diagnostic: Diagnostic) -> Event:
+    """One problem with its place; what is not known is null."""
     position = diagnostic.position
     return {
         "severity": diagnostic.severity.value,
@@ -118,7 +123,8 @@ def diagnostic_data(diagnostic: Diagnostic) -> Event:
     }
 
 
-def _error(error: ReconcilerError) -> dict[str, str]:
+def error_data(error: ReconcilerError) -> Event:
+    """Message and remedy, without a `type`."""
     return {"error": error.message, "remedy": error.remedy}
 
 
@@ -141,46 +147,3 @@ def _attribute_change(change: AttributeChange) -> Event:
         "elements": [{"key": item.key, "before": item.before, "after": item.after} for item in change.elements],
         "more_elements": change.more_elements,
     }
-
-
-class JsonReporter(Reporter):
-    """Writes an event for everything that happens; of progress one a second for each address."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._told: dict[Address, float] = {}
-        self._turn = threading.Lock()  # providers that read tell of progress from threads of their own
-
-    def _write(self, kind: str, **values: Any) -> None:
-        with self._turn:
-            write_event(self._stream, {"type": kind, **values})
-
-    def stage(self, name: str) -> None:
-        self._write("stage", stage=name)
-
-    def waiting(self, message: str) -> None:
-        self._write("waiting", message=message)
-
-    def started(self, step: Step) -> None:
-        self._write("started", address=str(step.address), verb=step.verb.value)
-
-    def progress(self, address: Address, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done >= total or now - self._told.get(address, -_EVERY_S) >= _EVERY_S:
-            self._told[address] = now
-            self._write("progress", address=str(address), done=done, total=total)
-
-    def in_progress(self, step: Step) -> None:
-        self._write("in_progress", address=str(step.address), verb=step.verb.value)
-
-    def finished(self, step: Step, seconds: float) -> None:
-        self._write("finished", address=str(step.address), verb=step.verb.value, seconds=round(seconds, 3))
-
-    def failed(self, step: Step, error: ReconcilerError) -> None:
-        self._write("failed", address=str(step.address), verb=step.verb.value, **_error(error))
-
-    def skipped(self, step: Step, because: Address) -> None:
-        self._write("skipped", address=str(step.address), verb=step.verb.value, because=str(because))
-
-    def interrupted(self, running: int) -> None:
-        self._write("interrupted", running=running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 
 from reconciler import __version__
-from reconciler.cli.app import COMMANDS, run, shared_first
+from reconciler.cli import commands
+from reconciler.cli.app import command_modules, run, shared_first
 from reconciler.cli.applying import Manner, require_an_answer
 from reconciler.cli.failures import exit_code_of
 from reconciler.engine import Engine
 from reconciler.errors import Unreachable
+from reconciler.views.output_format import format_names, load_format
 
 
 class Cli:
@@ -64,7 +67,7 @@ def rewrite(cli: Cli, before: str, after: str) -> None:
 
 
 def test_init_writes_a_project_that_plans(project: Cli) -> None:
-    assert "Go on with" in project.out
+    assert "Next: cd" in project.out
     assert ".reconciler/" in (project.folder / ".gitignore").read_text().splitlines()
     assert project("plan", "--detailed-exitcode") == 2
     assert "corp/hello/1.0.0  @eastus  @westus x2" in project.out
@@ -96,9 +99,9 @@ def test_the_whole_story(project: Cli) -> None:
     assert project("apply", "--auto-approve") == 0
     assert "Done: 5 created" in project.out
     assert project("plan", "--detailed-exitcode") == 0
-    assert project.out.startswith("Nothing to do: 5 objects as declared")
+    assert project.out == "No changes. 5 objects match the manifests (environment default).\n"
     assert project("apply", "--auto-approve") == 0
-    assert "Nothing to do" in project.out
+    assert "No changes." in project.out
     assert project("drift") == 0
     damaged = project.folder / "regions" / "westus" / "corp" / "hello" / "1.0.0"
     damaged.chmod(0o755)
@@ -110,7 +113,7 @@ def test_the_whole_story(project: Cli) -> None:
     assert project("destroy", "--auto-approve") == 0
     assert "Done: 5 deleted" in project.out
     assert project("destroy", "--auto-approve") == 0
-    assert "nothing is recorded" in project.out
+    assert "Nothing is recorded" in project.out
 
 
 def test_a_saved_plan_is_applied_once(project: Cli, tmp_path: Path) -> None:
@@ -159,13 +162,13 @@ def test_selection(project: Cli) -> None:
     assert "--target nothing/*: no such address" in project.out + project.err
 
 
-def test_nobody_is_asked_without_a_terminal(project: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_question_is_asked_without_a_terminal(project: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert project("apply") == 1
     assert "--auto-approve" in project.err
     assert project("destroy", "--json") == 1
     assert "--auto-approve" in project.err
     assert not (project.folder / "regions").exists()
-    require_an_answer(Manner(approved=True, json=True, verbose=False))
+    require_an_answer(Manner(approved=True, format=load_format("json"), verbose=False))
 
 
 class Typist:
@@ -185,7 +188,7 @@ class Typist:
 def test_only_yes_is_a_yes(project: Cli, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
     monkeypatch.setattr("sys.stdin", Typist(answer))
     assert project("apply") == code
-    assert "Apply this?" in project.out
+    assert "Apply these changes? Only 'yes' will be accepted: " in project.out
     assert (project.folder / "regions").exists() is (code == 0)
     assert ("Nothing was changed." in project.out) is (code == 1)
 
@@ -193,11 +196,11 @@ def test_only_yes_is_a_yes(project: Cli, monkeypatch: pytest.MonkeyPatch, answer
 def test_destroy_asks_a_question_of_its_own(applied: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Typist("no\n"))
     assert applied("destroy") == 1
-    assert "delete   corp  destroyed, 1 definition, 1 version, 2 regions, 3 copies" in applied.out
-    assert "Delete all of this for good?" in applied.out
+    assert "delete   corp  with 1 definition, 1 version, 2 regions, 3 copies" in applied.out
+    assert "Permanently delete these objects?" in applied.out
 
 
-def test_validate_tells_all_faults_with_place_line_and_caret(project: Cli) -> None:
+def test_validate_reports_every_problem_with_place_line_and_caret(project: Cli) -> None:
     assert project("validate") == 0
     assert project.out == "Valid: 1 gallery, 1 image definition, 1 image version, 2 target regions, in 2 files\n"
     rewrite(project, "osType: Linux", "osType: Lunix")
@@ -382,14 +385,14 @@ def test_environments(project: Cli, by: str, monkeypatch: pytest.MonkeyPatch) ->
     assert "prod" in project.err
 
 
-def test_no_project_is_told_in_words(cli: Cli) -> None:
+def test_a_missing_project_is_explained(cli: Cli) -> None:
     cli.folder.mkdir()
     assert cli("plan") == 1
     assert "reconciler init" in cli.err
     assert "Traceback" not in cli.err
 
 
-def test_a_bug_is_told_in_words_and_shown_on_request(project: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_one_sentence_and_a_traceback_on_request(project: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by nothing")
 
@@ -435,10 +438,10 @@ def test_version(cli: Cli) -> None:
     assert cli.out == f"reconciler {__version__}\n"
 
 
-ALL = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+ALL = [module.__name__.rpartition(".")[2] for module in command_modules()]
 SUBCOMMANDS = [f"state {verb}" for verb in ("list", "show", "mv", "forget", "taint", "untaint")]
 SUBCOMMANDS += [f"vm {verb}" for verb in ("create", "delete", "list", "log")]
-TELLING = {"init", "validate", "plan", "apply", "destroy", "drift", "latest"}
+WITH_EXIT_CODES = {"init", "validate", "plan", "apply", "destroy", "drift", "latest"}
 
 
 @pytest.mark.parametrize("command", ["", *ALL, *SUBCOMMANDS])
@@ -447,5 +450,89 @@ def test_every_command_has_help(cli: Cli, command: str) -> None:
     assert cli.out.startswith("Usage: reconciler")
     assert cli.err == ""
     assert "..." not in cli.out.replace("ADDRESS...", "").replace("[ARGS]...", "")
-    if not command or command in TELLING:
+    if not command or command in WITH_EXIT_CODES:
         assert "Exit codes:" in " ".join(cli.out.split())
+
+
+HELLO = """
+import typer
+
+ORDER = 15
+
+
+def register(app):
+    app.command("hello")(hello)
+
+
+def hello(context: typer.Context):
+    \"\"\"Say hello.\"\"\"
+    typer.echo("hello there")
+    return 3
+"""
+
+
+def test_a_new_command_is_one_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hello.py").write_text(HELLO)
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    assert cli("hello") == 3
+    assert cli.out == "hello there\n"
+    assert cli("--help") == 0
+    listed = [line.split()[0] for line in cli.out.partition("Commands:\n")[2].splitlines() if line.strip()]
+    assert listed[:3] == ["init", "hello", "validate"]
+
+
+def test_each_command_has_its_own_place_in_the_list() -> None:
+    places = [module.ORDER for module in command_modules()]
+    assert places == sorted(set(places))
+
+
+def formatted(cli: Cli, *words: str) -> str:
+    """What a command prints without times, which differ from run to run."""
+    cli(*words)
+    return re.sub(r'"(seconds|started|finished)":[^,}]+|\d+\.\d s', "", cli.out)
+
+
+@pytest.mark.parametrize(
+    "words", ["plan", "drift", "validate", "show", "show corp/hello", "state show corp", "latest corp/hello"]
+)
+def test_json_is_short_for_a_format(applied: Cli, words: str) -> None:
+    assert formatted(applied, *words.split(), "--json") == formatted(applied, *words.split(), "--format", "json")
+    assert json.loads(applied.out.splitlines()[0])["type"]
+
+
+def test_json_and_another_format_contradict_each_other(project: Cli) -> None:
+    assert project("plan", "--json", "--format", "markdown") == 1
+    assert "contradict" in project.err
+    assert project("plan", "--json", "--format=json") == 0
+
+
+def test_an_unknown_format_is_refused(project: Cli) -> None:
+    assert project("plan", "--format", "sarif") == 1
+    assert all(name in project.err for name in format_names())
+
+
+def test_apply_in_json_is_the_event_stream(project: Cli) -> None:
+    kinds = [event["type"] for event in project.events("apply", "--format", "json", "--auto-approve")]
+    assert {"stage", "plan", "started", "finished", "result"} <= set(kinds)
+
+
+def test_markdown_is_a_document_of_plan_and_result(project: Cli, tmp_path: Path) -> None:
+    assert project("plan", "--format", "markdown", "--out", str(tmp_path / "plan.json")) == 0
+    assert project.out.startswith("### Plan: 5 create")
+    assert "Saved" in project.err
+    assert project("apply", "--format=markdown") == 1
+    assert "the output is markdown" in project.err
+    assert project("apply", "--format=markdown", "--auto-approve") == 0
+    assert [line.split(":")[0] for line in project.out.splitlines() if line.startswith("#")] == [
+        "### Plan",
+        "### Apply",
+    ]
+
+
+def test_markdown_contains_the_error_that_ended_the_command(project: Cli) -> None:
+    rewrite(project, "osType: Linux", "osType: Lunix")
+    assert project("plan", "--format", "markdown") == 1
+    assert project.out.startswith("### Error\n\n| problem | where | what to do |")
+    assert "did you mean 'Linux'?" in project.err
+    assert project("validate", "--format", "markdown") == 1
+    assert project.out.startswith("### Manifests: invalid · 1 error")

@@ -31,9 +31,9 @@ def empty(**values: Any) -> Plan:
     return replace(Plan((), 0, (), "lineage-1", 7, "m", PlanOptions()), **values)
 
 
-def test_nothing_to_do_is_one_line() -> None:
+def test_no_changes_is_one_line() -> None:
     assert shown(make_plan(inputs_of(WORLD, WORLD))) == [
-        "Nothing to do: 5 objects as declared, environment default",
+        "No changes. 5 objects match the manifests (environment default).",
     ]
 
 
@@ -82,7 +82,7 @@ def test_danger_comes_first() -> None:
     assert {"blocked", "delete", "update", "create"} <= set(labels)
     assert any("hostCaching  (not set) -> None" in text for text in lines)
     assert any("--allow-replace corp/ubuntu/1.0.0" in text for text in lines)
-    assert any(text.endswith("removed from the manifests, 1 region, 1 copy") for text in lines)
+    assert any(text.endswith("removed from the manifests, with 1 region, 1 copy") for text in lines)
 
 
 def test_a_change_of_a_field_names_its_place() -> None:
@@ -104,11 +104,11 @@ def test_a_change_of_a_field_names_its_place() -> None:
 
 def test_what_a_deleted_container_holds_is_counted() -> None:
     lines = shown(make_plan(inputs_of({}, WORLD, options=PlanOptions(destroy=True))))
-    assert lines[2] == " - delete   corp  destroyed, 1 definition, 1 version, 2 regions, 2 copies"
+    assert lines[2] == " - delete   corp  with 1 definition, 1 version, 2 regions, 2 copies"
     assert lines[-1] == " 5 delete · 0 unchanged"
 
 
-def test_latest_that_goes_back_stands_out_and_first() -> None:
+def test_latest_that_moves_back_stands_out_and_comes_first() -> None:
     latest = (
         LatestChange(Address("corp", "a"), "eastus", "1.0.0", "1.0.1"),
         LatestChange(Address("corp", "b"), "eastus", "1.0.10", "1.0.9"),
@@ -117,7 +117,7 @@ def test_latest_that_goes_back_stands_out_and_first() -> None:
     change = ResourceChange(Address("corp"), Action.CREATE, Reason.NEW, "default")
     lines = shown(empty(changes=(change,), latest=latest))
     assert lines[4:6] == [
-        " ! latest   corp/b  eastus 1.0.10 -> 1.0.9 · westus 1.0.10 -> none  goes back",
+        " ! latest   corp/b  eastus 1.0.10 -> 1.0.9 · westus 1.0.10 -> none  moves back",
         "   latest   corp/a  eastus 1.0.0 -> 1.0.1",
     ]
 
@@ -145,10 +145,10 @@ def test_errors_and_warnings_show_place_line_and_caret() -> None:
         "    |                ^",
         "    set a date in the future",
     ]
-    assert lines[-1] == " 1 not possible · 0 unchanged"
+    assert lines[-1] == " 1 error · 0 unchanged"
 
 
-def test_what_cannot_be_told_is_grouped_by_reason() -> None:
+def test_what_is_unknown_is_grouped_by_reason() -> None:
     why = "the directory of region westus is not there"
     unreachable = tuple((Address("corp", "u", "1.0.0", f"r{number}"), why) for number in range(40))
     lines = shown(empty(unreachable=unreachable))

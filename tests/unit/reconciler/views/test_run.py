@@ -29,9 +29,10 @@ from reconciler.providers.errors import (
 )
 from reconciler.providers.protocol import Step, Verb
 from reconciler.state.records import Run, State, Status
-from reconciler.views.formats.json_lines import JsonReporter, drift_event, error_event, plan_event, result_event
+from reconciler.views.formats.json import JsonReporter
 from reconciler.views.graphs.dot import dot_text
 from reconciler.views.graphs.mermaid import mermaid_text
+from reconciler.views.json_events import drift_event, error_event, plan_event, result_event
 from reconciler.views.terminal.lines import text_of
 from reconciler.views.terminal.output import Output
 from reconciler.views.text.apply import PlainReporter, result_lines
@@ -58,7 +59,7 @@ def steps(verb: Verb, *addresses: Address) -> list[Step]:
     return [Step(verb, address) for address in addresses]
 
 
-def test_a_unit_is_told_once_when_all_its_steps_are_over() -> None:
+def test_a_unit_is_reported_once_when_all_its_steps_have_ended() -> None:
     stream = io.StringIO()
     reporter = PlainReporter(Output(stream), Clock())
     version, east, west = steps(Verb.CREATE, VERSION, EAST, WEST)
@@ -71,7 +72,7 @@ def test_a_unit_is_told_once_when_all_its_steps_are_over() -> None:
     assert stream.getvalue() == " + created   corp/web/1.0.0  @eastus @westus  2.0 s\n"
 
 
-def test_a_failure_is_told_at_once_and_the_rest_of_its_unit_after() -> None:
+def test_a_failure_is_reported_at_once_and_the_rest_of_its_unit_after() -> None:
     stream = io.StringIO()
     reporter = PlainReporter(Output(stream), Clock())
     version, east, west = steps(Verb.CREATE, VERSION, EAST, WEST)
@@ -86,7 +87,7 @@ def test_a_failure_is_told_at_once_and_the_rest_of_its_unit_after() -> None:
     ]
 
 
-def test_a_long_copy_is_told_once() -> None:
+def test_a_long_copy_is_reported_once() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = PlainReporter(Output(stream), clock)
     reporter.started(steps(Verb.CREATE, EAST)[0])
@@ -121,8 +122,8 @@ def test_failures_have_remedies_and_skipped_ones_a_cause() -> None:
         "",
         "skipped, because corp/web/1.0.0@westus failed: corp/d0, corp/d1, corp/d2 and 2 more",
         "",
-        "Not done: 1 failed · 5 skipped · 1.0 s",
-        "What was done is recorded. Run apply again to do the rest.",
+        "Incomplete: 1 failed · 5 skipped · 1.0 s",
+        "Completed changes are recorded. Run apply again for the rest.",
     ]
 
 
@@ -146,7 +147,7 @@ def test_the_row_of_a_failure_has_a_word_and_leaves_the_rest_to_the_end(error: P
     assert stream.getvalue() == f" ! failed    corp/web/1.0.0@westus{word}\n"
 
 
-def test_a_failure_of_several_is_told_once_with_all_of_them() -> None:
+def test_a_failure_of_several_is_reported_once_with_all_of_them() -> None:
     used = f"{WEST} cannot be deleted: a machine uses it"
     failed: list[tuple[Address, ReconcilerError]] = [
         (VERSION, ObjectConflict(used, "remove the machine")),
@@ -186,7 +187,7 @@ REPORT = DriftReport(
 )
 
 DRIFT_COUNTS = (
-    " 4 drifted (3 critical) · 15 as recorded · 1 unknown · 1 ignored by lifecycle.ignoreDrift"
+    " 4 drifted (3 critical) · 15 unchanged · 1 unknown · 1 ignored by lifecycle.ignoreDrift"
     " · 1 unmanaged object (--unmanaged lists them)"
 )
 
@@ -194,11 +195,11 @@ DRIFT_COUNTS = (
 def test_drift_says_what_where_and_what_to_do() -> None:
     assert [text_of(line) for line in drift_lines(REPORT, HEADING, 100)][2:] == [
         " ? unknown  far                    it does not answer",
-        " ! foreign  base                   what stands there is not ours",
+        " ! foreign  base                   an object that is not ours has its name",
         "                                   eastus/base.json",
-        "                                   move it away, or take it out of the state with: reconciler state",
+        "                                   move that object away, or drop the record with: reconciler state",
         "                                   forget base",
-        " - missing  corp/web/1.0.0@westus  it is not there any more",
+        " - missing  corp/web/1.0.0@westus  it no longer exists",
         "                                   westus/corp/web/1.0.0",
         " ! damaged  corp/web/1.0.0@eastus  replica-1.os.raw is truncated",
         "                                   eastus/corp/web/1.0.0",
@@ -207,7 +208,7 @@ def test_drift_says_what_where_and_what_to_do() -> None:
         "",
         DRIFT_COUNTS,
         "",
-        " See what would be done about it with: reconciler plan",
+        " See what apply would do about it: reconciler plan",
     ]
 
 
@@ -289,7 +290,7 @@ def test_one_object_in_full() -> None:
     lines = [text_of(line) for line in record_lines(known[VERSION], known)]
     assert lines[0] == "corp/web/1.0.0  image version"
     assert "  object      id:corp/web/1.0.0" in lines
-    assert "  holds       @eastus" in lines
+    assert "  contains    @eastus" in lines
     assert any(text.split() == ["disks.os.size", "512", "bytes", "(512", "B)"] for text in lines)
     assert any(text.split() == ["source.file", "images/a.raw"] for text in lines)
 

@@ -53,7 +53,9 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert "typer" in found
 
 
-@pytest.mark.parametrize("words", [["plan"], ["plan", "--detailed-exitcode"], ["plan", "--json"]])
+@pytest.mark.parametrize(
+    "words", [["plan"], ["plan", "--detailed-exitcode"], ["plan", "--json"], ["plan", "--format", "markdown"]]
+)
 def test_a_plan_with_nothing_to_do_imports_nothing_heavy(applied: Path, words: list[str]) -> None:
     assert imported(applied, *words) & HEAVY == set()
 
@@ -77,7 +79,7 @@ def test_the_module_runs_like_the_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "code"), [("--help", 1), ("graph", 0), ("schema", 0), ("plan --json", 0)])
-def test_a_reader_that_leaves_is_told_nothing(applied: Path, words: str, code: int) -> None:
+def test_a_reader_that_leaves_causes_no_error(applied: Path, words: str, code: int) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "reconciler", *words.split()]
@@ -98,7 +100,7 @@ def handlers() -> Iterator[None]:
 
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_before_anything_is_begun_a_signal_stops_the_command(number: signal.Signals) -> None:
+def test_before_anything_is_started_a_signal_stops_the_command(number: signal.Signals) -> None:
     interrupt = Interrupt()
     with pytest.raises(KeyboardInterrupt), Signals(interrupt):
         signal.raise_signal(number)
@@ -113,7 +115,7 @@ def test_while_objects_change_signals_are_counted_and_the_third_ends_the_process
     monkeypatch.setattr(os, "_exit", left.append)
     interrupt = Interrupt()
     with Signals(interrupt) as signals:
-        signals.begin()
+        signals.arm()
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         assert (interrupt.count, left) == (2, [])
@@ -177,14 +179,14 @@ def test_the_first_signal_lets_running_operations_finish(project: Path, number: 
     assert run(["plan", "--detailed-exitcode", "--project", str(project)]) == 0
 
 
-def test_the_second_signal_leaves_at_once_and_the_next_apply_settles(project: Path) -> None:
+def test_the_second_signal_leaves_at_once_and_the_next_apply_finishes(project: Path) -> None:
     process = start_slow(project)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130, err
-    assert "Left to the journal: corp/hello/1.0.0" in out
+    assert "Still running: corp/hello/1.0.0. The next apply picks them up." in out
     assert run(["apply", "--auto-approve", "--project", str(project)]) == 0
     assert run(["plan", "--detailed-exitcode", "--project", str(project)]) == 0
 
