@@ -24,7 +24,7 @@ class Work:
     def handle(self) -> dict[str, Any]:
         """JSON-shaped, without secrets."""
         return {
-            "operation": operation_json.written(self.operation),
+            "operation": operation_json.encode(self.operation),
             "names": {
                 str(region): {disk: list(names) for disk, names in disks.items()}
                 for region, disks in self.names.items()
@@ -38,4 +38,4 @@ class Work:
             Address.parse(region): {disk: tuple(found) for disk, found in disks.items()}
             for region, disks in handle["names"].items()
         }
-        return cls(operation_json.read(handle["operation"]), names)
+        return cls(operation_json.decode(handle["operation"]), names)

@@ -164,7 +164,7 @@ def test_a_link_to_an_image_is_fine_and_one_into_a_region_is_not(tmp_path: Path,
     assert copy.read_bytes() == FIRST
     (tmp_path / "sly.raw").symlink_to(copy)
     for source in ("sly.raw", str(copy), "regions/../regions/eastus/corp/ubuntu/1.0.3/replica-1.os.raw"):
-        with pytest.raises(SourceError, match="lies in a region's directory"):
+        with pytest.raises(SourceError, match="is in a region's directory"):
             provider.source_facts({"file": source})
 
 
