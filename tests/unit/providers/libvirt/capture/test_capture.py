@@ -278,7 +278,7 @@ def test_a_disk_in_another_pool_is_copied_when_no_other_copy_crosses_pools(regio
     machine.define()
     wanted = (regions.hosts, "east", machine.name, True, {"os": "copy"}, north.pool, "qcow2", lambda *_: None)
     with ThreadPoolExecutor(1) as pool:
-        with east.pool.connection.crossing():
+        with east.pool.connection.between_pools():
             copying = pool.submit(capture.capture, *wanted)
             with pytest.raises(TimeoutError):
                 copying.result(1)

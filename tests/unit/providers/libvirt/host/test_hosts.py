@@ -16,7 +16,7 @@ from support.paths import TESTS
 
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.libvirt.host.connections import Connection, KeepAlive
-from reconciler.providers.libvirt.host.hosts import Hosts, NotMade
+from reconciler.providers.libvirt.host.hosts import Hosts, PoolNotDefined
 from reconciler.providers.libvirt.settings import Host, Settings
 
 
@@ -56,7 +56,7 @@ def test_a_connection_is_kept_and_used_by_one_thread_at_a_time(host: LibvirtHost
         with connection.asking("two") as outer, connection.asking("deeper") as inner:
             both.wait(20)
             assert inner is outer
-            with connection.line_apart("to give away") as line:
+            with connection.opened_apart("to give away") as line:
                 assert line.handle is not outer
             used.append(outer)
 
@@ -162,7 +162,7 @@ def test_a_pool_is_defined_where_that_is_wanted(host: LibvirtHost) -> None:
     target = Host("eastus", host.uri, "of our own & <new>", f"{POOLS}/of our own & <new>")
     hosts = hosts_of(target, define_pools=True)
     made: list[str] = []
-    with pytest.raises(NotMade, match="pool 'of our own & <new>' of region eastus is not defined"):
+    with pytest.raises(PoolNotDefined, match="pool 'of our own & <new>' of region eastus is not defined"):
         hosts.pool("eastus")
     assert target.pool not in host.virsh("pool-list", "--all", "--name").splitlines()
     threads = [threading.Thread(target=lambda: made.append(hosts.pool_to_fill("eastus").name)) for _ in range(8)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.libvirt import cloud_init
 
-from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, disc
+from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home"
 
@@ -15,7 +15,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home"
 def test_a_machine_is_who_it_is_told_to_be(tmp_path: Path) -> None:
     """And begins anew under another identity, as the copy of one that was somebody already has to."""
     look = "hostname; cat /etc/hosts; grep ^ada /etc/passwd; cat /home/ada/.ssh/authorized_keys; cat /etc/sudoers.d/*"
-    seeds = [disc(Seed("first", "lovelace", "ada", (KEY,))), disc(Seed("second", "babbage", "ada", (KEY,)))]
+    seeds = [seed_iso(Seed("first", "lovelace", "ada", (KEY,))), seed_iso(Seed("second", "babbage", "ada", (KEY,)))]
     first, second = cloud_init.start(tmp_path, seeds, look)
     assert first.startswith("lovelace\n")
     assert "\n127.0.1.1\tlovelace\tlovelace\n" in first

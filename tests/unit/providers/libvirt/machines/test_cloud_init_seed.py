@@ -10,13 +10,13 @@ import pytest
 from support.seeds import read_seed
 
 from reconciler.providers.errors import Unsupported
-from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, disc
+from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home"
 
 
 def test_the_disc_says_who_and_whom_it_lets_in(tmp_path: Path) -> None:
-    content = disc(Seed("instance-1", "web1", "ada", (KEY,)))
+    content = seed_iso(Seed("instance-1", "web1", "ada", (KEY,)))
     assert json.loads(read_seed(content, "meta-data")) == {"instance-id": "instance-1", "local-hostname": "web1"}
     first, rest = read_seed(content, "user-data").split("\n", 1)
     assert first == "#cloud-config"
@@ -29,7 +29,7 @@ def test_the_disc_says_who_and_whom_it_lets_in(tmp_path: Path) -> None:
 
 
 def test_without_a_user_the_image_says_who_there_is() -> None:
-    document = json.loads(read_seed(disc(Seed("i", "web1", "", (KEY,))), "user-data").split("\n", 1)[1])
+    document = json.loads(read_seed(seed_iso(Seed("i", "web1", "", (KEY,))), "user-data").split("\n", 1)[1])
     assert "users" not in document
     assert document["ssh_authorized_keys"] == [KEY]
 

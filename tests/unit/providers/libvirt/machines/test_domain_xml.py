@@ -9,9 +9,9 @@ import pytest
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import Unsupported
-from reconciler.providers.libvirt.host.domains import disks_of, parse, starts_by_uefi
+from reconciler.providers.libvirt.host.domains import disks_of, has_uefi, parse
 from reconciler.providers.libvirt.host.library import prepare
-from reconciler.providers.libvirt.machines.domain_xml import Guest, Nature, mark_of
+from reconciler.providers.libvirt.machines.domain_xml import DomainSpec, Hardware, mark_of
 from reconciler.providers.protocol import OwnerMark
 
 MARK = OwnerMark("lineage", Address("corp", "web", "1.0.0", "eastus"))
@@ -22,12 +22,12 @@ V1 = {**V2, "hyperVGeneration": "V1"}
 ARM = {**V2, "architecture": "Arm64"}
 
 
-def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> Guest:
-    return Guest(
+def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> DomainSpec:
+    return DomainSpec(
         name="try-1",
         uuid="6f0d1b0e-6e0a-4d8c-9f4b-0d8b7c1a2b3c",
         mark=MARK,
-        nature=Nature.of(definition),
+        hardware=Hardware.of(definition),
         cpus=2,
         memory_mib=1024,
         disks=[(f"/pool/{number}.qcow2", "ReadOnly" if number == 0 else "") for number in range(disks)],
@@ -79,7 +79,7 @@ def test_firmware_follows_the_generation() -> None:
     assert secure(V2) == secure(ARM) == ["no", "no"]
     assert secure(TRUSTED) == secure({**TRUSTED, "architecture": "Arm64"}) == ["yes", "yes"]
     with pytest.raises(Unsupported, match="confidential"):
-        Nature.of({**V2, "features": {"SecurityType": {"value": "ConfidentialVM"}}})
+        Hardware.of({**V2, "features": {"SecurityType": {"value": "ConfidentialVM"}}})
 
 
 def test_a_trusted_launch_has_a_tpm_and_guards_its_variables() -> None:
@@ -111,7 +111,7 @@ def test_a_trusted_launch_has_a_tpm_and_guards_its_variables() -> None:
     ],
 )
 def test_what_a_machine_starts_by(os: str, uefi: bool | None) -> None:
-    assert starts_by_uefi(f"<domain>{os}</domain>") is uefi
+    assert has_uefi(f"<domain>{os}</domain>") is uefi
 
 
 def test_disks_are_found_again_as_they_were_given() -> None:

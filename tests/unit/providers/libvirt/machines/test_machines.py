@@ -20,7 +20,7 @@ from support.seeds import read_seed
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable, Unsupported
 from reconciler.providers.libvirt.host.hosts import Hosts
-from reconciler.providers.libvirt.machines.machine_requests import MachineRoom
+from reconciler.providers.libvirt.machines.trial_machines import TrialMachines
 from reconciler.providers.libvirt.records.descriptions import Copy
 from reconciler.providers.protocol import Machine, MachineOrder
 
@@ -49,7 +49,7 @@ class Lab:
             copy(boot_volume(host, self.pool_name, "os-1", "the image speaks"), "os", 1, 8),
             copy(boot_volume(host, self.pool_name, "os-2", "the image speaks"), "os", 2, 8),
         ]
-        self.room = MachineRoom(self.hosts, lambda _: self.copies)
+        self.room = TrialMachines(self.hosts, lambda _: self.copies)
         self.images = sorted(self.pool.volumes(refresh=True))
 
     def order(self, **values: Any) -> MachineOrder:
@@ -237,7 +237,7 @@ def test_a_copy_that_is_gone_is_told(lab: Lab) -> None:
 
 def test_where_kvm_is_offered_and_fails_a_machine_is_emulated(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor that has what KVM takes, by its own word, on a host whose QEMU cannot use it."""
-    monkeypatch.setattr("reconciler.providers.libvirt.machines.machine_requests.can_accelerate", lambda *_: True)
+    monkeypatch.setattr("reconciler.providers.libvirt.machines.trial_machines.can_accelerate", lambda *_: True)
     lab.host.run("mount", "--bind", "/dev/null", "/dev/kvm")
     try:
         machine = lab.create()

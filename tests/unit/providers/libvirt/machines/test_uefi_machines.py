@@ -16,8 +16,8 @@ from support.libvirt.uefi_guest import DISK_MIB, write_uefi_disk
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.libvirt.host.hosts import Hosts
-from reconciler.providers.libvirt.machines import machine_requests
-from reconciler.providers.libvirt.machines.machine_requests import MachineRoom
+from reconciler.providers.libvirt.machines import trial_machines
+from reconciler.providers.libvirt.machines.trial_machines import TrialMachines
 from reconciler.providers.libvirt.records.descriptions import Copy
 from reconciler.providers.protocol import Machine, MachineOrder
 
@@ -38,7 +38,7 @@ class Lab:
         self.folder, self.pool_name = region.folder, region.pool.name
         write_uefi_disk(self.folder / "os", SCRIPT)
         copies = [Copy("os", "os", 1, DISK_MIB << 20, "raw", "", "")]
-        self.room = MachineRoom(self.hosts, lambda _: copies)
+        self.room = TrialMachines(self.hosts, lambda _: copies)
 
     def create(self, name: str, definition: Mapping[str, Any] = V2) -> Machine:
         order = MachineOrder(f"{name}-{self.pool_name}", IMAGE, "lineage", definition, {}, {}, 1, 256)
@@ -91,7 +91,7 @@ def test_each_machine_has_variables_of_its_own(lab: Lab, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(machine_requests, "undefine", cut_off)
+        patch.setattr(trial_machines, "undefine", cut_off)
         with pytest.raises(KeyboardInterrupt):
             lab.delete(two)
     assert [found.name for found in lab.room.all("eastus")] == [two.name]

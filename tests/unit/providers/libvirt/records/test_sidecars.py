@@ -11,11 +11,12 @@ from support.libvirt.daemons import LibvirtHost
 from support.libvirt.regions import Regions
 
 from reconciler.manifests.address import Address
+from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.errors import ProviderError, Unsupported
 from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.records import sidecars
-from reconciler.providers.libvirt.records.sidecars import Sidecar, Unreadable
+from reconciler.providers.libvirt.records.sidecars import Sidecar
 from reconciler.providers.libvirt.settings import Host, Settings
 
 VERSION = Address.parse("corp/ubuntu/1.0.3")
