@@ -69,7 +69,7 @@ def described(
 
 
 def without_description(address: Address, object_id: str, defect: str, mark: OwnerMark | None = None) -> Observed:
-    """An object whose description is missing or cannot be read; `mark` if its owner is known all the same."""
+    """An object whose description is missing or cannot be read; `mark` if its owner is known even so."""
     return Observed(address, object_id, mark, "", "{}", Condition.DAMAGED, (defect,))
 
 

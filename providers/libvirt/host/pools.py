@@ -162,10 +162,10 @@ class Pool:
 
 
 def partly_written(pool: Pool, name: str) -> ProviderError:
-    """What to raise when a stream ended well and its content is not there.
+    """The error for a stream that ended without an error although its content is missing.
 
-    libvirt writes behind the stream's back, and forgets that the last few hundred KiB could not be written: seen with
-    9.0, by a program of its own as well.
+    libvirt writes in the background and may lose the error of the last few hundred KiB: seen with 9.0, in its own
+    programs as well.
     """
     return ProviderError(
         f"{pool}: only a part of the volume '{name}' was written", "free some space in that pool, then apply again"

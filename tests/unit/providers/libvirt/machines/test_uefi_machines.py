@@ -75,7 +75,7 @@ def variables(lab: Lab, machine: Machine) -> Path:
     return lab.folder / f"machine~{machine.name}~variables.fd"
 
 
-def test_each_machine_has_variables_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_machine_has_its_own_variables(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Firmware writes into them when it starts. A deletion that is cut off is taken up by the next."""
     one = lab.create("one")
     template = re.search("template='(.+?)'", lab.host.virsh("dumpxml", one.name))
@@ -99,7 +99,7 @@ def test_each_machine_has_variables_of_its_own(lab: Lab, monkeypatch: pytest.Mon
     assert lab.files == []
 
 
-def test_variables_that_another_left_behind_are_not_taken(lab: Lab) -> None:
+def test_variables_that_another_machine_left_are_not_used(lab: Lab) -> None:
     """libvirt would: by the name that the machine had, where whoever removed it kept them."""
     name = f"one-{lab.pool_name}"
     left = lab.host.folder / "var" / "qemu" / "nvram" / f"{name}_VARS.fd"
@@ -112,7 +112,7 @@ def test_variables_that_another_left_behind_are_not_taken(lab: Lab) -> None:
     left.unlink()
 
 
-def test_a_trusted_launch_starts_what_is_signed_and_nothing_else(lab: Lab) -> None:
+def test_trusted_launch_boots_only_what_is_signed(lab: Lab) -> None:
     machine = lab.create("safe", TRUSTED)
     lab.await_text(machine, "Access Denied")
     identity = lab.host.virsh("domuuid", machine.name).strip()
@@ -123,10 +123,10 @@ def test_a_trusted_launch_starts_what_is_signed_and_nothing_else(lab: Lab) -> No
     assert not tpm.exists()
 
 
-def test_a_host_without_a_tpm_makes_no_trusted_launch(lab: Lab) -> None:
+def test_a_host_without_a_tpm_refuses_trusted_launch(lab: Lab) -> None:
     lab.host.run("mount", "--bind", "/dev/null", "/usr/bin/swtpm")
     try:
-        with pytest.raises(Unsupported, match="has none for them") as caught:
+        with pytest.raises(Unsupported, match="cannot emulate one") as caught:
             lab.create("safe", TRUSTED)
     finally:
         lab.host.run("umount", "/usr/bin/swtpm")
