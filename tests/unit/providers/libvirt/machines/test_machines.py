@@ -153,7 +153,7 @@ def test_the_library_that_writes_iso_images_may_be_missing(lab: Lab, monkeypatch
     monkeypatch.setitem(sys.modules, "pycdlib", None)
     with pytest.raises(Unsupported, match="pycdlib, which writes it, is not installed") as caught:
         lab.create()
-    assert "reconciler[libvirt]" in caught.value.remedy
+    assert "'.[libvirt]'" in caught.value.remedy
     assert sorted(lab.pool.volumes(refresh=True)) == lab.images
     lab.create(definition={**LINUX, "osState": "Specialized"})
 
