@@ -1,4 +1,4 @@
-"""Real images, made by qemu-img, are told by their headers; what is cut short or no disk is refused."""
+"""Real images, created by qemu-img, are recognised by their headers; truncated files and other kinds are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def recognised(path: Path) -> DiskFormat:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Path]:
-    """Makes an image of 3 MiB with data at its beginning and end in a format of qemu-img."""
+    """Creates an image of 3 MiB with data at its start and end in a format of qemu-img."""
 
     def convert(format_name: str, options: str = "") -> Path:
         raw, made = tmp_path / "source", tmp_path / f"made.{format_name}"

@@ -1,5 +1,5 @@
-"""What the local provider must not take for granted: that a region is mounted, that a folder holds only our files,
-that a description can be read, that a directory is no link."""
+"""What the local provider must not assume: that a region is mounted, that a folder contains only our files, that a
+description can be read, that a directory is not a link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be made durable is not published."""
+"""Content that cannot be made durable is not published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local provider's own world: names, links, full and read-only disks, and what others put into the directories."""
+"""The directories of the local provider: names, links, full and read-only disks, and files of others."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_name_that_would_lead_elsewhere_is_refused(tmp_path: Path, provider: P
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_nothing_is_written_or_deleted_through_a_symbolic_link(tmp_path: Path, provider: Provider, depth: int) -> None:
-    """A link in the place of GALLERY, of DEFINITION, or of VERSION."""
+    """A link instead of GALLERY, DEFINITION or VERSION."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").write_text("mine")
@@ -191,7 +191,7 @@ def test_a_root_that_is_gone_is_unreachable_and_one_never_created_is_empty(tmp_p
 
 
 def test_a_copy_with_the_same_size_and_another_time_is_read(tmp_path: Path, provider: Provider) -> None:
-    """A copy that was only touched is fine; its bytes were read to know that."""
+    """A copy that was only touched is fine; its bytes are read to find that out."""
     east = publish(provider, EAST)[EAST]
     assert isinstance(east, Applied)
     copy = tmp_path / "regions/eastus/corp/ubuntu/1.0.3/replica-1.os.raw"

@@ -1,4 +1,4 @@
-"""What the local provider takes as a source: files, links to them, archives; and what it refuses."""
+"""The sources of the local provider: files, links to them, archives; and what it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not found is absent only where it cannot be anywhere else."""
+"""An object that is not found is absent only if it cannot be anywhere else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVERYTHING = (GALLERY, DEFINITION, VERSION, EAST, WEST)
 
 
 def recorded(provider: Provider) -> dict[Address, str | None]:
-    """What a state would know of everything there is."""
+    """What a state would have recorded of every object."""
     return {address: one.fingerprint for address in EVERYTHING if (one := provider.read(address)) is not None}
 
 
@@ -54,7 +54,7 @@ def test_objects_recorded_in_a_home_that_the_settings_no_longer_name_are_unknown
     assert not scan.observed
 
 
-# Pools that are made.
+# Pools that are defined.
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def new_pool(world: LibvirtWorld) -> Iterator[str]:
 
 @pytest.fixture
 def makes_west(world: LibvirtWorld, new_pool: str) -> Provider:
-    """A provider that may make the pools of its regions, of which only that of westus is missing."""
+    """A provider that may define the pools of its regions; only that of westus is missing."""
     settings = world.settings
     for place in settings["regions"].values():
         place["path"] = f"{POOLS}/{place['pool']}"

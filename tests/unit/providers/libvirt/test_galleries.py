@@ -1,4 +1,4 @@
-"""What the libvirt provider promises beyond what every backend does."""
+"""What the libvirt provider guarantees beyond the contract of all backends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGE = bytes(range(256)) * (16 << 10) + bytes(20 << 20) + b"\1" * (1 << 20)
 
 
 def a_volume(world: LibvirtWorld, name: str, content: bytes, disk_format: str = "raw", place: str = "eastus") -> Path:
-    """A volume that somebody has in a pool."""
+    """Someone else's volume in a pool."""
     path = world.folders[place] / name
     raw = world.folder / "volume.raw"
     raw.write_bytes(content)
@@ -58,7 +58,7 @@ def an_overlay(world: LibvirtWorld, name: str, below: str, size: int = 1 << 20, 
 
 
 def by_hand(world: LibvirtWorld, path: str, below: Path) -> None:
-    """An overlay on a volume of eastus, made without libvirt; `path` is its host's."""
+    """An overlay on a volume of eastus, created without libvirt; `path` is its path on the host."""
     lies_on = f"{POOLS}/{world.pools['eastus']}/{below.name}"
     world.hosts["eastus"].run("qemu-img", "create", "-q", "-f", "qcow2", "-b", lies_on, "-F", "qcow2", path)
 
@@ -157,7 +157,7 @@ def test_an_overlay_without_a_machine_keeps_its_backing_volume(
 def test_an_overlay_in_another_pool_keeps_its_backing_volume(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any], known: bool
 ) -> None:
-    """Also where libvirt did not look since it was made."""
+    """Even if libvirt has not refreshed the pool since it was created."""
     publish(provider, attributes, {EAST: 1})
     by_hand(world, f"{POOLS}/{world.pools['northeurope']}/overlay", world.volumes(EAST)[0])
     if known:
@@ -185,7 +185,7 @@ def test_nothing_is_deleted_while_a_pool_of_the_host_cannot_be_refreshed(
 def test_a_machine_that_is_off_may_have_overlays_outside_of_all_pools(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any], seen: bool
 ) -> None:
-    """In a pool that was not looked at since, and in no pool at all."""
+    """In a pool that was not refreshed since, and in no pool at all."""
     publish(provider, attributes, {EAST: 1})
     (used,) = world.volumes(EAST)
     host, folder = world.hosts["eastus"], f"made-{uuid4().hex[:8]}"
@@ -445,7 +445,7 @@ def test_a_region_whose_host_dies_in_the_middle_is_recovered_later(
 def test_a_stream_that_breaks_in_the_middle_leaves_nothing_that_counts(
     tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]
 ) -> None:
-    """Both daemons live on; only the line to one of them is cut, once."""
+    """Both daemons keep running; only the connection to one of them breaks, once."""
     server = libvirt_hosts[1].uri.partition("socket=")[2]
     with TemporaryDirectory(prefix="line-") as short, cut_line(Path(short) / "line", server) as line:
 

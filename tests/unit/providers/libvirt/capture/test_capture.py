@@ -22,7 +22,7 @@ REGION = "eastus"
 
 
 class Lab:
-    """Machines in a region, which end with the test."""
+    """Machines in a region, removed after the test."""
 
     def __init__(self, hosts: Hosts, region: Region) -> None:
         self.hosts, self.host = hosts, region.host
@@ -74,7 +74,7 @@ def lab(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Lab]:
 @pytest.mark.parametrize("form", ["qcow2", "raw"])
 @pytest.mark.parametrize("generalized", [True, False])
 def test_a_machine_that_is_off_is_copied_with_all_its_disks(lab: Lab, form: str, generalized: bool) -> None:
-    """vda is an overlay on a boot disk, vdb raw: both copies stand on their own."""
+    """vda is an overlay on a boot disk, vdb is raw: both copies are complete."""
     lab.boot_disk("below")
     machine = lab.machine(
         {
@@ -162,7 +162,7 @@ def test_a_machine_keeps_its_identity_whatever_it_writes(lab: Lab) -> None:
 
 
 def test_a_raw_disk_that_claims_another_format_is_not_trusted(lab: Lab) -> None:
-    """The machine wrote a qcow2 header with the host's own file below it into its raw disk."""
+    """The guest wrote a qcow2 header, with a file of the host as backing file, to its raw disk."""
     boot = lab.boot_disk("on", "evil.raw")
     machine = lab.machine({"vda": boot})
     secret = lab.folder / "secret"
@@ -204,7 +204,7 @@ def test_names_that_are_taken_are_not_touched(lab: Lab) -> None:
 
 
 def test_the_remains_of_a_capture_are_discarded(lab: Lab) -> None:
-    """What is its caller's to remove stays: only the caller knows whether somebody uses it by now."""
+    """The targets stay, which the caller removes: only the caller knows whether they are in use by now."""
     machine = lab.machine({"vda": lab.boot_disk("on"), "vdb": data_volume(lab.host, lab.name, "d", b"d1")})
     machine.start()
     machine.await_text("on")
@@ -215,7 +215,7 @@ def test_the_remains_of_a_capture_are_discarded(lab: Lab) -> None:
 
 
 def test_a_running_job_is_aborted_and_nothing_is_left_of_its_capture(lab: Lab) -> None:
-    """Somebody else clears up after a capture whose process is believed dead: the job ends, the machine goes on."""
+    """Another process cleans up after a capture that it believes dead: the job ends, the machine keeps running."""
     large = data_volume(lab.host, lab.name, "d", os.urandom(1 << 20) * 700, size_mib=700)
     machine = lab.machine({"vda": lab.boot_disk("on"), "vdb": large})
     machine.start()
@@ -233,7 +233,7 @@ def test_a_running_job_is_aborted_and_nothing_is_left_of_its_capture(lab: Lab) -
 
 
 def _ended_while_it_copies(lab: Lab, machine: str, targets: dict[str, str]) -> bool:
-    """Begins a capture and ends its job; whether that came in time."""
+    """Starts a capture and aborts its job; whether that was in time."""
     with ThreadPoolExecutor(1) as threads:
         captured = threads.submit(
             capture.capture, lab.hosts, REGION, machine, False, targets, lab.pool, "qcow2", lambda *_: None
@@ -248,7 +248,7 @@ def _ended_while_it_copies(lab: Lab, machine: str, targets: dict[str, str]) -> b
 
 
 def _refusal(call: Callable[[], object]) -> str:
-    """What a call is refused with; empty when it is not."""
+    """The error that refuses a call; empty if there is none."""
     try:
         call()
     except SourceError as error:
@@ -258,8 +258,8 @@ def _refusal(call: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize("agent", [True, False])
 def test_file_systems_are_frozen_if_an_agent_answers(lab: Lab, agent: bool, tmp_path: Path) -> None:
-    """The machine writes all the time. A copy that was taken while its file system was frozen says that it is clean;
-    any other, that its journal has to be played back, as after a power cut. The machine itself goes on either way."""
+    """The guest writes all the time. A copy that was taken while its file system was frozen is marked clean; any other
+    has a journal to replay, as after a power cut. The machine keeps running either way."""
     machine = lab.agent_machine(reachable=agent)
     quiesced = lab.capture(machine, False, {"os": "c-os"}, "raw")
     assert quiesced == agent
@@ -271,7 +271,7 @@ def test_file_systems_are_frozen_if_an_agent_answers(lab: Lab, agent: bool, tmp_
 
 
 def test_a_disk_in_another_pool_is_copied_when_no_other_copy_is_between_pools(regions: Regions) -> None:
-    """libvirt stops for good when volumes are copied between two pools in both directions at once."""
+    """libvirt deadlocks when volumes are copied between two pools in both directions at the same time."""
     east, north = regions.east, regions.north
     data_volume(east.host, east.pool.name, "data.raw", b"here")
     machine = TinyMachine(east.host, f"vm-{east.pool.name}", east.pool.name, {"vda": "data.raw"})

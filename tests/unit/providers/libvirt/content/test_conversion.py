@@ -1,4 +1,4 @@
-"""Images of every format become what pools hold, and have one digest however their sectors are laid out."""
+"""Images of every format are converted to that of the pools, with the same digest however sectors are laid out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_image_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_qcow2_that_cannot_be_read_in_full_is_refused(tmp_path: Path) -> None:
-    """A flipped byte of data changes the digest; a cut table, compression and a backing file cannot be read."""
+    """A flipped byte of data changes the digest; a truncated table, compression and a backing file are refused."""
     plain = image(tmp_path, "qcow2").read_bytes()
     assert _digest(plain) == hashlib.sha256(CONTENT).hexdigest()
     changed = bytearray(plain)

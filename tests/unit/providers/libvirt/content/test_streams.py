@@ -1,4 +1,4 @@
-"""Streams to, from and between real hosts: the same bytes, the same holes, and no half content taken for a whole."""
+"""Streams to, from and between real hosts: the same bytes and holes, and incomplete content never counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 
 def sparse_file(path: Path) -> Extent:
-    """64 MiB: data at both ends of a hole, data that is zeros, a hole at the end, and no round numbers."""
+    """64 MiB: data at both ends of a hole, data that is zeros, a hole at the end, and odd sizes."""
     with path.open("wb") as file:
         file.write(os.urandom(5 * MIB + 513))
         file.seek(40 * MIB)
@@ -100,7 +100,7 @@ def test_a_part_of_a_file_can_be_uploaded(regions: Regions, tmp_path: Path) -> N
 
 
 def test_a_qcow2_arrives_as_it_is(regions: Regions) -> None:
-    """Its file goes into a raw volume; once the directory was looked at, the volume is what the file is."""
+    """Its file goes into a raw volume; after a refresh libvirt recognises the format."""
     east, west = regions.east, regions.west
     east.pool.create("image", 3 << 30, "qcow2")
     source = east.pool.volume("image")
@@ -116,7 +116,7 @@ def test_a_qcow2_arrives_as_it_is(regions: Regions) -> None:
 
 @pytest.fixture
 def small(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[tuple[Hosts, Path]]:
-    """A pool with room for 4 MiB."""
+    """A pool with 4 MiB of space."""
     host = libvirt_hosts[1]
     folder = host.define_pool("small", size_mib=4)
     hosts = Hosts(Settings("main", {"eastus": Host("eastus", host.uri, "small")}))
@@ -143,7 +143,7 @@ def test_a_full_pool_is_reported_however_little_is_missing(small: tuple[Hosts, P
 
 
 def test_zeros_at_the_end_need_no_space(small: tuple[Hosts, Path]) -> None:
-    """What cannot be written there is what is there already."""
+    """Zeros that cannot be written are there anyway."""
     hosts, folder = small
     hosts.pool("eastus").create("image", 2 * MIB, "raw")
     streams.upload(hosts.pool("eastus"), "image", [b"x" * 1000, bytes(1000), Hole(2 * MIB - 2000)])
@@ -232,7 +232,7 @@ def test_a_missing_volume_is_reported(regions: Regions) -> None:
 
 
 def test_many_streams_share_a_connection(regions: Regions) -> None:
-    """More than the five calls that a host takes from one client at a time."""
+    """More than the five calls that a host accepts from one client at the same time."""
     content = {f"image{number}": os.urandom(4 * MIB + number) for number in range(12)}
     digests: dict[str, str] = {}
 

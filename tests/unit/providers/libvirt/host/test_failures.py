@@ -17,7 +17,7 @@ from reconciler.providers.libvirt.host.failures import explained
     ],
 )
 def test_a_host_without_uefi_firmware_gets_the_remedy(text: str) -> None:
-    """libvirt 9.0's text, and that of later ones."""
+    """The message of libvirt 9.0, and that of later versions."""
     error = libvirt.libvirtError(text)
     error.err = (libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_QEMU, text, 2, text, "", "", -1, -1)
     shown = explained(error, "making the machine 'golden'", "host1")
@@ -29,7 +29,7 @@ def test_a_host_without_uefi_firmware_gets_the_remedy(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["stream had unexpected termination", "stream had I/O failure"])
 def test_a_host_that_cannot_continue_a_stream_is_up(text: str) -> None:
-    """What libvirtd says when it notices that its writer stopped before it hears why, which is mostly a full pool."""
+    """libvirtd's message if it notices that its writer stopped before it learns why; usually the pool is full."""
     error = libvirt.libvirtError(text)
     error.err = (libvirt.VIR_ERR_RPC, libvirt.VIR_FROM_STREAMS, text, 2, text, "", "", -1, -1)
     shown = explained(error, "writing the volume 'image'", "host1")

@@ -45,7 +45,7 @@ def test_regions_of_one_host_share_its_connections(regions: Regions) -> None:
 
 
 def test_a_connection_is_kept_and_used_by_one_thread_at_a_time(host: LibvirtHost) -> None:
-    """Two threads have two; one thread has one, however deep, unless it wants one to give away."""
+    """Two threads have two; nested blocks of one thread share one, unless it needs one to pass on."""
     connection = Connection(host.uri, "host1", KeepAlive())
     with connection.asking("one") as first:
         pass
@@ -105,7 +105,7 @@ def test_a_connection_comes_back_with_its_host(regions: Regions) -> None:
 
 
 def test_a_host_that_was_slow_to_fail_is_not_retried_for_as_long(tmp_path: Path) -> None:
-    """The attempt runs a program in the place of ssh that fails after a while; twenty threads ask at the same time."""
+    """The attempt runs a program instead of ssh that fails after a while; twenty threads ask at the same time."""
     calls = tmp_path / "calls"
     ssh = tmp_path / "ssh"
     ssh.write_text(f"#!/bin/sh\necho >> {calls}\nsleep 0.5\nexit 255\n")
@@ -209,7 +209,7 @@ def test_a_driver_in_this_process_is_enough_for_planning() -> None:
 
 
 def test_daemons_end_with_the_process_that_started_them(tmp_path: Path) -> None:
-    """Killed, so that nothing of its own can clean up."""
+    """Killed, so that it cannot clean up itself."""
     script = (
         "import pathlib, sys, time\n"
         "from support.libvirt.daemons import running_daemons\n"
@@ -233,5 +233,5 @@ def test_daemons_end_with_the_process_that_started_them(tmp_path: Path) -> None:
 
 
 def commands_below(pid: str) -> bytes:
-    """The command lines of all processes in the namespace of one."""
+    """The command lines of all processes in the namespace of a process."""
     return b"".join(path.read_bytes() for path in Path(f"/proc/{pid}/root/proc").glob("[0-9]*/cmdline"))

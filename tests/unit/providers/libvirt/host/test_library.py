@@ -1,4 +1,4 @@
-"""libvirt's bindings: loaded by nobody who does not use them, and missed in one clear sentence."""
+"""libvirt's bindings: not loaded unless they are used, and reported in one clear sentence if missing."""
 
 from __future__ import annotations
 

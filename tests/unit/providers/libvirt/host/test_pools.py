@@ -1,4 +1,4 @@
-"""Volumes of real pools: looked at, made, cloned and removed by name, and nothing else touched."""
+"""Volumes of real pools: read, created, cloned and removed by name, and nothing else touched."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_clone_has_the_content_and_its_holes(regions: Regions, disk_format: st
 
 
 def test_a_volume_that_stays_is_always_listed(regions: Regions) -> None:
-    """However many volumes others make and remove meanwhile."""
+    """However many volumes others create and remove at the same time."""
     pool = regions.east.pool
     kept = [f"kept{number}" for number in range(20)]
     for name in kept:
@@ -166,7 +166,7 @@ def test_a_volume_that_stays_is_always_listed(regions: Regions) -> None:
 
 
 def test_clones_may_go_in_both_directions_between_two_pools(regions: Regions) -> None:
-    """libvirt stops for good when two such calls meet."""
+    """libvirt deadlocks when two such calls meet."""
     east, north = regions.east, regions.north
     for region in (east, north):
         region.pool.write("image", os.urandom(1000))
@@ -196,7 +196,7 @@ def test_a_clone_stays_on_its_host(regions: Regions) -> None:
 
 
 def test_a_busy_pool_can_still_be_listed(regions: Regions) -> None:
-    """While a clone is made the directory cannot be looked at again; the volumes can."""
+    """While a clone is created the pool cannot be refreshed, but its volumes can be listed."""
     east = regions.east
     with (east.folder / "large").open("wb") as file:
         for _ in range(64):
@@ -230,7 +230,7 @@ def impatient(regions: Regions) -> Iterator[Pool]:
 
 
 def clones(pool: Pool, count: int) -> tuple[list[threading.Thread], list[ProviderError]]:
-    """Threads that are making clones of `large`, and where they put what they came to."""
+    """Threads that clone `large`, and the list of their results."""
     failures: list[ProviderError] = []
 
     def clone(name: str) -> None:
@@ -246,7 +246,7 @@ def clones(pool: Pool, count: int) -> tuple[list[threading.Thread], list[Provide
 
 
 def test_many_threads_do_not_break_the_connection(impatient: Pool) -> None:
-    """A host that works on five calls of one connection no longer reads keep-alive messages from it."""
+    """A host that is working on five calls of one connection does not read keep-alive messages from it."""
     threads, failures = clones(impatient, 10)
     for thread in threads:
         thread.join()

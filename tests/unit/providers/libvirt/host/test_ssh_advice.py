@@ -1,4 +1,4 @@
-"""The errors for a host that cannot be reached. The texts are those of OpenSSH 9.2 by way of libvirt 9.0."""
+"""The errors for a host that cannot be reached. The texts are those of OpenSSH 9.2 through libvirt 9.0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cloud-init's own word on the seeds that machines are given."""
+"""The seeds of machines, checked by cloud-init itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home"
 
 
 def test_a_machine_takes_its_identity_from_the_seed(tmp_path: Path) -> None:
-    """And begins anew under another identity, as the copy of one that was somebody already has to."""
+    """It runs again under another identity, as it must in a machine from a captured image."""
     look = "hostname; cat /etc/hosts; grep ^ada /etc/passwd; cat /home/ada/.ssh/authorized_keys; cat /etc/sudoers.d/*"
     seeds = [seed_iso(Seed("first", "lovelace", "ada", (KEY,))), seed_iso(Seed("second", "babbage", "ada", (KEY,)))]
     first, second = cloud_init.start(tmp_path, seeds, look)

@@ -51,7 +51,7 @@ def test_a_domain_is_valid_by_libvirts_schema(definition: dict[str, Any], accele
 
 
 def fits_the_schema(text: str) -> bool:
-    """libvirt's own word, of a driver that runs nothing: what it says after that is about itself."""
+    """Validated by libvirt's test driver, which runs nothing; later errors are about that driver."""
     prepare()
     connection = libvirt.open("test:///default")
     try:
@@ -83,7 +83,7 @@ def test_firmware_follows_the_generation() -> None:
 
 
 def test_trusted_launch_has_a_tpm_and_protects_its_variables() -> None:
-    """As far as each architecture has that: only x86 has a mode of the processor for it."""
+    """As far as each architecture supports it: only x86 has a processor mode for it."""
 
     def found(definition: dict[str, Any], path: str) -> list[str | None]:
         root = parse(guest(definition).xml(accelerated=True))
@@ -115,7 +115,7 @@ def test_the_firmware_of_a_machine(os: str, uefi: bool | None) -> None:
 
 
 def test_disks_are_parsed_back_as_they_were_given() -> None:
-    """30 disks: the letters go on after z; the seed's disc is none of them."""
+    """30 disks: the letters continue after z; the seed is not one of them."""
     found = disks_of(guest(V2, disks=30).xml(accelerated=False))
     assert [disk.source for disk in found] == [f"/pool/{number}.qcow2" for number in range(30)]
     assert [found[number].target for number in (0, 25, 26, 29)] == ["vda", "vdz", "vdaa", "vdad"]
@@ -128,7 +128,7 @@ def test_disks_are_parsed_back_as_they_were_given() -> None:
     ids=["linux", "arm", "windows"],
 )
 def test_the_seed_is_where_the_disks_are(definition: dict[str, Any], device: str, bus: str) -> None:
-    """The system that boots from the disk has that driver, and may have no other."""
+    """The system on the disk has that driver, and may have no other."""
     disks = parse(guest(definition).xml(accelerated=True)).findall("./devices/disk")
     (seed,) = (disk for disk in disks if disk.find("source[@file='/pool/seed.iso']") is not None)
     assert (seed.get("device"), seed.find("readonly") is not None) == (device, True)
@@ -158,7 +158,7 @@ DISKS = """<domain><devices>
     ],
 )
 def test_the_boot_disk_is_the_first(cache: str, caching: str) -> None:
-    """Discs and what is only read are no disks of an image."""
+    """Optical and read-only media are not disks of an image."""
     found = disks_of(DISKS.format(cache=cache))
     assert [(disk.target, disk.format) for disk in found] == [("vdb", "qcow2"), ("vda", "raw")]
     assert found[0].caching == caching

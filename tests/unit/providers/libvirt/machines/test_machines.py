@@ -1,4 +1,4 @@
-"""Machines made from copies, on a real host: what they boot, whose they are, and what is left of them."""
+"""Machines created from copies on a real host: what they boot, who owns them, and what is left of them."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_specialized_image_takes_no_identity(lab: Lab) -> None:
 
 
 def test_a_booted_image_can_read_the_seed(lab: Lab) -> None:
-    """A kernel with the driver of the image's disks and no other, as those made for virtual machines nearly are."""
+    """A kernel with no other driver than that of the image's disks, almost like kernels for virtual machines."""
     machine = lab.create(user="ada", host_name="lovelace", memory_mib=256)
     restart_with_linux(lab.host, machine.name, READ_SEED, ["blkid"])
     console = lab.folder / f"machine~{machine.name}~console.log"
@@ -236,7 +236,7 @@ def test_a_missing_copy_is_reported(lab: Lab) -> None:
 
 
 def test_a_machine_is_emulated_if_kvm_is_offered_and_fails(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A processor that has what KVM takes, by its own word, on a host whose QEMU cannot use it."""
+    """A processor that reports the features KVM needs, on a host whose QEMU cannot use them."""
     monkeypatch.setattr("reconciler.providers.libvirt.machines.trial_machines.can_accelerate", lambda *_: True)
     lab.host.run("mount", "--bind", "/dev/null", "/dev/kvm")
     try:

@@ -1,4 +1,4 @@
-"""Machines that start by UEFI, on a real host: what they start, and what they keep beside their disks."""
+"""Machines with UEFI firmware on a real host: what they boot, and what they keep beside their disks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TRUSTED = {**V2, "features": {"SecurityType": {"value": "TrustedLaunch"}}}
 
 
 class Lab:
-    """A region with one image in it that starts by UEFI and by nothing else."""
+    """A region with one image in it that boots only with UEFI."""
 
     def __init__(self, hosts: Hosts, region: Region) -> None:
         self.hosts, self.host = hosts, region.host
@@ -52,7 +52,7 @@ class Lab:
 
     @property
     def files(self) -> list[str]:
-        """What is in the pool beside the image, and what the host keeps of the test's machines where it keeps that."""
+        """What is in the pool besides the image, and what the host keeps for the test's machines elsewhere."""
         kept = self.host.run("find", "/var/lib/libvirt", "-name", f"*{self.pool_name}*", "-not", "-path", f"{POOLS}/*")
         return sorted([path.name for path in self.folder.iterdir() if path.name != "os"] + kept.split())
 
@@ -76,7 +76,7 @@ def variables(lab: Lab, machine: Machine) -> Path:
 
 
 def test_each_machine_has_its_own_variables(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Firmware writes into them when it starts. A deletion that is cut off is taken up by the next."""
+    """Firmware writes to them when it starts. The next deletion completes an interrupted one."""
     one = lab.create("one")
     template = re.search("template='(.+?)'", lab.host.virsh("dumpxml", one.name))
     assert template is not None
@@ -100,7 +100,7 @@ def test_each_machine_has_its_own_variables(lab: Lab, monkeypatch: pytest.Monkey
 
 
 def test_variables_that_another_machine_left_are_not_used(lab: Lab) -> None:
-    """libvirt would: by the name that the machine had, where whoever removed it kept them."""
+    """libvirt would reuse them by the name of the machine, if whoever removed it kept them."""
     name = f"one-{lab.pool_name}"
     left = lab.host.folder / "var" / "qemu" / "nvram" / f"{name}_VARS.fd"
     left.parent.mkdir(parents=True, exist_ok=True)

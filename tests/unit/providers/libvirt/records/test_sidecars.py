@@ -1,4 +1,4 @@
-"""Sidecars on a real host: what counts is the newest that is whole, whenever a write is cut."""
+"""Sidecars on a real host: the newest complete one counts, wherever a write is interrupted."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_large_value_is_complete(regions: Regions) -> None:
 
 @pytest.mark.parametrize("written", [0, 1, 10])
 def test_an_interrupted_write_has_not_happened(regions: Regions, written: int) -> None:
-    """As after the end of this process between any two calls: the volume is there, and what was not sent is zeros."""
+    """As if this process died between any two calls: the volume exists, and what was not sent is zeros."""
     pool = regions.east.pool
     for before in (None, "whole"):
         cut = sidecars.write(pool, REGION, "to be cut").volume

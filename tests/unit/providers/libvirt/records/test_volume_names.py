@@ -1,4 +1,4 @@
-"""Names of volumes: by convention, a number only where the name is taken, and read back without doubt."""
+"""Names of volumes: by convention, with a number only if the name is taken, and parsed unambiguously."""
 
 from __future__ import annotations
 
