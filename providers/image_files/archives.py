@@ -39,8 +39,8 @@ def disks_of_ova(fd: int, path: str, label: str) -> list[Member]:
             text = os.pread(fd, descriptor.size, descriptor.offset_data)
     except tarfile.TarError as error:
         raise _unusable(label, f"it cannot be read ({error})") from error
-    found = {name: Member(name, path, member.offset_data, member.size) for name, member in members.items()}
-    return _select(text, found, label)
+    members_by_name = {name: Member(name, path, member.offset_data, member.size) for name, member in members.items()}
+    return _select(text, members_by_name, label)
 
 
 def disks_of_ovf(text: bytes, path: str, label: str) -> list[Member]:
@@ -48,15 +48,15 @@ def disks_of_ovf(text: bytes, path: str, label: str) -> list[Member]:
     if len(text) > _LARGEST_DESCRIPTOR:
         raise _unusable(label, "it is larger than 4 MiB")
     folder = os.path.dirname(path)
-    found = {}
+    members_by_name = {}
     for name in _disk_files(text, label):
         disk_path = f"{folder}/{name}"
         if "/" in name or name in ("..", ".") or os.path.islink(disk_path):
             raise _unusable(label, f"it names '{name}', which is not a plain file in its folder")
         if not os.path.isfile(disk_path):
             raise _unusable(label, f"it names '{name}', which does not exist")
-        found[name] = Member(name, disk_path, 0, os.path.getsize(disk_path))
-    return _select(text, found, label)
+        members_by_name[name] = Member(name, disk_path, 0, os.path.getsize(disk_path))
+    return _select(text, members_by_name, label)
 
 
 def _members(archive: tarfile.TarFile, label: str, size: int) -> dict[str, tarfile.TarInfo]:
@@ -73,12 +73,12 @@ def _members(archive: tarfile.TarFile, label: str, size: int) -> dict[str, tarfi
     return members
 
 
-def _select(text: bytes, found: Mapping[str, Member], label: str) -> list[Member]:
+def _select(text: bytes, members_by_name: Mapping[str, Member], label: str) -> list[Member]:
     names = _disk_files(text, label)
     for name in names:
-        if name not in found:
+        if name not in members_by_name:
             raise _unusable(label, f"its descriptor names '{name}', which it does not contain")
-    return [found[name] for name in names]
+    return [members_by_name[name] for name in names]
 
 
 def _disk_files(text: bytes, label: str) -> list[str]:

@@ -96,6 +96,11 @@ def create_file(folder: int, name: str, content: bytes) -> os.stat_result:
         os.close(fd)
 
 
+def create_copy(folder: int, name: str) -> int:
+    """A descriptor for filling a new file that is read-only to everyone else."""
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444, dir_fd=folder)
+
+
 def remove_folder(folder: int, name: str) -> None:
     """Removes a directory and the plain files in it; one that does not exist is fine. Raises: OSError if it contains a
     directory, which we never create there."""

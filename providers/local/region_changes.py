@@ -17,10 +17,10 @@ from reconciler.providers.image_files.copying import Sink, copy_extent
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description, write_description
-from reconciler.providers.local.folders import failure, open_folder, remove_empty_folders, remove_folder
+from reconciler.providers.local.folders import create_copy, failure, open_folder, remove_empty_folders, remove_folder
 from reconciler.providers.local.object_paths import ObjectPaths
 from reconciler.providers.local.ownership import Ownership, exists
-from reconciler.providers.local.region_creation import applied, create_copy
+from reconciler.providers.local.region_creation import applied
 from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 

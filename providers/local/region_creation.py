@@ -25,6 +25,7 @@ from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description
 from reconciler.providers.local.disk_sources import copies_of_full_length
 from reconciler.providers.local.folders import (
+    create_copy,
     create_file,
     failure,
     make_folder,
@@ -267,11 +268,6 @@ def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
 
 def _sizes(size: int, form: DiskFormat) -> dict[str, Any]:
     return {"size": size, "virtualSize": form.virtual_size, "format": form.name}
-
-
-def create_copy(folder: int, name: str) -> int:
-    """A descriptor for filling a new file that is read-only to everyone else."""
-    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444, dir_fd=folder)
 
 
 def _note_failures(targets: Sequence[_StagedRegion], disk: str) -> None:

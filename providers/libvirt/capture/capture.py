@@ -220,8 +220,8 @@ def _copy_running(
     try:
         for about, _ in disks:
             pool.create(names[about.disk], about.virtual_size, "qcow2")
-        made = pool.volumes()
-        job = {about.device: Target(made[names[about.disk]].path, "qcow2") for about, _ in disks}
+        volumes = pool.volumes()
+        job = {about.device: Target(volumes[names[about.disk]].path, "qcow2") for about, _ in disks}
         quiesced = online_copy.back_up(domain, job, progress)
         for disk, scratch in names.items():
             if scratch != targets[disk]:

@@ -53,13 +53,13 @@ def parse(text: str) -> ElementTree.Element:
 def disks_of(description: str) -> tuple[DomainDisk, ...]:
     """The writable disks of a machine, the boot disk first, the others in the machine's order; no optical media."""
     root = parse(description)
-    found = [
+    disks = [
         _disk(element)
         for element in root.iterfind("./devices/disk")
         if element.get("device", "disk") in ("disk", "lun") and element.find("readonly") is None
     ]
-    first = min((disk.boot for disk in found if disk.boot), default=0)
-    return tuple(sorted(found, key=lambda disk: disk.boot != first))
+    first = min((disk.boot for disk in disks if disk.boot), default=0)
+    return tuple(sorted(disks, key=lambda disk: disk.boot != first))
 
 
 def has_uefi(description: str) -> bool | None:

@@ -62,8 +62,8 @@ class Pool:
     def volume(self, name: str) -> Volume | None:
         """A volume as it is now; None if there is none of that name."""
         with self._asking(f"looking at the volume '{name}'") as pool:
-            found = _lookup(pool, name)
-            return _described(found) if found is not None else None
+            volume = _lookup(pool, name)
+            return _described(volume) if volume is not None else None
 
     def available(self) -> int:
         """The free bytes of the pool when it was last refreshed, those reserved for root included."""
@@ -89,10 +89,10 @@ class Pool:
     def delete(self, name: str) -> None:
         """Removes a volume; a missing one is fine. Raises: ProviderError, retryable if it is in use."""
         with self._asking(f"removing the volume '{name}'") as pool:
-            found = _lookup(pool, name)
-            if found is not None:
+            volume = _lookup(pool, name)
+            if volume is not None:
                 try:
-                    found.delete(0)
+                    volume.delete(0)
                 except libvirt.libvirtError as error:
                     if not is_missing_volume(error):
                         raise
@@ -113,12 +113,12 @@ class Pool:
     def read(self, name: str, most: int = _LARGEST_IN_MEMORY, start: int = 0) -> bytes | None:
         """A volume's content from `start`, at most `most` bytes; None if there is no volume of that name."""
         with self._asking(f"reading the volume '{name}'") as pool:
-            found = _lookup(pool, name)
-            if found is None:
+            volume = _lookup(pool, name)
+            if volume is None:
                 return None
             stream = pool.connect().newStream(0)
             try:
-                found.download(stream, start, most, 0)
+                volume.download(stream, start, most, 0)
                 content = b"".join(iter(lambda: stream.recv(libvirt.virStorageVol.streamBufSize), b""))
                 stream.finish()
             except libvirt.libvirtError as error:

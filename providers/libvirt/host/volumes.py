@@ -28,14 +28,14 @@ class Volume:
 def volume_of(text: str) -> Volume:
     """The volume that libvirt's XML describes."""
     root = ElementTree.fromstring(text)  # noqa: S314 - written by the host's libvirt, not by the owner of an image
-    found = root.find("./target/format")
+    disk_format = root.find("./target/format")
     return Volume(
         name=root.findtext("name", ""),
         path=root.findtext("./target/path", ""),
         capacity=_bytes(root, "capacity"),
         allocation=_bytes(root, "allocation"),
         size=_bytes(root, "physical") or _bytes(root, "allocation"),
-        format=found.get("type", "raw") if found is not None else "raw",
+        format=disk_format.get("type", "raw") if disk_format is not None else "raw",
         mtime_ns=_nanoseconds(root.findtext("./target/timestamps/mtime", "0")),
         backing_path=root.findtext("./backingStore/path", ""),
     )
@@ -72,15 +72,15 @@ def pool_xml(name: str, path: str) -> str:
 
 
 def _element(tag: str, text: str = "", *children: Element, **attributes: str) -> Element:
-    made = Element(tag, attributes)
-    made.text = text or None
-    made.extend(children)
-    return made
+    element = Element(tag, attributes)
+    element.text = text or None
+    element.extend(children)
+    return element
 
 
 def _bytes(root: Element, tag: str) -> int:
-    found = root.find(tag)
-    return int(found.text or 0) * _UNITS[found.get("unit", "bytes")] if found is not None else 0
+    element = root.find(tag)
+    return int(element.text or 0) * _UNITS[element.get("unit", "bytes")] if element is not None else 0
 
 
 def _nanoseconds(text: str) -> int:

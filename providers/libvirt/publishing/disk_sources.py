@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
@@ -18,7 +18,15 @@ from reconciler.providers.image_files.image_sources import (
     disk_name,
     facts_of,
 )
-from reconciler.providers.libvirt.records.descriptions import Copy, stamp
+from reconciler.providers.libvirt.publishing.disks import (
+    FoundDisk,
+    MachineDisk,
+    VolumeDisk,
+    format_of,
+    size_of,
+    virtual_size,
+)
+from reconciler.providers.libvirt.records.descriptions import stamp
 from reconciler.providers.protocol import SourceFacts
 
 if TYPE_CHECKING:
@@ -29,51 +37,6 @@ if TYPE_CHECKING:
 
 STYLES = frozenset({"file", "disk", "snapshot", "version", "vm"})
 _SNAPSHOT = re.compile(r"(.+)@([^@/]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeDisk:
-    """A disk that is a volume of some pool. If it is a `published` copy, which counts as complete, `facts` are those
-    recorded for it. `snapshot`: the name of a snapshot in the volume that is meant instead of its present state."""
-
-    disk: str
-    pool: Pool
-    volume: Volume
-    identity: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    published: Copy | None = None
-    snapshot: str = ""
-
-    @property
-    def label(self) -> str:
-        """How messages refer to it."""
-        return f"the volume '{self.volume.name}' in the {self.pool}"
-
-
-@dataclass(frozen=True, slots=True)
-class MachineDisk:
-    """One disk of a machine; all its disks are captured together. `region` is a region of its host. Sizes in bytes."""
-
-    disk: str
-    region: str
-    machine: str
-    virtual_size: int
-    allocated: int
-    caching: str
-    identity: str
-
-
-@dataclass(frozen=True, slots=True)
-class MissingDisk:
-    """A published disk whose source is no longer available, for the reason `why`."""
-
-    disk: str
-    virtual_size: int
-    why: str
-
-
-Disk = SourceDisk | VolumeDisk | MachineDisk | MissingDisk
-FoundDisk = SourceDisk | VolumeDisk | MachineDisk
 
 
 class DiskSources:
@@ -105,9 +68,9 @@ class DiskSources:
         if definition is not None:
             self._require_firmware(disks, definition)
         return SourceFacts(
-            size=sum(_size(disk) for disk in disks),
+            size=sum(size_of(disk) for disk in disks),
             virtual_size=sum(virtual_size(disk) for disk in disks),
-            format=_format(disks[0]),
+            format=format_of(disks[0]),
             identity=disks[0].identity,
         )
 
@@ -278,26 +241,6 @@ class DiskSources:
 def is_generalized(definition: Attributes) -> bool:
     """Whether a definition declares generalized images, which is the default."""
     return definition.get("osState") != "Specialized"
-
-
-def _size(disk: FoundDisk) -> int:
-    """The most bytes that a copy moves."""
-    if isinstance(disk, VolumeDisk):
-        return disk.volume.size
-    return disk.allocated if isinstance(disk, MachineDisk) else disk.extent.size
-
-
-def virtual_size(disk: Disk) -> int:
-    """The bytes that a guest sees."""
-    if isinstance(disk, VolumeDisk):
-        return int(disk.facts.get("virtualSize", disk.volume.capacity))
-    return disk.format.virtual_size if isinstance(disk, SourceDisk) else disk.virtual_size
-
-
-def _format(disk: FoundDisk) -> str:
-    if isinstance(disk, VolumeDisk):
-        return str(disk.facts.get("format", disk.volume.format))
-    return "machine" if isinstance(disk, MachineDisk) else disk.format.name
 
 
 def _digest_of_volume(disk: VolumeDisk, progress: Callable[[int, int], None] | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.providers.libvirt.capture import capture
 from reconciler.providers.libvirt.content.volume_reading import digest_of_volume
-from reconciler.providers.libvirt.publishing.disk_sources import MachineDisk
+from reconciler.providers.libvirt.publishing.disks import MachineDisk
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild
 from reconciler.providers.libvirt.publishing.volume_filling import FilledVolume, existing
 

@@ -13,15 +13,8 @@ from reconciler.providers.common.stand_ins import disks_or_stand_ins
 from reconciler.providers.common.steps import COPYING, Copied, do_steps, own_step
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.image_sources import add_archive_digest
-from reconciler.providers.libvirt.publishing.disk_sources import (
-    Disk,
-    DiskSources,
-    FoundDisk,
-    MachineDisk,
-    MissingDisk,
-    is_generalized,
-    virtual_size,
-)
+from reconciler.providers.libvirt.publishing.disk_sources import DiskSources, is_generalized
+from reconciler.providers.libvirt.publishing.disks import Disk, FoundDisk, MachineDisk, MissingDisk, virtual_size
 from reconciler.providers.libvirt.publishing.operation_handle import Names, OperationHandle
 from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
 from reconciler.providers.libvirt.publishing.region_creation import RegionCreation

@@ -12,7 +12,7 @@ from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.libvirt.publishing import volume_filling
-from reconciler.providers.libvirt.publishing.disk_sources import Disk, MachineDisk, MissingDisk, VolumeDisk
+from reconciler.providers.libvirt.publishing.disks import Disk, MachineDisk, MissingDisk, VolumeDisk
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build, restamped
 from reconciler.providers.libvirt.publishing.volume_filling import FilledVolume
 from reconciler.providers.libvirt.records.descriptions import Copy
@@ -190,12 +190,12 @@ class RegionCreation:
         for disk, names in build.names.items():
             pool, copy = originals[disk]
             for number, name in enumerate(names):
-                if any(made.volume == name for made in build.copies):
+                if any(present.volume == name for present in build.copies):
                     continue
                 volume_filling.replicate(pool, copy, build.pool, name, build.volume_progress(name))
-                made = restamped(build.pool, replace(copy, volume=name, disk=disk, replica=number + 1))
-                build.copies.append(made)
-                pool, copy = build.pool, made
+                copied = restamped(build.pool, replace(copy, volume=name, disk=disk, replica=number + 1))
+                build.copies.append(copied)
+                pool, copy = build.pool, copied
 
 
 def _require_known(disk: str, filled: FilledVolume, known: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.libvirt.publishing import volume_filling
-from reconciler.providers.libvirt.publishing.disk_sources import Disk, MissingDisk, VolumeDisk
+from reconciler.providers.libvirt.publishing.disks import Disk, MissingDisk, VolumeDisk
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build
 from reconciler.providers.libvirt.publishing.volume_filling import existing
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp

@@ -24,7 +24,7 @@ from reconciler.providers.libvirt.content.progress import VolumeProgress
 from reconciler.providers.libvirt.content.volume_reading import digest_of_volume
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.host.volumes import Volume
-from reconciler.providers.libvirt.publishing.disk_sources import VolumeDisk
+from reconciler.providers.libvirt.publishing.disks import VolumeDisk
 from reconciler.providers.libvirt.records.descriptions import Copy, stamp
 from reconciler.providers.libvirt.records.volume_users import require_not_running
 
@@ -135,11 +135,11 @@ def _from_download(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, pr
         path = f"/dev/fd/{fd}"
         size = os.fstat(fd).st_size
         image_format = recognise(lambda position, length: os.pread(fd, length, position), size, disk.label)
-        image = SourceDisk(disk.disk, Extent(path, 0, size, disk.label), image_format, disk.identity)
-        with converted(image, disk_format, snapshot=disk.snapshot) as made:
-            _upload(made, pool, name, progress.section(2, 2))
-    facts = {**_facts_of(disk, sha256), "virtualSize": made.virtual_size, "contentSha256": made.content}
-    return FilledVolume(facts, made.virtual_size, made.format, made.content)
+        downloaded = SourceDisk(disk.disk, Extent(path, 0, size, disk.label), image_format, disk.identity)
+        with converted(downloaded, disk_format, snapshot=disk.snapshot) as image:
+            _upload(image, pool, name, progress.section(2, 2))
+    facts = {**_facts_of(disk, sha256), "virtualSize": image.virtual_size, "contentSha256": image.content}
+    return FilledVolume(facts, image.virtual_size, image.format, image.content)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def _modules(folder: Path) -> list[Path] | None:
 
 
 def _name(module: Path) -> str:
-    """The path without the extension of a compression."""
+    """The file name without the extension of its compression."""
     return module.stem if module.suffix in _UNPACKERS else module.name
 
 
