@@ -1,1 +1,1 @@
-"""What several backends do alike: the order of steps, operations as JSON, owner marks."""
+"""What several backends do alike: descriptions, fingerprints, scans, documents, the order of steps, owner marks."""

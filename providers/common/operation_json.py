@@ -1,4 +1,4 @@
-"""An operation as JSON, for the handle by which another process goes on with it, and back."""
+"""An operation as JSON and back, for the handle with which another process continues it."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Operation, Step, Verb
 
 
-def written(operation: Operation) -> dict[str, Any]:
-    """JSON-shaped, without secrets; `read` gives the same operation back."""
+def encode(operation: Operation) -> dict[str, Any]:
+    """JSON-shaped, without secrets; `decode` returns the same operation."""
     return {
         "unit": str(operation.unit),
         "lineage": operation.lineage,
-        "steps": [_written_step(step) for step in operation.steps],
+        "steps": [_encode_step(step) for step in operation.steps],
         "version": _plain(operation.version),
         "computed": _plain(operation.computed),
     }
 
 
-def read(handle: Mapping[str, Any]) -> Operation:
-    """The operation in a handle. Raises: ProviderError when there is none in it."""
+def decode(handle: Mapping[str, Any]) -> Operation:
+    """The operation in a handle. Raises: ProviderError if it contains none."""
     try:
         return Operation(
             unit=Address.parse(handle["unit"]),
             lineage=str(handle["lineage"]),
-            steps=tuple(map(_read_step, handle["steps"])),
+            steps=tuple(map(_decode_step, handle["steps"])),
             version=handle["version"],
             computed=handle["computed"],
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ProviderError(f"the journal holds what no provider wrote: {error!r}. This is a bug.") from error
+        raise ProviderError(f"the journal contains what no provider wrote: {error!r}. This is a bug.") from error
 
 
 def _plain(value: Any) -> Any:
     return None if value is None else json.loads(canonical_json(value))
 
 
-def _written_step(step: Step) -> dict[str, Any]:
+def _encode_step(step: Step) -> dict[str, Any]:
     return {
         "verb": step.verb.value,
         "address": str(step.address),
@@ -53,13 +53,13 @@ def _written_step(step: Step) -> dict[str, Any]:
     }
 
 
-def _read_step(text: Mapping[str, Any]) -> Step:
+def _decode_step(value: Mapping[str, Any]) -> Step:
     return Step(
-        verb=Verb(text["verb"]),
-        address=Address.parse(text["address"]),
-        planned=text["planned"],
-        prior=text["prior"],
-        object_id=str(text["objectId"]),
-        write_flags=tuple(text["requests"]),
-        makes_room=bool(text["makesRoom"]),
+        verb=Verb(value["verb"]),
+        address=Address.parse(value["address"]),
+        planned=value["planned"],
+        prior=value["prior"],
+        object_id=str(value["objectId"]),
+        write_flags=tuple(value["requests"]),
+        makes_room=bool(value["makesRoom"]),
     )

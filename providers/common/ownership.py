@@ -1,4 +1,4 @@
-"""Whose an object is, and the refusal when it is not ours."""
+"""Who an object belongs to, and the refusal to touch it if that is not us."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from reconciler.providers.errors import ObjectConflict
 from reconciler.providers.protocol import OwnerMark
 
 
-def whose(mark: OwnerMark | None) -> str:
-    """How a message calls the owner of an object."""
-    return f"belongs to {mark.address} of state {mark.lineage}" if mark else "bears no owner mark"
+def owner_phrase(mark: OwnerMark | None) -> str:
+    """How a message names the owner of an object, after "which" or "and"."""
+    return f"belongs to {mark.address} of state {mark.lineage}" if mark else "has no owner mark"
 
 
 def require_mark(mark: OwnerMark | None, ours: OwnerMark) -> None:
     """Raises: ObjectConflict unless the mark is ours."""
     if mark != ours:
         raise ObjectConflict(
-            f"{ours.address} is there already and {whose(mark)}", "rename the resource, or move that object away"
+            f"{ours.address} already exists and {owner_phrase(mark)}", "rename the resource, or move that object away"
         )

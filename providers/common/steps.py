@@ -1,4 +1,4 @@
-"""The order in which a backend that does an operation by itself does its steps, and what a failure means for others."""
+"""The order of steps in backends that run whole operations themselves, and what one failure means for other steps."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes, canonical_json
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Applied, Operation, Results, Step, Verb
 
 COPYING = (Verb.CREATE, Verb.REPLACE)
-"""What fills a target region."""
+"""The verbs of steps that fill a target region."""
 
 Result = Applied | ProviderError
 Copied = tuple[Results, Mapping[str, Any] | None]
-"""A result for each region that was to be filled; what is to be recorded of the disks, None when nothing is new."""
+"""A result for each region to be filled, and the facts to record for the disks; None if there are no new ones."""
 
 
 def do_steps(
@@ -23,8 +25,8 @@ def do_steps(
     write: Callable[[Step, Mapping[str, Any] | None], Applied],
     change: Callable[[Step], Applied],
 ) -> Results:
-    """The results of an operation. `fill` makes all target regions that need content at once. `write` then does the
-    unit's own step, with what is computed of it (None: as it was), and `change` the others, one at a time in order."""
+    """The results of an operation. `fill` creates all target regions that need content together. Then `write` does the
+    unit's own step, with its computed part (None: unchanged), and `change` the other steps, one by one in order."""
     steps = operation.steps
     filling = [step for step in steps if step.address.region and step.verb in COPYING]
     own = own_step(operation)
@@ -40,26 +42,36 @@ def do_steps(
 
 
 def own_step(operation: Operation) -> Step | None:
-    """The step that writes the unit itself, if there is one."""
+    """The step that writes the unit itself; None if there is none."""
     return next((step for step in operation.steps if not step.address.region and step.verb is not Verb.DELETE), None)
 
 
 def result_of(do: Callable[[], Applied]) -> Result:
-    """What doing something comes to: its failure is a result, too."""
+    """The result of doing a step; a failure is a result as well."""
     try:
         return do()
     except ProviderError as error:
         return error
 
 
+def applied(object_id: str, fingerprint: str, planned: Attributes, computed: Mapping[str, Any]) -> Applied:
+    """The result of a step after which the object is as planned."""
+    return Applied(object_id, fingerprint, canonical_json(planned), canonical_json(computed))
+
+
+def vanished(address: Address) -> ProviderError:
+    """The failure of a step that changes an object which no longer exists."""
+    return ProviderError(f"{address} no longer exists", "plan again: it will be recreated")
+
+
 def _none_filled(own: Step, filled: Results) -> ProviderError | None:
-    """A version none of whose regions could be made is not made either."""
+    """The failure of a new version whose regions all failed: it is not created either."""
     errors = [result for result in filled.values() if isinstance(result, ProviderError)]
     return errors[0] if own.verb is Verb.CREATE and errors and len(errors) == len(filled) else None
 
 
 def _still_inside(step: Step, results: Results) -> ProviderError | None:
-    """A version stays as long as one of its regions could not be deleted, and for the same reason."""
+    """The failure of deleting a version while one of its regions could not be deleted, for the same reason."""
     if step.verb is not Verb.DELETE or step.address.region:
         return None
     return next((result for result in results.values() if isinstance(result, ProviderError)), None)

@@ -1,1 +1,1 @@
-"""Disk image files: their formats, what is in archives, copying with holes kept, and qemu-img."""
+"""Disk image files: their formats, archives of them, copying with holes kept, and qemu-img."""

@@ -1,5 +1,5 @@
-"""OVA and OVF: which disks such an archive holds and where in it their bytes are. Nothing is unpacked to disk: a disk
-in an OVA is one stretch of the file, and is read from there."""
+"""OVA and OVF: which disks such an archive contains and where their bytes are. Nothing is unpacked: a disk in an OVA is
+one extent of the file, and is read from there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_MEMBERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where one disk's bytes are: a stretch of the file `path`."""
+    """Where the bytes of one disk are: `size` bytes from `offset` of the file `path`."""
 
     name: str
     path: str
@@ -33,30 +33,30 @@ def disks_of_ova(fd: int, path: str, label: str) -> list[Member]:
             members = _members(archive, label, os.fstat(fd).st_size)
             descriptor = next((member for name, member in members.items() if name.lower().endswith(".ovf")), None)
             if descriptor is None:
-                raise _unusable(label, "it holds no OVF descriptor")
+                raise _unusable(label, "it contains no OVF descriptor")
             if descriptor.size > _LARGEST_DESCRIPTOR:
                 raise _unusable(label, "its OVF descriptor is larger than 4 MiB")
             text = os.pread(fd, descriptor.size, descriptor.offset_data)
     except tarfile.TarError as error:
         raise _unusable(label, f"it cannot be read ({error})") from error
-    found = {name: Member(name, path, member.offset_data, member.size) for name, member in members.items()}
-    return _select(text, found, label)
+    members_by_name = {name: Member(name, path, member.offset_data, member.size) for name, member in members.items()}
+    return _select(text, members_by_name, label)
 
 
 def disks_of_ovf(text: bytes, path: str, label: str) -> list[Member]:
-    """The disks that the OVF descriptor in the file `path` names beside it, in its order. Raises: SourceError."""
+    """The disks that the OVF descriptor in the file `path` names in its folder, in its order. Raises: SourceError."""
     if len(text) > _LARGEST_DESCRIPTOR:
         raise _unusable(label, "it is larger than 4 MiB")
-    beside = os.path.dirname(path)
-    found = {}
+    folder = os.path.dirname(path)
+    members_by_name = {}
     for name in _disk_files(text, label):
-        place = f"{beside}/{name}"
-        if "/" in name or name in ("..", ".") or os.path.islink(place):
-            raise _unusable(label, f"it names '{name}', which is not a plain file beside it")
-        if not os.path.isfile(place):
-            raise _unusable(label, f"'{name}', which it names, is not there")
-        found[name] = Member(name, place, 0, os.path.getsize(place))
-    return _select(text, found, label)
+        disk_path = f"{folder}/{name}"
+        if "/" in name or name in ("..", ".") or os.path.islink(disk_path):
+            raise _unusable(label, f"it names '{name}', which is not a plain file in its folder")
+        if not os.path.isfile(disk_path):
+            raise _unusable(label, f"it names '{name}', which does not exist")
+        members_by_name[name] = Member(name, disk_path, 0, os.path.getsize(disk_path))
+    return _select(text, members_by_name, label)
 
 
 def _members(archive: tarfile.TarFile, label: str, size: int) -> dict[str, tarfile.TarInfo]:
@@ -66,25 +66,25 @@ def _members(archive: tarfile.TarFile, label: str, size: int) -> dict[str, tarfi
         if not member.isreg() or member.issparse() or "/" in name or name in ("..", "."):
             raise _unusable(label, f"its member '{member.name}' is not a plain file at the top level")
         if name in members or len(members) >= _MOST_MEMBERS:
-            raise _unusable(label, f"it has two members '{name}', or over {_MOST_MEMBERS} in all")
+            raise _unusable(label, f"it has two members '{name}', or more than {_MOST_MEMBERS} members")
         if member.offset_data + member.size > size:
-            raise _unusable(label, f"it is cut short: '{name}' is not all there")
+            raise _unusable(label, f"it is cut short: '{name}' is incomplete")
         members[name] = member
     return members
 
 
-def _select(text: bytes, found: Mapping[str, Member], label: str) -> list[Member]:
+def _select(text: bytes, members_by_name: Mapping[str, Member], label: str) -> list[Member]:
     names = _disk_files(text, label)
     for name in names:
-        if name not in found:
-            raise _unusable(label, f"'{name}', which its descriptor names, is not there")
-    return [found[name] for name in names]
+        if name not in members_by_name:
+            raise _unusable(label, f"its descriptor names '{name}', which it does not contain")
+    return [members_by_name[name] for name in names]
 
 
 def _disk_files(text: bytes, label: str) -> list[str]:
     """The file names of the disks in an OVF descriptor. Source: DSP0243, References and DiskSection."""
     if b"<!" in text.replace(b"<!--", b""):
-        raise _unusable(label, "its OVF descriptor has document type declarations")
+        raise _unusable(label, "its OVF descriptor has a document type declaration")
     try:
         root = ElementTree.fromstring(text)  # noqa: S314
     except ElementTree.ParseError as error:
@@ -92,7 +92,7 @@ def _disk_files(text: bytes, label: str) -> list[str]:
     files = {}
     for element in _named(root, "File"):
         if _attribute(element, "compression") not in ("", "identity") or _attribute(element, "chunkSize"):
-            raise _unusable(label, f"'{_attribute(element, 'href')}' is compressed or split in the archive")
+            raise _unusable(label, f"'{_attribute(element, 'href')}' is compressed or split")
         files[_attribute(element, "id")] = _attribute(element, "href")
     disks = [_attribute(element, "fileRef") for element in _named(root, "Disk")]
     if not disks:

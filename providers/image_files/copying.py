@@ -1,8 +1,8 @@
-"""Copies bytes: one read of the source for all targets, its sha256 in the same pass, holes kept, blocks shared where
-the file system can.
+"""Copies bytes: one read of the source for all targets, its sha256 in the same pass, holes kept, blocks shared if the
+file system supports it.
 
 A large copy is a pipeline: while one piece is hashed and written, each in a thread, the next is read. Both release the
-interpreter's lock, so the hash costs no time beside the disk.
+interpreter's lock, so the hash adds no time to that of the disk.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _SMALL = 256 << 10
 _FICLONE = 0x40049409
 _ZEROS = memoryview(bytes(PIECE))
 Advance = Callable[[int], None]
-"""Told the bytes gone through since the last call."""
+"""Called with the number of bytes since the last call."""
 
 
 @dataclass(slots=True)
 class Sink:
-    """A file being written, open for reading and writing. `error` is set when it could not be; the others go on."""
+    """A target file, open for reading and writing. `error` is set if writing it failed; the other sinks continue."""
 
     fd: int
     error: OSError | None = None
@@ -43,8 +43,8 @@ def digest_extent(extent: Extent, advance: Advance | None = None) -> str:
 def copy_extent(extent: Extent, sinks: Sequence[Sink], advance: Advance | None = None) -> str:
     """Fills every sink with the extent and returns its sha256 in hexadecimal.
 
-    Raises: SourceError when it is missing, unreadable, not a regular file, or changed before the end; what is in the
-    sinks is worthless then.
+    Raises: SourceError if the source is missing, unreadable, not a regular file, or changes before the end; then the
+    content of the sinks is worthless.
     """
     with opened(extent) as fd:
         status = os.fstat(fd)
@@ -59,10 +59,10 @@ def copy_extent(extent: Extent, sinks: Sequence[Sink], advance: Advance | None =
 
 
 def _share_blocks(target: int, source: int) -> bool:
-    """Whether the target now holds the source's bytes without a copy. Where that cannot be, nothing has happened."""
+    """Whether the target now has the source's bytes without a copy. If that is impossible, nothing has changed."""
     try:
         ioctl(target, _FICLONE, source)
-    except OSError:  # other file system, or one without shared blocks, or full: the copy that follows will tell
+    except OSError:  # another file system, one without shared blocks, or full: the copy that follows shows which
         return False
     return True
 
@@ -93,8 +93,8 @@ def _copy_in_pieces(fd: int, extent: Extent, sinks: Sequence[Sink], advance: Adv
             _wait(running)
             running = [pool.submit(hasher.update, piece)]
             if is_data:
-                place = start - extent.offset
-                running += [pool.submit(_write, sink, piece, place) for sink in writers if sink.error is None]
+                position = start - extent.offset
+                running += [pool.submit(_write, sink, piece, position) for sink in writers if sink.error is None]
             if advance:
                 advance(length)
         _wait(running)
@@ -108,7 +108,7 @@ def _wait(running: Sequence[Future[None]]) -> None:
 
 
 def _first_of_each_clonable_group(sinks: Sequence[Sink]) -> list[Sink]:
-    """The sinks to write; the others can share blocks with one of these afterwards."""
+    """The sinks to write; the others can share blocks with one of them afterwards."""
     writers: list[Sink] = []
     for sink in sinks:
         if not any(_same_device(sink.fd, writer.fd) and _share_blocks(sink.fd, writer.fd) for writer in writers):
@@ -116,8 +116,8 @@ def _first_of_each_clonable_group(sinks: Sequence[Sink]) -> list[Sink]:
     return writers
 
 
-def _same_device(one: int, other: int) -> bool:
-    return os.fstat(one).st_dev == os.fstat(other).st_dev
+def _same_device(first: int, second: int) -> bool:
+    return os.fstat(first).st_dev == os.fstat(second).st_dev
 
 
 def _fill_the_rest(sinks: Sequence[Sink], writers: Sequence[Sink]) -> None:

@@ -1,8 +1,8 @@
-"""What a disk image is, told by its own headers: format, virtual size, and whether it can be one at all.
+"""Recognises disk images by their own headers: format, virtual size, and whether a file can be one at all.
 
-Only headers, footers and tables of contents are read, a few kilobytes for most images. No parser from PyPI serves
-here: dissect.hypervisor is AGPL, and the inspector in oslo.utils brings eight packages along and takes a fixed VHD,
-whose only sign is its last sector, for a raw disk.
+Only headers, footers and tables are read, a few kilobytes for most images. No parser from PyPI is suitable:
+dissect.hypervisor is AGPL, and the inspector in oslo.utils depends on eight packages and mistakes a fixed VHD, which
+only its last sector identifies, for a raw disk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.providers.errors import SourceError
 
 SECTOR = 512
 ReadAt = Callable[[int, int], bytes]
-"""Reads (offset, length); short at the end of the image."""
+"""Reads (offset, length); less at the end of the image."""
 
 EXTENSIONS = {
     "raw": "raw",
@@ -29,7 +29,7 @@ EXTENSIONS = {
     "qcow2": "qcow2",
     "vmdk": "vmdk",
 }
-"""Format name -> the usual ending of its files."""
+"""Format name -> the usual file extension."""
 
 _NOT_DISKS = (
     (0, b"PK\x03\x04", "a zip archive"),
@@ -45,12 +45,12 @@ _NOT_DISKS = (
     (0, b"\xff\xd8\xff", "a JPEG picture"),
     (0, b"SQLite format 3\x00", "an SQLite database"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the image itself (run: git lfs pull)"),
-    (257, b"ustar", "a tar archive (an OVA has to be named .ova)"),
+    (257, b"ustar", "a tar archive (the name of an OVA must end in .ova)"),
 )
 _CONVERTIBLE = (
     (0, b"QED\x00", "a QED image"),
     (0x40, b"\x7f\x10\xda\xbe", "a VirtualBox VDI image"),
-    (0, b"# Disk DescriptorFile", "a VMDK descriptor in text whose data is in other files"),
+    (0, b"# Disk DescriptorFile", "a VMDK text descriptor, whose data is in other files"),
     (0, b"COWD", "an ESX copy-on-write VMDK"),
     (0, b"QFI\xfb\x00\x00\x00\x01", "a qcow image of version 1"),
 )
@@ -59,22 +59,22 @@ _CONVERT = "convert it first, for example: qemu-img convert -O vpc -o subformat=
 
 @dataclass(frozen=True, slots=True)
 class DiskFormat:
-    """A recognised format (a key of EXTENSIONS) and the size in bytes that a virtual machine will see."""
+    """A recognised format (a key of EXTENSIONS) and the size in bytes that a guest will see."""
 
     name: str
     virtual_size: int
 
 
 def recognise(read: ReadAt, size: int, label: str) -> DiskFormat:
-    """The format of the image of `size` bytes that `read` reads; `label` is how messages call it.
+    """The format of the image of `size` bytes that `read` reads; `label` is its name in messages.
 
-    Raises: SourceError when it cannot be a disk image, is cut short, depends on another file, or is of a kind that has
-    to be converted first.
+    Raises: SourceError if it cannot be a disk image, is cut short, depends on another file, or is of a kind that must
+    be converted first.
     """
     if size == 0:
         raise SourceError(f"{label} is empty", "give a disk image")
     head = read(0, 4096)
-    _refuse_strangers(head, label)
+    _refuse_other_kinds(head, label)
     if head.startswith(b"QFI\xfb"):
         return _qcow2(read, head, size, label)
     if head.startswith(b"vhdxfile"):
@@ -89,10 +89,10 @@ def recognise(read: ReadAt, size: int, label: str) -> DiskFormat:
     return _raw(read, head, size, label)
 
 
-def _refuse_strangers(head: bytes, label: str) -> None:
+def _refuse_other_kinds(head: bytes, label: str) -> None:
     for offset, magic, what in _CONVERTIBLE:
         if head.startswith(magic, offset):
-            raise SourceError(f"{label} is {what}, which cannot be used as it is", _CONVERT)
+            raise SourceError(f"{label} is {what}, which cannot be used directly", _CONVERT)
     for offset, magic, what in _NOT_DISKS:
         if head.startswith(magic, offset):
             raise SourceError(f"{label} is not a disk image: it is {what}", "give the disk image itself")
@@ -103,12 +103,12 @@ def _raw(read: ReadAt, head: bytes, size: int, label: str) -> DiskFormat:
         raise SourceError(f"{label} is not a disk image: it is text", "give the disk image itself")
     if size % SECTOR:
         raise SourceError(
-            f"{label} is not a disk image: {size} bytes are not a multiple of {SECTOR}, and no known header is in it",
+            f"{label} is not a disk image: {size} bytes are not a multiple of {SECTOR}, and it has no known header",
             "the file may be cut short: fetch or build it again",
         )
     if head[510:512] != b"\x55\xaa" and read(32769, 5) == b"CD001":
         raise SourceError(
-            f"{label} is an optical disc image (ISO 9660), not a disk", "install it to a disk image first"
+            f"{label} is an optical disc image (ISO 9660), not a disk", "install it on a disk image first"
         )
     return DiskFormat("raw", size)
 
@@ -126,7 +126,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def vhd_checksum(block: bytes, position: int = 64) -> int:
-    """The ones' complement of the sum of a footer's or header's bytes, the checksum at `position` taken as zero.
+    """The ones' complement of the sum of a footer's or header's bytes, with the checksum at `position` as zero.
 
     Source: Virtual Hard Disk Image Format Specification 1.0.
     """
@@ -143,9 +143,9 @@ def _fixed_vhd(footer: bytes, size: int, label: str) -> DiskFormat:
     _check_vhd(footer, 64, label)
     virtual_size, kind = int.from_bytes(footer[48:56], "big"), int.from_bytes(footer[60:64], "big")
     if kind != 2:
-        raise _cut(label, "VHD", "it ends like a dynamic VHD but does not begin like one")
+        raise _cut(label, "VHD", "it ends like a dynamic VHD but does not start like one")
     if virtual_size != size - SECTOR:
-        raise _cut(label, "VHD", f"its footer promises {virtual_size} bytes and {size - SECTOR} are there")
+        raise _cut(label, "VHD", f"its footer declares {virtual_size} bytes, but it has {size - SECTOR}")
     return DiskFormat("vhd-fixed", virtual_size)
 
 
@@ -165,7 +165,7 @@ def _dynamic_vhd(read: ReadAt, head: bytes, size: int, label: str) -> DiskFormat
     _check_vhd(header, 36, label)
     table, entries = int.from_bytes(header[16:24], "big"), int.from_bytes(header[28:32], "big")
     if table + 4 * entries > size:
-        raise _cut(label, "VHD", "its block table lies beyond the end")
+        raise _cut(label, "VHD", "its block table is beyond the end")
     return DiskFormat("vhd-dynamic", int.from_bytes(footer[48:56], "big"))
 
 
@@ -183,7 +183,7 @@ def _vhdx(read: ReadAt, size: int, label: str) -> DiskFormat:
     if _METADATA not in regions or _BAT not in regions:
         raise _cut(label, "VHDX", "its region table cannot be read")
     if any(offset + length > size for offset, length in regions.values()):
-        raise _cut(label, "VHDX", "a region lies beyond the end")
+        raise _cut(label, "VHDX", "a region is beyond the end")
     start, _ = regions[_METADATA]
     items = _vhdx_table(read(start, 64 << 10), b"metadata", 10, 32, "<16sIIQ", "<H")
     if _VIRTUAL_DISK_SIZE not in items or _FILE_PARAMETERS not in items:
@@ -198,7 +198,7 @@ def _vhdx(read: ReadAt, size: int, label: str) -> DiskFormat:
 def _vhdx_table(
     table: bytes, signature: bytes, count_at: int, first: int, entry: str, count_type: str = "<I"
 ) -> dict[bytes, tuple[int, int]]:
-    """Identifier -> (offset, length); empty when the table is not one."""
+    """Identifier -> (offset, length); empty if it is not such a table."""
     if not table.startswith(signature) or len(table) < 1 << 16:
         return {}
     (count,) = struct.unpack_from(count_type, table, count_at)
@@ -209,10 +209,10 @@ def _vhdx_table(
 
 
 def _check_vhdx_blocks(read: ReadAt, table: tuple[int, int], last_start: int, label: str) -> None:
-    """Refuses when a block that is fully or partially present begins after `last_start`."""
+    """Raises: SourceError if a block that is fully or partially present begins after `last_start`."""
     entries = _numbers(read(*table), "Q", "little")
     if any(entry >> 20 << 20 > last_start for entry in entries if entry & 7 in (6, 7)):
-        raise _cut(label, "VHDX", "a block lies beyond the end")
+        raise _cut(label, "VHDX", "a block is beyond the end")
 
 
 def _qcow2(read: ReadAt, head: bytes, size: int, label: str) -> DiskFormat:
@@ -231,17 +231,17 @@ def _qcow2(read: ReadAt, head: bytes, size: int, label: str) -> DiskFormat:
         raise SourceError(f"{label} is marked as damaged", "repair it with: qemu-img check -r all IMAGE")
     l1_entries, l1_offset, counts_offset, counts_clusters = struct.unpack_from(">IQQI", head, 36)
     if l1_offset + 8 * l1_entries > size or counts_offset + (counts_clusters << cluster_bits) > size:
-        raise _cut(label, "qcow2", "a table lies beyond the end")
+        raise _cut(label, "qcow2", "a table is beyond the end")
     if not features & 1:  # a dirty image's reference counts are out of date
         order = struct.unpack_from(">I", head, 96)[0] if version == 3 else 4
         counts = (counts_offset, counts_clusters << cluster_bits)
         if _qcow2_end(read, counts, cluster_bits, order) >= size:
-            raise _cut(label, "qcow2", "the last cluster in use lies beyond the end")
+            raise _cut(label, "qcow2", "the last cluster in use is beyond the end")
     return DiskFormat("qcow2", virtual_size)
 
 
 def _qcow2_end(read: ReadAt, table: tuple[int, int], cluster_bits: int, order: int) -> int:
-    """Where the last cluster in use begins: the last reference count that is not zero tells."""
+    """The offset of the last cluster in use, the last one with a reference count other than zero."""
     blocks = _numbers(read(*table), "Q", "big")
     used = [number for number, offset in enumerate(blocks) if offset]
     if not used:
@@ -266,7 +266,7 @@ def _vmdk(read: ReadAt, head: bytes, size: int, label: str) -> DiskFormat:
     if b"parentCID=" in description and b"parentCID=ffffffff" not in description:
         raise _dependent(label, "a VMDK delta")
     if description.count(b" SPARSE ") > 1:
-        raise SourceError(f"{label} is one part of a VMDK that is split over several files", _CONVERT)
+        raise SourceError(f"{label} is one part of a VMDK that is split into several files", _CONVERT)
     if struct.unpack_from("<Q", head, 56)[0] == _NO_DIRECTORY:
         head = read(size - 2 * SECTOR, SECTOR)
         if not head.startswith(b"KDMV"):
@@ -276,13 +276,13 @@ def _vmdk(read: ReadAt, head: bytes, size: int, label: str) -> DiskFormat:
         raise _cut(label, "VMDK", "its header cannot be read")
     tables = -(-capacity // (grain * per_table))
     if _last_grain(read, directory, tables, per_table) * SECTOR >= size:
-        raise _cut(label, "VMDK", "a grain lies beyond the end")
+        raise _cut(label, "VMDK", "a grain is beyond the end")
     return DiskFormat("vmdk", capacity * SECTOR)
 
 
 def _last_grain(read: ReadAt, directory: int, tables: int, per_table: int) -> int:
-    """The highest sector that the grain directory and its tables name; a directory that is not all there names one
-    beyond every end."""
+    """The highest sector that the grain directory and its tables refer to; for an incomplete directory one beyond the
+    end of any file."""
     content = read(directory * SECTOR, 4 * tables)
     if len(content) < 4 * tables:
         return 1 << 62

@@ -1,4 +1,4 @@
-"""Stretches of files: which bytes are a disk's, whether they are still the same, and where there are any."""
+"""Extents of files: which bytes belong to a disk, whether they are unchanged, and where the data and the holes are."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PIECE = 2 << 20
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where the bytes of one disk are: a whole file, or a part of an archive. `label` is how messages call it.
+    """Where the bytes of one disk are: a whole file, or a part of an archive. `label` is its name in messages.
 
-    `identity` is what the file's was when it was looked at; empty when that does not matter. `followed`: the path may
-    be a symbolic link.
+    `identity` is that of the file when it was inspected; empty if it does not matter. `followed`: the path may be a
+    symbolic link.
     """
 
     path: str
@@ -37,7 +37,7 @@ def file_identity(status: os.stat_result) -> str:
 
 
 def open_source(path: str, label: str, *, followed: bool = True) -> int:
-    """A descriptor of a regular file. Raises: SourceError when there is none or it cannot be opened."""
+    """A descriptor of a regular file. Raises: SourceError if there is none or it cannot be opened."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if followed else os.O_NOFOLLOW))
     except FileNotFoundError as error:
@@ -52,10 +52,10 @@ def open_source(path: str, label: str, *, followed: bool = True) -> int:
 
 @contextmanager
 def opened(extent: Extent) -> Iterator[int]:
-    """A descriptor of the file that holds an extent, for reading it in the block.
+    """A descriptor of the file that contains an extent, for reading it in the block.
 
-    Raises: SourceError when it is missing, unreadable, not a regular file, or changed before the block ends: what was
-    read is worthless then.
+    Raises: SourceError if it is missing, unreadable, not a regular file, or changes before the block ends: then what
+    was read is worthless.
     """
     fd = open_source(extent.path, extent.label, followed=extent.followed)
     try:
@@ -72,9 +72,9 @@ def opened(extent: Extent) -> Iterator[int]:
 
 
 def pieces(fd: int, extent: Extent, most: int = PIECE) -> Iterator[tuple[int, int, bool]]:
-    """(start, length, whether data or a hole) of all that lies in the extent, in order, at most `most` long each.
+    """(start, length, whether it is data) of all data and holes of the extent, in order, each at most `most` long.
 
-    Data begins and ends at whole sectors of the extent; its last one may be cut short.
+    Data starts and ends at whole sectors of the extent; the last sector may be cut short.
     """
     position, end = extent.offset, extent.offset + extent.size
     while position < end:
@@ -95,13 +95,13 @@ def _seek(fd: int, position: int, what: int, end: int) -> int:
     try:
         return min(os.lseek(fd, position, what), end)
     except OSError as error:
-        if error.errno == errno.ENXIO:  # nothing but a hole from here to the end
+        if error.errno == errno.ENXIO:  # only a hole from here to the end
             return end
         raise
 
 
 def changed(extent: Extent) -> SourceError:
-    """What there is to say of a file that was written while it was read."""
+    """The error for a file that was written while it was read."""
     return SourceError(
         f"{extent.label} changed while it was read",
         "wait until whatever writes it has finished, then apply again",

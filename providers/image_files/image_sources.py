@@ -24,9 +24,9 @@ _ARCHIVE_ENDINGS = (".ova", ".ovf")
 
 @dataclass(frozen=True, slots=True)
 class SourceDisk:
-    """One disk to copy: `os` or `data-LUN`, where its bytes are, what it is, and the identity of the file it is in.
+    """One disk to copy: `os` or `data-LUN`, the extent of its bytes, their format, and the identity of the file.
 
-    `sha256` is what its content must be, where that is known beforehand: of what was published before.
+    `sha256` is the digest that its content must have, if it was published before; else empty.
     """
 
     disk: str
@@ -37,18 +37,18 @@ class SourceDisk:
 
 
 def disk_name(lun: int | str | None) -> str:
-    """`os` for None, else the data disk of a LUN."""
+    """`os` for None, else the name of the data disk with this LUN."""
     return OS_DISK if lun is None else f"data-{lun}"
 
 
 class FileSources:
-    """Finds the sources `{file: PATH}` of a project's manifests; relative paths begin in the project's folder."""
+    """Finds the sources `{file: PATH}` of a project's manifests; paths are relative to the project's folder."""
 
     def __init__(self, project: str) -> None:
         self._project = project
 
     def path(self, source: Mapping[str, Any]) -> str:
-        """Where the file of a source is, or should be."""
+        """The path of a source's file, which may not exist."""
         return os.path.normpath(os.path.join(self._project, str(source["file"])))
 
     def identity(self, source: Mapping[str, Any]) -> str:
@@ -61,15 +61,15 @@ class FileSources:
             return ""
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
-        """As `Reader.source_facts`; sizes are those of all disks in an archive."""
+        """As `Reader.source_facts`; the sizes cover all disks of an archive."""
         return facts_of(self.disks(source, None))
 
     def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
-        """As `Reader.source_digest`; of an archive, the digest of its disks' digests."""
+        """As `Reader.source_digest`; for an archive, the digest of its disks' digests."""
         return digest_of(self.disks(source, None), progress)
 
     def disks(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
-        """The disks of one source; more than one only of an archive, which can only be given for the OS disk.
+        """The disks of one source: several only for an archive, which can only be the source of the OS disk.
 
         Raises: SourceError.
         """
@@ -91,7 +91,7 @@ def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
 
 
 def digest_of(disks: Sequence[SourceDisk], progress: Callable[[int, int], None] | None) -> str:
-    """The digest that stands for a source with these disks; reads all of them. Raises: SourceError."""
+    """The digest of a source with these disks; reads all of them. Raises: SourceError."""
     total, done = sum(disk.extent.size for disk in disks), 0
 
     def advance(more: int) -> None:
@@ -104,12 +104,12 @@ def digest_of(disks: Sequence[SourceDisk], progress: Callable[[int, int], None] 
 
 
 def combined_digest(digests: list[str]) -> str:
-    """The digest that stands for a source: its disk's, or that of all its disks' digests."""
+    """The digest of a source: that of its only disk, or the digest of its disks' digests."""
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def add_archive_digest(disks: Sequence[object], facts: Mapping[str, dict[str, Any]]) -> None:
-    """Adds the digest that stands for an archive to the facts of its OS disk, where `disks` are all of one archive."""
+    """Adds the digest of an archive to the facts of its OS disk, if `disks` are those of one archive."""
     files = [disk for disk in disks if isinstance(disk, SourceDisk) and disk.extent.path]
     if 1 < len(files) == len(disks) and len({disk.extent.path for disk in files}) == 1:
         facts[OS_DISK]["sourceSha256"] = combined_digest([facts[disk.disk]["sha256"] for disk in files])
@@ -122,28 +122,28 @@ def version_disks(
 
     Raises: SourceError, and what `disks` does.
     """
-    found = disks(version["source"], None)
+    all_disks = disks(version["source"], None)
     for lun, disk in sorted(version.get("dataDisks", {}).items(), key=lambda pair: int(pair[0])):
         if "source" in disk:
-            found += disks(disk["source"], lun)
-    names = [disk.disk for disk in found]
+            all_disks += disks(disk["source"], lun)
+    names = [disk.disk for disk in all_disks]
     if len(set(names)) < len(names):
         raise SourceError(
-            f"the archive '{version['source'].get('file')}' has data disks at LUNs that dataDisks declares too",
-            "leave out dataDisks, or give them LUNs after those of the archive",
+            f"the archive '{version['source'].get('file')}' has data disks at LUNs that dataDisks also declares",
+            "remove dataDisks, or give them LUNs after those of the archive",
         )
-    return found
+    return all_disks
 
 
 def _in_file(path: str, label: str, disk: str) -> SourceDisk:
     fd = open_source(path, f"'{label}'")
     try:
         status = os.fstat(fd)
-        form = recognise(lambda at, length: os.pread(fd, length, at), status.st_size, f"'{label}'")
+        disk_format = recognise(lambda at, length: os.pread(fd, length, at), status.st_size, f"'{label}'")
     finally:
         os.close(fd)
     identity = file_identity(status)
-    return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), form, identity)
+    return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), disk_format, identity)
 
 
 def _in_archive(path: str, label: str, lun: str | None) -> list[SourceDisk]:
@@ -169,31 +169,33 @@ def _in_archive(path: str, label: str, lun: str | None) -> list[SourceDisk]:
 
 
 def _ovf_identity(path: str, own: str) -> str:
-    """An OVF's identity: its own, and that of each disk file that it names. Raises: OSError."""
+    """The identity of an OVF: that of its own file and of each disk file that it names. Raises: OSError."""
     from reconciler.providers.image_files.archives import disks_of_ovf
 
     try:
         with open(path, "rb") as file:
             members = disks_of_ovf(file.read(), path, path)
-    except SourceError:  # it is not what it was: who looks at it in full will be told why
+    except SourceError:  # no longer valid: reading it in full reports the reason
         return own
     return "+".join([own, *(file_identity(os.stat(member.path)) for member in members)])
 
 
 def _member_disk(disk: str, member: Member, label: str, archive: str) -> SourceDisk:
-    """`archive` is the identity of the archive as a whole, which is what is compared later."""
-    told = f"'{member.name}' of '{label}'"
-    fd = open_source(member.path, told)
+    """`archive` is the identity of the whole archive, which is compared later."""
+    member_label = f"'{member.name}' of '{label}'"
+    fd = open_source(member.path, member_label)
     try:
         identity = file_identity(os.fstat(fd))
-        form = recognise(_window(fd, member.offset, member.size), member.size, told)
+        disk_format = recognise(_window(fd, member.offset, member.size), member.size, member_label)
     finally:
         os.close(fd)
-    return SourceDisk(disk, Extent(member.path, member.offset, member.size, told, identity), form, archive)
+    return SourceDisk(
+        disk, Extent(member.path, member.offset, member.size, member_label, identity), disk_format, archive
+    )
 
 
 def _window(fd: int, offset: int, size: int) -> ReadAt:
-    """Reads (position, length) of a part of a file as if it were a file of its own."""
+    """A function that reads (position, length) of a part of a file as if it were a whole file."""
 
     def read(position: int, length: int) -> bytes:
         return os.pread(fd, max(0, min(length, size - position)), offset + position)

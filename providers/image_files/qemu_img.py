@@ -1,4 +1,4 @@
-"""Converts images with qemu-img, from one open file into another, while their digest is worked out."""
+"""Converts images with qemu-img from one open file to another, and computes their digest at the same time."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _PROGRAM = "qemu-img"
 
 
 def convert(source: int, target: int, disk: SourceDisk, target_format: str, *options: str) -> str:
-    """Fills the file open as `target` with the disk, whose image is open as `source`; the sha256 of the image.
+    """Fills the file open as `target` with the disk whose image is open as `source`; returns the sha256 of the image.
 
-    Raises: ProviderError when qemu-img is not installed or has no space; SourceError when it cannot read the image.
+    Raises: ProviderError if qemu-img is not installed or has no space; SourceError if it cannot read the image.
     """
     if shutil.which(_PROGRAM) is None:
         raise ProviderError(
@@ -40,18 +40,18 @@ def convert(source: int, target: int, disk: SourceDisk, target_format: str, *opt
     process = _start(source, target, disk, ["-O", target_format, *options])
     try:
         sha256 = digest_extent(disk.extent)
-        _, said = process.communicate()
+        _, output = process.communicate()
     except BaseException:
         process.kill()
         process.communicate()
         raise
     if process.returncode != 0:
-        raise _failure(disk, said.decode("utf-8", "replace"))
+        raise _failure(disk, output.decode("utf-8", "replace"))
     return sha256
 
 
 def _start(source: int, target: int, disk: SourceDisk, options: list[str]) -> subprocess.Popen[bytes]:
-    """Both files are named by their descriptors, so that what is converted is what was recognised."""
+    """Both files are passed as descriptors, so that the file that was recognised is the one converted."""
     names = [f"json:{json.dumps(_image(source, disk))}", f"/dev/fd/{target}"]
     return subprocess.Popen(
         [_PROGRAM, "convert", "-q", *options, *names],
@@ -63,27 +63,27 @@ def _start(source: int, target: int, disk: SourceDisk, options: list[str]) -> su
 
 
 def _image(source: int, disk: SourceDisk) -> dict[str, Any]:
-    """The image as QEMU's block layer names it: a whole file, or a stretch of one, of whole sectors."""
+    """The image for QEMU's block layer: a whole file, or an extent of one, in whole sectors."""
     driver = _DRIVERS[disk.format.name]
     size = disk.format.virtual_size if driver == "raw" else disk.extent.size
     file: dict[str, Any] = {"driver": "file", "filename": f"/dev/fd/{source}"}
     if driver == "raw" or size != os.fstat(source).st_size:
-        whole = -(-size // SECTOR) * SECTOR  # in an archive what follows is padding
+        whole = -(-size // SECTOR) * SECTOR  # in an archive padding follows
         file = {"driver": "raw", "offset": disk.extent.offset, "size": whole, "file": file}
     if driver == "raw":
         return file
     image = {"driver": driver, "file": file}
     if driver == "vpc":
-        image["force_size_calc"] = "current_size"  # what the footer says, as Azure and Hyper-V read it
+        image["force_size_calc"] = "current_size"  # the size in the footer, as Azure and Hyper-V read it
     return image
 
 
-def _failure(disk: SourceDisk, said: str) -> ProviderError:
-    why = " ".join(said.split()) or "it did not say why"
+def _failure(disk: SourceDisk, output: str) -> ProviderError:
+    why = " ".join(output.split()) or "it gave no reason"
     if "No space left" in why:
         folder = tempfile.gettempdir()
         return ProviderError(
             f"{disk.extent.label} cannot be converted: '{folder}' is full",
-            f"make room for {disk.format.virtual_size} bytes there, or name another folder in TMPDIR",
+            f"free {disk.format.virtual_size} bytes there, or set TMPDIR to another folder",
         )
     return SourceError(f"{disk.extent.label} cannot be converted: {why}", "check it with: qemu-img check IMAGE")

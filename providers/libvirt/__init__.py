@@ -1,1 +1,1 @@
-"""The `libvirt` backend: storage pools of hypervisor hosts are regions."""
+"""The `libvirt` backend: storage pools of virtualization hosts are regions."""

@@ -1,4 +1,4 @@
-"""The `libvirt` backend: storage pools of hypervisor hosts are regions, and images are volumes in them."""
+"""The `libvirt` backend: storage pools of virtualization hosts are regions, and images are volumes in them."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from reconciler.providers.registry import ProviderConfig
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
-    from reconciler.providers.libvirt.machines.machine_requests import MachineRoom
-    from reconciler.providers.libvirt.publishing.operation_runner import Ground
+    from reconciler.providers.libvirt.machines.trial_machines import TrialMachines
+    from reconciler.providers.libvirt.publishing.operation_runner import OperationContext
 
 _STYLES = frozenset({"file", "disk", "snapshot", "version", "vm"})
 _WORKERS = 8
 
 
 def create_provider(config: ProviderConfig) -> LibvirtProvider:
-    """The backend for these settings. Raises: ProviderError when they cannot be understood, or libvirt is missing."""
+    """The backend for these settings. Raises: ProviderError if they are invalid, or libvirt is not installed."""
     settings = read_settings(config)
     require_library(config.name)
     return LibvirtProvider(settings, str(config.project_dir))
@@ -47,7 +47,7 @@ def _today() -> date:
 
 
 class LibvirtProvider:
-    """A `Provider` on hosts. A host is only asked when something is."""
+    """A `Provider` on hosts. It connects to a host when it first needs it."""
 
     def __init__(self, settings: Settings, project: str, today: Callable[[], date] = _today) -> None:
         self._settings = settings
@@ -61,16 +61,16 @@ class LibvirtProvider:
         return Hosts(self._settings)
 
     @cached_property
-    def _ground(self) -> Ground:
-        from reconciler.providers.libvirt.publishing.operation_runner import Ground
+    def _context(self) -> OperationContext:
+        from reconciler.providers.libvirt.publishing.operation_runner import OperationContext
 
-        return Ground(self._settings, self._hosts, self._project)
+        return OperationContext(self._settings, self._hosts, self._project)
 
     @cached_property
-    def _machines(self) -> MachineRoom:
-        from reconciler.providers.libvirt.machines.machine_requests import MachineRoom, copies_in
+    def _machines(self) -> TrialMachines:
+        from reconciler.providers.libvirt.machines.trial_machines import TrialMachines, copies_in
 
-        return MachineRoom(self._hosts, lambda region: copies_in(self._hosts, region))
+        return TrialMachines(self._hosts, lambda region: copies_in(self._hosts, region))
 
     def capabilities(self) -> Capabilities:
         return Capabilities(
@@ -92,41 +92,38 @@ class LibvirtProvider:
         return scan.read(self._hosts, address)
 
     def source_identity(self, source: Mapping[str, Any]) -> str:
-        return self._ground.sources.identity(source)
+        return self._context.sources.identity(source)
 
     def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
-        return self._ground.sources.facts(source, definition)
+        return self._context.sources.facts(source, definition)
 
     def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
-        return self._ground.sources.digest(source, progress)
+        return self._context.sources.digest(source, progress)
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
-        """Chooses the names of volumes to be made, and leaves the making to `poll`, so that the journal knows them
-        first. What makes none is done at once."""
-        from reconciler.providers.libvirt.publishing.operation_runner import OperationRun, plan_names
+        """Chooses the names of the volumes to be created, and leaves their creation to `poll`, so that the journal has
+        the names first. An operation that creates no volumes is done at once."""
+        from reconciler.providers.libvirt.publishing.operation_runner import OperationRunner, choose_names
 
-        work = plan_names(self._ground, operation, self._today)
-        if work.names:
-            return InProgress(work.handle(), 0)
-        return Done(OperationRun(self._ground, work, progress).results())
+        handle = choose_names(self._context, operation, self._today)
+        if handle.names:
+            return InProgress(handle.encode(), 0)
+        return Done(OperationRunner(self._context, handle, progress).results())
 
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done:
-        """Does the whole operation. After an interruption it begins again: what was made half is removed first."""
-        from reconciler.providers.libvirt.publishing.operation_handle import Work
-        from reconciler.providers.libvirt.publishing.operation_runner import OperationRun
+        """Runs the whole operation. After an interruption it starts again, and first removes incomplete volumes."""
+        from reconciler.providers.libvirt.publishing.operation_handle import OperationHandle
+        from reconciler.providers.libvirt.publishing.operation_runner import OperationRunner
 
-        return Done(OperationRun(self._ground, Work.of(handle), progress).results())
+        return Done(OperationRunner(self._context, OperationHandle.decode(handle), progress).results())
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
-        from reconciler.providers.libvirt.publishing.region_changes import Regions
-        from reconciler.providers.libvirt.records.documents import Documents
+        from reconciler.providers.common import documents
+        from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
+        from reconciler.providers.libvirt.records.documents import DocumentSidecars
 
-        documents, regions = Documents(self._hosts, lineage), Regions(self._hosts, lineage, lambda *_: None)
-        for address in addresses:
-            if address.region:
-                regions.tidy(address)
-            else:
-                documents.tidy(address)
+        regions = RegionChanges(self._hosts, lineage, lambda *_: None)
+        documents.tidy(addresses, DocumentSidecars(self._hosts, lineage), regions)
 
     def create_machine(self, order: MachineOrder) -> Machine:
         return self._machines.create(order)

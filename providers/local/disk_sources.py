@@ -1,4 +1,4 @@
-"""Where the disks of a version come from: files of the project, the copies of another version."""
+"""The sources of a version's disks: files of the project, and copies of other versions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
+from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
@@ -22,38 +23,38 @@ from reconciler.providers.image_files.image_sources import (
     version_disks,
 )
 from reconciler.providers.local import object_names
-from reconciler.providers.local.object_paths import Places
-from reconciler.providers.local.objects import Unreadable, read_description
+from reconciler.providers.local.descriptions import read_description
+from reconciler.providers.local.object_paths import ObjectPaths
 from reconciler.providers.protocol import SourceFacts
 
 SUPPORTED = frozenset({"file", "version"})
 
 
-class Sources:
+class DiskSources:
     """Finds sources in the project's folder and among the versions in the regions."""
 
-    def __init__(self, places: Places, project: str) -> None:
-        self._places = places
+    def __init__(self, paths: ObjectPaths, project: str) -> None:
+        self._paths = paths
         self._files = FileSources(project)
 
     def identity(self, source: Mapping[str, Any]) -> str:
-        """As `Reader.source_identity`; that of a version is always the same, as published content is."""
+        """As `Reader.source_identity`; a version's never changes, because published content does not."""
         return self._files.identity(source) if "file" in source else str(source.get("version", ""))
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
-        """As `Reader.source_facts`; sizes are those of all disks in an archive."""
+        """As `Reader.source_facts`; the sizes cover all disks of an archive."""
         return facts_of(self.of(source, None))
 
     def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
-        """As `Reader.source_digest`; of an archive, the digest of its disks' digests."""
+        """As `Reader.source_digest`; for an archive, the digest of its disks' digests."""
         return digest_of(self.of(source, None), progress)
 
     def of_version(self, version: Attributes) -> list[SourceDisk]:
-        """Every disk of a version: the OS disk first. Raises: SourceError, Unsupported."""
+        """Every disk of a version, the OS disk first. Raises: SourceError, Unsupported."""
         return version_disks(version, self.of)
 
     def of(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
-        """The disks of one source; more than one only of an archive or a version given for the OS disk.
+        """The disks of one source: several only for an archive or a version that is the source of the OS disk.
 
         Raises: SourceError, Unsupported.
         """
@@ -64,42 +65,42 @@ class Sources:
                 f"the local provider cannot read a source '{next(iter(source))}'",
                 f"it reads: {', '.join(sorted(SUPPORTED))}",
             )
-        if self._places.holds(self._files.path(source)):
+        if self._paths.contain(self._files.path(source)):
             raise SourceError(
-                f"'{source['file']}' lies in a region's directory, which belongs to the images there",
+                f"'{source['file']}' is in a region's directory, which belongs to the images there",
                 "name the version as the source, or copy the image to another place",
             )
         return self._files.disks(source, lun)
 
     def _of_published(self, version: Address, lun: str | None) -> list[SourceDisk]:
-        """The copies of another version's disks: all of them for the OS disk, its OS disk alone for a data disk."""
-        for region in self._places.present():
-            disks = list(_whole_copies(self._places, version._replace(region=region)))
+        """The copies of another version's disks: all of them for the OS disk, only its OS disk for a data disk."""
+        for region in self._paths.present():
+            disks = list(_complete_copies(self._paths, version._replace(region=region)))
             if lun is None and disks:
                 return disks
             if disks:
                 return [replace(disk, disk=disk_name(lun)) for disk in disks if disk.disk == OS_DISK]
-        raise SourceError(f"no region holds a whole copy of {version}", "publish that version first, or repair it")
+        raise SourceError(f"no region has a complete copy of {version}", "publish that version first, or repair it")
 
 
-def _whole_copies(places: Places, region: Address) -> Iterator[SourceDisk]:
-    """One copy of each disk that a region holds; nothing when one of them has none that is whole."""
+def _complete_copies(paths: ObjectPaths, region: Address) -> Iterator[SourceDisk]:
+    """One copy of each disk in a region; none at all if one of the disks has no copy of full length."""
     try:
-        description, _ = read_description(f"{places.folder(region)}/{object_names.REGION_FILE}")
+        description, _ = read_description(f"{paths.folder(region)}/{object_names.REGION_FILE}")
     except (OSError, Unreadable, ProviderError):
         return
-    found = []
+    disks = []
     for disk, facts in sorted(description.computed.get("disks", {}).items(), key=lambda pair: pair[0] != OS_DISK):
-        copy = next(healthy_replicas(places, region, disk), None)
+        copy = next(copies_of_full_length(paths, region, disk), None)
         if copy is None:
             return
-        found.append(SourceDisk(disk, *copy, str(region.unit), str(facts.get("sha256", ""))))
-    yield from found
+        disks.append(SourceDisk(disk, *copy, str(region.unit), str(facts.get("sha256", ""))))
+    yield from disks
 
 
-def healthy_replicas(places: Places, region: Address, disk: str) -> Iterator[tuple[Extent, DiskFormat]]:
-    """The copies of a disk in one region that are as long as they should be, in the order of their numbers."""
-    folder = places.folder(region)
+def copies_of_full_length(paths: ObjectPaths, region: Address, disk: str) -> Iterator[tuple[Extent, DiskFormat]]:
+    """The copies of a disk in one region that are as long as recorded, by replica number. No content is read."""
+    folder = paths.folder(region)
     try:
         description, _ = read_description(f"{folder}/{object_names.REGION_FILE}")
         facts = description.computed["disks"][disk]
@@ -112,5 +113,5 @@ def healthy_replicas(places: Places, region: Address, disk: str) -> Iterator[tup
         except OSError:
             continue
         if size == facts["size"]:
-            form = DiskFormat(str(facts["format"]), int(facts["virtualSize"]))
-            yield Extent(path, 0, size, f"the copy '{region}' ({name})", followed=False), form
+            disk_format = DiskFormat(str(facts["format"]), int(facts["virtualSize"]))
+            yield Extent(path, 0, size, f"the copy '{region}' ({name})", followed=False), disk_format

@@ -1,136 +1,121 @@
-"""Galleries, definitions and versions: objects that are a description and nothing else."""
+"""The descriptions of galleries, definitions and versions in the directories of their home regions."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
-from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.providers.common.descriptions import ObjectDescription, Unreadable
 from reconciler.providers.common.ownership import require_mark
-from reconciler.providers.errors import ObjectConflict, ProviderError
+from reconciler.providers.errors import ObjectConflict
 from reconciler.providers.local import object_names
-from reconciler.providers.local.object_paths import Places
-from reconciler.providers.local.objects import (
-    Description,
-    Unreadable,
-    failure,
-    make_folder,
-    open_folder,
-    read_description,
-    remove_empty_folders,
-    write_description,
-)
-from reconciler.providers.protocol import Applied, OwnerMark, Step, Verb
+from reconciler.providers.local.descriptions import Description, read_description, write_description
+from reconciler.providers.local.folders import failure, make_folder, open_folder, remove_empty_folders
+from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.protocol import OwnerMark
 
 
-class Documents:
-    """Writes and removes descriptions for one lineage."""
+class DocumentFiles:
+    """A `DocumentStore` in directories, for one lineage."""
 
-    def __init__(self, places: Places, lineage: str) -> None:
-        self._places = places
+    def __init__(self, paths: ObjectPaths, lineage: str) -> None:
+        self._paths = paths
         self._lineage = lineage
 
-    def apply(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-        """Does a step. `computed` replaces what the description says was worked out; None leaves it.
+    def require_free(self, address: Address, home: str) -> None:
+        """As `DocumentStore.require_free`."""
+        for region in self._paths.present():
+            if region != home and os.path.lexists(self._paths.description(address, region)):
+                with (
+                    self._explaining(f"to look for {address}", address, region),
+                    open_folder(self._paths.regions.path(region), object_names.folder(address)) as folder,
+                ):
+                    self._document(folder, address, region).read()
 
-        Raises: ProviderError, ObjectConflict among them.
-        """
-        path = self._places.folder(step.address, self._home(step))
-        try:
-            return self._delete(step) if step.verb is Verb.DELETE else self._write(step, computed)
-        except OSError as error:
-            raise failure(error, f"to {step.verb} {step.address}", path) from error
+    @contextlib.contextmanager
+    def opened(self, address: Address, home: str, *, create: bool) -> Iterator[DocumentFile]:  # noqa: ARG002 - the protocol's
+        """As `DocumentStore.opened`."""
+        path = self._paths.regions.ready_path(home)
+        with (
+            self._explaining(f"to write {address}", address, home),
+            make_folder(path, object_names.folder(address)) as folder,
+        ):
+            yield self._document(folder, address, home)
 
-    def _home(self, step: Step) -> str:
-        attributes = step.planned if step.planned is not None else step.prior
-        return str((attributes or {}).get("location", ""))
-
-    def _write(self, step: Step, computed: Mapping[str, Any] | None) -> Applied:
-        address, region = step.address, self._home(step)
-        planned: Attributes = step.planned or {}
-        path, folders = self._places.regions.ready_path(region), object_names.folder(address)
+    def remove(self, address: Address, home: str) -> None:
+        """As `DocumentStore.remove`."""
+        path, folders = self._paths.regions.ready_path(home), object_names.folder(address)
         name = object_names.description_file(address)
-        if step.verb is Verb.CREATE:
-            self._require_nobody_elsewhere(address, region)
-        with make_folder(path, folders) as folder:
-            present = self._ours(folder, name, address)
-            if present is None and step.verb is Verb.UPDATE:
-                raise ProviderError(f"{address} is not there any more", "plan again: it will be made anew")
-            worked_out = computed if computed is not None else present.computed if present else {}
-            description = Description(OwnerMark(self._lineage, address), planned, worked_out)
-            status = write_description(folder, name, description, self._lineage)
-        return Applied(
-            object_id=object_names.object_id(region, address),
-            fingerprint=object_names.fingerprint(region, folders, [(name, object_names.stamp(status))]),
-            canonical=canonical_json(planned),
-            computed=canonical_json(worked_out),
-        )
-
-    def _require_nobody_elsewhere(self, address: Address, home: str) -> None:
-        """Raises: ObjectConflict when another region holds a stranger's object of this name."""
-        name, folders = object_names.description_file(address), object_names.folder(address)
-        for region in self._places.present():
-            if region != home and os.path.lexists(self._places.description(address, region)):
-                with open_folder(self._places.regions.path(region), folders) as folder:
-                    self._ours(folder, name, address)
-
-    def _delete(self, step: Step) -> Applied:
-        address, name = step.address, object_names.description_file(step.address)
-        path, folders = self._places.regions.ready_path(self._home(step)), object_names.folder(address)
-        with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
+        with (
+            self._explaining(f"to delete {address}", address, home),
+            contextlib.suppress(FileNotFoundError),
+            open_folder(path, folders) as folder,
+        ):
             self._discard_unfinished(folder, name)
-            if self._ours(folder, name, address) is not None:
+            if self._document(folder, address, home).read() is not None:
                 os.unlink(name, dir_fd=folder)
                 os.fsync(folder)
         remove_empty_folders(path, folders)
-        return Applied()
 
     def tidy(self, address: Address) -> None:
-        """Removes a description that never got to its place. Raises: ProviderError."""
-        for region in self._places.present():
-            path, folders = self._places.regions.path(region), object_names.folder(address)
-            try:
-                with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
-                    self._discard_unfinished(folder, object_names.description_file(address))
-            except OSError as error:
-                raise failure(error, f"to tidy {address}", self._places.folder(address, region)) from error
+        """Removes an unfinished description, which never got its name. Raises: ProviderError."""
+        for region in self._paths.present():
+            path, folders = self._paths.regions.path(region), object_names.folder(address)
+            with (
+                self._explaining(f"to tidy {address}", address, region),
+                contextlib.suppress(FileNotFoundError),
+                open_folder(path, folders) as folder,
+            ):
+                self._discard_unfinished(folder, object_names.description_file(address))
             remove_empty_folders(path, folders)
+
+    def _document(self, folder: int, address: Address, region: str) -> DocumentFile:
+        return DocumentFile(folder, region, OwnerMark(self._lineage, address))
 
     def _discard_unfinished(self, folder: int, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(object_names.new_name(name, self._lineage), dir_fd=folder)
 
-    def _ours(self, folder: int, name: str, address: Address) -> Description | None:
-        """The description that is there, None when there is none. Raises: ObjectConflict when it is not ours."""
+    @contextlib.contextmanager
+    def _explaining(self, doing: str, address: Address, region: str) -> Iterator[None]:
         try:
-            description, _ = read_description(name, folder)
+            yield
+        except OSError as error:
+            raise failure(error, doing, self._paths.folder(address, region)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFile:
+    """A `Document`: the place of one description in the open directory `folder` of `region`. `mark` is ours."""
+
+    folder: int
+    region: str
+    mark: OwnerMark
+
+    def read(self) -> Description | None:
+        """As `Document.read`."""
+        name = object_names.description_file(self.mark.address)
+        try:
+            description, _ = read_description(name, self.folder)
         except FileNotFoundError:
             return None
         except Unreadable as error:
             raise ObjectConflict(
-                f"{address}: {name} {error}", "look at it, and move it away if nobody needs it"
+                f"{self.mark.address}: {name} {error}", "check it, and move it away if no one needs it"
             ) from error
-        require_mark(description.mark, OwnerMark(self._lineage, address))
+        require_mark(description.mark, self.mark)
         return description
 
-
-def mark_of_broken(places: Places, region: Address) -> OwnerMark | None:
-    """Whose the folder of a target region is when its description cannot be read: the owner's of the version it is in,
-    if all that is in it has names that we give; else nobody's. Raises: OSError, ObjectConflict."""
-    with open_folder(places.regions.path(region.region), object_names.folder(region)) as folder:
-        names = os.listdir(folder)
-    if not names or not all(object_names.is_ours(name) for name in names):
-        return None
-    version = region.unit
-    for home in places.present():
-        try:
-            with open_folder(places.regions.path(home), object_names.folder(version)) as folder:
-                description, _ = read_description(object_names.description_file(version), folder)
-        except (OSError, Unreadable, ObjectConflict):  # not in this region, or no help
-            continue
-        if description.mark is not None and description.mark.address == version:
-            return OwnerMark(description.mark.lineage, region)
-    return None
+    def write(self, description: ObjectDescription) -> tuple[str, str]:
+        """As `Document.write`."""
+        address, name = self.mark.address, object_names.description_file(self.mark.address)
+        written = Description(description.mark, description.attributes, description.computed)
+        status = write_description(self.folder, name, written, self.mark.lineage)
+        stamps = [(name, object_names.stamp(status))]
+        return (
+            object_names.object_id(self.region, address),
+            object_names.fingerprint(self.region, object_names.folder(address), stamps),
+        )

@@ -1,4 +1,4 @@
-"""`Places`: where each object lies, in files and folders."""
+"""The paths of objects in the directories of their regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.providers.local.settings import Regions
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ObjectPaths:
     """Paths of objects in the regions that the settings name."""
 
     regions: Regions
@@ -21,15 +21,15 @@ class Places:
         return self.regions.present()
 
     def folder(self, address: Address, region: str = "") -> str:
-        """The folder that holds an object's description; `region` for what is no target region."""
+        """The folder of an object's description; `region` is the home region of anything but a target region."""
         return "/".join((self.regions.path(address.region or region), *object_names.folder(address)))
 
     def description(self, address: Address, region: str = "") -> str:
         """The path of an object's description."""
         return f"{self.folder(address, region)}/{object_names.description_file(address)}"
 
-    def holds(self, path: str) -> bool:
-        """Whether a path lies in a region's directory, links followed."""
+    def contain(self, path: str) -> bool:
+        """Whether a path is in a region's directory, links followed."""
         real = os.path.realpath(path)
         roots = [self.regions.root] if self.regions.root else self.regions.paths.values()
         return any(real.startswith(os.path.realpath(root).rstrip("/") + "/") for root in roots)

@@ -10,8 +10,8 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.local import object_names, scan
-from reconciler.providers.local.disk_sources import SUPPORTED, Sources
-from reconciler.providers.local.object_paths import Places
+from reconciler.providers.local.disk_sources import SUPPORTED, DiskSources
+from reconciler.providers.local.object_paths import ObjectPaths
 from reconciler.providers.local.settings import read_settings
 from reconciler.providers.protocol import (
     Capabilities,
@@ -27,20 +27,20 @@ from reconciler.providers.registry import ProviderConfig
 
 
 def create_provider(config: ProviderConfig) -> LocalProvider:
-    """The backend for these settings. Raises: ProviderError when they cannot be understood."""
-    return LocalProvider(Places(read_settings(config)), str(config.project_dir))
+    """The backend for these settings. Raises: ProviderError if they are invalid."""
+    return LocalProvider(ObjectPaths(read_settings(config)), str(config.project_dir))
 
 
 class LocalProvider:
-    """A `Provider` on directories. Every operation is done when `begin` returns."""
+    """A `Provider` on directories. Every operation is complete when `begin` returns."""
 
-    def __init__(self, places: Places, project: str) -> None:
-        self._places = places
-        self._sources = Sources(places, project)
+    def __init__(self, paths: ObjectPaths, project: str) -> None:
+        self._paths = paths
+        self._sources = DiskSources(paths, project)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(
-            regions=self._places.regions.names,
+            regions=self._paths.regions.names,
             sources=SUPPORTED,
             sharing=frozenset({"Private"}),
             replication_modes=frozenset({"Full", "Shallow"}),
@@ -48,10 +48,10 @@ class LocalProvider:
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
-        return scan.scan(self._places, scope, progress)
+        return scan.scan(self._paths, scope, progress)
 
     def read(self, address: Address) -> Observed | None:
-        return scan.read(self._places, address)
+        return scan.read(self._paths, address)
 
     def source_identity(self, source: Mapping[str, Any]) -> str:
         return self._sources.identity(source)
@@ -69,23 +69,20 @@ class LocalProvider:
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done:
         for step in operation.steps:
             object_names.check_names(step.address)
-        from reconciler.providers.local.operation_runner import OperationRun  # looking does not need what writing does
+        from reconciler.providers.local.operation_runner import OperationRunner  # a plan does not need it
 
-        return Done(OperationRun(self._places, self._sources, operation, progress).results())
+        return Done(OperationRunner(self._paths, self._sources, operation, progress).results())
 
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> NoReturn:  # noqa: ARG002 - the protocol's
-        raise ProviderError(f"the local provider left nothing in progress: {dict(handle)}. This is a bug.")
+        raise ProviderError(f"the local provider never leaves an operation in progress: {dict(handle)}. This is a bug.")
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
-        from reconciler.providers.local.documents import Documents
-        from reconciler.providers.local.replicas import Replicas
+        from reconciler.providers.common import documents
+        from reconciler.providers.local.documents import DocumentFiles
+        from reconciler.providers.local.region_changes import RegionChanges
 
-        documents, replicas = Documents(self._places, lineage), Replicas(self._places, lineage, lambda *_: None)
-        for address in addresses:
-            if address.region:
-                replicas.tidy(address)
-            else:
-                documents.tidy(address)
+        regions = RegionChanges(self._paths, lineage, lambda *_: None)
+        documents.tidy(addresses, DocumentFiles(self._paths, lineage), regions)
 
     def close(self) -> None:
         """Nothing stays open between operations."""

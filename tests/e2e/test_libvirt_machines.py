@@ -234,14 +234,14 @@ def test_an_image_of_generation_2_starts_by_uefi_and_so_does_what_is_captured_fr
     assert not [name for region in estate.places for name in estate.volumes(region) if name.startswith("machine~")]
 
 
-def test_a_machine_that_starts_otherwise_than_its_image_would_is_refused(estate: Estate) -> None:
+def test_a_machine_with_other_firmware_than_its_image_is_refused(estate: Estate) -> None:
     golden = estate.machine("by BIOS")
     definition = GALLERY.format(definition="web", state="Generalized")
     version = VERSION.format(definition="web", name="1.0.0", vm=golden.name, regions="[eastus]")
     estate.write(definition.replace("hyperVGeneration: V1\n", ""), version)
     assert estate("plan") == 1
     told = " ".join((estate.out + estate.err).split())
-    assert f"the machine '{golden.name}' starts by a BIOS" in told
+    assert f"the machine '{golden.name}' boots with a BIOS" in told
     assert "declare hyperVGeneration: V1" in told
     estate.write(definition, version)
     estate.done("apply", "--auto-approve")

@@ -17,7 +17,7 @@ from reconciler.providers.azure.bodies import (
 )
 from reconciler.providers.azure.service import spelling
 from reconciler.providers.azure.service.marks import Marks, from_tags
-from reconciler.providers.common.ownership import whose
+from reconciler.providers.common.ownership import owner_phrase
 from reconciler.providers.errors import ObjectConflict
 from reconciler.providers.protocol import Applied, Condition, Observed, OwnerMark
 
@@ -151,7 +151,7 @@ def observed(found: Seen, address: Address, *, recorded: bool = False) -> Observ
 
 def conflict(found: Seen, unit: Address) -> ObjectConflict:
     """What stands where `unit` should be is not ours."""
-    said = f"{unit} exists and {whose(found.marks.owner)} ({found.id})"
+    said = f"{unit} exists and {owner_phrase(found.marks.owner)} ({found.id})"
     return ObjectConflict(said, "rename it, or remove it if nobody needs it")
 
 

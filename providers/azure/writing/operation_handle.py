@@ -62,7 +62,7 @@ class Work:
     def handle(self) -> dict[str, Any]:
         """JSON-shaped, without secrets."""
         return {
-            "operation": operation_json.written(self.operation),
+            "operation": operation_json.encode(self.operation),
             "since": self.since,
             "url": self.url,
             "failure": self.failure,
@@ -80,7 +80,7 @@ class Work:
     @classmethod
     def of(cls, handle: Mapping[str, Any]) -> Work:
         """The work that a handle stands for."""
-        operation = operation_json.read(handle["operation"])
+        operation = operation_json.decode(handle["operation"])
         work = cls(operation, since=handle["since"], url=handle["url"], failure=handle["failure"])
         work.tries, work.polls = handle["tries"], handle["polls"]
         work.writes, work.staged = handle["writes"], handle["staged"]

@@ -1,1 +1,1 @@
-"""Machines as sources: their disks copied at one moment, running or off."""
+"""Machines as sources: their disks copied as of one moment, running or off."""

@@ -1,7 +1,7 @@
-"""A machine as a source: its OS disk and all its data disks, as they are at one moment, each with its host caching.
+"""A machine as a source: its OS disk and all its data disks, as of one moment, each with its host caching.
 
-A machine that is off is copied by its host from volume to volume; one that runs, through a backup job. Either way
-the copies stand on their own: overlays are resolved.
+Its host copies a machine that is off from volume to volume, and a running one through a backup job. Either way the
+copies are complete: overlays are resolved.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.pools import Pool
 
 Advance = Callable[[int, int], None]
-"""Called with bytes done and bytes in all."""
+"""Called with the bytes done and the total."""
 
 _SCRATCH = ".reconciler~capture~"
 
@@ -35,7 +35,7 @@ _SCRATCH = ".reconciler~capture~"
 class CapturedDisk:
     """One disk of a machine: `os` or `data-LUN`, its device in the machine, its sizes in bytes, its host caching.
 
-    `identity` is the machine's: what was published from it stays what it was, however the machine goes on.
+    `identity` is the machine's, not its content's: what was published from it stays as it is when the machine changes.
     """
 
     disk: str
@@ -51,14 +51,16 @@ Disks = tuple[tuple[CapturedDisk, DomainDisk], ...]
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a capture came to. `at_rest`: its file systems were, because it was off or its agent saw to it."""
+    """The result of a capture. `quiesced`: the file systems were consistent, because the machine was off or its guest
+    agent froze them."""
 
     disks: tuple[CapturedDisk, ...]
-    at_rest: bool
+    quiesced: bool
 
 
 def identity(hosts: Hosts, region: str, name: str) -> str:
-    """What tells this machine from another of its name; empty when there is none. Raises: Unavailable."""
+    """The identity of the machine, unlike that of another of the same name; empty if there is none. Raises:
+    Unavailable."""
     with hosts.connection(region).asking(f"looking for the machine '{name}'") as handle:
         domain = domains.find(handle, name)
         return domains.machine_id(domain) if domain else ""
@@ -67,7 +69,7 @@ def identity(hosts: Hosts, region: str, name: str) -> str:
 def facts(hosts: Hosts, region: str, name: str, generalized: bool) -> tuple[CapturedDisk, ...]:
     """The disks that a capture would take, the OS disk first; LUNs count up in the machine's order.
 
-    Raises: SourceError, with the remedy, when the machine is missing, in the wrong state, or has disks that cannot be
+    Raises: SourceError, with the remedy, if the machine is missing, in the wrong state, or has disks that cannot be
     captured; Unavailable.
     """
     connection = hosts.connection(region)
@@ -78,17 +80,18 @@ def facts(hosts: Hosts, region: str, name: str, generalized: bool) -> tuple[Capt
 
 
 def require_firmware(hosts: Hosts, region: str, name: str, generation: str) -> None:
-    """Raises: SourceError when the machine starts by other firmware than images of `generation` (V1 or V2) are started
-    by: nothing would start from them."""
+    """Raises: SourceError if the machine's firmware is not that of machines of `generation` (V1 or V2), which then
+    could not boot its disks."""
     connection = hosts.connection(region)
     with connection.asking(f"looking at the machine '{name}'") as handle:
-        uefi = domains.starts_by_uefi(_wanted(handle, connection, name).XMLDesc())
+        uefi = domains.has_uefi(_wanted(handle, connection, name).XMLDesc())
     if uefi is None or uefi == (generation == "V2"):
         return
-    has, right = ("UEFI", "V2") if uefi else ("a BIOS", "V1")
+    firmware, matching = ("UEFI", "V2") if uefi else ("a BIOS", "V1")
     raise SourceError(
-        f"the machine '{name}' starts by {has}, and machines of its image would not: hyperVGeneration is {generation}",
-        f"declare hyperVGeneration: {right}",
+        f"the machine '{name}' boots with {firmware}, but machines of its image would not: hyperVGeneration is "
+        f"{generation}",
+        f"declare hyperVGeneration: {matching}",
     )
 
 
@@ -99,13 +102,13 @@ def capture(
     generalized: bool,
     targets: Mapping[str, str],
     pool: Pool,
-    form: str,
+    disk_format: str,
     progress: Advance,
 ) -> Captured:
-    """Fills new volumes of `form` in `pool`, which is on the machine's host: `targets` names one for each disk.
+    """Fills new volumes of `disk_format` in `pool`, which is on the machine's host: disk -> name, in `targets`.
 
-    Nothing is left of a capture that fails, except by the end of this process: then `discard` removes it.
-    Raises: as facts; ObjectConflict when a name is taken.
+    A capture that fails leaves nothing behind, unless this process dies: then `discard` cleans up. Raises: as facts;
+    ObjectConflict if a name is taken.
     """
     connection = hosts.connection(region)
     with connection.asking(f"capturing the machine '{name}'") as handle:
@@ -114,22 +117,22 @@ def capture(
         disks = _disks(domain)
         _check_names(disks, targets, pool, name)
         try:
-            at_rest = _copy(handle, domain, disks, targets, pool, form, progress)
+            quiesced = _copy(handle, domain, disks, targets, pool, disk_format, progress)
         except BaseException:
             _remove(targets, pool)
             raise
-    return Captured(tuple(about for about, _ in disks), at_rest)
+    return Captured(tuple(about for about, _ in disks), quiesced)
 
 
 def discard(hosts: Hosts, region: str, name: str, targets: Collection[str], pool: Pool) -> None:
-    """Ends what goes on of a capture whose process ended, and removes what is left of it beside the `targets`, volumes
-    that are its caller's to remove. A machine that was left frozen goes on."""
-    with hosts.connection(region).asking(f"clearing up after a capture of the machine '{name}'") as handle:
+    """Stops a capture whose process died, and removes what it left, except for the `targets`, which the caller removes.
+    A machine that was left frozen is thawed."""
+    with hosts.connection(region).asking(f"cleaning up after a capture of the machine '{name}'") as handle:
         domain = domains.find(handle, name)
-        left = pool.volumes(refresh=True)
-        found = [one for target in targets for one in (target, _scratch(target)) if one in left]
-        if domain is not None and domain.isActive() and found:
-            online_copy.abandon(domain, {left[one].path for one in found})
+        volumes = pool.volumes(refresh=True)
+        left = [name for target in targets for name in (target, _scratch(target)) if name in volumes]
+        if domain is not None and domain.isActive() and left:
+            online_copy.abandon(domain, {volumes[name].path for name in left})
             if online_copy.agent_answers(domain):
                 online_copy.thaw(domain)
     for target in targets:
@@ -142,36 +145,39 @@ def _copy(
     disks: Disks,
     targets: Mapping[str, str],
     pool: Pool,
-    form: str,
+    disk_format: str,
     progress: Advance,
 ) -> bool:
     if domains.is_off(domain):
-        offline_copy.copy(handle, domain, [(disk, targets[about.disk]) for about, disk in disks], pool, form, progress)
+        offline_copy.copy(
+            handle, domain, [(disk, targets[about.disk]) for about, disk in disks], pool, disk_format, progress
+        )
         return True
-    return _copy_running(handle, domain, disks, targets, pool, form, progress)
+    return _copy_running(handle, domain, disks, targets, pool, disk_format, progress)
 
 
 def _wanted(handle: libvirt.virConnect, connection: Connection, name: str) -> libvirt.virDomain:
     domain = domains.find(handle, name)
     if domain is None:
         raise SourceError(
-            f"{connection.name} has no machine '{name}'", f"see which it has: virsh -c '{connection.uri}' list --all"
+            f"{connection.name} has no machine '{name}'", f"list its machines: virsh -c '{connection.uri}' list --all"
         )
     return domain
 
 
 def _disks(domain: libvirt.virDomain) -> Disks:
     name = domain.name()
-    found = domains.disks_of(domain.XMLDesc())
-    if not found:
-        raise SourceError(f"the machine '{name}' has no disk", "give it one, or name another machine")
-    faults = [f"{disk.target} {disk.fault}" for disk in found if disk.fault]
-    if faults:
+    disks = domains.disks_of(domain.XMLDesc())
+    if not disks:
+        raise SourceError(f"the machine '{name}' has no disk", "give it a disk, or name another machine")
+    unsupported = [f"{disk.target} {disk.unsupported}" for disk in disks if disk.unsupported]
+    if unsupported:
         raise SourceError(
-            f"the machine '{name}' has disks that cannot be captured: {'; '.join(faults)}",
-            f"detach them (virsh detach-disk {name} DEVICE --persistent), or copy them yourself and name the copies",
+            f"the machine '{name}' has disks that cannot be captured: {'; '.join(unsupported)}",
+            f"detach them (virsh detach-disk {name} DEVICE --persistent), or copy them yourself and name the copies as "
+            "sources",
         )
-    return tuple((_described(domain, number, disk), disk) for number, disk in enumerate(found))
+    return tuple((_described(domain, number, disk), disk) for number, disk in enumerate(disks))
 
 
 def _described(domain: libvirt.virDomain, number: int, disk: DomainDisk) -> CapturedDisk:
@@ -190,14 +196,14 @@ def _check_names(disks: Disks, targets: Mapping[str, str], pool: Pool, name: str
     wanted = [about.disk for about, _ in disks]
     if sorted(wanted) != sorted(targets):
         raise SourceError(
-            f"the machine '{name}' has the disks {', '.join(wanted)} now, and had {', '.join(sorted(targets))} when "
-            "this was planned",
+            f"the machine '{name}' now has the disks {', '.join(wanted)}; when this was planned it had "
+            f"{', '.join(sorted(targets))}",
             "plan again",
         )
     present = pool.volumes(refresh=True)
     taken = [volume for volume in targets.values() if volume in present]
     if taken:
-        raise ObjectConflict(f"the pool has volumes already of the names {', '.join(taken)}", "remove or rename them")
+        raise ObjectConflict(f"the pool already has volumes with the names {', '.join(taken)}", "remove or rename them")
 
 
 def _copy_running(
@@ -206,26 +212,26 @@ def _copy_running(
     disks: Disks,
     targets: Mapping[str, str],
     pool: Pool,
-    form: str,
+    disk_format: str,
     progress: Advance,
 ) -> bool:
-    """A backup into a raw file leaves no holes (QEMU writes the zeros), so that goes by way of qcow2."""
-    names = {disk: target if form == "qcow2" else _scratch(target) for disk, target in targets.items()}
+    """A backup into a raw file has no holes, because QEMU writes the zeros, so raw copies are converted from qcow2."""
+    names = {disk: target if disk_format == "qcow2" else _scratch(target) for disk, target in targets.items()}
     try:
         for about, _ in disks:
             pool.create(names[about.disk], about.virtual_size, "qcow2")
-        made = pool.volumes()
-        job = {about.device: Target(made[names[about.disk]].path, "qcow2") for about, _ in disks}
-        at_rest = online_copy.back_up(domain, job, progress)
+        volumes = pool.volumes()
+        job = {about.device: Target(volumes[names[about.disk]].path, "qcow2") for about, _ in disks}
+        quiesced = online_copy.back_up(domain, job, progress)
         for disk, scratch in names.items():
             if scratch != targets[disk]:
-                offline_copy.convert(handle, pool, scratch, targets[disk], form)
+                offline_copy.convert(handle, pool, scratch, targets[disk], disk_format)
     finally:
         for disk, scratch in names.items():
             if scratch != targets[disk]:
                 pool.delete(scratch)
     pool.volumes(refresh=True)
-    return at_rest
+    return quiesced
 
 
 def _scratch(target: str) -> str:

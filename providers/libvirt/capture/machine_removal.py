@@ -1,4 +1,4 @@
-"""Removes a machine whose disks were captured, where the project file asks for that, once every copy is complete."""
+"""Removes a captured machine, if the project file asks for it, once every copy is complete."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def remove_machine(hosts: Hosts, region: str, name: str, identity: str) -> None:
-    """Removes the machine and the volumes that are its disks; what they lie on stays, as do its discs. One that is gone
-    is fine, and one that has its name since, and is another, is left alone.
+    """Removes the machine and the volumes of its disks; their backing volumes and its optical media stay. A machine
+    that is gone is fine; another that now has its name is left alone.
 
-    Raises: ProviderError when it is not off any more, or somebody else uses one of its disks: then all of it stays.
+    Raises: ProviderError if it is no longer off, or someone else uses one of its disks: then everything stays.
     """
     connection = hosts.connection(region)
     with connection.asking(f"removing the machine '{name}'") as handle:
@@ -41,7 +41,7 @@ def remove_machine(hosts: Hosts, region: str, name: str, identity: str) -> None:
 
 
 def undefine(domain: libvirt.virDomain) -> None:
-    """Lets its host forget a machine that is off, with all that it keeps for it beside the disks."""
+    """Undefines a machine that is off, with everything that its host keeps for it besides the disks."""
     import libvirt
 
     domain.undefineFlags(
@@ -55,17 +55,17 @@ def undefine(domain: libvirt.virDomain) -> None:
 def _disks(
     handle: libvirt.virConnect, domain: libvirt.virDomain, region: str, connection: Connection
 ) -> Iterator[tuple[Pool, Volume]]:
-    """The volumes that its disks are. One that is gone was removed by an attempt before."""
+    """The volumes of its disks. A missing one was removed by an earlier attempt."""
     for disk in domains.disks_of(domain.XMLDesc()):
-        found = volume_of(handle, domain, disk)
-        pool = Pool(region, connection, found.storagePoolLookupByVolume().name())
-        volume = pool.volume(found.name())
+        listed = volume_of(handle, domain, disk)
+        pool = Pool(region, connection, listed.storagePoolLookupByVolume().name())
+        volume = pool.volume(listed.name())
         if volume is not None:
             yield pool, volume
 
 
 def _kept(name: str, why: str) -> ProviderError:
     return ProviderError(
-        f"all copies are complete, and the machine '{name}' was not removed: {why}",
+        f"all copies are complete, but the machine '{name}' was not removed: {why}",
         f"remove it yourself (virsh undefine {name} --remove-all-storage), then apply again",
     )

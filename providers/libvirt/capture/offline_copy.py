@@ -1,4 +1,4 @@
-"""Copies the disks of a machine that is off: its host does it, from volume to volume, and resolves overlays."""
+"""Copies the disks of a machine that is off: its host copies from volume to volume, and resolves overlays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.providers.libvirt.host.pools import Pool
 
-_LOOK_EVERY_S = 0.5
+_INTERVAL_S = 0.5
 
 
 def copy(
@@ -27,21 +27,21 @@ def copy(
     domain: libvirt.virDomain,
     disks: Sequence[tuple[DomainDisk, str]],
     pool: Pool,
-    form: str,
+    disk_format: str,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Makes a volume of each disk under the name beside it. Bytes are those that are allocated.
+    """Creates a volume from each disk under the name beside it. Progress is in allocated bytes.
 
-    Raises: SourceError when a disk is in no pool, is not what the machine takes it for, or the machine was started
-    meanwhile; libvirt.libvirtError.
+    Raises: SourceError if a disk is in no pool or has another format than the machine assumes, or if the machine was
+    started meanwhile; libvirt.libvirtError.
     """
     volumes = [volume_of(handle, domain, disk) for disk, _ in disks]
     before = [_stamp(volume) for volume in volumes]
     sizes = [volume_sizes(volume)[1] for volume in volumes]
     total, done = sum(sizes), 0
     for volume, (_, name), size in zip(volumes, disks, sizes, strict=True):
-        with watched(pool, name, _from(progress, done, size, total)):
-            _copy_volume(handle, pool, volume, name, form)
+        with reporting_growth(pool, name, _from(progress, done, size, total)):
+            _copy_volume(handle, pool, volume, name, disk_format)
         done += size
         progress(done, total)
     if not domains.is_off(domain) or [_stamp(volume) for volume in volumes] != before:
@@ -51,27 +51,29 @@ def copy(
 
 
 def _from(progress: Callable[[int, int], None], done: int, size: int, total: int) -> Callable[[int], None]:
-    """Tells the bytes of one disk, of which there are `size`, as bytes of all disks."""
+    """A callback that reports the bytes of one disk, `size` in total, as bytes of all disks."""
     return lambda now: progress(done + min(now, size), total)
 
 
-def convert(handle: libvirt.virConnect, pool: Pool, source: str, target: str, form: str) -> None:
-    """Makes the volume `target` of `form` with the content of the volume `source`, both in one pool."""
-    found = handle.storagePoolLookupByName(pool.name).storageVolLookupByName(source)
-    _copy_volume(handle, pool, found, target, form)
+def convert(handle: libvirt.virConnect, pool: Pool, source: str, target: str, disk_format: str) -> None:
+    """Creates the volume `target` of `disk_format` with the content of the volume `source` in the same pool."""
+    volume = handle.storagePoolLookupByName(pool.name).storageVolLookupByName(source)
+    _copy_volume(handle, pool, volume, target, disk_format)
 
 
-def _copy_volume(handle: libvirt.virConnect, pool: Pool, source: libvirt.virStorageVol, target: str, form: str) -> None:
-    description = volume_xml(target, volume_sizes(source)[0], form)
+def _copy_volume(
+    handle: libvirt.virConnect, pool: Pool, source: libvirt.virStorageVol, target: str, disk_format: str
+) -> None:
+    description = volume_xml(target, volume_sizes(source)[0], disk_format)
     into = handle.storagePoolLookupByName(pool.name)
-    with pool.connection.crossing():
+    with pool.connection.between_pools():
         into.createXMLFrom(description, source, 0)
 
 
 def volume_of(handle: libvirt.virConnect, domain: libvirt.virDomain, disk: DomainDisk) -> libvirt.virStorageVol:
-    """The volume that a disk is. What a raw disk begins with was written by the machine, and must not be believed.
+    """The volume of a disk. The guest wrote the first bytes of a raw disk, so they must not be trusted as a header.
 
-    Source: CVE-2010-2237 and CVE-2010-2238, which were libvirt probing disks that a machine could write.
+    Source: CVE-2010-2237 and CVE-2010-2238: libvirt probed the format of disks that a guest could write.
     """
     import libvirt
 
@@ -86,20 +88,20 @@ def volume_of(handle: libvirt.virConnect, domain: libvirt.virDomain, disk: Domai
             raise
         raise SourceError(
             f"'{disk.source}', disk {disk.target} of the machine '{domain.name()}', is in no active pool of its host",
-            "define and start a pool on its folder there: virsh pool-define-as NAME dir --target FOLDER",
+            "define and start a pool for its directory there: virsh pool-define-as NAME dir --target DIRECTORY",
         ) from cause
     kind = domains.parse(volume.XMLDesc()).find("./target/format")
     listed = kind.get("type", "raw") if kind is not None else "raw"
     if listed != disk.format:
         raise SourceError(
-            f"the machine '{domain.name()}' opens its disk {disk.target} as {disk.format}, and it looks like {listed}",
-            f"see what '{disk.source}' is; if the machine is to be believed, copy it with qemu-img -f {disk.format}",
+            f"the machine '{domain.name()}' opens its disk {disk.target} as {disk.format}, but it looks like {listed}",
+            f"check '{disk.source}'; if the machine is right, copy it with qemu-img -f {disk.format}",
         )
     return volume
 
 
 def _by_path(handle: libvirt.virConnect, path: str) -> libvirt.virStorageVol:
-    """Pools are looked through anew where a file is not known: it may be younger than the last look."""
+    """The volume at a path. If it is unknown, its pool is refreshed: the file may be newer than the last refresh."""
     import libvirt
 
     try:
@@ -115,29 +117,29 @@ def _by_path(handle: libvirt.virConnect, path: str) -> libvirt.virStorageVol:
 
 
 def _stamp(volume: libvirt.virStorageVol) -> str:
-    """What changes when something is written."""
+    """It changes when something is written."""
     root = domains.parse(volume.XMLDesc())
     return root.findtext("./target/timestamps/mtime", "") + root.findtext("./physical", "")
 
 
 @contextmanager
-def watched(pool: Pool, name: str, tell: Callable[[int], None]) -> Iterator[None]:
-    """Tells how long a volume is that is being made; libvirt itself only answers when it is done."""
-    over = threading.Event()
+def reporting_growth(pool: Pool, name: str, report: Callable[[int], None]) -> Iterator[None]:
+    """Reports the allocated bytes of a volume while the block creates it; libvirt answers only when it is complete."""
+    done = threading.Event()
 
     def watch() -> None:
-        while not over.wait(_LOOK_EVERY_S):
+        while not done.wait(_INTERVAL_S):
             try:
-                made = pool.volume(name)  # on a connection of this thread's own
-            except ProviderError:  # the host is gone, which the copy itself will tell
+                volume = pool.volume(name)  # on this thread's own connection
+            except ProviderError:  # the host is gone, which the copy itself reports
                 continue
-            if made is not None:
-                tell(made.allocation)
+            if volume is not None:
+                report(volume.allocation)
 
     thread = threading.Thread(target=watch, name=f"progress of {name}", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        done.set()
         thread.join()

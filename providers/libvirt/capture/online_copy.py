@@ -1,4 +1,4 @@
-"""Copies the disks of a running machine as they are at one moment, while it goes on: libvirt's backup job."""
+"""Copies the disks of a running machine as of one moment, while it keeps running: libvirt's backup job."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     import libvirt
 
 _AGENT = "org.qemu.guest_agent.0"
-_NO_CHECKPOINT: Any = None  # the bindings declare a text, and libvirt takes null for none
-_FIRST_LOOK_S, _LONGEST_LOOK_S = 0.02, 0.5
+_NO_CHECKPOINT: Any = None  # the bindings declare a string, but libvirt accepts null
+_FIRST_INTERVAL_S, _LONGEST_INTERVAL_S = 0.02, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a disk goes to: a file on the machine's host, made beforehand, as long as the disk, in this format."""
+    """The target of one disk: an existing file on the machine's host, with the disk's capacity, in this format."""
 
     path: str
     format: str
 
 
 def back_up(domain: libvirt.virDomain, targets: Mapping[str, Target], progress: Callable[[int, int], None]) -> bool:
-    """Fills the targets (by the machine's devices, such as `vda`), and tells whether its file systems were at rest.
+    """Fills the targets (by the machine's devices, such as `vda`); whether its file systems were frozen meanwhile.
 
-    They are when an agent in the machine answers; else the content is that of a machine whose power was cut.
+    They are if its guest agent answers; else the copies are crash-consistent, as after a power cut.
 
-    Raises: SourceError when the machine stops meanwhile, or its agent does; libvirt.libvirtError.
+    Raises: SourceError if the machine stops meanwhile; Unavailable if its agent does; libvirt.libvirtError.
     """
     import libvirt
 
-    with _at_rest(domain) as frozen:
+    with _quiesced(domain) as frozen:
         domain.backupBegin(_job(domain, targets), _NO_CHECKPOINT, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
     try:
         _wait(domain, progress)
@@ -49,7 +49,7 @@ def back_up(domain: libvirt.virDomain, targets: Mapping[str, Target], progress: 
 
 
 def abandon(domain: libvirt.virDomain, paths: Collection[str]) -> None:
-    """Ends the backup that fills one of these files, if the machine has such a job; nobody else's."""
+    """Aborts the backup that fills one of these files, if the machine has such a job; never another one."""
     import libvirt
 
     try:
@@ -62,15 +62,15 @@ def abandon(domain: libvirt.virDomain, paths: Collection[str]) -> None:
     if not files.isdisjoint(paths):
         try:
             domain.abortJob()
-        except libvirt.libvirtError as error:  # it has just ended by itself, or by somebody else's hand
+        except libvirt.libvirtError as error:  # it has just ended, or someone else aborted it
             if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
                 raise
         while domain.isActive() and job_of(domain)["type"]:
-            time.sleep(_FIRST_LOOK_S)
+            time.sleep(_FIRST_INTERVAL_S)
 
 
 def _job(domain: libvirt.virDomain, targets: Mapping[str, Target]) -> str:
-    """The description of the job: every disk that is not a target is left out in so many words."""
+    """The XML of the job; it excludes every disk that is not a target explicitly."""
     job = ElementTree.Element("domainbackup", mode="push")
     disks = ElementTree.SubElement(job, "disks")
     for device in parse(domain.XMLDesc()).iterfind("./devices/disk/target"):
@@ -86,27 +86,27 @@ def _job(domain: libvirt.virDomain, targets: Mapping[str, Target]) -> str:
 def _wait(domain: libvirt.virDomain, progress: Callable[[int, int], None]) -> None:
     import libvirt
 
-    pause = _FIRST_LOOK_S
+    pause = _FIRST_INTERVAL_S
     while True:
         job = job_of(domain)
         if not job["type"]:
             break
         progress(int(job.get("disk_processed", 0)), int(job.get("disk_total", 0)))
         time.sleep(pause)
-        pause = min(_LONGEST_LOOK_S, pause * 1.5)
+        pause = min(_LONGEST_INTERVAL_S, pause * 1.5)
     done = job_of(domain, libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
     if not done.get("success"):
         why = done.get("errmsg") or "it ended early"
         raise SourceError(
             f"the disks of the machine '{domain.name()}' could not be copied: {why}",
-            "see that it goes on running and that the pool has room, then try again",
+            "make sure that it keeps running and that the pool has space, then try again",
         )
     progress(int(done.get("disk_processed", 0)), int(done.get("disk_total", 0)))
 
 
 @contextmanager
-def _at_rest(domain: libvirt.virDomain) -> Iterator[bool]:
-    """The machine with its file systems frozen, where its agent answers; it goes on however the block ends."""
+def _quiesced(domain: libvirt.virDomain) -> Iterator[bool]:
+    """Freezes the machine's file systems for the block, if its agent answers; yields whether it did."""
     frozen = _freeze(domain)
     try:
         yield frozen
@@ -124,15 +124,15 @@ def _freeze(domain: libvirt.virDomain) -> bool:
         domain.fsFreeze()
     except libvirt.libvirtError as error:
         if error.get_error_code() in (libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED):
-            thaw(domain)  # it may have done as told and answered too late
+            thaw(domain)  # it may have frozen them and answered too late
         if not domain.isActive():
             raise
-        return False  # an agent that will not, as its configuration may say
+        return False  # the agent refuses, which its configuration may demand
     return True
 
 
 def thaw(domain: libvirt.virDomain) -> None:
-    """Lets the machine's file systems go on; none that is frozen is fine. Raises: Unavailable when nobody can tell."""
+    """Thaws the machine's file systems; it is fine if none is frozen. Raises: Unavailable if that is unknown."""
     import libvirt
 
     try:

@@ -1,1 +1,1 @@
-"""The bytes of volumes: read in place, converted, and moved from host to host."""
+"""The content of volumes: read in place, converted, and streamed from host to host."""

@@ -1,4 +1,4 @@
-"""Disk images in the format of the pools: converted once, in a file without a name, before they are uploaded."""
+"""Disk images in the format of the pools: converted once, into an unnamed temporary file, before they are uploaded."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from reconciler.providers.libvirt.content.pieces import digest_of
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A disk as it goes into a pool: open as `fd`, `size` bytes there and `virtual_size` for a machine. `sha256` is the
-    digest of the image it was made from, `content` that of what a machine sees."""
+    """A disk in the format of a pool: open as `fd`, a file of `size` bytes, `virtual_size` bytes for a guest. `sha256`
+    is the digest of the image it was made from, `content` that of what a guest sees."""
 
     fd: int
     size: int
@@ -33,12 +33,12 @@ class Converted:
 
 @contextmanager
 def converted(disk: SourceDisk, pool_format: str, snapshot: str = "") -> Iterator[Converted]:
-    """The disk in the pools' format (`qcow2` or `raw`). Its file is in the system's folder for temporary files, sparse,
-    and gone when the block ends, and with this process however that ends. `snapshot`: the state of a qcow2 image under
-    that name, instead of its present one.
+    """The disk in the pools' format (`qcow2` or `raw`). Its sparse file is in the system's temporary directory, and is
+    gone when the block ends or this process dies. `snapshot`: the name of a snapshot in a qcow2 image to convert
+    instead of its present state.
 
-    Raises: ProviderError when qemu-img is not installed or has no space; SourceError when the image cannot be read or
-    changed meanwhile.
+    Raises: ProviderError if qemu-img is not installed or has no space; SourceError if the image cannot be read or
+    changes meanwhile.
     """
     options = ["-o", "compat=1.1"] if pool_format == "qcow2" else []
     options += ["-l", f"snapshot.name={snapshot}"] if snapshot else []
@@ -48,13 +48,13 @@ def converted(disk: SourceDisk, pool_format: str, snapshot: str = "") -> Iterato
 
 
 def _described(fd: int, disk: SourceDisk, pool_format: str, sha256: str) -> Converted:
-    """Raises: SourceError when what was written cannot be read again, or has not the sectors of a plain image."""
+    """Raises: SourceError if the result cannot be read back, or differs from the sectors of a raw image."""
     size, virtual_size = os.fstat(fd).st_size, -(-disk.format.virtual_size // SECTOR) * SECTOR
     label = disk.extent.label
-    seen = digest_of(content(partial(_read, fd), partial(_read_on, fd), pool_format, virtual_size, label))
-    if disk.format.name == "raw" and seen != sha256:
-        raise SourceError(f"{label} was not converted faithfully", "check the disk of the folder in TMPDIR")
-    return Converted(fd, size, virtual_size, pool_format, sha256, seen)
+    digest = digest_of(content(partial(_read, fd), partial(_read_on, fd), pool_format, virtual_size, label))
+    if disk.format.name == "raw" and digest != sha256:
+        raise SourceError(f"the conversion of {label} changed its content", "check the disk that TMPDIR is on")
+    return Converted(fd, size, virtual_size, pool_format, sha256, digest)
 
 
 def _read(fd: int, position: int, length: int) -> bytes:

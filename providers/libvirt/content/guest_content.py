@@ -1,7 +1,7 @@
-"""What a machine sees on a disk: the same for every copy, however its format lays out the sectors.
+"""What a guest sees on a disk: the same for every copy, however its format lays out the sectors.
 
-A qcow2 volume is read in the order of its sectors, by its own tables; clusters that are not there are zeros and cost
-no transfer. Only what pools hold is read here: qcow2 without backing file, compression or encryption, and raw.
+A qcow2 volume is read in the order of its sectors, through its own tables; absent clusters are zeros and cost no
+transfer. Only what pools contain is read here: qcow2 without backing file, compression or encryption, and raw.
 Source: docs/interop/qcow2.rst of QEMU.
 """
 
@@ -23,16 +23,16 @@ _DAMAGED_BITS = 0b111110
 """Features that change what a reader must do: damaged, external data file, another compression, extended tables."""
 
 ReadOn = Callable[[int, int], Iterator[bytes]]
-"""Reads (position, length) in parts; less at the end of the file."""
+"""Reads (position, length) in parts; fewer bytes at the end of the file."""
 Run = tuple[int | None, int]
-"""Where a stretch of sectors is in the file, None for zeros, and its length."""
+"""The position of a run of sectors in the file, None for zeros, and its length."""
 
 
 def content(read: ReadAt, read_on: ReadOn, disk_format: str, size: int, label: str) -> Iterator[Piece]:
-    """The `size` bytes that a machine sees on an image, whose tables are read by `read` and its sectors by `read_on`.
+    """The `size` bytes that a guest sees on an image; `read` reads its tables and `read_on` its sectors.
 
-    Sectors after the end of the file are zeros: QEMU may leave the last ones unwritten, and where they are missing for
-    another reason their digest will tell. Raises: SourceError when a table is damaged, or of a kind we never make.
+    Sectors after the end of the file are zeros, because QEMU may leave the last ones unwritten; if they are missing for
+    another reason, the digest differs. Raises: SourceError if a table is damaged, or of a kind we never create.
     """
     runs = _qcow2_runs(read, size, label) if disk_format == "qcow2" else iter([(0, size)])
     for position, length in runs:
@@ -46,16 +46,16 @@ def content(read: ReadAt, read_on: ReadOn, disk_format: str, size: int, label: s
 
 
 def _qcow2_runs(read: ReadAt, size: int, label: str) -> Iterator[Run]:
-    """The whole disk as stretches that lie together in the file."""
+    """The whole disk as runs that are contiguous in the file."""
     head = _exactly(read, 0, 104, label)
     version, backing, _, cluster_bits, virtual_size, encrypted = struct.unpack_from(">IQIIQI", head, 4)
     features = struct.unpack_from(">Q", head, 72)[0] if version == 3 else 0
     if not head.startswith(b"QFI\xfb") or version not in (2, 3) or not 9 <= cluster_bits <= 21:
         raise _damaged(label, "it is not a qcow2 image")
     if backing or encrypted or features & _DAMAGED_BITS:
-        raise _damaged(label, "it is a qcow2 image of a kind that is never made here")
+        raise _damaged(label, "it is a qcow2 image of a kind that is never created here")
     if virtual_size != size:
-        raise _damaged(label, f"it has {virtual_size} bytes of {size}")
+        raise _damaged(label, f"it has {virtual_size} bytes, not {size}")
     entries, table = struct.unpack_from(">IQ", head, 36)
     yield from _joined(_clusters(read, (table, entries), cluster_bits, size, label))
 
@@ -86,7 +86,7 @@ def _clusters(read: ReadAt, table: tuple[int, int], cluster_bits: int, size: int
 
 
 def _joined(runs: Iterator[Run]) -> Iterator[Run]:
-    """The same with neighbours put together."""
+    """The same runs, adjacent ones merged."""
     position: int | None = None
     length = 0
     for start, many in runs:
@@ -117,4 +117,4 @@ def _numbers(content: bytes) -> array[int]:
 
 
 def _damaged(label: str, why: str) -> SourceError:
-    return SourceError(f"{label} cannot be read: {why}", "plan again: a damaged copy is made anew")
+    return SourceError(f"{label} cannot be read: {why}", "plan again: damaged copies are recreated")

@@ -1,4 +1,4 @@
-"""Content on its way, in order, as pieces: bytes, or a Hole; and what takes them."""
+"""Streamed content as pieces in order, bytes or holes, and the functions that take them."""
 
 from __future__ import annotations
 
@@ -12,44 +12,45 @@ from dataclasses import dataclass
 _PIECES_AHEAD = 16
 _ZEROS = memoryview(bytes(1 << 20))
 Advance = Callable[[int], None]
-"""Told the bytes gone through since the last call, holes included."""
+"""Called with the number of bytes since the last call, holes included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A stretch of zeros that nobody stored."""
+    """A range of zeros that is not stored."""
 
     length: int
 
 
 Piece = bytes | Hole
 Sink = Callable[[Piece], None]
-"""Takes the pieces of one content, in order."""
+"""Takes the pieces of one stream, in order."""
 
 
 def length_of(piece: Piece) -> int:
+    """In bytes."""
     return piece.length if isinstance(piece, Hole) else len(piece)
 
 
 @contextmanager
-def behind(sink: Sink) -> Iterator[Sink]:
-    """A sink that gives each piece to `sink` in another thread, while the next one is fetched; it has all of them when
-    the block ends. Raises: what `sink` raises, some pieces later."""
-    given: deque[Future[None]] = deque()
+def in_background(sink: Sink) -> Iterator[Sink]:
+    """A sink that passes each piece to `sink` in another thread while the next one is fetched. `sink` has taken all of
+    them when the block ends. Raises: what `sink` raises, some pieces later."""
+    pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="pieces") as thread:
 
-        def give(piece: Piece) -> None:
-            if len(given) >= _PIECES_AHEAD:
-                given.popleft().result()
-            given.append(thread.submit(sink, piece))
+        def submit(piece: Piece) -> None:
+            if len(pending) >= _PIECES_AHEAD:
+                pending.popleft().result()
+            pending.append(thread.submit(sink, piece))
 
-        yield give
-        for future in given:
+        yield submit
+        for future in pending:
             future.result()
 
 
 class Digest:
-    """The sha256 of the pieces it is given; a hole counts as the zeros that it is."""
+    """The sha256 of the pieces added to it; a hole counts as zeros."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -69,7 +70,7 @@ class Digest:
 def digest_of(pieces: Iterable[Piece], advance: Advance | None = None) -> str:
     """The sha256 of all pieces, in hexadecimal. Raises: what `pieces` raises."""
     digest = Digest()
-    with behind(digest.add) as sink:
+    with in_background(digest.add) as sink:
         for piece in pieces:
             sink(piece)
             if advance:

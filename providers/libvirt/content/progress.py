@@ -1,4 +1,4 @@
-"""How far a region is, in bytes of its disks, told rarely enough for anybody who listens."""
+"""The progress of a region, in bytes of its disks, reported at most about fifty times."""
 
 from __future__ import annotations
 
@@ -8,53 +8,56 @@ from threading import Lock
 from reconciler.manifests.address import Address
 from reconciler.providers.protocol import ProgressCallback
 
-_STEPS = 50
+_REPORTS = 50
 
 
-class Tally:
-    """The bytes of one region: `total` is known before the first is moved. What was done stays done."""
+class RegionProgress:
+    """The bytes of one region that are done. `total` is known before the first is moved; progress never goes back."""
 
     def __init__(self, address: Address, total: int, progress: ProgressCallback) -> None:
         self._address, self._total, self._progress = address, total, progress
         self._done = 0
-        self._told = -1
+        self._reported = -1
         self._lock = Lock()
 
-    def reach(self, done: int) -> None:
-        """Tells that so many bytes are done, if that is news worth telling."""
+    def report(self, done: int) -> None:
+        """Sets the number of bytes done, and passes it on if enough of them are new."""
         with self._lock:
             self._done = max(self._done, min(done, self._total))
-            if self._done - self._told >= max(1, self._total // _STEPS) or self._told < self._done == self._total:
-                self._told = self._done
+            enough = self._done - self._reported >= max(1, self._total // _REPORTS)
+            if enough or self._reported < self._done == self._total:
+                self._reported = self._done
                 self._progress(self._address, self._done, self._total)
 
 
-class Meter:
-    """A stretch of a tally: the bytes of one disk, which may be gone through several times."""
+class VolumeProgress:
+    """One volume's share of a region's progress: `size` bytes from `start`, which may be processed several times."""
 
-    def __init__(self, tally: Tally, start: int, size: int) -> None:
-        self._tally, self._start, self._size = tally, start, size
+    def __init__(self, region: RegionProgress, start: int, size: int) -> None:
+        self._region, self._start, self._size = region, start, size
 
-    def reach(self, number: int, parts: int) -> None:
-        """So many of the parts are done."""
-        self._tally.reach(self._start + self._size * number // parts)
+    def parts_done(self, number: int, parts: int) -> None:
+        """Reports that `number` of `parts` passes are done."""
+        self._region.report(self._start + self._size * number // parts)
 
     def part(self, number: int, parts: int, length: int) -> Callable[[int], None]:
-        """What is to be told of the `number`th of `parts` passes, in which `length` bytes are gone through."""
+        """A callback for pass `number` of `parts`, which processes `length` bytes: it takes the bytes since its last
+        call."""
         done = 0
 
         def advance(more: int) -> None:
             nonlocal done
             done += more
             passed = self._size * (number - 1) + self._size * min(done, length) // max(1, length)
-            self._tally.reach(self._start + passed // parts)
+            self._region.report(self._start + passed // parts)
 
         return advance
 
-    def so_far(self, length: int) -> Callable[[int], None]:
-        """What is to be told how many of `length` bytes there are now; the last of them are for `reach` to tell."""
-        return lambda now: self._tally.reach(self._start + self._size * min(now, length - 1) // max(1, length))
+    def growth(self, length: int) -> Callable[[int], None]:
+        """A callback that takes how many of `length` bytes exist so far. It never completes the volume; `parts_done`
+        does."""
+        return lambda now: self._region.report(self._start + self._size * min(now, length - 1) // max(1, length))
 
-    def within(self, number: int, parts: int) -> Meter:
-        """The `number`th of `parts` parts, as a meter of its own."""
-        return Meter(self._tally, self._start + self._size * (number - 1) // parts, self._size // parts)
+    def section(self, number: int, parts: int) -> VolumeProgress:
+        """Pass `number` of `parts` as a progress of its own."""
+        return VolumeProgress(self._region, self._start + self._size * (number - 1) // parts, self._size // parts)

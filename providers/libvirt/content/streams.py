@@ -1,8 +1,8 @@
-"""Content of volumes on its way: out of a volume, into one, and from host to host through this process, with holes kept
+"""Streams of volume content: out of a volume, into one, and from host to host through this process, with holes kept
 and no file in between.
 
-What moves are the bytes of the volume's file, in order. A stream that is cut, or that ends too early, is Unavailable:
-what it brought is worthless.
+A stream carries the bytes of the volume's file in order. One that breaks or ends early raises Unavailable: what it
+delivered is worthless.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import libvirt
 
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.image_files.extents import Extent, changed, opened, pieces
-from reconciler.providers.libvirt.content.pieces import Advance, Digest, Hole, Piece, Sink, behind, length_of
+from reconciler.providers.libvirt.content.pieces import Advance, Digest, Hole, Piece, Sink, in_background, length_of
 from reconciler.providers.libvirt.host.failures import explained
-from reconciler.providers.libvirt.host.pools import Pool, taken_in_part
+from reconciler.providers.libvirt.host.pools import Pool, partly_written
 
 PIECE: int = libvirt.virStorageVol.streamBufSize
-"""The most that one message of libvirt's protocol carries."""
+"""The most bytes that one message of libvirt's protocol carries."""
 
 _AT_A_HOLE = -3
 _NO_DATA = bytes(PIECE)
@@ -30,7 +30,7 @@ _NO_DATA = bytes(PIECE)
 @dataclass(slots=True)
 class _Tail:
     """The last piece sent that is not zeros, and where it begins. The host writes in order and stops at the first
-    failure, of which it may not tell: where this piece is, there is all that was sent before it."""
+    failure, which it may not report: if this piece arrived, so did everything before it."""
 
     content: bytes = b""
     start: int = 0
@@ -43,12 +43,12 @@ class _Tail:
 
 
 def download(pool: Pool, name: str, sink: Sink, advance: Advance | None = None) -> int:
-    """Gives all of a volume to `sink` and returns its length. Raises: Unavailable; what `sink` raises."""
+    """Passes all of a volume to `sink` and returns its length. Raises: Unavailable; what `sink` raises."""
     with pool.asking_volume(name, "reading") as volume:
         length = int(volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2])
         stream = volume.connect().newStream(0)
         volume.download(stream, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
-        with _ended(stream):
+        with _finishing(stream):
             done = 0
             for piece in _received(stream):
                 sink(piece)
@@ -57,7 +57,7 @@ def download(pool: Pool, name: str, sink: Sink, advance: Advance | None = None) 
                     advance(length_of(piece))
     if done != length:
         raise Unavailable(
-            f"{pool}: the volume '{name}' ended after {done} of {length} bytes", "apply again when nobody writes to it"
+            f"{pool}: the volume '{name}' ended after {done} of {length} bytes", "apply again when nothing writes to it"
         )
     return length
 
@@ -65,26 +65,26 @@ def download(pool: Pool, name: str, sink: Sink, advance: Advance | None = None) 
 def sha256_of(pool: Pool, name: str, advance: Advance | None = None) -> str:
     """The sha256, in hexadecimal, of all bytes of a volume's file. Raises: Unavailable."""
     digest = Digest()
-    with behind(digest.add) as sink:
+    with in_background(digest.add) as sink:
         download(pool, name, sink, advance)
     return str(digest)
 
 
 def stretch(pool: Pool, name: str, position: int, length: int) -> Iterator[bytes]:
-    """The bytes of a part of a volume's file, which has at least as many. Raises: Unavailable."""
+    """The bytes of a part of a volume's file, which must be long enough. Raises: Unavailable."""
     with pool.asking_volume(name, "reading") as volume:
         stream = volume.connect().newStream(0)
         volume.download(stream, position, length, 0)
-        with _ended(stream):
+        with _finishing(stream):
             yield from iter(lambda: stream.recv(PIECE), b"")
 
 
 def upload(pool: Pool, name: str, source: Iterable[Piece], advance: Advance | None = None) -> None:
     """Fills an empty raw volume with the pieces of `source`.
 
-    Raises: Unavailable; ProviderError when the pool is full; what `source` raises.
+    Raises: Unavailable; ProviderError if the pool is full; what `source` raises.
     """
-    with uploading(pool, name) as into, behind(into) as sink:
+    with uploading(pool, name) as into, in_background(into) as sink:
         for piece in source:
             sink(piece)
             if advance:
@@ -92,14 +92,14 @@ def upload(pool: Pool, name: str, source: Iterable[Piece], advance: Advance | No
 
 
 def transfer(source: Pool, source_name: str, target: Pool, name: str, advance: Advance | None = None) -> None:
-    """Fills an empty raw volume with the content of another, on whatever host. Raises: as download and upload."""
-    with uploading(target, name) as into, behind(into) as sink:
+    """Fills an empty raw volume with the content of another, on any host. Raises: as download and upload."""
+    with uploading(target, name) as into, in_background(into) as sink:
         download(source, source_name, sink, advance)
 
 
 @contextmanager
 def uploading(pool: Pool, name: str) -> Iterator[Sink]:
-    """A sink that fills an empty raw volume; the host has taken everything when the block ends. Raises: as upload."""
+    """A sink that fills an empty raw volume; the host has everything when the block ends. Raises: as upload."""
     with pool.asking_volume_apart(name, "writing") as (volume, handle):
         stream = handle.newStream(0)
         volume.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
@@ -113,18 +113,18 @@ def uploading(pool: Pool, name: str) -> Iterator[Sink]:
                     stream.sendHole(piece.length, 0)
                 else:
                     stream.send(piece)
-            except libvirt.libvirtError as error:  # here, as it may pass through the reading of another host's volume
+            except libvirt.libvirtError as error:  # here: code that reads from another host may be in between
                 doing = f"pool '{pool.name}': writing the volume '{name}'"
                 raise explained(error, doing, pool.connection.name, lost=not handle.isAlive()) from error
 
-        with _ended(stream):
+        with _finishing(stream):
             yield send
     if tail.content and pool.read(name, len(tail.content), tail.start) != tail.content:
-        raise taken_in_part(pool, name)
+        raise partly_written(pool, name)
 
 
 def pieces_of(extent: Extent) -> Iterator[Piece]:
-    """The content of a local file, or of a part of one. Raises: SourceError when it changes meanwhile."""
+    """The content of a local file, or of a part of one. Raises: SourceError if it changes meanwhile."""
     with opened(extent) as fd:
         for start, length, is_data in pieces(fd, extent, PIECE):
             if not is_data:
@@ -138,22 +138,22 @@ def pieces_of(extent: Extent) -> Iterator[Piece]:
 
 def _received(stream: libvirt.virStream) -> Iterator[Piece]:
     while True:
-        got = stream.recvFlags(PIECE, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
-        if got == _AT_A_HOLE:
+        received = stream.recvFlags(PIECE, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
+        if received == _AT_A_HOLE:
             yield Hole(stream.recvHole(0))
-        elif isinstance(got, bytes) and got:
-            yield got
+        elif isinstance(received, bytes) and received:
+            yield received
         else:
             return
 
 
 @contextmanager
-def _ended(stream: libvirt.virStream) -> Iterator[None]:
-    """Finishes the stream after the block, or aborts it when the block failed."""
+def _finishing(stream: libvirt.virStream) -> Iterator[None]:
+    """Finishes the stream after the block, or aborts it if the block fails."""
     try:
         yield
     except BaseException:
-        with suppress(libvirt.libvirtError):  # a stream that is dead already: what killed it is being told
+        with suppress(libvirt.libvirtError):  # already dead: the error that killed it is being raised
             stream.abort()
         raise
     stream.finish()

@@ -1,4 +1,4 @@
-"""The content of volumes, looked at in place: any part of one, and the digest of what a machine sees on it."""
+"""Reads volumes in place: any part of one, and the digest of what a guest sees on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def reader(pool: Pool, volume: Volume) -> ReadAt:
-    """Reads (position, length) of a volume's file; short at its end. Raises, when called: Unavailable."""
+    """A function that reads (position, length) of a volume's file, less at its end. It raises Unavailable."""
     read_on = _read_on(pool, volume)
     return lambda position, length: b"".join(read_on(position, length))
 
@@ -34,16 +34,16 @@ def _read_on(pool: Pool, volume: Volume) -> ReadOn:
 
 
 def digest_of_volume(pool: Pool, volume: Volume, size: int, disk_format: str, advance: Advance | None = None) -> str:
-    """The sha256 of what a machine sees on a volume that holds a disk of `size` bytes in that format. `advance` is told
-    the bytes of the disk gone through.
+    """The sha256 of what a guest sees on a volume that contains a disk of `size` bytes in that format. `advance` gets
+    the bytes of the disk as they are read.
 
-    Raises: SourceError when that cannot be read any more; Unavailable.
+    Raises: SourceError if the volume is damaged; Unavailable.
     """
     label = f"the volume '{volume.name}' in the {pool}"
     if disk_format == "raw":
         from reconciler.providers.libvirt.content import streams
 
         if volume.size != size:
-            raise SourceError(f"{label} has {volume.size} bytes of {size}", "plan again: it is made anew")
+            raise SourceError(f"{label} has {volume.size} bytes, not {size}", "plan again: it will be recreated")
         return streams.sha256_of(pool, volume.name, advance)
     return digest_of(content(reader(pool, volume), _read_on(pool, volume), disk_format, size, label), advance)

@@ -1,1 +1,1 @@
-"""Hosts as libvirt shows them: connections, pools, volumes, domains, and what failures mean."""
+"""Hosts as libvirt presents them: connections, pools, volumes, domains and failures."""

@@ -1,4 +1,4 @@
-"""Whether a host can run machines on its processor's own support, and what it has for them."""
+"""Whether a host can accelerate machines with KVM, and what else it offers them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _PACKAGES = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm and qemu-e
 
 
 def can_accelerate(handle: libvirt.virConnect, architecture: str) -> bool:
-    """Whether the host offers KVM for an architecture, and its processor has what KVM is built on.
+    """Whether the host offers KVM for an architecture and its processor has the features that KVM needs.
 
-    /dev/kvm alone says little: inside some virtual machines it opens, and what is started on it hangs. Where this
-    says yes, starting a machine is still what tells. Raises: Unsupported when the host has no emulator for it at all.
+    /dev/kvm alone proves little: inside some virtual machines it opens, and machines started on it hang. Even if this
+    returns true, only starting a machine shows whether KVM works. Raises: Unsupported if the host cannot even emulate
+    the architecture.
     """
     root = parse(handle.getCapabilities())
     guest = root.find(f"./guest/arch[@name='{architecture}']")
@@ -34,7 +35,7 @@ def can_accelerate(handle: libvirt.virConnect, architecture: str) -> bool:
 
 
 def _features(handle: libvirt.virConnect, cpu: ElementTree.Element | None) -> set[str]:
-    """Everything that the host's processor has, the parts of its model included."""
+    """All features of the host's processor, those implied by its model included."""
     import libvirt
 
     if cpu is None or cpu.find("model") is None:
@@ -45,17 +46,17 @@ def _features(handle: libvirt.virConnect, cpu: ElementTree.Element | None) -> se
 
 
 def require_tpm(handle: libvirt.virConnect, architecture: str, board: str, host: str) -> None:
-    """Raises: Unsupported when the host has no program that is a machine's TPM 2.0."""
+    """Raises: Unsupported if the host has no program that emulates a TPM 2.0."""
     offered = parse(handle.getDomainCapabilities(None, architecture, board, None, 0))
     backends = offered.iterfind("./devices/tpm/enum[@name='backendModel']/value")
     if "emulator" not in {backend.text for backend in backends}:
         raise Unsupported(
-            f"the image is for machines with a TPM (SecurityType TrustedLaunch), and {host} has none for them",
-            f"install it on {host} (Debian and Ubuntu: swtpm and swtpm-tools), or declare TrustedLaunchSupported",
+            f"the image needs machines with a TPM (SecurityType TrustedLaunch), and {host} cannot emulate one",
+            f"install swtpm on {host} (Debian and Ubuntu: swtpm and swtpm-tools), or declare TrustedLaunchSupported",
         )
 
 
 def capacity_of(handle: libvirt.virConnect) -> tuple[int, int]:
-    """The most processors that a machine may have there, and the host's memory in MiB."""
+    """The most processors that a machine can have there, and the host's memory in MiB."""
     info: Any = handle.getInfo()
     return int(handle.getMaxVcpus("qemu")), int(info[1])

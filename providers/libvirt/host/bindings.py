@@ -1,4 +1,4 @@
-"""Answers of libvirt that its bindings declare as texts and that are not."""
+"""Results of libvirt whose types its Python bindings declare wrongly as strings."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def state_of(domain: libvirt.virDomain) -> tuple[int, int]:
 
 
 def job_of(domain: libvirt.virDomain, flags: int = 0) -> Mapping[str, Any]:
-    """A machine's job by the names of virDomainGetJobStats; its `type` is 0 when there is none."""
+    """The statistics of a machine's job by the names of virDomainGetJobStats; `type` is 0 if there is no job."""
     answer: Any = domain.jobStats(flags)
     return dict(answer)
 
 
 def disk_sizes(domain: libvirt.virDomain, device: str) -> tuple[int, int]:
-    """The bytes of a machine's disk: what it sees, and what of it is allocated. Source: virDomainGetBlockInfo."""
+    """The capacity and the allocated bytes of a machine's disk. Source: virDomainGetBlockInfo."""
     answer: Any = domain.blockInfo(device)
     return int(answer[0]), int(answer[1])
 
 
 def volume_sizes(volume: libvirt.virStorageVol) -> tuple[int, int]:
-    """The bytes of a volume: what a machine sees, and what is allocated. Source: virStorageVolGetInfo."""
+    """The capacity and the allocated bytes of a volume. Source: virStorageVolGetInfo."""
     answer: Any = volume.info()
     return int(answer[1]), int(answer[2])

@@ -1,4 +1,4 @@
-"""Machines as their host describes them: their disks, and whether their state allows what is wanted of them."""
+"""Machines as their host describes them: their disks, and whether their state allows a capture."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import libvirt
 
 CACHE_OF_CACHING = {"None": "none", "ReadOnly": "writethrough", "ReadWrite": "writeback"}
-"""Host caching -> the cache mode of a machine's disk. ReadOnly means that reads are kept in the host's memory and
-writes wait for the disk, which is what writethrough does."""
+"""Host caching -> the cache mode of a machine's disk. ReadOnly means that the host's memory caches reads while writes
+wait for the disk, which is what writethrough does."""
 CACHING_OF_CACHE = {
     "none": "None",
     "directsync": "None",
@@ -23,17 +23,18 @@ CACHING_OF_CACHE = {
     "writeback": "ReadWrite",
     "unsafe": "ReadWrite",
 }
-DEFAULT_CACHING = "ReadWrite"  # QEMU's cache mode is writeback where a machine does not say
+DEFAULT_CACHING = "ReadWrite"  # QEMU's default is writeback
 
 _RUNNING, _BLOCKED, _PAUSED, _SHUTDOWN, _SHUTOFF, _CRASHED, _SUSPENDED = 1, 2, 3, 4, 5, 6, 7
-_PAUSED_FOR = {2: "is moving to another host", 3: "is being saved", 4: "is being dumped", 11: "is starting"}
-"""Reasons for a pause that pass by themselves. Source: virDomainState and virDomainPausedReason of libvirt."""
+_TRANSIENT_PAUSES = {2: "is moving to another host", 3: "is being saved", 4: "is being dumped", 11: "is starting"}
+"""Reasons for a pause that ends by itself. Source: virDomainState and virDomainPausedReason of libvirt."""
 
 
 @dataclass(frozen=True, slots=True)
 class DomainDisk:
-    """One disk of a machine: the device it is there (`vda`), `kind` and `source` of its content (a path, or POOL/VOLUME
-    when the kind is `volume`), the format it is opened in, and its caching in the manifests' words."""
+    """One disk of a machine: its device (`vda`), `kind` and `source` of its content (a path, or POOL/VOLUME if the kind
+    is `volume`), the format it is opened as, and its host caching as manifests write it. `unsupported`: why it cannot
+    be captured; empty if it can."""
 
     target: str
     kind: str
@@ -41,29 +42,29 @@ class DomainDisk:
     format: str
     caching: str
     boot: int = 0
-    fault: str = ""
+    unsupported: str = ""
 
 
 def parse(text: str) -> ElementTree.Element:
-    """The root of a document that libvirt wrote."""
-    return ElementTree.fromstring(text)  # noqa: S314  libvirt's own, and the parser knows no outside entities
+    """The root of an XML document that libvirt wrote."""
+    return ElementTree.fromstring(text)  # noqa: S314  written by libvirt, and the parser resolves no external entities
 
 
 def disks_of(description: str) -> tuple[DomainDisk, ...]:
-    """The writable disks of a machine, the one it boots from first, the others in the machine's order; no discs."""
+    """The writable disks of a machine, the boot disk first, the others in the machine's order; no optical media."""
     root = parse(description)
-    found = [
+    disks = [
         _disk(element)
         for element in root.iterfind("./devices/disk")
         if element.get("device", "disk") in ("disk", "lun") and element.find("readonly") is None
     ]
-    first = min((disk.boot for disk in found if disk.boot), default=0)
-    return tuple(sorted(found, key=lambda disk: disk.boot != first))
+    first = min((disk.boot for disk in disks if disk.boot), default=0)
+    return tuple(sorted(disks, key=lambda disk: disk.boot != first))
 
 
-def starts_by_uefi(description: str) -> bool | None:
-    """Whether a machine has UEFI firmware rather than a BIOS; None where its description does not tell: it is given a
-    kernel, or firmware that may be either."""
+def has_uefi(description: str) -> bool | None:
+    """Whether a machine has UEFI firmware rather than a BIOS; None if its description leaves that open: it boots a
+    given kernel, or firmware that may be either."""
     root = parse(description)
     loader, kind = root.find("./os/loader"), root.find("./os/type")
     if root.find("./os/kernel") is not None or kind is None or kind.text != "hvm":
@@ -88,7 +89,7 @@ def _disk(element: ElementTree.Element) -> DomainDisk:
         format=driver.get("type", "raw") if driver is not None else "raw",
         caching=CACHING_OF_CACHE.get(cache, DEFAULT_CACHING),
         boot=int(boot.get("order", "0")) if boot is not None else 0,
-        fault=_fault(element, kind, source),
+        unsupported=_unsupported(element, kind, source),
     )
 
 
@@ -98,12 +99,12 @@ def _source(kind: str, source: ElementTree.Element) -> str:
     return source.get("file") or source.get("dev") or ""
 
 
-def _fault(element: ElementTree.Element, kind: str, source: ElementTree.Element | None) -> str:
-    """Why the content of a disk cannot be captured; empty when it can."""
+def _unsupported(element: ElementTree.Element, kind: str, source: ElementTree.Element | None) -> str:
+    """Why the content of a disk cannot be captured; empty if it can."""
     if element.get("device") == "lun":
-        return "is a device that is passed through"
+        return "is a passed-through device"
     if kind not in ("file", "block", "volume") or source is None:
-        return f"has its content in a source of type '{kind}'"
+        return f"has a source of type '{kind}'"
     if element.find("shareable") is not None:
         return "is shared with other machines"
     if element.find("encryption") is not None or source.find("encryption") is not None:
@@ -112,7 +113,7 @@ def _fault(element: ElementTree.Element, kind: str, source: ElementTree.Element 
 
 
 def find(handle: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
-    """The machine of that name, on or off; None when there is none. Raises: libvirt.libvirtError."""
+    """The machine of that name, on or off; None if there is none. Raises: libvirt.libvirtError."""
     import libvirt
 
     try:
@@ -124,22 +125,22 @@ def find(handle: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
 
 
 def machine_id(domain: libvirt.virDomain) -> str:
-    """What stays the same as long as it is the same machine, whatever it writes."""
+    """An identity that stays the same as long as it is the same machine, whatever it writes."""
     return f"machine:{domain.UUIDString()}"
 
 
 def is_running(domain: libvirt.virDomain) -> bool:
-    """Whether it has processors that run, or wait for a device."""
+    """Whether its processors run, or wait for a device."""
     return state_of(domain)[0] in (_RUNNING, _BLOCKED)
 
 
 def is_off(domain: libvirt.virDomain) -> bool:
-    """Whether it is shut off and would start from its disks alone."""
+    """Whether it is shut off and would start from its disks alone, without saved memory."""
     return state_of(domain)[0] == _SHUTOFF and not domain.hasManagedSaveImage()
 
 
 def state_word(domain: libvirt.virDomain) -> str:
-    """Its state in one word or two."""
+    """Its state in one or two words, or a phrase if unknown."""
     state, _ = state_of(domain)
     if state == _SHUTOFF and domain.hasManagedSaveImage():
         return "saved"
@@ -158,38 +159,40 @@ _STATES: Mapping[int, str] = {
 
 
 def check_state(domain: libvirt.virDomain, *, generalized: bool) -> None:
-    """Raises: SourceError, with the remedy, for a machine whose disks cannot be captured as it is now."""
-    name, told = domain.name(), f"the machine '{domain.name()}'"
+    """Raises: SourceError, with the remedy, for a machine whose disks cannot be captured in its present state."""
+    name, label = domain.name(), f"the machine '{domain.name()}'"
     if is_off(domain):
         return
     if is_running(domain):
         if generalized:
             raise SourceError(
-                f"{told} is running; a generalized image is captured from one that is shut off",
+                f"{label} is running; a generalized image can only be captured from a machine that is shut off",
                 f"virsh shutdown {name}, then virt-sysprep -d {name}, and leave it off",
             )
         _check_busy(domain)
         return
     state, reason = state_of(domain)
-    if state == _PAUSED and reason in _PAUSED_FOR:
-        raise SourceError(f"{told} {_PAUSED_FOR[reason]}", "try again when that is over")
-    raise SourceError(f"{told} is {state_word(domain)}; its disks are not at rest", _REMEDIES[state].format(name=name))
+    if state == _PAUSED and reason in _TRANSIENT_PAUSES:
+        raise SourceError(f"{label} {_TRANSIENT_PAUSES[reason]}", "try again when that is over")
+    raise SourceError(
+        f"{label} is {state_word(domain)}; its disks may be inconsistent", _REMEDIES[state].format(name=name)
+    )
 
 
 _REMEDIES: Mapping[int, str] = {
-    0: "virsh dominfo {name} tells more; shut it down",
+    0: "shut it down; for details: virsh dominfo {name}",
     _PAUSED: "virsh resume {name}, or shut it down: virsh destroy {name}",
     _SHUTDOWN: "try again when it is off",
-    _SHUTOFF: "virsh start {name} and shut it down, or forget what it had in memory: virsh managedsave-remove {name}",
-    _CRASHED: "virsh destroy {name}, and see that it starts and shuts down well",
+    _SHUTOFF: "virsh start {name} and shut it down, or discard its saved memory: virsh managedsave-remove {name}",
+    _CRASHED: "virsh destroy {name}, and check that it starts and shuts down cleanly",
     _SUSPENDED: "virsh dompmwakeup {name}, or shut it down",
 }
 
 
 def _check_busy(domain: libvirt.virDomain) -> None:
-    """A machine does one job at a time: a migration, a backup, a save."""
+    """Raises: SourceError if it has a job: it can do only one migration, backup or save at a time."""
     if job_of(domain)["type"]:
         raise SourceError(
-            f"the machine '{domain.name()}' is busy: it migrates, or is saved or backed up",
+            f"the machine '{domain.name()}' is busy: it is being migrated, saved or backed up",
             f"try again when that is over (virsh domjobinfo {domain.name()})",
         )

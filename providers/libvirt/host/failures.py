@@ -1,4 +1,4 @@
-"""What libvirt says when something fails, as the provider's errors: with the host, and with what to do about it."""
+"""libvirt's errors as the provider's errors: with the host and a remedy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _LOST = frozenset({libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN, lib
 _REFUSED = frozenset({libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, libvirt.VIR_ERR_AUTH_UNAVAILABLE})
 _DENIED = frozenset({libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_FULL_IN_WORDS = ("No space left on device", "Disk quota exceeded")
-_TAKEN_IN_WORDS = ("already exists", "already in use.")
+_FULL_TEXTS = ("No space left on device", "Disk quota exceeded")
+_TAKEN_TEXTS = ("already exists", "already in use.")
 _STOPPED_NETWORK = re.compile(r"network '.*' is not active$")
 _BROKEN_STREAM = ("stream had unexpected termination", "stream had I/O failure")
-_BUSY_IN_WORDS = ("asynchronous jobs running", "is still in use", "is still being allocated")
+_BUSY_TEXTS = ("asynchronous jobs running", "is still in use", "is still being allocated")
 
 
 def is_missing_volume(error: libvirt.libvirtError) -> bool:
-    """Whether libvirt knows no such volume, or its file is gone."""
+    """Whether libvirt knows no such volume, or the volume's file is gone."""
     if error.get_error_domain() == libvirt.VIR_FROM_RPC:
         return False
     gone = error.get_error_code() == libvirt.VIR_ERR_SYSTEM_ERROR and error.get_int1() == errno.ENOENT
@@ -29,26 +29,27 @@ def is_missing_volume(error: libvirt.libvirtError) -> bool:
 
 
 def is_missing_pool(error: libvirt.libvirtError) -> bool:
+    """Whether libvirt knows no such pool."""
     return bool(error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_POOL)
 
 
 def is_unsupported(error: libvirt.libvirtError) -> bool:
-    """Whether the driver of the connection does not know the call at all."""
+    """Whether the driver of the connection does not support the call."""
     return bool(error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT)
 
 
 def is_busy(error: libvirt.libvirtError) -> bool:
-    """Whether a pool or volume is at work for somebody; libvirt has no code of its own for that."""
-    return any(words in str(error) for words in _BUSY_IN_WORDS)
+    """Whether a pool or volume is busy; libvirt has no error code for that."""
+    return any(words in str(error) for words in _BUSY_TEXTS)
 
 
 def explained(error: libvirt.libvirtError, doing: str, host: str, *, lost: bool = False) -> ProviderError:
-    """The error to show: `doing` says what was tried on `host`; `lost`: the connection is gone."""
+    """The error to show. `doing`: what was tried on `host`; `lost`: the connection is gone."""
     code, what = error.get_error_code(), f"{host}: {doing}: {error}"
     if _is_broken_stream(error) and not lost:
-        return ProviderError(what, f"free some space in that pool if it is full, or see the log of libvirtd on {host}")
+        return ProviderError(what, f"if that pool is full, free some space; else check the log of libvirtd on {host}")
     if lost or code in _LOST or code in _REFUSED or error.get_error_domain() == libvirt.VIR_FROM_RPC:
-        return _not_heard(error, what, host)
+        return _no_answer(error, what, host)
     if _is_about_network(error) or _has_no_firmware(error):
         return _no_machine(error, what, host)
     if is_missing_pool(error) or _is_stopped(error):
@@ -56,36 +57,36 @@ def explained(error: libvirt.libvirtError, doing: str, host: str, *, lost: bool 
     if _is_full(error):
         return ProviderError(what, "free some space in that pool, then apply again")
     if code in _DENIED:
-        return ProviderError(what, f"let this user manage storage on {host}; a read-only connection is not enough")
-    if code == libvirt.VIR_ERR_STORAGE_VOL_EXIST or _is_in_the_way(error):
-        return ObjectConflict(what, "look at that volume, and remove it if nobody needs it")
+        return ProviderError(what, f"allow this user to manage storage on {host}; a read-only connection is not enough")
+    if code == libvirt.VIR_ERR_STORAGE_VOL_EXIST or _name_is_taken(error):
+        return ObjectConflict(what, "check that volume, and remove it if no one needs it")
     if is_unsupported(error):
-        return Unsupported(what, "use a connection and a pool that can do that, such as qemu:///system and a dir pool")
+        return Unsupported(what, "use a connection and a pool that support this, such as qemu:///system and a dir pool")
     if is_busy(error):
         return ProviderError(what, "apply again when that is over", retryable=True)
-    return ProviderError(what, f"see what the log of libvirtd on {host} says")
+    return ProviderError(what, f"check the log of libvirtd on {host}")
 
 
-def _not_heard(error: libvirt.libvirtError, what: str, host: str) -> Unavailable:
-    """The error to show when the host does not answer, or not to this user."""
+def _no_answer(error: libvirt.libvirtError, what: str, host: str) -> Unavailable:
+    """The error to show if the host does not answer, or refuses this user."""
     if error.get_error_code() in _REFUSED:
-        return Unavailable(what, f"see that this user may use libvirt on {host} (is it in the group libvirt there?)")
-    return Unavailable(what, f"see that {host} is up and its libvirtd runs, then try again")
+        return Unavailable(what, f"check that this user may use libvirt on {host} (is it in the group libvirt there?)")
+    return Unavailable(what, f"check that {host} is up and its libvirtd is running, then try again")
 
 
 def _no_machine(error: libvirt.libvirtError, what: str, host: str) -> ProviderError:
-    """The error to show for a machine that its host cannot have as it is described."""
+    """The error to show for a machine that its host cannot run as described."""
     if _is_about_network(error):
-        return ProviderError(what, "see which networks there are, and start one: virsh net-list --all, virsh net-start")
+        return ProviderError(what, "list the networks and start one: virsh net-list --all, virsh net-start")
     return Unsupported(
         what,
         f"install UEFI firmware on {host} (Debian: ovmf, qemu-efi-aarch64), or declare hyperVGeneration: V1 if the "
-        "image starts by BIOS",
+        "image boots with a BIOS",
     )
 
 
 def _is_about_network(error: libvirt.libvirtError) -> bool:
-    """Whether the network of a machine is not there, or not active."""
+    """Whether the network of a machine does not exist, or is not active."""
     return error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK or bool(_STOPPED_NETWORK.search(str(error)))
 
 
@@ -93,24 +94,24 @@ def _is_stopped(error: libvirt.libvirtError) -> bool:
     return error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID and str(error).endswith("is not active")
 
 
-def _is_in_the_way(error: libvirt.libvirtError) -> bool:
-    """Whether the name of a volume to be made is that of another, or of a file that libvirt had not listed yet."""
-    return str(error).endswith(_TAKEN_IN_WORDS)
+def _name_is_taken(error: libvirt.libvirtError) -> bool:
+    """Whether the name of a new volume is that of another, or of a file that libvirt has not listed yet."""
+    return str(error).endswith(_TAKEN_TEXTS)
 
 
 def _has_no_firmware(error: libvirt.libvirtError) -> bool:
-    """Whether a machine starts by UEFI and its host cannot. libvirt has no code for it, and two texts: 9.0 writes `any
-    firmware to satisfy 'efi'`, later ones `'efi' firmware that is compatible`."""
+    """Whether a machine needs UEFI and its host has no firmware for it. libvirt has no error code for it and two
+    messages: 9.0 writes `any firmware to satisfy 'efi'`, later versions `'efi' firmware that is compatible`."""
     return "Unable to find" in str(error) and "firmware" in str(error)
 
 
 def _is_broken_stream(error: libvirt.libvirtError) -> bool:
-    """Whether the host stopped reading or writing what it streams. It may notice that before it hears why."""
+    """Whether the host stopped reading or writing a stream. The client may notice before it learns why."""
     return str(error).endswith(_BROKEN_STREAM)
 
 
 def _is_full(error: libvirt.libvirtError) -> bool:
-    """A system error carries its number; the output of a program that libvirt ran does not."""
+    """Whether storage is full. A system error carries its number; the output of a program that libvirt ran does not."""
     if error.get_error_code() == libvirt.VIR_ERR_SYSTEM_ERROR and error.get_int1() in _FULL:
         return True
-    return any(words in str(error) for words in _FULL_IN_WORDS)
+    return any(words in str(error) for words in _FULL_TEXTS)

@@ -1,4 +1,4 @@
-"""The hosts behind the regions: one connection for each URI, and the pool of each region, known to be there."""
+"""The hosts of the regions: one `Connection` for each URI, and the active pool of each region."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from reconciler.providers.libvirt.host.volumes import pool_xml
 from reconciler.providers.libvirt.settings import Host, Settings
 
 
-class NotMade(Unavailable):
-    """A region's pool is not defined yet: the first operation that fills it makes it."""
+class PoolNotDefined(Unavailable):
+    """A region's pool is not defined yet: the first operation that fills it defines it."""
 
 
 class Hosts:
-    """Connections and pools of all regions, made when asked for and shared by all threads."""
+    """Connections and pools of all regions, opened on demand and shared by all threads."""
 
     def __init__(self, settings: Settings, keep_alive: KeepAlive | None = None) -> None:
         self._settings = settings
@@ -37,46 +37,46 @@ class Hosts:
         return tuple(sorted(self._settings.hosts))
 
     def connection(self, region: str) -> Connection:
-        """The connection of a region's host; regions with one URI share it. Raises: ProviderError when there is no such
-        region."""
+        """The connection of a region's host; regions with the same URI share it. Raises: ProviderError if there is no
+        such region."""
         host = self._settings.host(region)
         with self._lock:
             return self._connections.setdefault(host.uri, Connection(host.uri, host.name, self._keep_alive))
 
     def pool(self, region: str) -> Pool:
-        """A region's pool, which was there and active a moment ago. Nothing is changed on the host.
+        """A region's pool, which was active a moment ago. Nothing is changed on the host.
 
-        Raises: ProviderError when there is no such region; Unavailable, naming host and pool, when the host does not
-        answer or the pool is not there or not active: NotMade where `pool_to_fill` would make it.
+        Raises: ProviderError if there is no such region; Unavailable, naming host and pool, if the host does not answer
+        or the pool is missing or not active; PoolNotDefined if `pool_to_fill` would define it.
         """
-        return self._pool(region, make=False)
+        return self._pool(region, define=False)
 
     def pool_to_fill(self, region: str) -> Pool:
-        """As `pool`, for who is going to make something in it: where that is wanted, one that is missing is made and
-        started, and starts with its host from then on. Raises: as `pool`; ProviderError when it cannot be made."""
-        return self._pool(region, make=self._settings.define_pools)
+        """As `pool`, before creating something in it: if the settings allow it, a missing pool is defined, started and
+        set to start with its host. Raises: as `pool`; ProviderError if it cannot be defined."""
+        return self._pool(region, define=self._settings.define_pools)
 
     def close(self) -> None:
-        """Lets go of all connections."""
+        """Closes all connections."""
         with self._lock:
             connections, self._connections = list(self._connections.values()), {}
             self._pools = {}
         for connection in connections:
             connection.close()
 
-    def _pool(self, region: str, *, make: bool) -> Pool:
+    def _pool(self, region: str, *, define: bool) -> Pool:
         host, connection = self._settings.host(region), self.connection(region)
         with connection.asking(f"looking for the pool '{host.pool}' of region {region}") as handle:
-            # Nobody finds one before it is started.
+            # With the lock, no thread sees a pool that is defined and not started yet.
             with self._defining[region] if self._settings.define_pools else nullcontext():
-                found = _found(handle, host)
-                if found is None and make:
-                    found = _define(handle, host)
-            if found is None:
+                pool = _lookup(handle, host)
+                if pool is None and define:
+                    pool = _define(handle, host)
+            if pool is None:
                 raise self._missing(host)
-            if not found.isActive():
+            if not pool.isActive():
                 raise _stopped(host)
-            place = Place(region, found.UUIDString())
+            place = Place(region, pool.UUIDString())
         with self._lock:
             if region not in self._pools or self._pools[region].place != place:
                 self._pools[region] = Pool(region, connection, host.pool, place)
@@ -85,7 +85,7 @@ class Hosts:
     def _missing(self, host: Host) -> Unavailable:
         what = f"{host.name}: the pool '{host.pool}' of region {host.region} is not defined there"
         if self._settings.define_pools:
-            return NotMade(what, "apply what is declared in that region: it is made then")
+            return PoolNotDefined(what, "apply: the pool is defined when something is created in that region")
         return Unavailable(
             what,
             f"define it: virsh -c '{host.uri}' pool-define-as '{host.pool}' dir --target DIRECTORY, then "
@@ -93,7 +93,7 @@ class Hosts:
         )
 
 
-def _found(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool | None:
+def _lookup(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool | None:
     try:
         return handle.storagePoolLookupByName(host.pool)
     except libvirt.libvirtError as error:
@@ -109,8 +109,8 @@ def _define(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool:
         pool.setAutostart(1)
         pool.create(0)
     except libvirt.libvirtError as error:
-        pool.undefine()  # what was begun here is taken back; its directory stays
-        raise explained(error, f"making the pool '{host.pool}' in '{host.path}'", host.name) from error
+        pool.undefine()  # undo; the directory stays
+        raise explained(error, f"defining the pool '{host.pool}' in '{host.path}'", host.name) from error
     return pool
 
 

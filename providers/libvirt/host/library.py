@@ -1,4 +1,4 @@
-"""The door to libvirt's own library: whether it is there, and what has to happen once before it is used."""
+"""libvirt's own library: whether it is installed, and its one-time preparation."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ _prepared = False
 
 
 def require_library(provider: str) -> None:
-    """Raises: ProviderError, with what to install, when libvirt's bindings are not there; nothing is loaded for that.
+    """Raises: ProviderError, with what to install, if libvirt's Python bindings are missing; loads nothing.
 
-    PyPI has the bindings as source, which is compiled against the headers of the library.
+    PyPI has the bindings as source only, which is compiled against the headers of the library.
     """
     if find_spec("libvirt") is None:
         raise ProviderError(
-            f"provider '{provider}': the backend 'libvirt' needs the Python bindings of libvirt, which are missing",
+            f"provider '{provider}': the backend 'libvirt' needs libvirt's Python bindings, which are not installed",
             f"install them, in reconciler's checkout: {install_extra('libvirt')} (they are compiled, which takes the "
             "Debian packages gcc, libvirt-dev, pkg-config and python3-dev)",
         )
 
 
-def require_disc_maker() -> None:
-    """Raises: Unsupported, with what to install, when the library that writes discs is not there."""
+def require_iso_writer() -> None:
+    """Raises: Unsupported, with what to install, if the library that writes ISO images is missing."""
     if find_spec("pycdlib") is None:
         raise Unsupported(
-            "a machine of a generalized image is told who it is by a disc, and the library that writes it is missing",
+            "a machine from a generalized image needs a cloud-init seed ISO; pycdlib, which writes it, is not "
+            "installed",
             f"install it, in reconciler's checkout: {install_extra('libvirt')}",
         )
 
 
 def prepare() -> None:
-    """Readies the library for this process, once: it says nothing by itself, and one thread turns its event loop.
+    """Prepares the library once in this process: it prints nothing, and one thread runs its event loop.
 
-    libvirt prints every error to stderr unless told otherwise; all of them reach us as exceptions. Without the event
-    loop nobody would answer or miss keep-alive messages; it has to be there before the first connection is made.
+    By default libvirt prints every error to stderr, although all of them reach us as exceptions. Without the event loop
+    nothing would send or miss keep-alive messages; it must run before the first connection is opened.
     """
     global _prepared
     import libvirt
@@ -50,16 +51,16 @@ def prepare() -> None:
     with _lock:
         if _prepared:
             return
-        libvirt.registerErrorHandler(_say_nothing, None)
+        libvirt.registerErrorHandler(_ignore_error, None)
         libvirt.virEventRegisterDefaultImpl()
-        threading.Thread(target=_turn, args=(libvirt,), name="libvirt events", daemon=True).start()
+        threading.Thread(target=_run_event_loop, args=(libvirt,), name="libvirt events", daemon=True).start()
         _prepared = True
 
 
-def _say_nothing(_context: object, _error: object) -> None:
+def _ignore_error(_context: object, _error: object) -> None:
     pass
 
 
-def _turn(libvirt: ModuleType) -> None:
+def _run_event_loop(libvirt: ModuleType) -> None:
     while True:
         libvirt.virEventRunDefaultImpl()

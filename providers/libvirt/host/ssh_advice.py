@@ -1,4 +1,4 @@
-"""What people are told of a host that no connection could be made to, and what to do about it."""
+"""The error for a host that could not be connected to, with a remedy; most of them concern ssh."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from urllib.parse import urlsplit
 from reconciler.providers.errors import Unavailable
 
 
-def unreachable(uri: str, name: str, told: str) -> Unavailable:
-    """The error to show; `told` is what libvirt said, which holds all that ssh wrote where that leads to the host.
+def unreachable(uri: str, name: str, reason: str) -> Unavailable:
+    """The error to show; `reason` is libvirt's message, which includes the output of ssh if the URI uses that.
 
-    ssh is told by libvirt to ask nothing, so what it would have asked about is done by hand, once.
+    libvirt runs ssh without prompts, so the user answers once, by hand, what ssh would have asked.
     """
     login = _login(uri)
-    if "IDENTIFICATION HAS CHANGED" in told:
+    if "IDENTIFICATION HAS CHANGED" in reason:
         return Unavailable(
-            f"{name} cannot be reached: it shows another host key than the one that ssh knows it by",
-            f"find out why; if the host was set up anew, forget the key (ssh-keygen -R {name}) and connect: {login}",
+            f"{name} cannot be reached: its host key is not the one that ssh knows",
+            f"find out why; if the host was reinstalled, remove the key (ssh-keygen -R {name}) and connect: {login}",
         )
-    if "Host key verification failed" in told:
+    if "Host key verification failed" in reason:
         return Unavailable(
             f"{name} cannot be reached: ssh does not know its host key",
-            f"compare the key with the host's, and accept it: {login}",
+            f"compare the key with the host's and accept it: {login}",
         )
-    if "Permission denied (" in told:
+    if "Permission denied (" in reason:
         return Unavailable(
-            f"{name} cannot be reached: it does not let this user in by ssh",
-            "put your public key there, and the key into ssh-agent if it has a passphrase, until this works without "
-            f"asking: {login}",
+            f"{name} cannot be reached: it rejects this user's ssh login",
+            "add your public key there, and load the key into ssh-agent if it has a passphrase, until this works "
+            f"without a prompt: {login}",
         )
     return Unavailable(
-        f"{name} cannot be reached: {told}", f"see that the host is up and that this works: virsh -c '{uri}' pool-list"
+        f"{name} cannot be reached: {reason}",
+        f"check that the host is up and that this works: virsh -c '{uri}' pool-list",
     )
 
 
 def _login(uri: str) -> str:
-    """The command that asks what ssh has to ask."""
+    """The command that shows the prompts of ssh."""
     place = urlsplit(uri).netloc
     return f"ssh ssh://{place}" if ":" in place else f"ssh {place}"

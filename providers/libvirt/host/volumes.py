@@ -1,4 +1,4 @@
-"""A volume as libvirt describes it, and the descriptions that libvirt makes pools and volumes from."""
+"""A volume as libvirt describes it, and the XML from which libvirt creates pools and volumes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 <
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One volume of a pool. `path` is where it is on its host. Bytes: `capacity` of the disk that a machine sees,
-    `size` of the file, `allocation` of what the file takes on its file system. `format` is what libvirt takes it for.
-    `backing_path`: the file on the host that holds what this one does not, empty when there is none. `mtime_ns`: 0
-    where the connection does not tell."""
+    """One volume of a pool. `path` is its path on the host. In bytes: `capacity` of the disk that a guest sees, `size`
+    of the file, `allocation` of the file on its file system. `format` is the format that libvirt detected.
+    `backing_path`: the backing file of an overlay, else empty. `mtime_ns`: 0 if the connection does not report it."""
 
     name: str
     path: str
@@ -28,15 +27,15 @@ class Volume:
 
 def volume_of(text: str) -> Volume:
     """The volume that libvirt's XML describes."""
-    root = ElementTree.fromstring(text)  # noqa: S314 - the host's libvirt wrote it, not the owner of an image
-    found = root.find("./target/format")
+    root = ElementTree.fromstring(text)  # noqa: S314 - written by the host's libvirt, not by the owner of an image
+    disk_format = root.find("./target/format")
     return Volume(
         name=root.findtext("name", ""),
         path=root.findtext("./target/path", ""),
         capacity=_bytes(root, "capacity"),
         allocation=_bytes(root, "allocation"),
         size=_bytes(root, "physical") or _bytes(root, "allocation"),
-        format=found.get("type", "raw") if found is not None else "raw",
+        format=disk_format.get("type", "raw") if disk_format is not None else "raw",
         mtime_ns=_nanoseconds(root.findtext("./target/timestamps/mtime", "0")),
         backing_path=root.findtext("./backingStore/path", ""),
     )
@@ -45,9 +44,9 @@ def volume_of(text: str) -> Volume:
 def volume_xml(
     name: str, capacity: int, disk_format: str, backing_path: str | None = None, backing_format: str = "qcow2"
 ) -> str:
-    """The description of a volume to be made, of which nothing is allocated yet.
+    """The XML of a volume to be created, with nothing allocated.
 
-    A qcow2 has compat 1.1: libvirt's own default is that of QEMU 0.10, which cannot tell zeros from what is not there.
+    A qcow2 has compat 1.1: libvirt's own default is that of QEMU 0.10, which has no zero clusters.
     """
     target = _element("target", "", _element("format", "", type=disk_format))
     if disk_format == "qcow2":
@@ -67,21 +66,21 @@ def volume_xml(
 
 
 def pool_xml(name: str, path: str) -> str:
-    """The description of a pool that is a directory."""
+    """The XML of a pool that is a directory."""
     root = _element("pool", "", _element("name", name), _element("target", "", _element("path", path)), type="dir")
     return ElementTree.tostring(root, encoding="unicode")
 
 
 def _element(tag: str, text: str = "", *children: Element, **attributes: str) -> Element:
-    made = Element(tag, attributes)
-    made.text = text or None
-    made.extend(children)
-    return made
+    element = Element(tag, attributes)
+    element.text = text or None
+    element.extend(children)
+    return element
 
 
 def _bytes(root: Element, tag: str) -> int:
-    found = root.find(tag)
-    return int(found.text or 0) * _UNITS[found.get("unit", "bytes")] if found is not None else 0
+    element = root.find(tag)
+    return int(element.text or 0) * _UNITS[element.get("unit", "bytes")] if element is not None else 0
 
 
 def _nanoseconds(text: str) -> int:

@@ -1,1 +1,1 @@
-"""Machines made from published images, to try them."""
+"""Machines created from published images, to try them."""

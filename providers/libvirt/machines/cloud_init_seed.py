@@ -1,4 +1,4 @@
-"""What tells a new machine who it is at its first start: a disc that cloud-init reads, without any network.
+"""The seed ISO from which cloud-init configures a new machine at its first start, without a network.
 
 Source: cloud-init's documentation of the NoCloud data source: a file system labelled `cidata` with the files
 `meta-data` and `user-data`.
@@ -21,9 +21,9 @@ _KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?")
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """Whom a machine lets in, and its name. `ssh_keys` are public keys as OpenSSH writes them.
+    """The identity, host name and login of a machine. `ssh_keys` are public keys in OpenSSH's format.
 
-    Raises: Unsupported when cloud-init or the system in the machine would not take a value.
+    Raises: Unsupported if cloud-init or the guest would not accept a value.
     """
 
     instance: str
@@ -33,25 +33,27 @@ class Seed:
 
     def __post_init__(self) -> None:
         if not _HOST_NAME.fullmatch(self.host_name):
-            raise Unsupported(f"'{self.host_name}' is not a host name", "letters, digits and '-', up to 63")
+            raise Unsupported(f"invalid host name '{self.host_name}'", "use letters, digits and '-', at most 63")
         if self.user and not _USER.fullmatch(self.user):
             raise Unsupported(
-                f"'{self.user}' is not a user's name", "begin with a small letter; digits, '_' and '-' may follow"
+                f"invalid user name '{self.user}'", "start with a lower-case letter; digits, '_' and '-' may follow"
             )
         for key in self.ssh_keys:
             if "PRIVATE KEY" in key:
-                raise Unsupported("that is a private key, which stays where it is", "give the public one: FILE.pub")
+                raise Unsupported(
+                    "that is a private key, which must not leave this computer", "give the public key: FILE.pub"
+                )
             if not _KEY.fullmatch(key):
                 raise Unsupported(
-                    f"'{key[:40]}' is not a public key of OpenSSH", "give a file such as ~/.ssh/id_ed25519.pub"
+                    f"'{key[:40]}' is not an OpenSSH public key", "give a file such as ~/.ssh/id_ed25519.pub"
                 )
 
     def user_data(self) -> str:
-        """The `#cloud-config` document; JSON, which is YAML."""
+        """The `#cloud-config` document, in JSON, which is valid YAML."""
         document: dict[str, object] = {
             "preserve_hostname": False,
             "hostname": self.host_name,
-            "manage_etc_hosts": "localhost",  # one line of it: sudo looks the machine's own name up
+            "manage_etc_hosts": "localhost",  # one entry in /etc/hosts: sudo resolves the machine's own name
         }
         if self.user:
             document["users"] = [
@@ -68,12 +70,12 @@ class Seed:
         return f"#cloud-config\n{json.dumps(document, indent=2)}\n"
 
     def meta_data(self) -> str:
-        """The identity of the machine; a new `instance-id` makes cloud-init begin anew."""
+        """The identity of the machine; a new `instance-id` makes cloud-init run again."""
         return json.dumps({"instance-id": self.instance, "local-hostname": self.host_name}) + "\n"
 
 
-def disc(seed: Seed) -> bytes:
-    """An ISO 9660 file system with the seed's files, their names also in Rock Ridge and Joliet."""
+def seed_iso(seed: Seed) -> bytes:
+    """An ISO 9660 file system with the seed's files, their names in Rock Ridge and Joliet as well."""
     import pycdlib
 
     image = pycdlib.PyCdlib()

@@ -1,4 +1,4 @@
-"""The machines that images are tried in, as libvirt is told of them: disks, firmware, console, and whose they are."""
+"""The domain XML of the machines that images are tried in: disks, firmware, console and owner mark."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _TPMS = {"x86_64": "tpm-crb", "aarch64": "tpm-tis"}
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
-    """What an image asks of a machine, by its definition: processor family, firmware, operating system."""
+class Hardware:
+    """What an image needs from a machine according to its definition: architecture, firmware, drivers."""
 
     architecture: str = "x86_64"
     efi: bool = False
@@ -30,12 +30,12 @@ class Nature:
     windows: bool = False
 
     @classmethod
-    def of(cls, definition: Mapping[str, Any]) -> Nature:
-        """As a definition's attributes say. Raises: Unsupported for what needs hardware that is not looked for."""
+    def of(cls, definition: Mapping[str, Any]) -> Hardware:
+        """From a definition's attributes. Raises: Unsupported for hardware that this backend does not offer."""
         features = definition.get("features") or {}
         security = str(features.get("SecurityType", {}).get("value", ""))
         if security == "ConfidentialVM":
-            raise Unsupported("the image is for confidential machines, which this backend does not make", "")
+            raise Unsupported("the image needs confidential machines, which this backend does not offer", "")
         return cls(
             architecture=_ARCHITECTURES[str(definition.get("architecture", "x64"))],
             efi=definition.get("hyperVGeneration") == "V2" or definition.get("architecture") == "Arm64",
@@ -45,21 +45,21 @@ class Nature:
 
     @property
     def board(self) -> str:
-        """The machine type, in QEMU's words."""
+        """QEMU's machine type."""
         return _BOARDS[self.architecture]
 
 
 @dataclass(frozen=True, slots=True)
-class Guest:
-    """A machine. `disks` are (path of a qcow2 on the host, host caching or empty), the OS disk first; `console` is the
-    file on the host that keeps what it says on its serial port; `variables` the one that UEFI firmware keeps its
-    settings in, made from those it comes with when the machine first starts; `network` the name of a libvirt network,
-    or empty."""
+class DomainSpec:
+    """The domain of a machine. `disks` are (path of a qcow2 on the host, host caching or empty), the OS disk first.
+    Files on the host: `seed` is the seed ISO or empty, `console` the log of the serial port, `variables` the UEFI
+    variables, which the first start creates from the firmware's template. `network`: the name of a libvirt network, or
+    empty."""
 
     name: str
     uuid: str
     mark: OwnerMark
-    nature: Nature
+    hardware: Hardware
     cpus: int
     memory_mib: int
     disks: Sequence[tuple[str, str]]
@@ -68,15 +68,15 @@ class Guest:
     variables: str
     network: str
 
-    def description(self, *, accelerated: bool) -> str:
-        """The domain in libvirt's XML. `accelerated`: with the processor's own support, else emulated."""
+    def xml(self, *, accelerated: bool) -> str:
+        """The domain in libvirt's XML. `accelerated`: with KVM, else emulated."""
         domain = Element("domain", type="kvm" if accelerated else "qemu")
         _leaf(domain, "name", self.name)
         _leaf(domain, "uuid", self.uuid)
         _mark(SubElement(domain, "metadata"), self.mark)
         _leaf(domain, "memory", str(self.memory_mib), unit="MiB")
         _leaf(domain, "vcpu", str(self.cpus))
-        _firmware(domain, self.nature, self.variables)
+        _firmware(domain, self.hardware, self.variables)
         _leaf(domain, "cpu", "", mode="host-model" if accelerated else "maximum")
         _leaf(domain, "on_poweroff", "destroy")
         _leaf(domain, "on_reboot", "restart")
@@ -86,86 +86,86 @@ class Guest:
 
     def _devices(self, devices: Element) -> None:
         for number, (path, caching) in enumerate(self.disks):
-            _disk(devices, number, path, caching, self.nature)
+            _disk(devices, number, path, caching, self.hardware)
         if self.seed:
-            _disc(devices, self.seed, len(self.disks), self.nature)
+            _seed_disk(devices, self.seed, len(self.disks), self.hardware)
         if self.network:
             interface = SubElement(devices, "interface", type="network")
             SubElement(interface, "source", network=self.network)
-            SubElement(interface, "model", type="e1000e" if self.nature.windows else "virtio")
+            SubElement(interface, "model", type="e1000e" if self.hardware.windows else "virtio")
         serial = SubElement(devices, "serial", type="pty")
         SubElement(serial, "log", file=self.console, append="on")
         agent = SubElement(devices, "channel", type="unix")
         SubElement(agent, "target", type="virtio", name="org.qemu.guest_agent.0")
         rng = SubElement(devices, "rng", model="virtio")
         _leaf(rng, "backend", "/dev/urandom", model="random")
-        if self.nature.secure:
-            tpm = SubElement(devices, "tpm", model=_TPMS[self.nature.architecture])
+        if self.hardware.secure:
+            tpm = SubElement(devices, "tpm", model=_TPMS[self.hardware.architecture])
             SubElement(tpm, "backend", type="emulator", version="2.0")
 
 
 def mark_of(description: str) -> tuple[OwnerMark | None, str]:
-    """Whose a machine is and the region it is in; (None, "") where it does not say, as it is not ours."""
-    found = parse(description).find(f"./metadata/{_MARK}")
-    if found is None:
+    """The owner mark of a machine and the region it is in; (None, "") if it has no mark, so is not ours."""
+    element = parse(description).find(f"./metadata/{_MARK}")
+    if element is None:
         return None, ""
     try:
-        image = Address.parse(found.get("image", ""))
+        image = Address.parse(element.get("image", ""))
     except ValueError:
         return None, ""
-    return OwnerMark(found.get("lineage", ""), image), image.region
+    return OwnerMark(element.get("lineage", ""), image), image.region
 
 
 def _mark(metadata: Element, mark: OwnerMark) -> None:
     SubElement(metadata, _MARK, lineage=mark.lineage, image=str(mark.address))
 
 
-def _firmware(domain: Element, nature: Nature, variables: str) -> None:
-    """UEFI firmware is chosen by its features, and they are always asked for: without, libvirt takes the first of its
-    list, which on Debian starts nothing that Microsoft did not sign."""
-    os = SubElement(domain, "os", {"firmware": "efi"} if nature.efi else {})
-    _leaf(os, "type", "hvm", arch=nature.architecture, machine=nature.board)
-    hardware = SubElement(domain, "features")
-    SubElement(hardware, "acpi")
-    if not nature.efi:
+def _firmware(domain: Element, hardware: Hardware, variables: str) -> None:
+    """UEFI firmware is selected by its features, and these are always given: otherwise libvirt takes the first of its
+    list, which on Debian only boots what Microsoft signed."""
+    os = SubElement(domain, "os", {"firmware": "efi"} if hardware.efi else {})
+    _leaf(os, "type", "hvm", arch=hardware.architecture, machine=hardware.board)
+    domain_features = SubElement(domain, "features")
+    SubElement(domain_features, "acpi")
+    if not hardware.efi:
         return
     features = SubElement(os, "firmware")
     for name in ("secure-boot", "enrolled-keys"):
-        SubElement(features, "feature", enabled="yes" if nature.secure else "no", name=name)
+        SubElement(features, "feature", enabled="yes" if hardware.secure else "no", name=name)
     _leaf(os, "nvram", variables)
-    if nature.secure and nature.architecture == "x86_64":
-        SubElement(hardware, "smm", state="on")  # keeps the variables from what runs in the machine
+    if hardware.secure and hardware.architecture == "x86_64":
+        SubElement(domain_features, "smm", state="on")  # protects the variables from the guest
 
 
-def _disk(devices: Element, number: int, path: str, caching: str, nature: Nature) -> None:
+def _disk(devices: Element, number: int, path: str, caching: str, hardware: Hardware) -> None:
     disk = SubElement(devices, "disk", type="file", device="disk")
     driver = SubElement(disk, "driver", name="qemu", type="qcow2", discard="unmap")
     if caching:
         driver.set("cache", CACHE_OF_CACHING[caching])
     SubElement(disk, "source", file=path)
-    _attach(disk, number, nature)
+    _attach(disk, number, hardware)
     if number == 0:
         SubElement(disk, "boot", order="1")
 
 
-def _disc(devices: Element, path: str, number: int, nature: Nature) -> None:
-    """The seed, where the disks are: kernels made for virtual machines know no other way (Debian's has no SATA), and
-    virtio has no optical drives."""
-    disc = SubElement(devices, "disk", type="file", device="cdrom" if nature.windows else "disk")
-    SubElement(disc, "driver", name="qemu", type="raw")
-    SubElement(disc, "source", file=path)
-    _attach(disc, number, nature)
-    SubElement(disc, "readonly")
+def _seed_disk(devices: Element, path: str, number: int, hardware: Hardware) -> None:
+    """The seed on the bus of the disks: kernels built for virtual machines may support no other (Debian's has no
+    SATA), and virtio has no optical drives."""
+    disk = SubElement(devices, "disk", type="file", device="cdrom" if hardware.windows else "disk")
+    SubElement(disk, "driver", name="qemu", type="raw")
+    SubElement(disk, "source", file=path)
+    _attach(disk, number, hardware)
+    SubElement(disk, "readonly")
 
 
-def _attach(disk: Element, number: int, nature: Nature) -> None:
-    """Windows brings no driver for virtio, every Linux does."""
-    bus, prefix = ("sata", "sd") if nature.windows else ("virtio", "vd")
+def _attach(disk: Element, number: int, hardware: Hardware) -> None:
+    """Windows has no virtio driver of its own, every Linux has."""
+    bus, prefix = ("sata", "sd") if hardware.windows else ("virtio", "vd")
     SubElement(disk, "target", dev=f"{prefix}{_letters(number)}", bus=bus)
 
 
 def _letters(number: int) -> str:
-    """a to z, then aa: how the kernel counts disks."""
+    """a to z, then aa: as the kernel names disks."""
     letters = ""
     while True:
         letters = chr(ord("a") + number % 26) + letters

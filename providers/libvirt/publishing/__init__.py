@@ -1,1 +1,1 @@
-"""Operations: target regions made, changed and removed."""
+"""Operations: target regions created, changed and removed."""

@@ -1,10 +1,10 @@
-"""Where the disks of a version come from: files of the project, volumes of the hosts, machines, other versions."""
+"""The sources of a version's disks: files of the project, volumes and machines of the hosts, other versions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
@@ -18,73 +18,37 @@ from reconciler.providers.image_files.image_sources import (
     disk_name,
     facts_of,
 )
-from reconciler.providers.libvirt.records.descriptions import Copy, stamp
+from reconciler.providers.libvirt.publishing.disks import (
+    FoundDisk,
+    MachineDisk,
+    VolumeDisk,
+    format_of,
+    size_of,
+    virtual_size,
+)
+from reconciler.providers.libvirt.records.descriptions import stamp
 from reconciler.providers.protocol import SourceFacts
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
     from reconciler.providers.libvirt.host.pools import Pool
     from reconciler.providers.libvirt.host.volumes import Volume
-    from reconciler.providers.libvirt.records.complete_copies import Published
+    from reconciler.providers.libvirt.records.complete_copies import CompleteCopies
 
 STYLES = frozenset({"file", "disk", "snapshot", "version", "vm"})
 _SNAPSHOT = re.compile(r"(.+)@([^@/]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeDisk:
-    """A disk that is a volume of some pool. `facts` are those recorded of it where it is a `published` copy, which
-    counts as complete. `snapshot`: the state it had under that name."""
+class DiskSources:
+    """Finds sources in the project's folder, on the hosts and among the published versions."""
 
-    disk: str
-    pool: Pool
-    volume: Volume
-    identity: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    published: Copy | None = None
-    snapshot: str = ""
-
-    @property
-    def label(self) -> str:
-        return f"the volume '{self.volume.name}' in the {self.pool}"
-
-
-@dataclass(frozen=True, slots=True)
-class MachineDisk:
-    """One disk of a machine: all of them are captured together. `region` is one of its host's."""
-
-    disk: str
-    region: str
-    machine: str
-    virtual_size: int
-    allocated: int
-    caching: str
-    identity: str
-
-
-@dataclass(frozen=True, slots=True)
-class MissingDisk:
-    """A disk that is published and whose source cannot be had any more; `why` says so."""
-
-    disk: str
-    virtual_size: int
-    why: str
-
-
-Disk = SourceDisk | VolumeDisk | MachineDisk | MissingDisk
-FoundDisk = SourceDisk | VolumeDisk | MachineDisk
-
-
-class Sources:
-    """Finds sources in the project's folder, on the hosts and among what is published."""
-
-    def __init__(self, hosts: Hosts, published: Published, project: str) -> None:
+    def __init__(self, hosts: Hosts, copies: CompleteCopies, project: str) -> None:
         self._hosts = hosts
-        self._published = published
+        self._copies = copies
         self._files = FileSources(project)
 
     def identity(self, source: Mapping[str, Any]) -> str:
-        """As `Reader.source_identity`; that of a version is always the same, as published content is."""
+        """As `Reader.source_identity`; a version's never changes, because published content does not."""
         if "file" in source:
             return self._files.identity(source)
         if "vm" in source:
@@ -96,7 +60,7 @@ class Sources:
         return str(source.get("version", ""))
 
     def facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
-        """As `Reader.source_facts`; sizes are those of all disks of an archive or a machine."""
+        """As `Reader.source_facts`; the sizes cover all disks of an archive or a machine."""
         disks = self.of(source, None, generalized=definition is not None and is_generalized(definition))
         files = [disk for disk in disks if isinstance(disk, SourceDisk)]
         if files:
@@ -104,14 +68,14 @@ class Sources:
         if definition is not None:
             self._require_firmware(disks, definition)
         return SourceFacts(
-            size=sum(_size(disk) for disk in disks),
+            size=sum(size_of(disk) for disk in disks),
             virtual_size=sum(virtual_size(disk) for disk in disks),
-            format=_format(disks[0]),
+            format=format_of(disks[0]),
             identity=disks[0].identity,
         )
 
     def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
-        """As `Reader.source_digest`: of files and volumes the sha256 of the file. A machine has none: it goes on."""
+        """As `Reader.source_digest`: for files and volumes the sha256 of the file. Machines have none."""
         disks = self.of(source, None)
         files = [disk for disk in disks if isinstance(disk, SourceDisk)]
         if files:
@@ -120,27 +84,27 @@ class Sources:
         if isinstance(first, VolumeDisk) and not first.snapshot:
             return first.facts.get("sha256") or _digest_of_volume(first, progress)
         raise Unsupported(
-            "the content of a machine or a snapshot has no digest of its own",
+            "the content of a machine or a snapshot has no fixed digest",
             "publish a new version to take its present content",
         )
 
     def of_version(self, version: Attributes, *, generalized: bool) -> list[FoundDisk]:
         """Every disk of a version, the OS disk first. Raises: SourceError, Unsupported, Unavailable."""
-        found = self.of(version["source"], None, generalized=generalized)
+        disks = self.of(version["source"], None, generalized=generalized)
         for lun, disk in sorted(version.get("dataDisks", {}).items(), key=lambda pair: int(pair[0])):
             if "source" in disk:
-                found += self.of(disk["source"], lun)
-        names = [disk.disk for disk in found]
+                disks += self.of(disk["source"], lun)
+        names = [disk.disk for disk in disks]
         if len(set(names)) < len(names):
             raise SourceError(
-                f"the source '{next(iter(version['source'].values()))}' has data disks at LUNs that dataDisks declares "
-                "too",
-                "leave out dataDisks, or give them LUNs after those of the source",
+                f"the source '{next(iter(version['source'].values()))}' has data disks at LUNs that dataDisks also "
+                "declares",
+                "remove dataDisks, or give them LUNs after those of the source",
             )
-        return found
+        return disks
 
     def of(self, source: Mapping[str, Any], lun: str | None, *, generalized: bool = False) -> list[FoundDisk]:
-        """The disks of one source; more than one only of an archive, a machine or a version given for the OS disk.
+        """The disks of one source: several only for an archive, machine or version that is the source of the OS disk.
 
         Raises: SourceError, Unsupported, Unavailable.
         """
@@ -158,28 +122,30 @@ class Sources:
         )
 
     def _of_published(self, version: Address, lun: str | None) -> Iterator[VolumeDisk]:
-        """One copy of each of another version's disks: all of them for the OS disk, that alone for a data disk."""
-        disks = self._published.disks(version)
+        """One copy of each disk of another version: all of them for the OS disk, only its OS disk for a data disk."""
+        disks = self._copies.disks(version)
         if not disks:
-            raise SourceError(f"no region holds a whole copy of {version}", "publish that version first, or repair it")
+            raise SourceError(f"no region has a complete copy of {version}", "publish that version first, or repair it")
         for disk in sorted(disks, key=lambda name: name != OS_DISK):
-            found = self._published.copy_of(version, disk)
-            if found is None:
+            complete = self._copies.find(version, disk)
+            if complete is None:
                 raise SourceError(
-                    f"no region holds a whole copy of disk {disk} of {version}", "repair that version first"
+                    f"no region has a complete copy of disk {disk} of {version}", "repair that version first"
                 )
-            told = VolumeDisk(disk, found.pool, found.volume, str(version), found.facts, found.copy)
+            source = VolumeDisk(
+                disk, complete.pool, complete.volume, str(version), complete.facts, published=complete.copy
+            )
             if lun is None:
-                yield told
+                yield source
             elif disk == OS_DISK:
-                yield replace(told, disk=disk_name(lun))
+                yield replace(source, disk=disk_name(lun))
 
     def _of_machine(self, name: str, generalized: bool) -> Iterator[MachineDisk]:
         from reconciler.providers.libvirt.capture import capture
 
         places = list(self._machines(name))
         if not places:
-            raise SourceError(f"no host has a machine '{name}'", "see which there are: virsh list --all, on each host")
+            raise SourceError(f"no host has a machine '{name}'", "list them on each host: virsh list --all")
         if len(places) > 1:
             regions = ", ".join(region for region, _ in places)
             raise SourceError(f"several hosts have a machine '{name}'", f"write REGION/NAME; regions: {regions}")
@@ -190,7 +156,7 @@ class Sources:
             )
 
     def _require_firmware(self, disks: list[FoundDisk], definition: Attributes) -> None:
-        """Raises: SourceError when the disks are a machine's, and the definition is of another generation."""
+        """Raises: SourceError if the disks are a machine's and the definition declares another generation."""
         from reconciler.providers.libvirt.capture import capture
 
         first, generation = disks[0], definition.get("hyperVGeneration")
@@ -198,36 +164,36 @@ class Sources:
             capture.require_firmware(self._hosts, first.region, first.machine, generation)
 
     def _machines(self, name: str) -> Iterator[tuple[str, str]]:
-        """(region, name) of the machines that a source may mean; one region for each host."""
+        """(region, name) of the machines that a source may refer to; one region for each host."""
         from reconciler.providers.libvirt.host import domains
 
         region, slash, machine = name.partition("/")
         wanted = (region,) if slash and region in self._hosts.regions else self._one_region_each()
         machine = machine if len(wanted) == 1 and slash else name
-        for one in wanted:
-            with self._hosts.connection(one).asking(f"looking for the machine '{machine}'") as handle:
+        for candidate in wanted:
+            with self._hosts.connection(candidate).asking(f"looking for the machine '{machine}'") as handle:
                 if domains.find(handle, machine) is not None:
-                    yield one, machine
+                    yield candidate, machine
 
     def _one_region_each(self) -> tuple[str, ...]:
-        """A region for each host."""
+        """One region for each host."""
         return tuple({self._hosts.connection(region).uri: region for region in reversed(self._hosts.regions)}.values())
 
     def _volume(self, source: Mapping[str, Any], lun: str | None) -> VolumeDisk:
         written = str(next(iter(source.values())))
-        found = list(self._volumes(source, lun))
-        if not found:
+        candidates = list(self._volumes(source, lun))
+        if not candidates:
             raise SourceError(
                 f"no host has a volume '{written}'",
-                "write REGION/POOL/NAME, POOL/NAME or its path on the host; see: virsh vol-list POOL",
+                "write REGION/POOL/NAME, POOL/NAME or its path on the host; list volumes with: virsh vol-list POOL",
             )
-        if len(found) > 1:
-            regions = ", ".join(disk.pool.region for disk in found)
+        if len(candidates) > 1:
+            regions = ", ".join(disk.pool.region for disk in candidates)
             raise SourceError(f"several hosts have a volume '{written}'", f"write REGION/POOL/NAME; regions: {regions}")
-        return found[0]
+        return candidates[0]
 
     def _volumes(self, source: Mapping[str, Any], lun: str | None) -> Iterator[VolumeDisk]:
-        """Every volume that a `disk` or `snapshot` may mean."""
+        """Every volume that a `disk` or `snapshot` may refer to."""
         written, snapshot = str(next(iter(source.values()))), ""
         if "snapshot" in source:
             parts = _SNAPSHOT.fullmatch(written)
@@ -236,8 +202,8 @@ class Sources:
             written, snapshot = parts[1], parts[2]
         region, _, rest = written.partition("/")
         named = region in self._hosts.regions and "/" in rest
-        for one in (region,) if named else self._one_region_each():
-            for pool, volume in self._look_up(one, rest if named else written):
+        for candidate in (region,) if named else self._one_region_each():
+            for pool, volume in self._look_up(candidate, rest if named else written):
                 identity = f"{stamp(volume)}:{volume.path}" + (f"@{snapshot}" if snapshot else "")
                 yield VolumeDisk(disk_name(lun), pool, volume, identity, snapshot=snapshot)
 
@@ -252,17 +218,17 @@ class Sources:
         with connection.asking(f"looking for the volume '{written}'") as handle:
             try:
                 if written.startswith("/"):
-                    found = handle.storageVolLookupByPath(written)
+                    listed = handle.storageVolLookupByPath(written)
                 else:
-                    pool_found = handle.storagePoolLookupByName(pool_name)
-                    if not pool_found.isActive():
+                    storage_pool = handle.storagePoolLookupByName(pool_name)
+                    if not storage_pool.isActive():
                         raise Unavailable(
                             f"{connection.name}: the pool '{pool_name}' is not active",
                             f"start it: virsh -c '{connection.uri}' pool-start '{pool_name}'",
                         )
-                    found = pool_found.storageVolLookupByName(name)
-                pool = Pool(region, connection, found.storagePoolLookupByVolume().name())
-                name = found.name()
+                    listed = storage_pool.storageVolLookupByName(name)
+                pool = Pool(region, connection, listed.storagePoolLookupByVolume().name())
+                name = listed.name()
             except libvirt.libvirtError as error:
                 if is_missing_volume(error) or is_missing_pool(error):
                     return
@@ -273,28 +239,8 @@ class Sources:
 
 
 def is_generalized(definition: Attributes) -> bool:
-    """Whether a definition says that its machines are; they are where it does not say."""
+    """Whether a definition declares generalized images, which is the default."""
     return definition.get("osState") != "Specialized"
-
-
-def _size(disk: FoundDisk) -> int:
-    """What a copy moves at most, in bytes."""
-    if isinstance(disk, VolumeDisk):
-        return disk.volume.size
-    return disk.allocated if isinstance(disk, MachineDisk) else disk.extent.size
-
-
-def virtual_size(disk: Disk) -> int:
-    """The bytes that a machine sees."""
-    if isinstance(disk, VolumeDisk):
-        return int(disk.facts.get("virtualSize", disk.volume.capacity))
-    return disk.format.virtual_size if isinstance(disk, SourceDisk) else disk.virtual_size
-
-
-def _format(disk: FoundDisk) -> str:
-    if isinstance(disk, VolumeDisk):
-        return str(disk.facts.get("format", disk.volume.format))
-    return "machine" if isinstance(disk, MachineDisk) else disk.format.name
 
 
 def _digest_of_volume(disk: VolumeDisk, progress: Callable[[int, int], None] | None) -> str:

@@ -1,4 +1,4 @@
-"""An operation and the names it was given, also as the handle by which another process goes on."""
+"""An operation and the names of its volumes: the handle with which another process can continue it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from reconciler.providers.common import operation_json
 from reconciler.providers.protocol import Operation
 
 Names = Mapping[Address, Mapping[str, tuple[str, ...]]]
-"""Target region -> disk (`os`, `data-LUN`) -> the names of the volumes to be made of it, in the order of replicas."""
+"""Target region -> disk (`os`, `data-LUN`) -> the names of the volumes to be created for it, by replica number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What is to be done. `names` are chosen before anything is made, so that the journal knows them."""
+class OperationHandle:
+    """An operation to run. `names` are chosen before anything is created, so that the journal contains them."""
 
     operation: Operation
     names: Names
 
-    def handle(self) -> dict[str, Any]:
+    def encode(self) -> dict[str, Any]:
         """JSON-shaped, without secrets."""
         return {
-            "operation": operation_json.written(self.operation),
+            "operation": operation_json.encode(self.operation),
             "names": {
                 str(region): {disk: list(names) for disk, names in disks.items()}
                 for region, disks in self.names.items()
@@ -32,10 +32,10 @@ class Work:
         }
 
     @classmethod
-    def of(cls, handle: Mapping[str, Any]) -> Work:
-        """The work that a handle describes. Raises: ProviderError when it is not one of ours."""
+    def decode(cls, value: Mapping[str, Any]) -> OperationHandle:
+        """The handle in parsed JSON. Raises: ProviderError if it is not one of ours."""
         names = {
-            Address.parse(region): {disk: tuple(found) for disk, found in disks.items()}
-            for region, disks in handle["names"].items()
+            Address.parse(region): {disk: tuple(chosen) for disk, chosen in disks.items()}
+            for region, disks in value["names"].items()
         }
-        return cls(operation_json.read(handle["operation"]), names)
+        return cls(operation_json.decode(value["operation"]), names)

@@ -1,4 +1,4 @@
-"""Changes and removes target regions."""
+"""Changes, removes and tidies target regions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
+from reconciler.providers.common.steps import vanished
 from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable
 from reconciler.providers.libvirt.publishing import shallow_versions, volume_filling
-from reconciler.providers.libvirt.publishing.region_build import Site, clear, open_site, restamped
-from reconciler.providers.libvirt.records.complete_copies import PublishedCopy, is_whole
-from reconciler.providers.libvirt.records.description_store import Shelf
+from reconciler.providers.libvirt.publishing.region_build import (
+    RegionBuild,
+    discard_pending,
+    existing_volumes,
+    open_build,
+    restamped,
+    volumes_of,
+)
+from reconciler.providers.libvirt.records.complete_copies import CompleteCopy, is_intact
+from reconciler.providers.libvirt.records.description_store import DescriptionStore
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
@@ -21,8 +29,8 @@ if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
 
 
-class Regions:
-    """Works for one lineage."""
+class RegionChanges:
+    """Changes, removes and tidies regions for one lineage."""
 
     def __init__(self, hosts: Hosts, lineage: str, progress: ProgressCallback) -> None:
         self._hosts = hosts
@@ -33,71 +41,68 @@ class Regions:
         """Changes a region's attributes and number of replicas; `names` are those of the volumes to be added, `sizes`
         the bytes of each disk. Raises: ProviderError."""
         planned = step.planned or {}
-        site = open_site(self._hosts, self._mark(step.address), planned, names, sizes, self._progress)
-        if site.before is None:
-            raise ProviderError(f"{step.address} is not there any more", "plan again: it will be made anew")
-        description = site.before.description
+        build = open_build(self._hosts, self._mark(step.address), planned, names, sizes, self._progress)
+        if build.previous is None:
+            raise vanished(step.address)
+        description = build.previous.description
         wanted = int(planned["replicas"])
-        site.copies = [copy for copy in description.copies if copy.replica <= wanted]
+        build.copies = [copy for copy in description.copies if copy.replica <= wanted]
         leaving = [copy for copy in description.copies if copy.replica > wanted]
         try:
             if names or leaving:
-                site.begin(leaving)
+                build.start(leaving)
             for disk, added in names.items():
-                self._add(site, description, disk, added)
-            return site.publish(description.computed)
+                self._add(build, description, disk, added)
+            return build.publish(description.computed)
         except ProviderError as error:
-            site.error = error
-            site.abandon()
+            build.error = error
+            build.abandon()
             raise
 
-    def _add(self, site: Site, description: Description, disk: str, names: Sequence[str]) -> None:
-        """Makes more copies of a disk. Raises: ProviderError."""
-        present = [copy for copy in site.copies if copy.disk == disk]
+    def _add(self, build: RegionBuild, description: Description, disk: str, names: Sequence[str]) -> None:
+        """Creates more copies of a disk. Raises: ProviderError."""
+        present = [copy for copy in build.copies if copy.disk == disk]
         number = max((copy.replica for copy in present), default=0)
         if shallow_versions.is_shallow(description):
-            below, size = description.computed[shallow_versions.SHALLOW][disk], site.sizes[disk]
+            backing, size = description.computed[shallow_versions.SHALLOW][disk], build.sizes[disk]
             for more, name in enumerate(names, 1):
-                site.copies.append(shallow_versions.overlay(site, below, size, disk, name, number + more))
+                build.copies.append(shallow_versions.overlay(build, backing, size, disk, name, number + more))
             return
         for more, name in enumerate(names, 1):
-            copy = _whole_one(site, description, present)
-            volume_filling.replicate(site.pool, copy, site.pool, name, site.meter(name))
-            site.copies.append(restamped(site.pool, replace(copy, volume=name, replica=number + more)))
+            copy = _intact_copy(build, description, present)
+            volume_filling.replicate(build.pool, copy, build.pool, name, build.volume_progress(name))
+            build.copies.append(restamped(build.pool, replace(copy, volume=name, replica=number + more)))
 
     def delete(self, step: Step) -> Applied:
-        """Removes a region's volumes and then its description; one that is gone is fine.
+        """Removes a region's volumes and then its description; a missing region is fine.
 
-        Raises: ObjectConflict when something there is not ours, or in use; ProviderError.
+        Raises: ObjectConflict if something there is not ours, or is in use; ProviderError.
         """
         address = step.address
         pool = self._hosts.pool(address.region)
         pool.refresh()
-        found, making = our_region(pool, self._mark(address))
-        copies = found.description.copies if found else ()
-        volumes = pool.volumes()
-        there = [volumes[copy.volume] for copy in copies if copy.volume in volumes]
-        require_unused(self._hosts, pool, there, f"{address} cannot be deleted")
-        if making is not None:
-            clear(self._hosts, pool, making, {copy.volume for copy in copies})
-        for copy in sorted(copies, key=lambda one: -one.replica):  # overlays go before what they lie on
+        stored, pending = our_region(pool, self._mark(address))
+        copies = stored.description.copies if stored else ()
+        require_unused(self._hosts, pool, existing_volumes(pool, copies), f"{address} cannot be deleted")
+        if pending is not None:
+            discard_pending(self._hosts, pool, pending, volumes_of(stored))
+        for copy in sorted(copies, key=lambda copy: -copy.replica):  # overlays go before their backing volumes
             pool.delete(copy.volume)
-        Shelf(pool).remove(address)
+        DescriptionStore(pool).remove(address)
         return Applied()
 
     def tidy(self, address: Address) -> None:
-        """Removes what interrupted operations of this lineage left of a region. What is in use stays, and so does what
-        a host has that cannot be asked. Raises: ProviderError."""
+        """Removes what interrupted operations of this lineage left of a region. Volumes in use stay, and so do those
+        of a host that cannot be asked. Raises: ProviderError."""
         try:
             pool = self._hosts.pool(address.region)
             pool.refresh()
-            shelf = Shelf(pool)
-            shelf.discard_cut_short(address)
-            making = shelf.making(address)
-            if making is None or making.mark != self._mark(address):
+            store = DescriptionStore(pool)
+            store.discard_cut_short(address)
+            pending = store.pending(address)
+            if pending is None or pending.mark != self._mark(address):
                 return
-            found = shelf.description(address)
-            clear(self._hosts, pool, making, {copy.volume for copy in found.description.copies} if found else set())
+            discard_pending(self._hosts, pool, pending, volumes_of(store.description(address)))
         except (Unavailable, ObjectConflict):
             return
 
@@ -105,15 +110,15 @@ class Regions:
         return OwnerMark(self._lineage, address)
 
 
-def _whole_one(site: Site, description: Description, copies: Sequence[Copy]) -> Copy:
-    """A copy in this region to make others from. Raises: SourceError when none is whole."""
+def _intact_copy(build: RegionBuild, description: Description, copies: Sequence[Copy]) -> Copy:
+    """A copy in this region to make others from. Raises: SourceError if none is intact."""
     doubtful: list[Copy] = []
     for copy in copies:
-        volume = site.pool.volume(copy.volume)
+        volume = build.pool.volume(copy.volume)
         if volume is not None and stamp(volume) == copy.stamp:
             return copy
-        if volume is not None and is_whole(PublishedCopy(site.pool, volume, copy, description.facts(copy.disk))):
+        if volume is not None and is_intact(CompleteCopy(build.pool, volume, copy, description.facts(copy.disk))):
             doubtful.append(copy)
     if doubtful:
         return doubtful[0]
-    raise SourceError(f"no copy in {site.address} is whole", "plan again: the region will be repaired")
+    raise SourceError(f"no copy in {build.address} is intact", "plan again: the region will be repaired")

@@ -1,7 +1,7 @@
-"""Shallow versions: overlays that hold nothing themselves, on a volume of the same host that must stay.
+"""Shallow versions: overlays without content of their own, backed by a volume of the same host that must stay.
 
-A source that is a volume is what they lie on, as it is. A file has to be on the host for that: it becomes one volume
-in the region, replica 0, and every replica is an overlay on it.
+A source that is a volume is the backing volume itself. A file is uploaded to the host first: it becomes one volume in
+the region, replica 0, and every replica is an overlay on it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.libvirt.publishing import volume_filling
-from reconciler.providers.libvirt.publishing.disk_sources import Disk, MissingDisk, VolumeDisk
-from reconciler.providers.libvirt.publishing.region_build import Site, open_site
-from reconciler.providers.libvirt.publishing.volume_filling import present
+from reconciler.providers.libvirt.publishing.disks import Disk, MissingDisk, VolumeDisk
+from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build
+from reconciler.providers.libvirt.publishing.volume_filling import existing
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
 from reconciler.providers.protocol import Applied, OwnerMark, ProgressCallback, Results, Step
 
@@ -24,21 +24,22 @@ if TYPE_CHECKING:
     from reconciler.providers.libvirt.publishing.operation_handle import Names
 
 SHALLOW = "shallow"
-"""In what is computed of a Shallow region: disk -> path, format and stamp of the volume below its overlays; the stamp
-is empty where that is the region's own."""
+"""The key in the computed part of a Shallow region: disk -> path, format and stamp of the backing volume; the stamp is
+empty if that volume is the region's own."""
 
 
 def is_shallow(description: Description) -> bool:
+    """Whether a region consists of overlays."""
     return SHALLOW in description.computed
 
 
-def volumes_of(disk: Disk, replicas: int) -> int:
-    """How many volumes a Shallow region needs of a disk."""
+def volume_count(disk: Disk, replicas: int) -> int:
+    """How many volumes a Shallow region needs for a disk."""
     return replicas + 1 if isinstance(disk, SourceDisk) else replicas
 
 
-class ShallowMaker:
-    """Makes Shallow regions for one lineage, one after the other: hardly anything is copied."""
+class ShallowCreation:
+    """Creates Shallow regions for one lineage, one after the other, because hardly anything is copied."""
 
     def __init__(self, hosts: Hosts, disk_format: str, lineage: str, progress: ProgressCallback) -> None:
         self._hosts = hosts
@@ -46,66 +47,72 @@ class ShallowMaker:
         self._lineage = lineage
         self._progress = progress
 
-    def make(
+    def create(
         self, steps: Sequence[Step], disks: Sequence[Disk], names: Names, sizes: Mapping[str, int]
     ) -> tuple[Results, dict[str, dict[str, Any]]]:
-        """A result for each step, and the disks' facts; of a disk that was not read there is no digest."""
+        """A result for each step, and the facts of the disks; a disk that was not read has no digest."""
         results: dict[Address, Applied | ProviderError] = {}
         facts: dict[str, dict[str, Any]] = {}
         for step in steps:
             mark, planned = OwnerMark(self._lineage, step.address), step.planned or {}
             try:
-                site = open_site(self._hosts, mark, planned, names[step.address], sizes, self._progress)
+                build = open_build(self._hosts, mark, planned, names[step.address], sizes, self._progress)
             except ProviderError as error:
                 results[step.address] = error
                 continue
-            results[step.address] = self._make(site, disks, facts)
+            results[step.address] = self._create(build, disks, facts)
         return results, facts
 
-    def _make(self, site: Site, disks: Sequence[Disk], facts: dict[str, dict[str, Any]]) -> Applied | ProviderError:
-        below: dict[str, dict[str, str]] = {}
+    def _create(
+        self, build: RegionBuild, disks: Sequence[Disk], facts: dict[str, dict[str, Any]]
+    ) -> Applied | ProviderError:
+        backings: dict[str, dict[str, str]] = {}
         try:
-            site.begin(site.before.description.copies if site.before else ())
+            build.start(build.previous_copies)
             for disk in disks:
-                found, names = self._base(site, disk, below)
-                facts.setdefault(disk.disk, found)
+                disk_facts, names = self._add_backing(build, disk, backings)
+                facts.setdefault(disk.disk, disk_facts)
+                size, backing = int(disk_facts["virtualSize"]), backings[disk.disk]
                 for number, name in enumerate(names, 1):
-                    site.copies.append(
-                        overlay(site, below[disk.disk], int(found["virtualSize"]), disk.disk, name, number)
-                    )
-            return site.publish({"disks": facts, SHALLOW: below})
+                    build.copies.append(overlay(build, backing, size, disk.disk, name, number))
+            return build.publish({"disks": facts, SHALLOW: backings})
         except ProviderError as error:
-            site.error = error
-            site.abandon()
+            build.error = error
+            build.abandon()
             return error
 
-    def _base(self, site: Site, disk: Disk, below: dict[str, dict[str, str]]) -> tuple[dict[str, Any], Sequence[str]]:
-        """Notes what the overlays of a disk lie on; its facts, and the names of the overlays. Raises: ProviderError."""
-        names = site.names[disk.disk]
+    def _add_backing(
+        self, build: RegionBuild, disk: Disk, backings: dict[str, dict[str, str]]
+    ) -> tuple[dict[str, Any], Sequence[str]]:
+        """Adds the backing of a disk's overlays to `backings`; the facts of the disk, and the names of the overlays.
+
+        Raises: ProviderError.
+        """
+        names = build.names[disk.disk]
         if isinstance(disk, SourceDisk):
-            filled = volume_filling.from_file(disk, site.pool, names[0], self._format, site.meter(names[0]))
-            site.copies.append(filled.copy(site.pool, names[0], disk.disk, 0))
-            path = present(site.pool, names[0]).path
-            below[disk.disk] = {"path": path, "format": filled.format, "stamp": ""}
+            filled = volume_filling.from_file(disk, build.pool, names[0], self._format, build.volume_progress(names[0]))
+            build.copies.append(filled.copy(build.pool, names[0], disk.disk, 0))
+            path = existing(build.pool, names[0]).path
+            backings[disk.disk] = {"path": path, "format": filled.format, "stamp": ""}
             return dict(filled.facts), names[1:]
         if isinstance(disk, MissingDisk):
-            raise SourceError(f"{disk.why}, and a Shallow version has no copy of it", "bring the original image back")
+            raise SourceError(f"{disk.why}, and a Shallow version has no copy of it", "restore the original image")
         if not isinstance(disk, VolumeDisk) or disk.snapshot:
             raise Unsupported(
-                "a Shallow version cannot be made of a machine or a snapshot", "set replicationMode: Full"
+                "a Shallow version cannot be created from a machine or a snapshot", "set replicationMode: Full"
             )
-        if disk.pool.connection is not site.pool.connection:
+        if disk.pool.connection is not build.pool.connection:
             raise Unsupported(
-                f"{disk.label} is not on the host of {site.address.region}, and a Shallow version has no copy",
-                "leave that region out, or set replicationMode: Full",
+                f"{disk.label} is not on the host of {build.address.region}, and a Shallow version has no copy",
+                "remove that region, or set replicationMode: Full",
             )
         volume = disk.volume
-        below[disk.disk] = {"path": volume.path, "format": volume.format, "stamp": stamp(volume)}
+        backings[disk.disk] = {"path": volume.path, "format": volume.format, "stamp": stamp(volume)}
         facts = {"size": volume.size, "virtualSize": volume.capacity, "format": volume.format, "source": disk.identity}
         return facts, names
 
 
-def overlay(site: Site, below: Mapping[str, str], size: int, disk: str, name: str, number: int) -> Copy:
-    """Makes one overlay of a disk of `size` bytes. Raises: ProviderError."""
-    site.pool.create(name, size, "qcow2", below["path"], below["format"])
-    return Copy(name, disk, number, size, "qcow2", "", stamp(present(site.pool, name)))
+def overlay(build: RegionBuild, backing: Mapping[str, str], size: int, disk: str, name: str, number: int) -> Copy:
+    """Creates one overlay of a disk of `size` bytes. Raises: ProviderError."""
+    build.pool.create(name, size, "qcow2", backing["path"], backing["format"])
+    return Copy(name, disk, number, size, "qcow2", "", stamp(existing(build.pool, name)))

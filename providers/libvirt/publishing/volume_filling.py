@@ -1,6 +1,6 @@
-"""Fills volumes: the first copy of a disk from its source, the others from a copy, each verified where it arrived.
+"""Fills volumes: the first copy of a disk from its source, the others from a copy, each verified at its destination.
 
-A host's own clone is not read again: its libvirt answers for it, and a deep scan reads every byte.
+A clone by its own host is not read again: that libvirt vouches for it, and a deep scan reads every byte.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.disk_formats import recognise
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.image_sources import SourceDisk
-from reconciler.providers.libvirt.capture.offline_copy import watched
+from reconciler.providers.libvirt.capture.offline_copy import reporting_growth
 from reconciler.providers.libvirt.content import streams
 from reconciler.providers.libvirt.content.conversion import Converted, converted
 from reconciler.providers.libvirt.content.pieces import Digest, Hole, Piece, length_of
-from reconciler.providers.libvirt.content.progress import Meter
+from reconciler.providers.libvirt.content.progress import VolumeProgress
 from reconciler.providers.libvirt.content.volume_reading import digest_of_volume
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.host.volumes import Volume
-from reconciler.providers.libvirt.publishing.disk_sources import VolumeDisk
+from reconciler.providers.libvirt.publishing.disks import VolumeDisk
 from reconciler.providers.libvirt.records.descriptions import Copy, stamp
-from reconciler.providers.libvirt.records.volume_users import require_resting
+from reconciler.providers.libvirt.records.volume_users import require_not_running
 
 Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """What a volume holds: the `facts` to record of its disk, and how its content is kept in the pool."""
+class FilledVolume:
+    """What a volume contains: the `facts` to record for its disk, and the size, format and digest of its content."""
 
     facts: Mapping[str, Any]
     capacity: int
@@ -41,22 +41,22 @@ class Filled:
     content: str
 
     def copy(self, pool: Pool, name: str, disk: str, replica: int) -> Copy:
-        """The record of a volume that is complete. Raises: ProviderError when it is gone already."""
-        return Copy(name, disk, replica, self.capacity, self.format, self.content, stamp(present(pool, name)))
+        """The record of the complete volume. Raises: ProviderError if it is already gone."""
+        return Copy(name, disk, replica, self.capacity, self.format, self.content, stamp(existing(pool, name)))
 
 
-def present(pool: Pool, name: str) -> Volume:
-    """A volume that was just made. Raises: ProviderError when somebody removed it."""
+def existing(pool: Pool, name: str) -> Volume:
+    """A volume that was just created. Raises: ProviderError if someone removed it."""
     volume = pool.volume(name)
     if volume is None:
-        raise ProviderError(f"{pool}: the volume '{name}' was removed while it was made", "apply again")
+        raise ProviderError(f"{pool}: the volume '{name}' was removed while it was created", "apply again")
     return volume
 
 
-def from_file(disk: SourceDisk, pool: Pool, name: str, disk_format: str, meter: Meter) -> Filled:
+def from_file(disk: SourceDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress) -> FilledVolume:
     """Converts an image and uploads it. Raises: SourceError, ProviderError."""
     with converted(disk, disk_format) as image:
-        _upload(image, pool, name, meter)
+        _upload(image, pool, name, progress)
     facts = {
         "sha256": image.sha256,
         "size": disk.extent.size,
@@ -65,82 +65,86 @@ def from_file(disk: SourceDisk, pool: Pool, name: str, disk_format: str, meter: 
         "source": disk.identity,
         "contentSha256": image.content,
     }
-    return Filled(facts, image.virtual_size, image.format, image.content)
+    return FilledVolume(facts, image.virtual_size, image.format, image.content)
 
 
-def from_volume(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, meter: Meter) -> Filled:
-    """Copies a volume that nobody published: its host clones it where it can, which also resolves overlays.
+def from_volume(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress) -> FilledVolume:
+    """Copies an unpublished volume: its host clones it if possible, which also resolves overlays.
 
     Raises: SourceError, Unsupported, ProviderError.
     """
     if disk.snapshot or disk.pool.connection is not pool.connection:
-        return _from_download(disk, pool, name, disk_format, meter)
-    require_resting(disk.pool.connection, disk.volume)
-    sha256 = streams.sha256_of(disk.pool, disk.volume.name, meter.part(1, 3, disk.volume.size))
+        return _from_download(disk, pool, name, disk_format, progress)
+    require_not_running(disk.pool.connection, disk.volume)
+    sha256 = streams.sha256_of(disk.pool, disk.volume.name, progress.part(1, 3, disk.volume.size))
     pool.clone(name, disk.pool, disk.volume.name, disk_format)
     _require_same(disk)
-    meter.reach(2, 3)
-    volume = present(pool, name)
-    content = digest_of_volume(pool, volume, disk.volume.capacity, disk_format, meter.part(3, 3, disk.volume.capacity))
+    progress.parts_done(2, 3)
+    volume = existing(pool, name)
+    content = digest_of_volume(
+        pool, volume, disk.volume.capacity, disk_format, progress.part(3, 3, disk.volume.capacity)
+    )
     facts = {**_facts_of(disk, sha256), "contentSha256": content}
-    return Filled(facts, disk.volume.capacity, disk_format, content)
+    return FilledVolume(facts, disk.volume.capacity, disk_format, content)
 
 
-def replicate(source: Pool, copy: Copy, pool: Pool, name: str, meter: Meter) -> None:
-    """Makes another volume with the content of a complete copy: within a host by its own means, to another host in
-    a stream that goes through this process and is verified where it arrived.
+def replicate(source: Pool, copy: Copy, pool: Pool, name: str, progress: VolumeProgress) -> None:
+    """Creates another volume with the content of a complete copy: within a host by a clone, to another host through a
+    stream that passes through this process and is verified at its destination.
 
-    Raises: SourceError when what arrived is not what was recorded; ProviderError.
+    Raises: SourceError if what arrived is not what was recorded; ProviderError.
     """
-    size = present(source, copy.volume).size
+    size = existing(source, copy.volume).size
     if source.connection is pool.connection:
-        with watched(pool, name, meter.so_far(size)):
+        with reporting_growth(pool, name, progress.growth(size)):
             pool.clone(name, source, copy.volume)
-        meter.reach(1, 1)
+        progress.parts_done(1, 1)
         return
     pool.create(name, size, "raw")
-    streams.transfer(source, copy.volume, pool, name, meter.part(1, 2, size))
-    found = digest_of_volume(pool, present(pool, name), copy.capacity, copy.format, meter.part(2, 2, copy.capacity))
-    if found != copy.sha256:
+    streams.transfer(source, copy.volume, pool, name, progress.part(1, 2, size))
+    advance = progress.part(2, 2, copy.capacity)
+    if digest_of_volume(pool, existing(pool, name), copy.capacity, copy.format, advance) != copy.sha256:
         raise SourceError(
-            f"the {pool} does not hold what was sent of the volume '{copy.volume}' in the {source}",
-            "plan with --deep, to see whether that copy is whole, and apply again",
+            f"what arrived in the {pool} is not the content of the volume '{copy.volume}' in the {source}",
+            "run: reconciler drift --deep, to see whether that copy is intact; then apply again",
         )
 
 
-def _upload(image: Converted, pool: Pool, name: str, meter: Meter) -> None:
-    """Raises: SourceError when what arrived is not what was sent; ProviderError."""
+def _upload(image: Converted, pool: Pool, name: str, progress: VolumeProgress) -> None:
+    """Raises: SourceError if what arrived is not what was sent; ProviderError."""
     pool.create(name, image.size, "raw")
     extent = Extent(f"/dev/fd/{image.fd}", 0, image.size, f"the copy to be uploaded to the {pool}")
-    streams.upload(pool, name, streams.pieces_of(extent), meter.part(1, 2, image.size))
-    volume = present(pool, name)
-    advance = meter.part(2, 2, image.virtual_size)
+    streams.upload(pool, name, streams.pieces_of(extent), progress.part(1, 2, image.size))
+    volume = existing(pool, name)
+    advance = progress.part(2, 2, image.virtual_size)
     if digest_of_volume(pool, volume, image.virtual_size, image.format, advance) != image.content:
-        raise SourceError(f"the {pool} does not hold what was sent to it", "check the disk of that host, apply again")
+        raise SourceError(
+            f"what arrived in the {pool} is not what was sent", "check the disk of that host, then apply again"
+        )
 
 
-def _from_download(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, meter: Meter) -> Filled:
-    """By way of this machine: for what the host cannot do itself."""
+def _from_download(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress) -> FilledVolume:
+    """By way of this computer, for what the host cannot do itself."""
     if disk.volume.backing_path:
         raise Unsupported(
             f"{disk.label} is an overlay, which only its own host can resolve",
-            "make a region on that host the version's home, or flatten it there: virsh vol-clone",
+            "add a target region on that host, or flatten the volume there: virsh vol-clone",
         )
-    require_resting(disk.pool.connection, disk.volume)
-    with _downloaded(disk, meter) as (fd, sha256):
+    require_not_running(disk.pool.connection, disk.volume)
+    with _downloaded(disk, progress) as (fd, sha256):
         path = f"/dev/fd/{fd}"
         size = os.fstat(fd).st_size
-        form = recognise(lambda position, length: os.pread(fd, length, position), size, disk.label)
-        image = SourceDisk(disk.disk, Extent(path, 0, size, disk.label), form, disk.identity)
-        with converted(image, disk_format, snapshot=disk.snapshot) as made:
-            _upload(made, pool, name, meter.within(2, 2))
-    facts = {**_facts_of(disk, sha256), "virtualSize": made.virtual_size, "contentSha256": made.content}
-    return Filled(facts, made.virtual_size, made.format, made.content)
+        image_format = recognise(lambda position, length: os.pread(fd, length, position), size, disk.label)
+        downloaded = SourceDisk(disk.disk, Extent(path, 0, size, disk.label), image_format, disk.identity)
+        with converted(downloaded, disk_format, snapshot=disk.snapshot) as image:
+            _upload(image, pool, name, progress.section(2, 2))
+    facts = {**_facts_of(disk, sha256), "virtualSize": image.virtual_size, "contentSha256": image.content}
+    return FilledVolume(facts, image.virtual_size, image.format, image.content)
 
 
 @contextmanager
-def _downloaded(disk: VolumeDisk, meter: Meter) -> Iterator[tuple[int, str]]:
-    """A volume in a file without a name, with its holes, and its sha256."""
+def _downloaded(disk: VolumeDisk, progress: VolumeProgress) -> Iterator[tuple[int, str]]:
+    """A volume in an unnamed temporary file, with its holes, and its sha256."""
     digest = Digest()
     with tempfile.TemporaryFile(prefix="reconciler-") as file:
         position = 0
@@ -152,17 +156,17 @@ def _downloaded(disk: VolumeDisk, meter: Meter) -> Iterator[tuple[int, str]]:
                 os.pwrite(file.fileno(), piece, position)
             position += length_of(piece)
 
-        size = streams.download(disk.pool, disk.volume.name, keep, meter.part(1, 2, disk.volume.size))
+        size = streams.download(disk.pool, disk.volume.name, keep, progress.part(1, 2, disk.volume.size))
         os.ftruncate(file.fileno(), size)
         _require_same(disk)
         yield file.fileno(), str(digest)
 
 
 def _require_same(disk: VolumeDisk) -> None:
-    """Raises: SourceError when a source was written to while it was copied."""
+    """Raises: SourceError if a source was written to while it was copied."""
     now = disk.pool.volume(disk.volume.name)
     if now is None or stamp(now) != stamp(disk.volume):
-        raise SourceError(f"{disk.label} changed while it was copied", "shut down what uses it, then apply again")
+        raise SourceError(f"{disk.label} changed while it was copied", "shut down whatever uses it, then apply again")
 
 
 def _facts_of(disk: VolumeDisk, sha256: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What is kept beside the volumes, since libvirt has no tags: descriptions, owner marks, names, users."""
+"""What is kept beside the volumes, because libvirt has no tags for them: descriptions, owner marks, names, users."""

@@ -1,28 +1,24 @@
-"""What a sidecar says of an object: whose it is, how it was declared, what was worked out, and which volumes it has."""
+"""What a sidecar contains: the description of an object, or the list of a region's pending volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.manifests.address import Address
-from reconciler.manifests.values import Attributes
+from reconciler.providers.common import descriptions
+from reconciler.providers.common.descriptions import ObjectDescription, Unreadable
 from reconciler.providers.protocol import OwnerMark
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.volumes import Volume
 
 
-class Unreadable(ValueError):
-    """A sidecar is there and cannot be used; the text says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One volume of a region: a replica, by its number, of a disk (`os`, `data-LUN`). Replica 0 is what the overlays of
-    a Shallow region lie on. `capacity` is that of the disk in bytes, `sha256` the digest of what a machine sees on it,
-    `stamp` how the volume was when it was complete."""
+    """One volume of a region: replica number `replica` of a disk (`os`, `data-LUN`). Replica 0 is the backing volume of
+    a Shallow region's overlays. `capacity` is that of the disk in bytes, `sha256` the digest of what a guest sees on
+    it, `stamp` that of the volume when it was complete."""
 
     volume: str
     disk: str
@@ -32,59 +28,45 @@ class Copy:
     sha256: str
     stamp: str
 
-    def encode(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """One object. `mark` is None where somebody else wrote it and left the owner out."""
+class Description(ObjectDescription):
+    """A description as the libvirt provider keeps it; `copies` are the volumes of a target region."""
 
-    mark: OwnerMark | None
-    attributes: Attributes = field(default_factory=dict)
-    computed: Mapping[str, Any] = field(default_factory=dict)
     copies: tuple[Copy, ...] = ()
 
     def encode(self) -> dict[str, Any]:
         """JSON-shaped."""
-        owner = self.mark and {"lineage": self.mark.lineage, "address": str(self.mark.address)}
-        return {
-            "owner": owner,
-            "attributes": self.attributes,
-            "computed": self.computed,
-            "copies": [copy.encode() for copy in self.copies],
-        }
+        return {**descriptions.encode(self), "copies": [asdict(copy) for copy in self.copies]}
 
     @classmethod
     def decode(cls, value: Any) -> Description:
         """Raises: Unreadable."""
+        common = descriptions.decode(value)
         try:
-            owner = value.get("owner")
-            mark = OwnerMark(str(owner["lineage"]), Address.parse(owner["address"])) if owner else None
-            copies = tuple(_copy(one) for one in value.get("copies", ()))
-            attributes, computed = dict(value["attributes"]), dict(value.get("computed", {}))
-            disks = {name: dict(facts) for name, facts in computed.get("disks", {}).items()}
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Unreadable("is not a description of an image") from error
+            copies = tuple(_copy(entry) for entry in value.get("copies", ()))
+        except (ValueError, TypeError, KeyError) as error:
+            raise descriptions.damaged() from error
+        disks = common.computed.get("disks", {})
         if any(copy.disk not in disks for copy in copies):
-            raise Unreadable("names a volume of no disk")
-        return cls(mark, attributes, computed, copies)
+            raise Unreadable("names a volume of an unknown disk")
+        return cls(common.mark, common.attributes, common.computed, copies)
 
     def facts(self, disk: str) -> Mapping[str, Any]:
-        """What was worked out of a disk."""
-        found: Mapping[str, Any] = self.computed["disks"][disk]
-        return found
+        """What was recorded of a disk."""
+        facts: Mapping[str, Any] = self.computed["disks"][disk]
+        return facts
 
     @property
     def replicas(self) -> tuple[Copy, ...]:
-        """The copies that count; not what overlays lie on."""
+        """The copies that count as replicas, without the backing volumes of overlays."""
         return tuple(copy for copy in self.copies if copy.replica)
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
-    """Volumes that an operation of `mark.lineage` makes or removes in a region: none of them is anything until the
-    region's description names it."""
+class PendingVolumes:
+    """The volumes that an operation of `mark.lineage` creates or removes in a region. None of them counts until the
+    region's description names it. `machine` (REGION/NAME): they are captured from that machine; else empty."""
 
     mark: OwnerMark
     volumes: tuple[str, ...]
@@ -92,21 +74,21 @@ class Making:
 
     def encode(self) -> dict[str, Any]:
         """JSON-shaped."""
-        owner = {"lineage": self.mark.lineage, "address": str(self.mark.address)}
+        owner = descriptions.encode_mark(self.mark)
         return {"owner": owner, "volumes": list(self.volumes), "machine": self.machine}
 
     @classmethod
-    def decode(cls, value: Any) -> Making:
+    def decode(cls, value: Any) -> PendingVolumes:
         """Raises: Unreadable."""
         try:
-            mark = OwnerMark(str(value["owner"]["lineage"]), Address.parse(value["owner"]["address"]))
+            mark = descriptions.decode_mark(value["owner"])
             return cls(mark, tuple(str(name) for name in value["volumes"]), str(value["machine"]))
         except (ValueError, TypeError, KeyError) as error:
-            raise Unreadable("does not say which volumes are being made") from error
+            raise Unreadable("is not a list of pending volumes") from error
 
 
 def stamp(volume: Volume) -> str:
-    """What a listing says of a volume's content."""
+    """The part of a listing that changes with a volume's content."""
     return f"{volume.size}:{volume.mtime_ns}"
 
 

@@ -1,7 +1,7 @@
-"""How volumes are called: `GALLERY-DEFINITION-VERSION-os-YYYY-MM-DD[-ZZ]` and `...-datadisk-LUN-YYYY-MM-DD[-ZZ]`.
+"""The names of volumes: `GALLERY-DEFINITION-VERSION-os-YYYY-MM-DD[-ZZ]` and `...-datadisk-LUN-YYYY-MM-DD[-ZZ]`.
 
-The number ZZ only stands where the name without it is taken. A name can be read back without doubt: a gallery's has no
-hyphen, and a version's begins with a digit and has none.
+The number ZZ is added only if the name without it is taken. Names parse unambiguously: a gallery's name has no hyphen,
+and a version's starts with a digit and has none.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _VOLUME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class VolumeName:
-    """What a volume's name says: the version it is of, which disk (`os`, `data-LUN`), the day, and the number that sets
-    it apart (0: none)."""
+    """A parsed volume name: the version, the disk (`os`, `data-LUN`), the day of creation, and the number that makes it
+    unique (0: none)."""
 
     version: Address
     disk: str
@@ -35,31 +35,31 @@ class VolumeName:
     def __str__(self) -> str:
         version = self.version
         disk = OS if self.disk == OS else f"datadisk-{self.disk.removeprefix(_DATA)}"
-        apart = f"-{self.number:02}" if self.number else ""
-        return f"{version.gallery}-{version.definition}-{version.version}-{disk}-{self.day.isoformat()}{apart}"
+        suffix = f"-{self.number:02}" if self.number else ""
+        return f"{version.gallery}-{version.definition}-{version.version}-{disk}-{self.day.isoformat()}{suffix}"
 
     @classmethod
     def parse(cls, name: str) -> VolumeName | None:
-        """None when the name is not of this kind."""
-        found = _VOLUME.fullmatch(name)
-        if found is None:
+        """None if it is not such a name."""
+        parsed = _VOLUME.fullmatch(name)
+        if parsed is None:
             return None
         try:
-            day = date.fromisoformat(found["day"])
+            day = date.fromisoformat(parsed["day"])
         except ValueError:
             return None
-        disk = OS if found["lun"] is None else f"{_DATA}{found['lun']}"
-        version = Address(found["gallery"], found["definition"], found["version"])
-        return cls(version, disk, day, int(found["number"] or 0))
+        disk = OS if parsed["lun"] is None else f"{_DATA}{parsed['lun']}"
+        version = Address(parsed["gallery"], parsed["definition"], parsed["version"])
+        return cls(version, disk, day, int(parsed["number"] or 0))
 
 
-def choose(version: Address, disk: str, day: date, taken: Collection[str]) -> str:
-    """A name for a new volume of a disk that is none of `taken`. Raises: ProviderError when such a name cannot be."""
+def choose_name(version: Address, disk: str, day: date, taken: Collection[str]) -> str:
+    """A name for a new volume of a disk that is not in `taken`. Raises: ProviderError if names would be ambiguous."""
     chosen = VolumeName(version.unit, disk, day)
     if VolumeName.parse(str(chosen)) != chosen:
         raise ProviderError(
-            f"'{chosen}' cannot be the name of a volume that is told from others",
-            "give the gallery a name without '-' and '~', and the definition one without '~' and '/'",
+            f"'{chosen}' is ambiguous as the name of a volume",
+            "choose a gallery name without '-' and '~', and a definition name without '~' and '/'",
         )
     number = 0
     while str(chosen) in taken:

@@ -1,7 +1,7 @@
-"""Who uses a volume: machines, running or not, directly or through what their disks lie on, and other volumes.
+"""The users of a volume: machines, running or not, directly or through backing chains, and other volumes.
 
-Machines of a host name paths on that host. Another host's machines use the same volume only where both have the pool
-from one server (NFS, Gluster, ...), which is told by the source that both pools name.
+Machines of a host name paths on that host. Another host's machines use the same volume only if both hosts have the pool
+from one server (NFS, Gluster, ...); then both pools name the same source.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _LONGEST_CHAIN = 200  # as many images as QEMU opens for a chain
 
 
 def require_unused(hosts: Hosts, pool: Pool, volumes: Collection[Volume], why: str, besides: str = "") -> None:
-    """Raises: ObjectConflict naming a volume that is in use and the machine or volume that uses it; `why` says what is
-    refused, and `besides` a machine on the pool's host that does not count. Unavailable when a host that may know of a
-    user cannot be asked."""
+    """Raises: ObjectConflict naming a volume that is in use and the machine or volume that uses it. `why` is what is
+    refused, `besides` a machine on the pool's host that does not count. Unavailable if a host that may have a user
+    cannot be asked."""
     paths = {volume.path: volume.name for volume in volumes}
     if not paths:
         return
-    found = next(_users(hosts, pool, paths, besides), None)
-    if found is None:
+    use = next(_users(hosts, pool, paths, besides), None)
+    if use is None:
         return
-    path, user = found
+    path, user = use
     raise ObjectConflict(
         f"{why}: the volume '{paths[path]}' in the pool '{pool.name}' is used by {user}",
         "remove that machine or volume first, or leave this version where it is",
     )
 
 
-def require_resting(connection: Connection, volume: Volume) -> None:
-    """Raises: SourceError when a machine that is not off has the volume: what is copied of it would be of no moment."""
+def require_not_running(connection: Connection, volume: Volume) -> None:
+    """Raises: SourceError if a machine that is not off has the volume: a copy would mix content of several moments."""
     with connection.asking(f"looking for machines that use the volume '{volume.name}'") as handle:
         for domain in handle.listAllDomains(_ACTIVE):
             if volume.path in _chains(handle, domain):
@@ -59,7 +59,7 @@ def require_resting(connection: Connection, volume: Volume) -> None:
 
 
 def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str], besides: str) -> Iterator[tuple[str, str]]:
-    """(path, who uses it) of everything that keeps one of the paths from being deleted."""
+    """(path, user) for everything that prevents one of the paths from being deleted."""
     yield from _machines(pool.connection, paths, besides)
     yield from _overlays(pool.connection, paths)
     source = _shared_source(pool.connection, pool.name)
@@ -69,25 +69,26 @@ def _users(hosts: Hosts, pool: Pool, paths: Mapping[str, str], besides: str) -> 
     for uri, connection in others.items():
         if uri != pool.connection.uri:
             for target in _targets(connection, source):
-                there = {f"{target}/{name}": path for path, name in paths.items()}
-                yield from ((there[path], user) for path, user in _machines(connection, there))
+                same = {f"{target}/{name}": path for path, name in paths.items()}
+                yield from ((same[path], user) for path, user in _machines(connection, same))
 
 
 def _overlays(connection: Connection, paths: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """(path, the volume that lies on it) in all active pools of a host. Directories are looked through anew, as what
-    was made there by hand is not known yet; kinds that libvirt mounts are not: it unmounts one if that fails.
+    """(path, the volume that it backs) in all active pools of a host. Directory pools are refreshed first, because
+    libvirt does not know files that were created there by hand; pools that libvirt mounts are not, because it unmounts
+    a pool if its refresh fails.
 
-    A refresh costs 19 ms for 1,000 volumes, and their descriptions 160 ms (libvirt 9.0, on one machine).
+    A refresh costs 19 ms for 1,000 volumes, and reading their XML 160 ms (libvirt 9.0, on one machine).
     """
-    with connection.asking("looking for volumes that lie on a volume") as handle:
+    with connection.asking("looking for overlays on a volume") as handle:
         for pool in handle.listAllStoragePools(_ACTIVE_POOLS | _DIRECTORIES):
             _refresh(pool)
         for pool in handle.listAllStoragePools(_ACTIVE_POOLS):
             for volume in pool.listAllVolumes():
                 description = _description_of(volume)
-                below = description.findtext("./backingStore/path") or ""
-                if below in paths and description.findtext("./target/path") not in paths:
-                    yield below, f"the volume '{description.findtext('./name')}', which lies on it"
+                backing = description.findtext("./backingStore/path") or ""
+                if backing in paths and description.findtext("./target/path") not in paths:
+                    yield backing, f"the volume '{description.findtext('./name')}', an overlay on it"
 
 
 def _machines(connection: Connection, paths: Collection[str], besides: str = "") -> Iterator[tuple[str, str]]:
@@ -101,7 +102,7 @@ def _machines(connection: Connection, paths: Collection[str], besides: str = "")
 
 
 def _descriptions(domain: libvirt.virDomain) -> Iterator[str]:
-    """As it runs, and as it would start again. One that went away meanwhile uses nothing."""
+    """The XML of a machine as it runs, and as it would start again; none if it went away meanwhile."""
     import libvirt
 
     try:
@@ -114,23 +115,23 @@ def _descriptions(domain: libvirt.virDomain) -> Iterator[str]:
 
 
 def _chains(handle: libvirt.virConnect, domain: libvirt.virDomain) -> Iterator[str]:
-    """The paths of all disks and of everything below them. Raises: ObjectConflict when it cannot be told what is below
-    one. Of a machine that is on, its host tells all that it has open."""
+    """The paths of all disks and of their backing chains. Raises: ObjectConflict if the chain of one is unknown. For a
+    running machine the host lists everything that it has open."""
     seen: set[str] = set()
     for description in _descriptions(domain):
         for disk in parse(description).iterfind("./devices/disk"):
             driver = disk.find("driver")
-            form = driver.get("type", "raw") if driver is not None else "raw"
+            disk_format = driver.get("type", "raw") if driver is not None else "raw"
             for source in disk.iter("source"):
                 path = _path(handle, source)
                 if path and path not in seen:
-                    for one in _chain(handle, domain, path, "raw" if domain.isActive() else form):
-                        seen.add(one)
-                        yield one
+                    for member in _chain(handle, domain, path, "raw" if domain.isActive() else disk_format):
+                        seen.add(member)
+                        yield member
 
 
 def _path(handle: libvirt.virConnect, source: ElementTree.Element) -> str:
-    """The path a disk's source means; empty for what is no file or device of the host."""
+    """The path of a disk's source; empty if it is not a file or device of the host."""
     import libvirt
 
     pool, volume = source.get("pool"), source.get("volume")
@@ -144,39 +145,39 @@ def _path(handle: libvirt.virConnect, source: ElementTree.Element) -> str:
         raise
 
 
-def _chain(handle: libvirt.virConnect, domain: libvirt.virDomain, path: str, form: str) -> Iterator[str]:
-    """The path, opened as `form`, and those below it."""
+def _chain(handle: libvirt.virConnect, domain: libvirt.virDomain, path: str, disk_format: str) -> Iterator[str]:
+    """The path, opened as `disk_format`, and those of its backing files."""
     for _ in range(_LONGEST_CHAIN):
         if not path:
             return
         yield path
         volume = _volume_at(handle, path)
         if volume is None:
-            if form != "raw" and _active_pool_over(handle, path) is None:
+            if disk_format != "raw" and _active_pool_over(handle, path) is None:
                 raise ObjectConflict(
-                    f"it cannot be told which volumes the machine '{domain.name()}' uses: its '{path}' is in no active "
-                    "pool of its host, and may lie on one",
-                    "define a pool on its folder there: virsh pool-create-as NAME dir --target FOLDER",
+                    f"it is unknown which volumes the machine '{domain.name()}' uses: its '{path}' is in no active "
+                    "pool of its host, and may be an overlay",
+                    "create a pool for its directory there: virsh pool-create-as NAME dir --target DIRECTORY",
                 )
             return
         description = _description_of(volume)
         path = description.findtext("./backingStore/path") or ""
-        below = description.find("./backingStore/format")
-        form = below.get("type", "raw") if below is not None else "raw"
+        backing_format = description.find("./backingStore/format")
+        disk_format = backing_format.get("type", "raw") if backing_format is not None else "raw"
 
 
 def _volume_at(handle: libvirt.virConnect, path: str) -> libvirt.virStorageVol | None:
-    """The volume at a path. A pool is looked through anew where it does not know a file: it may be younger than the
-    last look."""
+    """The volume at a path; None if no active pool has it. A pool that does not know the file is refreshed first: it
+    may be newer than the last refresh."""
     import libvirt
 
-    for again in (True, False):
+    for refresh in (True, False):
         try:
             return handle.storageVolLookupByPath(path)
         except libvirt.libvirtError as error:
             if not is_missing_volume(error) and not is_missing_pool(error):
                 raise
-        pool = _active_pool_over(handle, path) if again else None
+        pool = _active_pool_over(handle, path) if refresh else None
         if pool is None:
             return None
         _refresh(pool)
@@ -184,7 +185,7 @@ def _volume_at(handle: libvirt.virConnect, path: str) -> libvirt.virStorageVol |
 
 
 def _active_pool_over(handle: libvirt.virConnect, path: str) -> libvirt.virStoragePool | None:
-    """The pool of the folder that a path is in."""
+    """The pool whose directory a path is in."""
     folder = path.rpartition("/")[0]
     for pool in handle.listAllStoragePools(_ACTIVE_POOLS):
         if (parse(pool.XMLDesc(0)).findtext("./target/path") or "").rstrip("/") == folder:
@@ -193,8 +194,8 @@ def _active_pool_over(handle: libvirt.virConnect, path: str) -> libvirt.virStora
 
 
 def _refresh(pool: libvirt.virStoragePool) -> None:
-    """A pool that is at work for somebody stays as it was seen last, and one that went away has nothing. Raises:
-    ObjectConflict when it cannot be looked through; then libvirt stops it."""
+    """Refreshes a pool. A busy pool keeps its last listing, and one that went away has no volumes. Raises:
+    ObjectConflict if the refresh fails; then libvirt has stopped the pool."""
     import libvirt
 
     try:
@@ -205,14 +206,14 @@ def _refresh(pool: libvirt.virStoragePool) -> None:
         if pool.isActive():
             raise
         raise ObjectConflict(
-            f"it cannot be told which volumes lie on others: the pool '{pool.name()}' cannot be looked through, and "
+            f"it is unknown which volumes are overlays on others: the pool '{pool.name()}' cannot be refreshed, and "
             f"its host has stopped it: {error}",
-            f"repair it and start it again (virsh pool-start '{pool.name()}'), or leave it stopped, and apply again",
+            f"repair it and start it (virsh pool-start '{pool.name()}'), or leave it stopped; then apply again",
         ) from error
 
 
 def _description_of(volume: libvirt.virStorageVol) -> ElementTree.Element:
-    """What the host says of a volume; nothing of one that went away meanwhile."""
+    """The XML of a volume; empty for one that went away meanwhile."""
     import libvirt
 
     try:
@@ -224,7 +225,8 @@ def _description_of(volume: libvirt.virStorageVol) -> ElementTree.Element:
 
 
 def _shared_source(connection: Connection, pool: str) -> str:
-    """What a pool is a view of, where other hosts can have the same: its hosts and its directory or name there."""
+    """The network source of a pool, which other hosts can share: its servers and its directory or name there; else
+    empty."""
     with connection.asking(f"looking at the pool '{pool}'") as handle:
         return _source_of(handle.storagePoolLookupByName(pool).XMLDesc(0))
 
@@ -238,7 +240,7 @@ def _source_of(description: str) -> str:
 
 
 def _targets(connection: Connection, source: str) -> Iterator[str]:
-    """The directories under which a host has what `source` names."""
+    """The directories at which a host has the network source `source`."""
     with connection.asking("looking for pools that share a volume") as handle:
         for pool in handle.listAllStoragePools(0):
             description = pool.XMLDesc(0)

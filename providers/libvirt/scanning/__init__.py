@@ -1,1 +1,1 @@
-"""What the pools hold, compared with what is recorded."""
+"""What the pools contain, compared with what is recorded."""

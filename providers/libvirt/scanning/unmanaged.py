@@ -1,4 +1,4 @@
-"""What the pools hold that nobody asked about: objects with a description, and volumes in a gallery's name space."""
+"""What the pools contain besides the objects of a scan: others' objects, and volumes named after galleries."""
 
 from __future__ import annotations
 
@@ -6,60 +6,61 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from reconciler.manifests.address import Address
+from reconciler.providers.common.scanning import unmarked
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.libvirt.host import object_names
 from reconciler.providers.libvirt.records import sidecars
-from reconciler.providers.libvirt.records.description_store import MAKING
-from reconciler.providers.libvirt.records.pool_snapshot import Estate, View
+from reconciler.providers.libvirt.records.description_store import PENDING
+from reconciler.providers.libvirt.records.pool_snapshots import PoolSnapshot, PoolSnapshots
 from reconciler.providers.libvirt.records.volume_names import VolumeName
 from reconciler.providers.protocol import Observed
 
-Look = Callable[[Estate, Address], Observed | None]
+Look = Callable[[PoolSnapshots, Address], Observed | None]
 
 
-def unmanaged(estate: Estate, wanted: Mapping[Address, object], look: Look) -> list[Observed]:
-    """Sorted by address. A volume that is nobody's has its gallery's, or its target region's, address; other volumes of
-    a pool are no business of ours and are left out."""
+def unmanaged(snapshots: PoolSnapshots, wanted: Mapping[Address, object], look: Look) -> Iterator[Observed]:
+    """A volume that belongs to no object has the address of its gallery or target region. Volumes that are not named
+    after a gallery here are left out: pools may contain anything else."""
     described = {
         address
-        for view in estate.views.values()
-        for address, note in view.sidecars
-        if not note and address.region in ("", view.region)  # else written when the pool was another region's
+        for snapshot in snapshots.by_region.values()
+        for address, note in snapshot.sidecars
+        if not note and address.region in ("", snapshot.region)  # else left from when another region used the pool
     }
-    found = [one for address in described - wanted.keys() if (one := look(estate, address)) is not None]
+    for address in described - wanted.keys():
+        seen = look(snapshots, address)
+        if seen is not None:
+            yield seen
     galleries = {address.gallery for address in chain(described, wanted)}
-    for view in estate.views.values():
-        found += _strange_volumes(view, galleries, described, wanted)
-    return sorted(found, key=lambda one: (one.address, one.object_id))
+    for snapshot in snapshots.by_region.values():
+        yield from _foreign_volumes(snapshot, galleries, described, wanted)
 
 
-def _strange_volumes(
-    view: View, galleries: set[str], described: set[Address], wanted: Mapping[Address, object]
+def _foreign_volumes(
+    snapshot: PoolSnapshot, galleries: set[str], described: set[Address], wanted: Mapping[Address, object]
 ) -> Iterator[Observed]:
-    named = set(_named(view))
-    for name in view.volumes:
+    named = set(_named(snapshot))
+    for name in snapshot.volumes:
         gallery = name.partition("-")[0]
         if name in named or sidecars.is_ours(name) or gallery not in galleries:
             continue
         parsed = VolumeName.parse(name)
-        address = parsed.version._replace(region=view.region) if parsed else Address(gallery)
-        defect = ("a volume that does not belong here",) if address in described or address in wanted else ()
-        yield Observed(
-            address, object_names.volume_id(view.region, view.pool.name, name), None, "", "{}", defects=defect
-        )
+        address = parsed.version._replace(region=snapshot.region) if parsed else Address(gallery)
+        defect = "a volume that does not belong here" if address in described or address in wanted else ""
+        yield unmarked(address, object_names.volume_id(snapshot.region, snapshot.pool.name, name), defect)
 
 
-def _named(view: View) -> Iterator[str]:
-    """The volumes that a description, or the note of what is in the making, speaks of."""
-    for address, note in view.sidecars:
+def _named(snapshot: PoolSnapshot) -> Iterator[str]:
+    """The volumes that a description or a list of pending volumes names."""
+    for address, note in snapshot.sidecars:
         if not address.region:
             continue
         try:
-            if note == MAKING:
-                making = view.shelf.making(address)
-                yield from making.volumes if making else ()
+            if note == PENDING:
+                pending = snapshot.descriptions.pending(address)
+                yield from pending.volumes if pending else ()
             elif not note:
-                found = view.shelf.description(address)
-                yield from (copy.volume for copy in found.description.copies) if found else ()
-        except ProviderError:  # what it names cannot be told, and shows as nobody's
+                stored = snapshot.descriptions.description(address)
+                yield from (copy.volume for copy in stored.description.copies) if stored else ()
+        except ProviderError:  # the volumes that it names are unknown, and are shown as unmanaged
             continue

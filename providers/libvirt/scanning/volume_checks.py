@@ -6,55 +6,43 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
-from reconciler.manifests.values import canonical_json
+from reconciler.providers.common.scanning import counting
 from reconciler.providers.errors import SourceError
 from reconciler.providers.libvirt.content.volume_reading import digest_of_volume
-from reconciler.providers.libvirt.host import object_names
-from reconciler.providers.libvirt.records.description_store import Found
+from reconciler.providers.libvirt.records.description_store import StoredDescription
 from reconciler.providers.libvirt.records.descriptions import Copy, stamp
-from reconciler.providers.libvirt.records.pool_snapshot import View
-from reconciler.providers.protocol import Condition, Observed, ProgressCallback
+from reconciler.providers.libvirt.records.pool_snapshots import PoolSnapshot
+from reconciler.providers.protocol import ProgressCallback
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.pools import Pool
     from reconciler.providers.libvirt.host.volumes import Volume
 
 
-def checked(
-    view: View,
+def check_volumes(
+    snapshot: PoolSnapshot,
     address: Address,
-    object_id: str,
-    found: Found,
+    stored: StoredDescription,
     recorded: Mapping[str, str],
     *,
     deep: bool,
     progress: ProgressCallback | None,
-) -> Observed:
-    """The region as it is. A volume is read when its stamp is neither that of the description nor the one `recorded`,
-    or `deep`. Raises: Unavailable when the host went away meanwhile."""
-    description, defects, stamps = found.description, [], [found.entry]
-    advance = _counter(address, sum(copy.capacity for copy in description.copies), progress)
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """The (name, stamp) pairs of a region's fingerprint, and its defects. A volume is read if its stamp is neither that
+    in the description nor the one `recorded`, or `deep`. Raises: Unavailable if the host went away."""
+    description, stamps, defects = stored.description, [stored.entry], []
+    advance = counting(address, sum(copy.capacity for copy in description.copies), progress)
     for copy in description.copies:
-        volume = view.volumes.get(copy.volume)
+        volume = snapshot.volumes.get(copy.volume)
         trusted = (copy.stamp, recorded.get(copy.volume))
-        defect = _defect(view.pool, copy, volume, trusted, deep=deep, advance=advance)
         stamps.append((copy.volume, stamp(volume) if volume else "absent"))
-        defects += [defect] if defect else []
-    for below in description.computed.get("shallow", {}).values():
-        if below["stamp"]:
-            now = stamp_of_path(view.pool, below["path"])
-            stamps.append((below["path"], now or "absent"))
-            defects += _defect_below(below["path"], below["stamp"], now)
-    return Observed(
-        address=address,
-        object_id=object_id,
-        mark=description.mark,
-        fingerprint=object_names.fingerprint(view.pool.place, stamps),
-        canonical=canonical_json(description.attributes),
-        condition=Condition.DAMAGED if defects else Condition.READY,
-        defects=tuple(defects),
-        computed=canonical_json(description.computed),
-    )
+        defects.append(_defect(snapshot.pool, copy, volume, trusted, deep=deep, advance=advance))
+    for backing in description.computed.get("shallow", {}).values():
+        if backing["stamp"]:
+            now = stamp_of_path(snapshot.pool, backing["path"])
+            stamps.append((backing["path"], now or "absent"))
+            defects.append(_backing_defect(backing["path"], backing["stamp"], now))
+    return stamps, [defect for defect in defects if defect]
 
 
 def _defect(
@@ -66,18 +54,18 @@ def _defect(
     deep: bool,
     advance: Callable[[int], None],
 ) -> str:
-    """What is wrong with one volume; empty when nothing is."""
+    """What is wrong with one volume; empty if nothing is."""
     if volume is None:
         return f"{copy.volume} is missing"
     same = stamp(volume) in trusted
     if same and (not deep or not copy.sha256):
         return ""
     if not same and volume.format != copy.format:
-        return f"{copy.volume} was replaced: it is {volume.format}, and was {copy.format}"
+        return f"{copy.volume} was replaced: its format is {volume.format}, not {copy.format}"
     if not same and volume.capacity != copy.capacity:
-        return f"{copy.volume} was resized: it has {volume.capacity} of {copy.capacity} bytes"
+        return f"{copy.volume} was resized: it has {volume.capacity} bytes, not {copy.capacity}"
     if not copy.sha256:
-        return f"{copy.volume} was written to, and an overlay has to stay as it was made"
+        return f"{copy.volume} was written to, and an overlay must stay as it was created"
     try:
         digest = digest_of_volume(pool, volume, copy.capacity, copy.format, advance)
     except SourceError as error:
@@ -85,14 +73,14 @@ def _defect(
     return "" if digest == copy.sha256 else f"{copy.volume} has other content than was published"
 
 
-def _defect_below(path: str, before: str, now: str) -> list[str]:
+def _backing_defect(path: str, recorded: str, now: str) -> str:
     if not now:
-        return [f"its source '{path}' is gone, and a Shallow version has no copy of its own"]
-    return [] if now == before else [f"its source '{path}' has changed since"]
+        return f"its source '{path}' is gone, and a Shallow version has no copy of its own"
+    return "" if now == recorded else f"its source '{path}' has changed since"
 
 
 def stamp_of_path(pool: Pool, path: str) -> str:
-    """The stamp of the volume at a path of the pool's host; empty when none is there. Raises: Unavailable."""
+    """The stamp of the volume at a path of the pool's host; empty if there is none. Raises: Unavailable."""
     import libvirt
 
     from reconciler.providers.libvirt.host.failures import is_missing_pool, is_missing_volume
@@ -105,15 +93,3 @@ def stamp_of_path(pool: Pool, path: str) -> str:
             if is_missing_volume(error) or is_missing_pool(error):
                 return ""
             raise
-
-
-def _counter(address: Address, total: int, progress: ProgressCallback | None) -> Callable[[int], None]:
-    done = 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done = min(done + more, total)
-        if progress:
-            progress(address, done, total)
-
-    return advance

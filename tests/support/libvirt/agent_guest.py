@@ -1,4 +1,4 @@
-"""A machine with Linux, QEMU's guest agent and a file system that it writes to all the time; ready in a few seconds."""
+"""A machine with Linux, QEMU's guest agent and a file system that it writes to all the time; up in a few seconds."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class AgentMachine:
 
     @property
     def count(self) -> int:
-        """How far it has counted: it does not while its file system is frozen."""
+        """The present count, which stands still while its file system is frozen."""
         found = re.findall(r"count (\d+)\r?\n", self.console.read_text("utf-8", errors="replace"))
         return int(found[-1]) if found else 0
 
 
 def start_agent_machine(host: LibvirtHost, pool: str, name: str, *, reachable: bool = True) -> AgentMachine:
-    """Makes a machine and its volume in a pool, and waits until it counts and its agent answers the host, if there is a
-    way to it (`reachable`)."""
+    """Creates a machine and its volume in a pool, and waits until it counts and, if it is `reachable`, its agent
+    answers the host."""
     machine = AgentMachine(host, name, f"{name}.raw")
     folder = host.folder / "var" / name
     folder.mkdir()
@@ -93,6 +93,6 @@ def start_agent_machine(host: LibvirtHost, pool: str, name: str, *, reachable: b
 
 
 def needs_recovery(path: Path) -> bool:
-    """Whether an ext4 file system was in use when it was copied, by its own word."""
+    """Whether an ext4 file system records that it was in use when it was copied."""
     shown = subprocess.run(["dumpe2fs", "-h", path], capture_output=True, text=True, check=True)
     return "needs_recovery" in shown.stdout

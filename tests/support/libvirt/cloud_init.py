@@ -1,4 +1,4 @@
-"""What cloud-init makes of a seed: it starts in a copy of this machine, which is gone afterwards."""
+"""The effect of a seed: cloud-init runs in a copy of this computer's file system, which is discarded afterwards."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _START = "mount -t tmpfs tmpfs /run && cloud-init init --local && cloud-init ini
 
 
 def start(folder: Path, seeds: Sequence[bytes], look: str) -> list[str]:
-    """Starts with each of the discs in turn, as a disk would that was captured and started again elsewhere, and returns
-    what the command `look` printed after each."""
+    """Runs with each of the seed ISOs in turn, as on a disk that was captured and started elsewhere, and returns the
+    output of the command `look` after each."""
     script = _COPY.format(folder=shlex.quote(str(folder)))
     for number, seed in enumerate(seeds):
         for name in ("meta-data", "user-data"):

@@ -1,4 +1,4 @@
-"""A line between a client and a server on a unix socket that can be cut while bytes are on their way."""
+"""A proxy between a client and a server on a Unix socket that can be cut while bytes are in transit."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 class CutLine:
-    """Listens at `path` and passes everything on to the socket of the server; `cut` ends all that goes through it, and
-    what comes later is passed on again."""
+    """Listens at `path` and forwards everything to the socket of the server; `cut` ends all connections through it,
+    and later ones are forwarded again."""
 
     def __init__(self, path: Path, server: str) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Hypervisor hosts of one's own: libvirtd daemons that know nothing of each other or of this machine's.
+"""Virtualization hosts for tests: libvirtd daemons that are isolated from each other and from this computer's.
 
 libvirtd has its directories compiled in, so each daemon lives in namespaces of its own, where they are directories of
 the test's. It listens on a unix socket and nowhere else. The first process of the namespaces waits for its input to
@@ -30,7 +30,7 @@ _PRIVATE = {
     "log": "/var/log/libvirt",
 }
 _OTHER_EMULATORS = ("/usr/bin/qemu-system-aarch64",)
-"""What hosts do not have, whatever this machine has installed."""
+"""What hosts do not have, whatever is installed on this computer."""
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SETTINGS = """\
 unix_sock_dir = "{sockets}"
@@ -46,13 +46,13 @@ remember_owner = 0
 namespaces = []
 cgroup_controllers = []
 """
-"""Machines run as the test does: no second user, no device nodes, control groups or labels of the host's."""
+"""Machines run as the test's own user, without device nodes, control groups or security labels of the host."""
 _PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True)
 class LibvirtHost:
-    """One host. `folder` holds all it writes; `pid` is the process its namespaces end with."""
+    """One host. `folder` contains everything it writes; its namespaces end with the process `pid`."""
 
     name: str
     folder: Path
@@ -63,7 +63,7 @@ class LibvirtHost:
         return f"qemu:///system?socket={self.folder}/sock/libvirt-sock"
 
     def define_pool(self, name: str, size_mib: int | None = None) -> Path:
-        """Makes and starts a pool of its own directory, with `size_mib` on a file system that is no larger. Returns the
+        """Defines and starts a pool in a new directory, with `size_mib` on a file system of that size. Returns the
         directory as this process sees it; on the host it is `POOLS/name`."""
         target = f"{POOLS}/{name}"
         self.run("mkdir", "-p", target)
@@ -76,7 +76,7 @@ class LibvirtHost:
         return seen
 
     def virsh(self, *arguments: str) -> str:
-        """What virsh printed about this host, run outside of it as a user's would be."""
+        """The output of virsh for this host, run outside of it like a user's."""
         done = subprocess.run(
             ["virsh", "--quiet", "--connect", self.uri, *arguments], capture_output=True, text=True, check=False
         )
@@ -84,7 +84,7 @@ class LibvirtHost:
         return done.stdout
 
     def run(self, *command: str) -> str:
-        """What a command printed that ran on the host itself."""
+        """The output of a command that runs on the host itself."""
         done = subprocess.run(
             ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--", *command],
             env={"PATH": _PATH},
@@ -100,15 +100,15 @@ class LibvirtHost:
         return (self.folder / "log" / "libvirtd.log").read_text("utf-8", errors="replace")
 
     def kill(self) -> None:
-        """Ends the daemon as a crash does; its machines go on."""
+        """Kills the daemon, as in a crash; its machines keep running."""
         self._end("KILL")
 
     def stop(self) -> None:
-        """Ends the daemon as a shutdown does; its machines go on."""
+        """Stops the daemon, as in a shutdown; its machines keep running."""
         self._end("TERM")
 
     def restart(self) -> None:
-        """Starts the daemon again, which is not running, with all that it had defined."""
+        """Starts the stopped daemon again, with everything that it had defined."""
         self.run("libvirtd", "--daemon", "--config", "/etc/libvirt/libvirtd.conf", "--pid-file", self._pid_file)
 
     @property
@@ -131,7 +131,7 @@ class LibvirtHost:
 
 @contextmanager
 def running_daemons(folder: Path, names: tuple[str, ...] = ("host1", "host2")) -> Iterator[tuple[LibvirtHost, ...]]:
-    """Hosts for as long as this lasts, all they write in `folder`."""
+    """Hosts for the duration of the block; everything they write is in `folder`."""
     if os.geteuid() != 0:
         pytest.skip("hosts of one's own take root")
     with ExitStack() as stack:

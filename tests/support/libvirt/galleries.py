@@ -1,4 +1,4 @@
-"""One version and its regions on hypervisor hosts."""
+"""One version and its regions on virtualization hosts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def publish(
     os_state: str = "Generalized",
     address: Address = VERSION,
 ) -> Results:
-    """Makes the gallery, the definition, and a version with its regions; the results of the last."""
+    """Creates the gallery, the definition, and a version with its regions; the results of the version."""
     for made, given in ((GALLERY, PLACE), (DEFINITION, {**PLACE, "osState": os_state})):
         assert isinstance(run(provider, Step(Verb.CREATE, made, given))[made], Applied)
     steps = [Step(Verb.CREATE, one, region(count)) for one, count in regions.items()]
@@ -39,7 +39,7 @@ def publish(
 
 
 def remove(provider: Provider, attributes: Attributes, *regions: Address) -> Results:
-    """Removes everything that `publish` made; the results for the version and its regions."""
+    """Removes everything that `publish` created; the results for the version and its regions."""
     steps = [Step(Verb.DELETE, one, prior=region()) for one in regions]
     results = run(provider, *steps, Step(Verb.DELETE, VERSION, prior=attributes), version=attributes)
     if all(isinstance(result, Applied) for result in results.values()):

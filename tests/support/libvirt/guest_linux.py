@@ -1,4 +1,4 @@
-"""Linux for the machines of tests: a kernel and programs of this machine's packages, in an initial RAM disk."""
+"""Linux for the machines of tests: a kernel and programs from this computer's packages, in an initial RAM disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from support.libvirt.daemons import LibvirtHost
 
 _MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "isofs")
-"""What reaches the disks and the host, and reads a disc. `.ci/setup` looks for the same in a kernel."""
+"""The drivers for disks, the host and ISO images. `.ci/setup` looks for the same in a kernel."""
 _UNPACKERS = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 COMMAND_LINE = "console=ttyS0 quiet panic=-1"
 _INIT = """\
@@ -28,8 +28,8 @@ for module in $(cat /modules); do insmod "$module"; done
 
 
 def write_linux(folder: Path, script: str, programs: Sequence[str] = ()) -> None:
-    """Makes `kernel` and `initrd` in a folder: a system of busybox and those programs, of which the shell script is
-    all that runs."""
+    """Creates `kernel` and `initrd` in a folder: a system of busybox and those programs, in which only the shell script
+    runs."""
     kernel, modules = _kernel()
     shutil.copy(kernel, folder / "kernel")
     root = folder / "root"
@@ -50,7 +50,7 @@ def write_linux(folder: Path, script: str, programs: Sequence[str] = ()) -> None
 
 
 def restart_with_linux(host: LibvirtHost, name: str, script: str, programs: Sequence[str] = ()) -> None:
-    """Starts a machine that is running again, with all its devices: its disks are there, but not booted from."""
+    """Restarts a running machine with all its devices: its disks are attached, but it does not boot from them."""
     folder = host.folder / "var" / f"{name}-linux"
     folder.mkdir()
     write_linux(folder, script, programs)
@@ -67,7 +67,7 @@ def restart_with_linux(host: LibvirtHost, name: str, script: str, programs: Sequ
 
 
 def _kernel() -> tuple[Path, list[Path]]:
-    """The newest kernel that has the modules, with those that have to be loaded, in that order."""
+    """The newest kernel that has the modules, and those to be loaded, in that order."""
     for kernel in sorted(Path("/boot").glob("vmlinuz-*"), key=lambda path: path.stat().st_mtime, reverse=True):
         modules = _modules(Path("/lib/modules") / kernel.name.removeprefix("vmlinuz-"))
         if modules is not None:
@@ -76,7 +76,7 @@ def _kernel() -> tuple[Path, list[Path]]:
 
 
 def _modules(folder: Path) -> list[Path] | None:
-    """The modules that are not built in, those first that others need; None where one is missing."""
+    """The modules that are not built in, dependencies first; None if one is missing."""
     if not (folder / "modules.dep").exists():
         return None
     builtin = {_name(Path(line)) for line in (folder / "modules.builtin").read_text().splitlines()}
@@ -101,7 +101,7 @@ def _modules(folder: Path) -> list[Path] | None:
 
 
 def _name(module: Path) -> str:
-    """Without what says how it is compressed."""
+    """The file name without the extension of its compression."""
     return module.stem if module.suffix in _UNPACKERS else module.name
 
 
@@ -122,6 +122,6 @@ def _copy_program(program: str, root: Path) -> None:
 
 
 def _libraries(program: str) -> list[Path]:
-    """What a program is linked with, by the names it is looked for; nothing for a static one."""
+    """The libraries that a program is linked with, by their paths; none for a static one."""
     shown = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
     return [Path(found) for found in re.findall(r"(/\S+) \(0x", shown.stdout)]

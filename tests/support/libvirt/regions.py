@@ -54,7 +54,7 @@ def regions_on(daemons: tuple[LibvirtHost, ...]) -> Iterator[Regions]:
 
 @contextmanager
 def one_region(host: LibvirtHost) -> Iterator[tuple[Hosts, Region]]:
-    """A region `eastus` that is a new pool of `host`; afterwards nothing is left of it."""
+    """A region `eastus` with a new pool on `host`; nothing is left of it afterwards."""
     name = f"pool-{uuid.uuid4().hex[:8]}"
     folder = host.define_pool(name)
     hosts = Hosts(Settings("default", {"eastus": Host("eastus", host.uri, name)}))

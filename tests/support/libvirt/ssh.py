@@ -1,4 +1,4 @@
-"""Hosts of one's own as people reach theirs: by ssh, which libvirt also runs for qemu+ssh://HOST/system.
+"""Hosts for tests, reached as users reach theirs: through ssh, which libvirt also runs for qemu+ssh://HOST/system.
 
 There is no ssh server; a command of that name leads into a host's namespaces, and everything behind it is real.
 
@@ -39,7 +39,7 @@ exec nsenter --target=$pid --mount --pid -- sh -c "$*"
 
 @contextmanager
 def hosts_by_ssh() -> Iterator[Path]:
-    """host1 and host2, for as long as this lasts. Yields the folder of the command that leads to them, for PATH."""
+    """host1 and host2 for the duration of the block. Yields the folder, for PATH, of the command that reaches them."""
     with tempfile.TemporaryDirectory(prefix="hosts-") as folder, running_daemons(Path(folder)) as hosts:
         for host in hosts:
             host.run(

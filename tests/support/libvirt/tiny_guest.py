@@ -1,4 +1,4 @@
-"""Machines that are small enough to start in every test, and tell on their serial console what they boot from."""
+"""Machines that are small enough to start in every test, and print on their serial console what they boot from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class TinyMachine:
-    """A machine on `host` whose disks lie in its pool `pool`: `disks` maps a device to the name of its volume."""
+    """A machine on `host` with disks in its pool `pool`: `disks` maps a device to the name of its volume."""
 
     host: LibvirtHost
     name: str
@@ -31,11 +31,11 @@ class TinyMachine:
 
     @property
     def console(self) -> Path:
-        """What it says, as this process sees the file."""
+        """The path of its console log, as this process sees it."""
         return self.host.folder / "log" / f"{self.name}.console"
 
     def define(self) -> None:
-        """Makes it known to the host; it is off."""
+        """Defines it on the host; it is off."""
         path = self.host.folder / "var" / f"{self.name}.xml"
         path.write_text(self._description())
         self.host.virsh("define", str(path))
@@ -44,11 +44,11 @@ class TinyMachine:
         self.host.virsh("start", self.name)
 
     def stop(self) -> None:
-        """As if its power were cut."""
+        """Powers it off, as in a power cut."""
         self.host.virsh("destroy", self.name)
 
     def await_text(self, text: str) -> None:
-        """Until it has said this on its console."""
+        """Waits until it has printed this on its console."""
         await_text(self.console, text)
 
     def _description(self) -> str:
@@ -73,7 +73,7 @@ def _format(volume: str) -> str:
 
 
 def boot_volume(host: LibvirtHost, pool: str, name: str, message: str, size_mib: int = 8) -> str:
-    """Puts a disk into a pool that says `message` when a machine boots from it, and returns the volume's name."""
+    """Puts a disk into a pool that prints `message` when a machine boots from it, and returns the volume's name."""
     path = host.folder / "var" / "images" / pool / name
     write_boot_image(path, message, size_mib=size_mib)
     host.virsh("pool-refresh", pool)
@@ -81,7 +81,7 @@ def boot_volume(host: LibvirtHost, pool: str, name: str, message: str, size_mib:
 
 
 def data_volume(host: LibvirtHost, pool: str, name: str, content: bytes, size_mib: int = 4) -> str:
-    """Puts a raw disk into a pool that begins with `content`, and returns the volume's name."""
+    """Puts a raw disk that starts with `content` into a pool, and returns the volume's name."""
     path = host.folder / "var" / "images" / pool / name
     path.write_bytes(content)
     os.truncate(path, size_mib << 20)
@@ -90,7 +90,7 @@ def data_volume(host: LibvirtHost, pool: str, name: str, content: bytes, size_mi
 
 
 def overlay(host: LibvirtHost, pool: str, name: str, below: str, below_format: str = "raw") -> str:
-    """Makes a qcow2 volume on top of another of the same pool, and returns its name."""
+    """Creates a qcow2 overlay on another volume of the same pool, and returns its name."""
     host.run(
         "qemu-img",
         "create",
@@ -108,7 +108,7 @@ def overlay(host: LibvirtHost, pool: str, name: str, below: str, below_format: s
 
 
 def sectors(host: LibvirtHost, pool: str, name: str) -> bytes:
-    """What a machine would see on a volume."""
+    """What a guest would see on a volume."""
     raw = host.folder / "var" / f"{name}.sectors"
     inside = f"/var/lib/libvirt/{name}.sectors"
     host.run("qemu-img", "convert", "-U", "-O", "raw", f"{POOLS}/{pool}/{name}", inside)
@@ -119,7 +119,7 @@ def sectors(host: LibvirtHost, pool: str, name: str) -> bytes:
 
 
 def await_text(path: Path, text: str) -> None:
-    """Until a file holds a text; another process writes it."""
+    """Waits until a file, which another process writes, contains a text."""
     deadline = time.monotonic() + _PATIENCE_S
     while not (path.exists() and text.encode() in path.read_bytes()):
         said = path.read_text("utf-8", errors="replace") if path.exists() else "nothing"

@@ -1,4 +1,4 @@
-"""Disks that start Linux from UEFI, as installed systems do: a GPT, and a program on the EFI system partition.
+"""Disks that boot Linux with UEFI, like installed systems: a GPT, and a program on the EFI system partition.
 
 The program is a unified kernel image: systemd's stub with a kernel, its command line and its initial RAM disk. Nobody
 signed it, so that firmware starts it only where Secure Boot is off.
@@ -23,8 +23,8 @@ _ALIGNMENT = re.compile(r"^SectionAlignment\s+([0-9a-f]+)$", re.MULTILINE)
 
 
 def write_uefi_disk(path: Path, script: str, programs: Sequence[str] = ()) -> None:
-    """Makes a raw disk of `DISK_MIB` on which there is nothing that a BIOS would start. What runs is as in
-    `write_linux`. It needs no boot entry: it has the name that firmware looks for where there is none."""
+    """Creates a raw disk of `DISK_MIB` that a BIOS cannot boot. It runs what `write_linux` describes. It needs no boot
+    entry: it has the name that firmware looks for without one."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         write_linux(folder, script, programs)
@@ -39,9 +39,9 @@ def write_uefi_disk(path: Path, script: str, programs: Sequence[str] = ()) -> No
 
 
 def _program(folder: Path) -> Path:
-    """Made of the folder's `kernel` and `initrd`.
+    """Created from the folder's `kernel` and `initrd`.
 
-    Source: the UAPI group's specification of unified kernel images. What is added lies behind the sections of the stub.
+    Source: the UAPI group's specification of unified kernel images. The additions follow the sections of the stub.
     """
     (folder / "cmdline").write_text(COMMAND_LINE)
     alignment, at = _room_behind(STUB)

@@ -1,4 +1,4 @@
-"""A world for the provider contract on hypervisor hosts: two daemons, and on one of them the pools of two regions."""
+"""A world for the provider contract on virtualization hosts: two daemons, one of them with the pools of two regions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONG_AGO = date(2020, 1, 1)
 
 
 class LibvirtWorld:
-    """Pools of its own on hosts that other worlds use as well. Pools are looked into past libvirt, as directories."""
+    """Its own pools on hosts that other worlds use as well. It reads pools as directories, bypassing libvirt."""
 
     def __init__(self, folder: Path, hosts: tuple[LibvirtHost, ...], pool_format: str = "qcow2") -> None:
         self.folder = folder
@@ -47,12 +47,12 @@ class LibvirtWorld:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The provider's settings in a project file, but for its type."""
+        """The provider's settings in a project file, without its type."""
         regions = {region: {"uri": host.uri, "pool": self.pools[region]} for region, host in self.hosts.items()}
         return {"regions": regions, "format": self._format}
 
     def provider(self, settings: Mapping[str, Any] | None = None) -> Provider:
-        """One with these settings, or those of this world."""
+        """A provider with these settings, or those of this world."""
         config = ProviderConfig("default", "libvirt", settings or self.settings, self.folder)
         self._providers.append(create_provider(config))
         return self._providers[-1]
@@ -76,7 +76,7 @@ class LibvirtWorld:
         return sorted(self.folders[region.region].glob(f"{stem}-2*"))
 
     def copies(self, region: Address) -> list[bytes]:
-        """An overlay is no copy, nor is what it lies on."""
+        """Neither overlays nor their backing volumes count as copies."""
         found = self.volumes(region)
         below = {_backing(path) for path in found}
         plain = [path for path in found if not _backing(path)]
@@ -85,7 +85,7 @@ class LibvirtWorld:
         return [self.sectors(path) for path in plain]
 
     def sectors(self, volume: Path) -> bytes:
-        """What a machine sees on a volume."""
+        """What a guest sees on a volume."""
         raw = self.folder / f"{volume.name}.sectors"
         form = "qcow2" if volume.read_bytes()[:4] == b"QFI\xfb" else "raw"
         subprocess.run(["qemu-img", "convert", "-f", form, "-O", "raw", str(volume), str(raw)], check=True)
@@ -146,7 +146,7 @@ class LibvirtWorld:
 
     @contextlib.contextmanager
     def failing(self, region: str) -> Iterator[None]:
-        """A directory that cannot be written to stops root as well."""
+        """An immutable directory stops root as well."""
         host, target = self.hosts[region], f"{POOLS}/{self.pools[region]}"
         host.run("mount", "--bind", target, target)
         host.run("mount", "-o", "remount,bind,ro", target)
@@ -157,7 +157,7 @@ class LibvirtWorld:
 
 
 def _backing(volume: Path) -> str:
-    """The file that an overlay lies on; empty for what is none."""
+    """The backing file of an overlay; empty for anything else."""
     head = volume.read_bytes()[:4096]
     if head[:4] != b"QFI\xfb" or len(head) < 104:
         return ""

@@ -105,7 +105,7 @@ def test_a_small_file_that_is_a_hole_stays_one(tmp_path: Path, make_sink: MakeSi
     assert (copy.stat().st_size, allocated(copy)) == (65536, 0)
 
 
-def test_a_part_of_a_file_is_copied_alone(tmp_path: Path, make_sink: MakeSink) -> None:
+def test_a_part_of_a_file_can_be_copied(tmp_path: Path, make_sink: MakeSink) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.write_bytes(b"before" + DENSE + b"after")
     digest = copy_extent(Extent(str(source), 6, len(DENSE), "part"), [make_sink(copy)])
@@ -151,7 +151,7 @@ def test_a_source_that_changes_while_it_is_copied_is_refused(
         copy_extent(whole(source), [make_sink(tmp_path / "copy")], advance)
 
 
-def test_a_source_that_changed_since_it_was_looked_at_is_refused(tmp_path: Path, make_sink: MakeSink) -> None:
+def test_a_source_that_changed_since_it_was_inspected_is_refused(tmp_path: Path, make_sink: MakeSink) -> None:
     source = tmp_path / "source"
     source.write_bytes(DENSE)
     extent = Extent(str(source), 0, len(DENSE), "source", file_identity(source.stat()))
@@ -161,7 +161,7 @@ def test_a_source_that_changed_since_it_was_looked_at_is_refused(tmp_path: Path,
         copy_extent(extent, [make_sink(tmp_path / "other")])
 
 
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_anything_but_a_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     fifo, link = tmp_path / "fifo", tmp_path / "link"
     os.mkfifo(fifo)
     (tmp_path / "file").write_bytes(b"x" * 512)
@@ -177,7 +177,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [4096, len(DENSE)])
-def test_a_full_disk_stops_its_own_sink_alone(tmp_path: Path, make_sink: MakeSink, size: int) -> None:
+def test_a_full_disk_stops_only_its_own_sink(tmp_path: Path, make_sink: MakeSink, size: int) -> None:
     source = tmp_path / "source"
     source.write_bytes(DENSE[:size])
     copy = tmp_path / "copy"
@@ -193,7 +193,7 @@ def test_a_full_disk_stops_its_own_sink_alone(tmp_path: Path, make_sink: MakeSin
     assert copy.read_bytes() == DENSE[:size]
 
 
-def test_a_disk_that_fills_up_on_the_way_stops_its_own_sink_alone(tmp_path: Path, make_sink: MakeSink) -> None:
+def test_a_disk_that_fills_up_while_copying_stops_only_its_own_sink(tmp_path: Path, make_sink: MakeSink) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.write_bytes(DENSE)
     with tmpfs(tmp_path / "small", 3 << 10) as small:
@@ -216,7 +216,7 @@ def shared_with(path: Path) -> list[int]:
     return [extent.unpack_from(request, header.size + number * extent.size)[1] for number in range(count)]
 
 
-def test_blocks_are_shared_where_the_file_system_can(tmp_path: Path, make_sink: MakeSink) -> None:
+def test_blocks_are_shared_if_the_file_system_supports_it(tmp_path: Path, make_sink: MakeSink) -> None:
     with btrfs(tmp_path / "disk") as disk:
         source, copy, inside = disk / "source", disk / "copy", disk / "inside"
         source.write_bytes(DENSE)

@@ -1,4 +1,4 @@
-"""Real images, made by qemu-img, are told by their headers; what is cut short or no disk is refused."""
+"""Real images, created by qemu-img, are recognised by their headers; truncated files and other kinds are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def recognised(path: Path) -> DiskFormat:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Path]:
-    """Makes an image of 3 MiB with data at its beginning and end in a format of qemu-img."""
+    """Creates an image of 3 MiB with data at its start and end in a format of qemu-img."""
 
     def convert(format_name: str, options: str = "") -> Path:
         raw, made = tmp_path / "source", tmp_path / f"made.{format_name}"
@@ -69,7 +69,7 @@ def test_a_fixed_vhd_with_a_hole_before_its_footer_is_refused(make: Callable[...
     path = make("vpc", "subformat=fixed,force_size=on")
     content = path.read_bytes()
     path.write_bytes(content[:MIB] + content[-512:])
-    with pytest.raises(SourceError, match=f"promises {3 * MIB} bytes and {MIB} are there"):
+    with pytest.raises(SourceError, match=f"declares {3 * MIB} bytes, but it has {MIB}"):
         recognised(path)
 
 
@@ -109,15 +109,15 @@ def test_overlays_are_refused(make: Callable[..., Path], tmp_path: Path) -> None
         recognised(delta)
 
 
-def test_a_vmdk_descriptor_says_what_to_do(make: Callable[..., Path]) -> None:
+def test_a_vmdk_descriptor_is_refused_with_the_remedy(make: Callable[..., Path]) -> None:
     with pytest.raises(SourceError, match="data is in other files") as caught:
         recognised(make("vmdk", "subformat=monolithicFlat"))
     assert "qemu-img convert" in caught.value.remedy
 
 
 @pytest.mark.parametrize("format_name", ["vdi", "qed", "qcow"])
-def test_kinds_that_have_to_be_converted_say_so(make: Callable[..., Path], format_name: str) -> None:
-    with pytest.raises(SourceError, match="cannot be used as it is") as caught:
+def test_kinds_that_must_be_converted_are_refused_with_the_remedy(make: Callable[..., Path], format_name: str) -> None:
+    with pytest.raises(SourceError, match="cannot be used directly") as caught:
         recognised(make(format_name))
     assert "qemu-img convert" in caught.value.remedy
 

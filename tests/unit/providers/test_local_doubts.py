@@ -1,5 +1,5 @@
-"""What the local provider must not take for granted: that a region is mounted, that a folder holds only our files,
-that a description can be read, that a directory is no link."""
+"""What the local provider must not assume: that a region is mounted, that a folder contains only our files, that a
+description can be read, that a directory is not a link."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_unmanaged_objects_are_sorted_by_address(provider: Provider, tmp_path: P
     assert found == sorted(found)
 
 
-def test_reading_in_a_region_that_is_not_mounted_is_doubt(tmp_path: Path) -> None:
+def test_reading_in_an_unmounted_region_is_unavailable(tmp_path: Path) -> None:
     provider = provider_at(tmp_path, regions={"eastus": "east", "westus": "west"})
     for address in (EAST, VERSION, GALLERY):
         with pytest.raises(Unavailable):
@@ -41,7 +41,7 @@ def test_reading_in_a_region_that_is_not_mounted_is_doubt(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("address", [EAST, VERSION, GALLERY], ids=str)
-def test_deleting_in_a_region_that_is_not_mounted_does_not_succeed(tmp_path: Path, address: Address) -> None:
+def test_deleting_in_an_unmounted_region_fails(tmp_path: Path, address: Address) -> None:
     provider = provider_at(tmp_path, regions={"eastus": "east"})
     prior = REGION if address.region else version()
     result = run(provider, Step(Verb.DELETE, address, prior=prior))[address]
@@ -49,7 +49,7 @@ def test_deleting_in_a_region_that_is_not_mounted_does_not_succeed(tmp_path: Pat
 
 
 @pytest.mark.parametrize("verb", [Verb.REPLACE, Verb.CREATE])
-def test_making_a_region_again_does_not_remove_what_is_not_ours(provider: Provider, tmp_path: Path, verb: Verb) -> None:
+def test_recreating_a_region_does_not_remove_foreign_files(provider: Provider, tmp_path: Path, verb: Verb) -> None:
     results = publish(provider, EAST)
     stray = tmp_path / "regions/eastus/corp/ubuntu/1.0.3/notes.txt"
     stray.write_text("mine")
@@ -91,7 +91,7 @@ def test_a_region_whose_description_is_broken_is_repaired(provider: Provider, tm
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_a_look_does_not_follow_a_symbolic_link_either(provider: Provider, tmp_path: Path, depth: int) -> None:
+def test_a_scan_does_not_follow_a_symbolic_link(provider: Provider, tmp_path: Path, depth: int) -> None:
     publish(provider, EAST)
     real = (tmp_path / "regions/eastus").joinpath(*EAST[:depth])
     real.rename(tmp_path / "away")
@@ -115,7 +115,7 @@ def test_the_identity_of_an_ovf_is_the_recorded_one_and_follows_its_disks(provid
 
 
 @pytest.mark.parametrize("address", [GALLERY, VERSION], ids=str)
-def test_a_strangers_object_in_another_region_is_in_the_way(
+def test_another_owners_object_in_another_region_is_a_conflict(
     provider: Provider, tmp_path: Path, address: Address
 ) -> None:
     path = tmp_path / "regions/westus/corp" / ("ubuntu/1.0.3.json" if address.version else "gallery.json")
@@ -125,7 +125,7 @@ def test_a_strangers_object_in_another_region_is_in_the_way(
     assert isinstance(result, ObjectConflict)
 
 
-def test_one_missing_source_says_so_when_it_cannot_be_replaced(provider: Provider, tmp_path: Path) -> None:
+def test_a_missing_source_is_reported_if_no_copy_can_replace_it(provider: Provider, tmp_path: Path) -> None:
     results = publish(provider, EAST)
     (tmp_path / "image.raw").unlink()
     (tmp_path / "regions/eastus/corp/ubuntu/1.0.3/replica-1.os.raw").unlink()
@@ -134,7 +134,7 @@ def test_one_missing_source_says_so_when_it_cannot_be_replaced(provider: Provide
     assert "image.raw" in error.message
 
 
-def test_adding_replicas_tells_its_progress(provider: Provider) -> None:
+def test_adding_replicas_reports_progress(provider: Provider) -> None:
     results = publish(provider, EAST)
     heard: list[Any] = []
     step = Step(Verb.UPDATE, EAST, {**REGION, "replicas": 3}, REGION)

@@ -1,4 +1,4 @@
-"""What cannot be made durable is not published."""
+"""Content that cannot be made durable is not published."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from reconciler.providers.protocol import Done, Operation, Step, Verb
 from reconciler.providers.registry import ProviderConfig
 
 
-def test_what_could_not_be_made_durable_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_region_that_could_not_be_made_durable_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(fd: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 

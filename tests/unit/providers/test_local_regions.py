@@ -1,4 +1,4 @@
-"""The local provider's own world: names, links, full and read-only disks, and what others put into the directories."""
+"""The directories of the local provider: names, links, full and read-only disks, and files of others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def everything(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-def test_the_layout_can_be_read_by_a_person(tmp_path: Path, provider: Provider) -> None:
+def test_the_layout_is_readable(tmp_path: Path, provider: Provider) -> None:
     made(run(provider, Step(Verb.CREATE, GALLERY, {"location": "eastus"})), GALLERY)
     made(publish(provider, EAST, WEST), EAST, WEST)
     assert everything(tmp_path / "regions") == {
@@ -61,7 +61,7 @@ def test_the_layout_can_be_read_by_a_person(tmp_path: Path, provider: Provider) 
     assert "\n  " in text
 
 
-def test_what_is_published_is_read_only(tmp_path: Path, provider: Provider) -> None:
+def test_published_files_are_read_only(tmp_path: Path, provider: Provider) -> None:
     publish(provider, EAST)
     for path in (tmp_path / "regions/eastus/corp/ubuntu/1.0.3").iterdir():
         assert path.stat().st_mode & 0o222 == 0
@@ -78,7 +78,7 @@ def test_a_name_that_would_lead_elsewhere_is_refused(tmp_path: Path, provider: P
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_nothing_is_written_or_deleted_through_a_symbolic_link(tmp_path: Path, provider: Provider, depth: int) -> None:
-    """A link in the place of GALLERY, of DEFINITION, or of VERSION."""
+    """A link instead of GALLERY, DEFINITION or VERSION."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").write_text("mine")
@@ -105,7 +105,7 @@ def test_a_link_in_the_place_of_a_copy_is_damage(tmp_path: Path, provider: Provi
     assert seen.condition is Condition.DAMAGED
 
 
-def test_a_full_disk_fails_its_region_alone_and_leaves_nothing_there(tmp_path: Path) -> None:
+def test_a_full_disk_fails_only_its_region_and_leaves_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "image.raw").write_bytes(os.urandom(3 << 20))
     (tmp_path / "east").mkdir()
     with tmpfs(tmp_path / "west", 2 << 10) as west:
@@ -119,7 +119,7 @@ def test_a_full_disk_fails_its_region_alone_and_leaves_nothing_there(tmp_path: P
         assert provider.read(WEST) is None
 
 
-def test_a_read_only_region_fails_alone(tmp_path: Path) -> None:
+def test_only_a_read_only_region_fails(tmp_path: Path) -> None:
     (tmp_path / "image.raw").write_bytes(CONTENT)
     for name in ("east", "west"):
         (tmp_path / name).mkdir()
@@ -130,7 +130,7 @@ def test_a_read_only_region_fails_alone(tmp_path: Path) -> None:
         assert "writable" in refused(results, WEST).remedy
 
 
-def test_a_region_that_is_not_mounted_fails_alone_and_is_unknown(tmp_path: Path) -> None:
+def test_only_an_unmounted_region_fails_and_it_is_unreachable(tmp_path: Path) -> None:
     (tmp_path / "image.raw").write_bytes(CONTENT)
     (tmp_path / "east").mkdir()
     provider = provider_at(tmp_path, regions={"East US": "east", "westus": "west"})
@@ -173,7 +173,7 @@ def test_a_source_that_changes_while_it_is_copied_publishes_nothing(tmp_path: Pa
     assert not [name for name in everything(tmp_path / "regions") if "1.0.3/" in name or "staging" in name]
 
 
-def test_replacing_leaves_no_trace_of_what_was_there(tmp_path: Path, provider: Provider) -> None:
+def test_replacing_leaves_nothing_of_the_previous_content(tmp_path: Path, provider: Provider) -> None:
     results = publish(provider, EAST)
     before = everything(tmp_path / "regions")
     own = results[VERSION]
@@ -183,15 +183,15 @@ def test_replacing_leaves_no_trace_of_what_was_there(tmp_path: Path, provider: P
     assert everything(tmp_path / "regions") == before
 
 
-def test_a_root_that_is_gone_is_unreachable_and_one_never_made_is_empty(tmp_path: Path, provider: Provider) -> None:
+def test_a_root_that_is_gone_is_unreachable_and_one_never_created_is_empty(tmp_path: Path, provider: Provider) -> None:
     assert not provider.scan(Scope({EAST: None})).unreachable
     scan = provider.scan(Scope({EAST: "eastus/corp/ubuntu/1.0.3|region.json 1:2:3", VERSION: None}))
     assert scan.unreachable.keys() == {EAST, VERSION}
     assert all("is it mounted?" in why for why in scan.unreachable.values())
 
 
-def test_same_size_and_other_time_is_looked_into(tmp_path: Path, provider: Provider) -> None:
-    """A copy that was only touched is fine; its bytes were read to know that."""
+def test_a_copy_with_the_same_size_and_another_time_is_read(tmp_path: Path, provider: Provider) -> None:
+    """A copy that was only touched is fine; its bytes are read to find that out."""
     east = publish(provider, EAST)[EAST]
     assert isinstance(east, Applied)
     copy = tmp_path / "regions/eastus/corp/ubuntu/1.0.3/replica-1.os.raw"

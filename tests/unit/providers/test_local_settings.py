@@ -62,4 +62,4 @@ def test_a_region_that_is_not_offered_is_refused(tmp_path: Path) -> None:
         ProviderConfig("main", "local", {"root": "regions", "regionNames": ["eastus"]}, tmp_path)
     )
     with pytest.raises(ProviderError, match="no region 'mars'"):
-        provider._places.regions.path("mars")
+        provider._paths.regions.path("mars")

@@ -1,4 +1,4 @@
-"""What the local provider takes as a source: files, links to them, archives; and what it refuses."""
+"""The sources of the local provider: files, links to them, archives; and what it refuses."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_ovf_names_files_beside_it(tmp_path: Path, provider: Provider) -> Non
     assert copies(tmp_path) == {"replica-1.os.raw": FIRST}
 
 
-def test_a_declared_data_disk_may_not_take_the_place_of_an_archives(tmp_path: Path, provider: Provider) -> None:
+def test_a_declared_data_disk_may_not_replace_one_of_an_archive(tmp_path: Path, provider: Provider) -> None:
     write_ova(tmp_path / "vm.ova", ("vm.ovf", descriptor("a", "b")), ("a", FIRST), ("b", SECOND))
     (tmp_path / "more.raw").write_bytes(FIRST)
     disks = {"0": {"source": {"file": "more.raw"}}}
@@ -117,7 +117,7 @@ def a_link(name: str, target: str) -> tarfile.TarInfo:
         ([("vm.ovf", b"<Envelope"), ("disk.raw", FIRST)], "not well-formed"),
         ([("vm.ovf", b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>')], "document type"),
         ([("vm.ovf", b"<Envelope/>")], "names no disk"),
-        ([("vm.ovf", descriptor("gone.raw"))], "is not there"),
+        ([("vm.ovf", descriptor("gone.raw"))], "does not contain"),
         ([("vm.ovf", descriptor("disk.raw", more=' ovf:compression="gzip"')), ("disk.raw", FIRST)], "compressed"),
         ([("vm.ovf", descriptor("../disk.raw")), ("../disk.raw", FIRST)], "not a plain file"),
         ([("vm.ovf", descriptor("/etc/passwd")), ("/etc/passwd", FIRST)], "not a plain file"),
@@ -127,7 +127,7 @@ def a_link(name: str, target: str) -> tarfile.TarInfo:
         ([("vm.ovf", b" " * ((4 << 20) + 1))], "larger than 4 MiB"),
     ],
 )
-def test_archives_that_cannot_be_used_say_why(
+def test_unusable_archives_are_refused_with_the_reason(
     tmp_path: Path, provider: Provider, members: list[tuple[Any, bytes]], why: str
 ) -> None:
     write_ova(tmp_path / "vm.ova", *members)
@@ -152,7 +152,7 @@ def test_an_ovf_names_only_plain_files_beside_it(tmp_path: Path, name: str) -> N
     (project / "link.raw").symlink_to(tmp_path / "outside.raw")
     (project / "vm.ovf").write_bytes(descriptor(name))
     provider = create_provider(ProviderConfig("default", "local", {"root": "regions"}, project))
-    with pytest.raises(SourceError, match="not a plain file beside it"):
+    with pytest.raises(SourceError, match="not a plain file in its folder"):
         provider.source_facts({"file": "vm.ovf"})
 
 
@@ -164,12 +164,12 @@ def test_a_link_to_an_image_is_fine_and_one_into_a_region_is_not(tmp_path: Path,
     assert copy.read_bytes() == FIRST
     (tmp_path / "sly.raw").symlink_to(copy)
     for source in ("sly.raw", str(copy), "regions/../regions/eastus/corp/ubuntu/1.0.3/replica-1.os.raw"):
-        with pytest.raises(SourceError, match="lies in a region's directory"):
+        with pytest.raises(SourceError, match="is in a region's directory"):
             provider.source_facts({"file": source})
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "device", "dangling link", "text"])
-def test_what_is_no_image_is_refused_with_its_name(tmp_path: Path, provider: Provider, kind: str) -> None:
+def test_a_file_that_is_not_an_image_is_refused_with_its_name(tmp_path: Path, provider: Provider, kind: str) -> None:
     path = tmp_path / "thing"
     if kind == "directory":
         path.mkdir()

@@ -1,4 +1,4 @@
-"""What is not found is absent only where it cannot be anywhere else."""
+"""An object that is not found is absent only if it cannot be anywhere else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVERYTHING = (GALLERY, DEFINITION, VERSION, EAST, WEST)
 
 
 def recorded(provider: Provider) -> dict[Address, str | None]:
-    """What a state would know of everything there is."""
+    """What a state would have recorded of every object."""
     return {address: one.fingerprint for address in EVERYTHING if (one := provider.read(address)) is not None}
 
 
@@ -33,28 +33,28 @@ def without_west(world: LibvirtWorld) -> Provider:
     return world.provider({"regions": regions})
 
 
-def test_a_region_that_the_settings_no_longer_name_is_not_taken_to_be_absent(
+def test_a_region_that_the_settings_no_longer_name_is_not_absent(
     provider: Provider, without_west: Provider, attributes: dict[str, Any]
 ) -> None:
     publish(provider, attributes, {EAST: 1, WEST: 1})
     scan = without_west.scan(Scope({EAST: None, WEST: None}))
     assert scan.observed.keys() == {EAST}
-    assert "westus is not among the provider's `regions` any more" in scan.unreachable[WEST]
+    assert "westus is no longer among the provider's `regions`" in scan.unreachable[WEST]
     with pytest.raises(Unavailable, match="westus"):
         without_west.read(WEST)
 
 
-def test_what_was_recorded_in_a_home_that_the_settings_no_longer_name_is_unknown(
+def test_objects_recorded_in_a_home_that_the_settings_no_longer_name_are_unknown(
     provider: Provider, without_west: Provider
 ) -> None:
     made = run(provider, Step(Verb.CREATE, GALLERY, {"location": "westus"}))
     scan = without_west.scan(Scope({GALLERY: applied(made, GALLERY).fingerprint, Address("other"): None}))
     assert scan.unreachable.keys() == {GALLERY}
-    assert "westus is not among the provider's `regions` any more" in scan.unreachable[GALLERY]
+    assert "westus is no longer among the provider's `regions`" in scan.unreachable[GALLERY]
     assert not scan.observed
 
 
-# Pools that are made.
+# Pools that are defined.
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def new_pool(world: LibvirtWorld) -> Iterator[str]:
 
 @pytest.fixture
 def makes_west(world: LibvirtWorld, new_pool: str) -> Provider:
-    """A provider that may make the pools of its regions, of which only that of westus is missing."""
+    """A provider that may define the pools of its regions; only that of westus is missing."""
     settings = world.settings
     for place in settings["regions"].values():
         place["path"] = f"{POOLS}/{place['pool']}"
@@ -78,7 +78,7 @@ def makes_west(world: LibvirtWorld, new_pool: str) -> Provider:
     return world.provider({**settings, "definePools": "true"})
 
 
-def test_looking_makes_no_pool(
+def test_looking_defines_no_pool(
     world: LibvirtWorld, makes_west: Provider, new_pool: str, attributes: dict[str, Any]
 ) -> None:
     scan = makes_west.scan(Scope(dict.fromkeys(EVERYTHING), unmanaged=True, deep=True))
@@ -91,7 +91,7 @@ def test_looking_makes_no_pool(
 
 
 @pytest.mark.parametrize("first", [WEST, GALLERY])
-def test_the_first_operation_in_a_region_makes_its_pool(
+def test_the_first_operation_in_a_region_defines_its_pool(
     world: LibvirtWorld, makes_west: Provider, new_pool: str, attributes: dict[str, Any], first: Address
 ) -> None:
     if first == GALLERY:
@@ -104,7 +104,7 @@ def test_the_first_operation_in_a_region_makes_its_pool(
     assert seen.object_id.startswith(f"westus/{new_pool}/")
 
 
-def test_what_was_recorded_in_a_pool_that_is_lost_is_unknown(
+def test_objects_recorded_in_a_lost_pool_are_unknown(
     world: LibvirtWorld, makes_west: Provider, new_pool: str, attributes: dict[str, Any]
 ) -> None:
     publish(makes_west, attributes, {EAST: 1, WEST: 1})
@@ -124,7 +124,7 @@ def test_what_was_recorded_in_a_pool_that_is_lost_is_unknown(
 # Pools that are others than they were.
 
 
-def test_what_was_recorded_in_the_pool_that_a_region_was_is_unknown(
+def test_objects_recorded_in_a_regions_former_pool_are_unknown(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
 ) -> None:
     publish(provider, attributes, {EAST: 1, WEST: 1})
@@ -134,8 +134,8 @@ def test_what_was_recorded_in_the_pool_that_a_region_was_is_unknown(
     assert scan.matching == {WEST}
     assert scan.unreachable.keys() == {GALLERY, DEFINITION, VERSION, EAST}
     for why in scan.unreachable.values():
-        assert f"region eastus is another pool now, the pool '{world.pools['northeurope']}' of" in why
-        assert "put the region's `uri` and `pool` back" in why
+        assert f"region eastus now uses another pool, the pool '{world.pools['northeurope']}' of" in why
+        assert "restore the region's `uri` and `pool`" in why
         assert "state forget" in why
 
 
@@ -147,7 +147,7 @@ def test_a_host_may_be_reached_another_way(world: LibvirtWorld, provider: Provid
     assert world.provider(settings).scan(Scope(recorded(provider))).matching == set(EVERYTHING)
 
 
-def test_a_pool_that_was_defined_anew_is_believed_for_what_it_holds(
+def test_a_redefined_pool_still_has_the_objects_found_in_it(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
 ) -> None:
     publish(provider, attributes, {EAST: 1, WEST: 1})

@@ -1,4 +1,4 @@
-"""What the libvirt provider promises beyond what every backend does."""
+"""What the libvirt provider guarantees beyond the contract of all backends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGE = bytes(range(256)) * (16 << 10) + bytes(20 << 20) + b"\1" * (1 << 20)
 
 
 def a_volume(world: LibvirtWorld, name: str, content: bytes, disk_format: str = "raw", place: str = "eastus") -> Path:
-    """A volume that somebody has in a pool."""
+    """Someone else's volume in a pool."""
     path = world.folders[place] / name
     raw = world.folder / "volume.raw"
     raw.write_bytes(content)
@@ -58,7 +58,7 @@ def an_overlay(world: LibvirtWorld, name: str, below: str, size: int = 1 << 20, 
 
 
 def by_hand(world: LibvirtWorld, path: str, below: Path) -> None:
-    """An overlay on a volume of eastus, made without libvirt; `path` is its host's."""
+    """An overlay on a volume of eastus, created without libvirt; `path` is its path on the host."""
     lies_on = f"{POOLS}/{world.pools['eastus']}/{below.name}"
     world.hosts["eastus"].run("qemu-img", "create", "-q", "-f", "qcow2", "-b", lies_on, "-F", "qcow2", path)
 
@@ -66,7 +66,7 @@ def by_hand(world: LibvirtWorld, path: str, below: Path) -> None:
 # Names.
 
 
-def test_names_are_chosen_before_anything_is_made(world: LibvirtWorld, provider: Provider) -> None:
+def test_names_are_chosen_before_anything_is_created(world: LibvirtWorld, provider: Provider) -> None:
     attributes = version(world.image("ubuntu.raw", CONTENT))
     step = Step(Verb.CREATE, EAST, region(2))
     answer = provider.begin(Operation(VERSION, LINEAGE, (step,), attributes), lambda *_: None)
@@ -88,7 +88,7 @@ def test_the_names_of_the_handle_are_those_of_the_volumes(world: LibvirtWorld, p
     assert re.fullmatch(r"westus/corp-ubuntu-1\.0\.3-os-\d{4}-\d\d-\d\d", names[1])
 
 
-def test_what_is_recorded_of_disks_stays_when_one_of_them_is_lost(world: LibvirtWorld, provider: Provider) -> None:
+def test_the_recorded_facts_of_disks_stay_when_one_of_them_is_lost(world: LibvirtWorld, provider: Provider) -> None:
     sources = [world.image("ubuntu.raw", CONTENT), world.image("data.raw", CONTENT[::-1])]
     before = version(sources[0], dataDisks={"0": {"source": sources[1]}})
     known = disks(publish(provider, before, {EAST: 1}))
@@ -98,7 +98,7 @@ def test_what_is_recorded_of_disks_stays_when_one_of_them_is_lost(world: Libvirt
     after = {**before, "excludeFromLatest": True}
     steps = Step(Verb.UPDATE, VERSION, after, before), Step(Verb.CREATE, WEST, region())
     results = run(provider, *steps, version=after, computed={"disks": known})
-    assert "no region holds a whole copy of disk data-0" in failed(results, WEST).message
+    assert "no region has a complete copy of disk data-0" in failed(results, WEST).message
     assert disks(results) == known
 
 
@@ -106,7 +106,7 @@ def test_what_is_recorded_of_disks_stays_when_one_of_them_is_lost(world: Libvirt
 
 
 @pytest.mark.parametrize("way", ["directly", "through an overlay", "through two overlays"])
-def test_what_a_machine_uses_is_not_deleted(
+def test_a_volume_that_a_machine_uses_is_not_deleted(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any], way: str
 ) -> None:
     results = publish(provider, attributes, {EAST: 1})
@@ -130,7 +130,7 @@ def test_what_a_machine_uses_is_not_deleted(
         world.hosts["eastus"].virsh("undefine", machine)
 
 
-def test_a_volume_with_an_equal_path_on_another_host_is_another(
+def test_a_volume_with_the_same_path_on_another_host_is_another(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
 ) -> None:
     publish(provider, attributes, {EAST: 1})
@@ -143,31 +143,31 @@ def test_a_volume_with_an_equal_path_on_another_host_is_another(
         world.hosts["westus"].virsh("undefine", machine)
 
 
-def test_an_overlay_that_no_machine_has_yet_keeps_what_it_lies_on(
+def test_an_overlay_without_a_machine_keeps_its_backing_volume(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
 ) -> None:
     publish(provider, attributes, {EAST: 1})
     an_overlay(world, "overlay", world.volumes(EAST)[0].name)
     error = failed(remove(provider, attributes, EAST), EAST)
-    assert "the volume 'overlay', which lies on it" in error.message
+    assert "the volume 'overlay', an overlay on it" in error.message
     assert world.copies(EAST) == [CONTENT]
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_overlay_in_another_pool_keeps_what_it_lies_on(
+def test_an_overlay_in_another_pool_keeps_its_backing_volume(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any], known: bool
 ) -> None:
-    """Also where libvirt did not look since it was made."""
+    """Even if libvirt has not refreshed the pool since it was created."""
     publish(provider, attributes, {EAST: 1})
     by_hand(world, f"{POOLS}/{world.pools['northeurope']}/overlay", world.volumes(EAST)[0])
     if known:
         world.hosts["northeurope"].virsh("pool-refresh", world.pools["northeurope"])
     error = failed(remove(provider, attributes, EAST), EAST)
-    assert "the volume 'overlay', which lies on it" in error.message
+    assert "the volume 'overlay', an overlay on it" in error.message
     assert world.copies(EAST) == [CONTENT]
 
 
-def test_nothing_is_deleted_while_a_pool_of_its_host_cannot_be_looked_through(
+def test_nothing_is_deleted_while_a_pool_of_the_host_cannot_be_refreshed(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
 ) -> None:
     publish(provider, attributes, {EAST: 1})
@@ -175,17 +175,17 @@ def test_nothing_is_deleted_while_a_pool_of_its_host_cannot_be_looked_through(
     host.define_pool(name).rmdir()
     error = failed(remove(provider, attributes, EAST), EAST)
     assert isinstance(error, ObjectConflict)
-    assert f"the pool '{name}' cannot be looked through" in error.message
+    assert f"the pool '{name}' cannot be refreshed" in error.message
     assert world.copies(EAST) == [CONTENT]
     assert all(isinstance(result, Applied) for result in remove(provider, attributes, EAST).values())
     host.virsh("pool-undefine", name)
 
 
 @pytest.mark.parametrize("seen", [True, False])
-def test_a_machine_that_is_off_may_have_overlays_that_no_pool_knows(
+def test_a_machine_that_is_off_may_have_overlays_outside_of_all_pools(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any], seen: bool
 ) -> None:
-    """In a pool that was not looked at since, and in no pool at all."""
+    """In a pool that was not refreshed since, and in no pool at all."""
     publish(provider, attributes, {EAST: 1})
     (used,) = world.volumes(EAST)
     host, folder = world.hosts["eastus"], f"made-{uuid4().hex[:8]}"
@@ -227,7 +227,9 @@ def test_a_volume_is_a_source(world: LibvirtWorld, provider: Provider, disk_form
     assert provider.source_digest(attributes["source"]) == recorded["sha256"]
 
 
-def test_a_source_volume_is_found_by_pool_or_path_where_that_is_clear(world: LibvirtWorld, provider: Provider) -> None:
+def test_a_source_volume_is_found_by_pool_or_path_if_that_is_unambiguous(
+    world: LibvirtWorld, provider: Provider
+) -> None:
     a_volume(world, "golden", CONTENT, place="northeurope")
     pool = world.pools["northeurope"]
     for written in (f"{pool}/golden", f"{POOLS}/{pool}/golden", f"northeurope/{pool}/golden"):
@@ -240,7 +242,7 @@ def test_a_source_volume_is_found_by_pool_or_path_where_that_is_clear(world: Lib
         provider.source_facts({"disk": f"{pool}/never"})
 
 
-def test_an_overlay_is_published_with_all_it_lies_on(world: LibvirtWorld, provider: Provider) -> None:
+def test_an_overlay_is_published_with_its_whole_backing_chain(world: LibvirtWorld, provider: Provider) -> None:
     a_volume(world, "golden", LARGE, "qcow2")
     an_overlay(world, "upper", "golden", len(LARGE))
     publish(provider, version({"disk": f"{world.pools['eastus']}/upper"}), {EAST: 1})
@@ -255,7 +257,7 @@ def test_an_internal_snapshot_is_a_source(world: LibvirtWorld, provider: Provide
     assert world.copies(EAST) == [CONTENT]
 
 
-def test_the_volume_of_a_machine_that_is_on_is_no_source(world: LibvirtWorld, provider: Provider) -> None:
+def test_the_volume_of_a_running_machine_is_not_a_source(world: LibvirtWorld, provider: Provider) -> None:
     a_volume(world, "golden", CONTENT, "qcow2")
     machine = a_machine(world, "golden")
     host = world.hosts["eastus"]
@@ -271,7 +273,7 @@ def test_the_volume_of_a_machine_that_is_on_is_no_source(world: LibvirtWorld, pr
     assert world.volumes(EAST) == []
 
 
-def test_a_machine_is_published_where_its_host_is_and_elsewhere(world: LibvirtWorld, provider: Provider) -> None:
+def test_a_machine_is_published_on_its_own_host_and_elsewhere(world: LibvirtWorld, provider: Provider) -> None:
     a_volume(world, "golden", LARGE, "qcow2", "northeurope")
     machine = a_machine(world, "golden", "northeurope")
     attributes = version({"vm": machine})
@@ -295,7 +297,7 @@ def test_a_machine_is_published_where_its_host_is_and_elsewhere(world: LibvirtWo
 # Shallow.
 
 
-def test_a_shallow_version_lies_on_its_source(world: LibvirtWorld, provider: Provider) -> None:
+def test_a_shallow_version_is_backed_by_its_source(world: LibvirtWorld, provider: Provider) -> None:
     path = a_volume(world, "golden", CONTENT, "qcow2")
     attributes = version({"disk": f"eastus/{world.pools['eastus']}/golden"}, replicationMode="Shallow")
     results = publish(provider, attributes, {EAST: 2, WEST: 1, NORTH: 1})
@@ -338,7 +340,7 @@ def test_a_stopped_pool_is_unreachable_with_its_remedy(
 
 
 @pytest.mark.parametrize("harm", ["resized", "replaced"])
-def test_what_happened_to_a_volume_is_named(
+def test_the_defect_of_a_volume_is_named(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any], harm: str
 ) -> None:
     publish(provider, attributes, {EAST: 1})
@@ -352,7 +354,7 @@ def test_what_happened_to_a_volume_is_named(
     assert f"{volume.name} was {harm}" in seen.defects[0]
 
 
-def test_a_volume_that_was_only_touched_is_still_whole(
+def test_a_volume_that_was_only_touched_is_still_intact(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
 ) -> None:
     before = applied(publish(provider, attributes, {EAST: 1}), EAST).fingerprint
@@ -363,7 +365,7 @@ def test_a_volume_that_was_only_touched_is_still_whole(
     assert provider.scan(Scope({EAST: seen.fingerprint})).matching == {EAST}
 
 
-def test_other_volumes_of_a_pool_are_no_business_of_ours(
+def test_other_volumes_of_a_pool_are_ignored(
     world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
 ) -> None:
     publish(provider, attributes, {EAST: 1})
@@ -397,7 +399,7 @@ def test_a_full_pool_fails_its_region_and_keeps_nothing(tmp_path: Path, libvirt_
     assert len(world.copies(WEST)) == 1
 
 
-def test_raw_pools_hold_the_same(tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]) -> None:
+def test_raw_pools_hold_the_same_content(tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]) -> None:
     world = LibvirtWorld(tmp_path, libvirt_hosts, pool_format="raw")
     provider = world.provider()
     attributes = version(world.image("large.raw", LARGE))
@@ -412,7 +414,7 @@ def test_raw_pools_hold_the_same(tmp_path: Path, libvirt_hosts: tuple[LibvirtHos
     world.close()
 
 
-def test_a_host_that_dies_in_the_middle_is_settled_later(
+def test_a_region_whose_host_dies_in_the_middle_is_recovered_later(
     world: LibvirtWorld, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attributes = version(world.image("large.raw", os.urandom(24 << 20)))
@@ -440,10 +442,10 @@ def test_a_host_that_dies_in_the_middle_is_settled_later(
     assert world.copies(WEST) == world.copies(EAST)
 
 
-def test_a_stream_that_is_cut_in_the_middle_leaves_nothing_that_counts(
+def test_a_stream_that_breaks_in_the_middle_leaves_nothing_that_counts(
     tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]
 ) -> None:
-    """Both daemons live on; only the line to one of them is cut, once."""
+    """Both daemons keep running; only the connection to one of them breaks, once."""
     server = libvirt_hosts[1].uri.partition("socket=")[2]
     with TemporaryDirectory(prefix="line-") as short, cut_line(Path(short) / "line", server) as line:
 

@@ -22,7 +22,7 @@ REGION = "eastus"
 
 
 class Lab:
-    """Machines in a region, which end with the test."""
+    """Machines in a region, removed after the test."""
 
     def __init__(self, hosts: Hosts, region: Region) -> None:
         self.hosts, self.host = hosts, region.host
@@ -46,13 +46,13 @@ class Lab:
     def capture(
         self, machine: TinyMachine | AgentMachine, generalized: bool, targets: dict[str, str], form: str = "qcow2"
     ) -> bool:
-        told: list[tuple[int, int]] = []
+        reports: list[tuple[int, int]] = []
         done = capture.capture(
-            self.hosts, REGION, machine.name, generalized, targets, self.pool, form, lambda *two: told.append(two)
+            self.hosts, REGION, machine.name, generalized, targets, self.pool, form, lambda *two: reports.append(two)
         )
-        assert told[-1][0] == told[-1][1]
-        assert told == sorted(told)
-        return done.at_rest
+        assert reports[-1][0] == reports[-1][1]
+        assert reports == sorted(reports)
+        return done.quiesced
 
     def close(self) -> None:
         for name in self._machines:
@@ -74,7 +74,7 @@ def lab(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[Lab]:
 @pytest.mark.parametrize("form", ["qcow2", "raw"])
 @pytest.mark.parametrize("generalized", [True, False])
 def test_a_machine_that_is_off_is_copied_with_all_its_disks(lab: Lab, form: str, generalized: bool) -> None:
-    """vda is an overlay on a boot disk, vdb raw: both copies stand on their own."""
+    """vda is an overlay on a boot disk, vdb is raw: both copies are complete."""
     lab.boot_disk("below")
     machine = lab.machine(
         {
@@ -100,12 +100,12 @@ def test_a_machine_that_is_off_is_copied_with_all_its_disks(lab: Lab, form: str,
 
 
 @pytest.mark.parametrize("form", ["qcow2", "raw"])
-def test_a_specialized_machine_goes_on_while_it_is_captured(lab: Lab, form: str) -> None:
+def test_a_specialized_machine_keeps_running_while_it_is_captured(lab: Lab, form: str) -> None:
     machine = lab.machine({"vda": lab.boot_disk("alive"), "vdb": data_volume(lab.host, lab.name, "d", b"d1")})
     machine.start()
     machine.await_text("alive")
-    at_rest = lab.capture(machine, False, {"os": "c-os", "data-0": "c-data"}, form)
-    assert not at_rest  # no agent is in there
+    quiesced = lab.capture(machine, False, {"os": "c-os", "data-0": "c-data"}, form)
+    assert not quiesced  # no agent is in there
     assert machine.name in lab.host.virsh("list", "--name", "--state-running")
     copies = lab.pool.volumes()
     assert sorted(copies) == ["boot.raw", "c-data", "c-os", "d"]
@@ -118,7 +118,7 @@ def test_a_specialized_machine_goes_on_while_it_is_captured(lab: Lab, form: str)
     copy.await_text("alive")
 
 
-def test_a_generalized_machine_has_to_be_off(lab: Lab) -> None:
+def test_a_generalized_machine_must_be_off(lab: Lab) -> None:
     machine = lab.machine({"vda": lab.boot_disk("on")})
     machine.start()
     with pytest.raises(SourceError, match="is running") as refused:
@@ -129,7 +129,7 @@ def test_a_generalized_machine_has_to_be_off(lab: Lab) -> None:
     assert sorted(lab.pool.volumes(refresh=True)) == ["boot.raw"]
 
 
-def test_disks_that_are_not_at_rest_are_refused(lab: Lab) -> None:
+def test_disks_of_a_paused_or_saved_machine_are_refused(lab: Lab) -> None:
     machine = lab.machine({"vda": lab.boot_disk("on")})
     machine.start()
     machine.await_text("on")
@@ -152,7 +152,7 @@ def test_a_machine_that_is_missing_is_named_with_its_host(lab: Lab) -> None:
     assert lab.host.uri in refused.value.remedy
 
 
-def test_it_is_the_same_machine_however_it_goes_on(lab: Lab) -> None:
+def test_a_machine_keeps_its_identity_whatever_it_writes(lab: Lab) -> None:
     machine = lab.machine({"vda": lab.boot_disk("on")})
     before = capture.identity(lab.hosts, REGION, machine.name)
     machine.start()
@@ -161,8 +161,8 @@ def test_it_is_the_same_machine_however_it_goes_on(lab: Lab) -> None:
     assert capture.facts(lab.hosts, REGION, machine.name, False)[0].identity == before
 
 
-def test_a_raw_disk_that_claims_to_be_more_is_not_believed(lab: Lab) -> None:
-    """The machine wrote a qcow2 header with the host's own file below it into its raw disk."""
+def test_a_raw_disk_that_claims_another_format_is_not_trusted(lab: Lab) -> None:
+    """The guest wrote a qcow2 header, with a file of the host as backing file, to its raw disk."""
     boot = lab.boot_disk("on", "evil.raw")
     machine = lab.machine({"vda": boot})
     secret = lab.folder / "secret"
@@ -181,7 +181,7 @@ def test_a_raw_disk_that_claims_to_be_more_is_not_believed(lab: Lab) -> None:
         f"/var/lib/libvirt/images/{lab.name}/evil.raw",
     )
     lab.pool.refresh()
-    with pytest.raises(SourceError, match="opens its disk vda as raw, and it looks like qcow2"):
+    with pytest.raises(SourceError, match="opens its disk vda as raw, but it looks like qcow2"):
         lab.capture(machine, True, {"os": "c-os"})
     assert "c-os" not in lab.pool.volumes(refresh=True)
 
@@ -203,8 +203,8 @@ def test_names_that_are_taken_are_not_touched(lab: Lab) -> None:
     assert sectors(lab.host, lab.name, "c-os").startswith(b"somebody's")
 
 
-def test_what_a_capture_left_behind_is_discarded(lab: Lab) -> None:
-    """What is its caller's to remove stays: only the caller knows whether somebody uses it by now."""
+def test_the_remains_of_a_capture_are_discarded(lab: Lab) -> None:
+    """The targets stay, which the caller removes: only the caller knows whether they are in use by now."""
     machine = lab.machine({"vda": lab.boot_disk("on"), "vdb": data_volume(lab.host, lab.name, "d", b"d1")})
     machine.start()
     machine.await_text("on")
@@ -214,8 +214,8 @@ def test_what_a_capture_left_behind_is_discarded(lab: Lab) -> None:
     assert sorted(lab.pool.volumes(refresh=True)) == ["boot.raw", "c-os", "d"]
 
 
-def test_a_job_that_goes_on_is_ended_and_nothing_is_left_of_its_capture(lab: Lab) -> None:
-    """Somebody else clears up after a capture whose process is believed dead: the job ends, the machine goes on."""
+def test_a_running_job_is_aborted_and_nothing_is_left_of_its_capture(lab: Lab) -> None:
+    """Another process cleans up after a capture that it believes dead: the job ends, the machine keeps running."""
     large = data_volume(lab.host, lab.name, "d", os.urandom(1 << 20) * 700, size_mib=700)
     machine = lab.machine({"vda": lab.boot_disk("on"), "vdb": large})
     machine.start()
@@ -233,7 +233,7 @@ def test_a_job_that_goes_on_is_ended_and_nothing_is_left_of_its_capture(lab: Lab
 
 
 def _ended_while_it_copies(lab: Lab, machine: str, targets: dict[str, str]) -> bool:
-    """Begins a capture and ends its job; whether that came in time."""
+    """Starts a capture and aborts its job; whether that was in time."""
     with ThreadPoolExecutor(1) as threads:
         captured = threads.submit(
             capture.capture, lab.hosts, REGION, machine, False, targets, lab.pool, "qcow2", lambda *_: None
@@ -248,7 +248,7 @@ def _ended_while_it_copies(lab: Lab, machine: str, targets: dict[str, str]) -> b
 
 
 def _refusal(call: Callable[[], object]) -> str:
-    """What a call is refused with; empty when it is not."""
+    """The error that refuses a call; empty if there is none."""
     try:
         call()
     except SourceError as error:
@@ -257,12 +257,12 @@ def _refusal(call: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("agent", [True, False])
-def test_file_systems_are_at_rest_where_an_agent_answers(lab: Lab, agent: bool, tmp_path: Path) -> None:
-    """The machine writes all the time. A copy that was taken while its file system was frozen says that it is clean;
-    any other, that its journal has to be played back, as after a power cut. The machine itself goes on either way."""
+def test_file_systems_are_frozen_if_an_agent_answers(lab: Lab, agent: bool, tmp_path: Path) -> None:
+    """The guest writes all the time. A copy that was taken while its file system was frozen is marked clean; any other
+    has a journal to replay, as after a power cut. The machine keeps running either way."""
     machine = lab.agent_machine(reachable=agent)
-    at_rest = lab.capture(machine, False, {"os": "c-os"}, "raw")
-    assert at_rest == agent
+    quiesced = lab.capture(machine, False, {"os": "c-os"}, "raw")
+    assert quiesced == agent
     copy = tmp_path / "copy"
     copy.write_bytes(sectors(lab.host, lab.name, "c-os"))
     assert needs_recovery(copy) != agent
@@ -270,15 +270,15 @@ def test_file_systems_are_at_rest_where_an_agent_answers(lab: Lab, agent: bool, 
     await_text(machine.console, f"count {counted + 3}")
 
 
-def test_a_disk_in_another_pool_is_copied_when_no_other_copy_crosses_pools(regions: Regions) -> None:
-    """libvirt stops for good when volumes are copied between two pools in both directions at once."""
+def test_a_disk_in_another_pool_is_copied_when_no_other_copy_is_between_pools(regions: Regions) -> None:
+    """libvirt deadlocks when volumes are copied between two pools in both directions at the same time."""
     east, north = regions.east, regions.north
     data_volume(east.host, east.pool.name, "data.raw", b"here")
     machine = TinyMachine(east.host, f"vm-{east.pool.name}", east.pool.name, {"vda": "data.raw"})
     machine.define()
     wanted = (regions.hosts, "east", machine.name, True, {"os": "copy"}, north.pool, "qcow2", lambda *_: None)
     with ThreadPoolExecutor(1) as pool:
-        with east.pool.connection.crossing():
+        with east.pool.connection.between_pools():
             copying = pool.submit(capture.capture, *wanted)
             with pytest.raises(TimeoutError):
                 copying.result(1)

@@ -1,4 +1,4 @@
-"""Images of every format become what pools hold, and have one digest however their sectors are laid out."""
+"""Images of every format are converted to that of the pools, with the same digest however sectors are laid out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def image(folder: Path, kind: str, content: bytes = CONTENT) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pool_format", ["qcow2", "raw"])
-def test_every_format_has_one_content(tmp_path: Path, kind: str, pool_format: str) -> None:
+def test_every_format_has_the_same_content(tmp_path: Path, kind: str, pool_format: str) -> None:
     path = image(tmp_path, kind)
     (disk,) = FileSources(str(tmp_path)).disks({"file": path.name}, None)
     with converted(disk, pool_format) as made:
@@ -49,8 +49,8 @@ def test_an_image_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_qcow2_that_no_machine_could_read_alike_is_told_apart(tmp_path: Path) -> None:
-    """A flipped byte of data changes the digest; a cut table, compression and a backing file cannot be read."""
+def test_a_qcow2_that_cannot_be_read_in_full_is_refused(tmp_path: Path) -> None:
+    """A flipped byte of data changes the digest; a truncated table, compression and a backing file are refused."""
     plain = image(tmp_path, "qcow2").read_bytes()
     assert _digest(plain) == hashlib.sha256(CONTENT).hexdigest()
     changed = bytearray(plain)
@@ -64,7 +64,7 @@ def test_a_qcow2_that_no_machine_could_read_alike_is_told_apart(tmp_path: Path) 
     with pytest.raises(SourceError, match="compressed"):
         _digest(packed.read_bytes())
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, overlay], check=True)
-    with pytest.raises(SourceError, match="never made here"):
+    with pytest.raises(SourceError, match="never created here"):
         _digest(overlay.read_bytes())
 
 

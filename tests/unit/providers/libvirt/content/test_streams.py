@@ -1,4 +1,4 @@
-"""Streams to, from and between real hosts: the same bytes, the same holes, and no half content taken for a whole."""
+"""Streams to, from and between real hosts: the same bytes and holes, and incomplete content never counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 
 def sparse_file(path: Path) -> Extent:
-    """64 MiB: data at both ends of a hole, data that is zeros, a hole at the end, and no round numbers."""
+    """64 MiB: data at both ends of a hole, data that is zeros, a hole at the end, and odd sizes."""
     with path.open("wb") as file:
         file.write(os.urandom(5 * MIB + 513))
         file.seek(40 * MIB)
@@ -46,7 +46,7 @@ def allocated(path: Path) -> int:
     return path.stat().st_blocks * 512
 
 
-def test_content_goes_up_across_and_down_with_its_holes(regions: Regions, tmp_path: Path) -> None:
+def test_content_is_uploaded_transferred_and_downloaded_with_its_holes(regions: Regions, tmp_path: Path) -> None:
     image = sparse_file(tmp_path / "image")
     east, west = regions.east, regions.west
     gone: list[int] = []
@@ -70,7 +70,7 @@ def test_content_goes_up_across_and_down_with_its_holes(regions: Regions, tmp_pa
         assert allocated(file) < 9 * MIB
 
 
-def test_a_hole_stays_a_hole_on_its_way_down(regions: Regions, tmp_path: Path) -> None:
+def test_a_hole_stays_a_hole_when_downloaded(regions: Regions, tmp_path: Path) -> None:
     image = sparse_file(tmp_path / "image")
     regions.east.pool.create("image", image.size, "raw")
     streams.upload(regions.east.pool, "image", streams.pieces_of(image))
@@ -90,7 +90,7 @@ def test_every_size_arrives(regions: Regions, tmp_path: Path, size: int) -> None
     assert digest == sha256(regions.west.folder / "image") == streams.sha256_of(regions.west.pool, "image")
 
 
-def test_a_part_of_a_file_is_a_content(regions: Regions, tmp_path: Path) -> None:
+def test_a_part_of_a_file_can_be_uploaded(regions: Regions, tmp_path: Path) -> None:
     content = os.urandom(3 * MIB)
     (tmp_path / "archive").write_bytes(content)
     regions.east.pool.create("part", MIB, "raw")
@@ -100,7 +100,7 @@ def test_a_part_of_a_file_is_a_content(regions: Regions, tmp_path: Path) -> None
 
 
 def test_a_qcow2_arrives_as_it_is(regions: Regions) -> None:
-    """Its file goes into a raw volume; once the directory was looked at, the volume is what the file is."""
+    """Its file goes into a raw volume; after a refresh libvirt recognises the format."""
     east, west = regions.east, regions.west
     east.pool.create("image", 3 << 30, "qcow2")
     source = east.pool.volume("image")
@@ -116,7 +116,7 @@ def test_a_qcow2_arrives_as_it_is(regions: Regions) -> None:
 
 @pytest.fixture
 def small(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[tuple[Hosts, Path]]:
-    """A pool with room for 4 MiB."""
+    """A pool with 4 MiB of space."""
     host = libvirt_hosts[1]
     folder = host.define_pool("small", size_mib=4)
     hosts = Hosts(Settings("main", {"eastus": Host("eastus", host.uri, "small")}))
@@ -127,7 +127,7 @@ def small(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[tuple[Hosts, Path]
 
 
 @pytest.mark.parametrize("too_much", [1, 200 << 10, MIB, 64 * MIB])
-def test_a_full_pool_is_told_however_little_is_missing(small: tuple[Hosts, Path], too_much: int) -> None:
+def test_a_full_pool_is_reported_however_little_is_missing(small: tuple[Hosts, Path], too_much: int) -> None:
     hosts, folder = small
     pool = hosts.pool("eastus")
     size = 4 * MIB + too_much
@@ -142,8 +142,8 @@ def test_a_full_pool_is_told_however_little_is_missing(small: tuple[Hosts, Path]
     assert os.listdir(folder) == []
 
 
-def test_zeros_at_the_end_need_no_room(small: tuple[Hosts, Path]) -> None:
-    """What cannot be written there is what is there already."""
+def test_zeros_at_the_end_need_no_space(small: tuple[Hosts, Path]) -> None:
+    """Zeros that cannot be written are there anyway."""
     hosts, folder = small
     hosts.pool("eastus").create("image", 2 * MIB, "raw")
     streams.upload(hosts.pool("eastus"), "image", [b"x" * 1000, bytes(1000), Hole(2 * MIB - 2000)])
@@ -154,7 +154,7 @@ def test_zeros_at_the_end_need_no_room(small: tuple[Hosts, Path]) -> None:
 def test_a_host_that_dies_in_the_middle_is_unavailable(
     regions: Regions, libvirt_hosts: tuple[LibvirtHost, ...], which: int
 ) -> None:
-    """Either end of a transfer; and the connection is made anew when its host is back."""
+    """Either end of a transfer; and the connection is reopened when its host is back."""
     east, west = regions.east.pool, regions.west.pool
     size = 256 * streams.PIECE
     east.create("image", size, "raw")
@@ -197,8 +197,8 @@ def test_a_host_that_hangs_is_unavailable(libvirt_hosts: tuple[LibvirtHost, ...]
     hosts.close()
 
 
-def test_a_source_that_fails_takes_its_error_along(regions: Regions, tmp_path: Path) -> None:
-    """The host is told, so that the volume can go at once."""
+def test_the_error_of_a_source_is_raised(regions: Regions, tmp_path: Path) -> None:
+    """The stream is aborted, so that the volume can be deleted at once."""
     image = sparse_file(tmp_path / "image")
     pool = regions.east.pool
     pool.create("image", image.size, "raw")
@@ -215,7 +215,7 @@ def test_a_source_that_fails_takes_its_error_along(regions: Regions, tmp_path: P
     assert os.listdir(regions.east.folder) == []
 
 
-def test_a_sink_that_fails_takes_its_error_along(regions: Regions) -> None:
+def test_the_error_of_a_sink_is_raised(regions: Regions) -> None:
     regions.east.pool.write("image", os.urandom(MIB))
 
     def refuse(_piece: Piece) -> None:
@@ -226,13 +226,13 @@ def test_a_sink_that_fails_takes_its_error_along(regions: Regions) -> None:
     regions.east.pool.delete("image")
 
 
-def test_what_is_not_there_is_told(regions: Regions) -> None:
+def test_a_missing_volume_is_reported(regions: Regions) -> None:
     with pytest.raises(ProviderError, match="no storage vol with matching name 'nothing'"):
         streams.sha256_of(regions.east.pool, "nothing")
 
 
 def test_many_streams_share_a_connection(regions: Regions) -> None:
-    """More than the five calls that a host takes from one client at a time."""
+    """More than the five calls that a host accepts from one client at the same time."""
     content = {f"image{number}": os.urandom(4 * MIB + number) for number in range(12)}
     digests: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""What libvirt says when something fails, and what people are told to do about it."""
+"""libvirt's errors as the provider shows them, with a remedy."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from reconciler.providers.libvirt.host.failures import explained
         "operation failed: Unable to find 'efi' firmware that is compatible with the current configuration",
     ],
 )
-def test_a_host_without_uefi_firmware_is_told_what_it_lacks(text: str) -> None:
-    """libvirt 9.0's text, and that of later ones."""
+def test_a_host_without_uefi_firmware_gets_the_remedy(text: str) -> None:
+    """The message of libvirt 9.0, and that of later versions."""
     error = libvirt.libvirtError(text)
     error.err = (libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_QEMU, text, 2, text, "", "", -1, -1)
-    told = explained(error, "making the machine 'golden'", "host1")
-    assert isinstance(told, Unsupported)
-    assert "host1: making the machine 'golden'" in told.message
-    assert "install UEFI firmware on host1" in told.remedy
-    assert "hyperVGeneration: V1" in told.remedy
+    shown = explained(error, "making the machine 'golden'", "host1")
+    assert isinstance(shown, Unsupported)
+    assert "host1: making the machine 'golden'" in shown.message
+    assert "install UEFI firmware on host1" in shown.remedy
+    assert "hyperVGeneration: V1" in shown.remedy
 
 
 @pytest.mark.parametrize("text", ["stream had unexpected termination", "stream had I/O failure"])
-def test_a_host_that_cannot_go_on_with_a_stream_is_up(text: str) -> None:
-    """What libvirtd says when it notices that its writer stopped before it hears why, which is mostly a full pool."""
+def test_a_host_that_cannot_continue_a_stream_is_up(text: str) -> None:
+    """libvirtd's message if it notices that its writer stopped before it learns why; usually the pool is full."""
     error = libvirt.libvirtError(text)
     error.err = (libvirt.VIR_ERR_RPC, libvirt.VIR_FROM_STREAMS, text, 2, text, "", "", -1, -1)
-    told = explained(error, "writing the volume 'image'", "host1")
-    assert not isinstance(told, Unavailable)
-    assert "free some space" in told.remedy
+    shown = explained(error, "writing the volume 'image'", "host1")
+    assert not isinstance(shown, Unavailable)
+    assert "free some space" in shown.remedy
     assert isinstance(explained(error, "writing", "host1", lost=True), Unavailable)

@@ -16,7 +16,7 @@ from support.paths import TESTS
 
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.libvirt.host.connections import Connection, KeepAlive
-from reconciler.providers.libvirt.host.hosts import Hosts, NotMade
+from reconciler.providers.libvirt.host.hosts import Hosts, PoolNotDefined
 from reconciler.providers.libvirt.settings import Host, Settings
 
 
@@ -45,7 +45,7 @@ def test_regions_of_one_host_share_its_connections(regions: Regions) -> None:
 
 
 def test_a_connection_is_kept_and_used_by_one_thread_at_a_time(host: LibvirtHost) -> None:
-    """Two threads have two; one thread has one, however deep, unless it wants one to give away."""
+    """Two threads have two; nested blocks of one thread share one, unless it needs one to pass on."""
     connection = Connection(host.uri, "host1", KeepAlive())
     with connection.asking("one") as first:
         pass
@@ -56,7 +56,7 @@ def test_a_connection_is_kept_and_used_by_one_thread_at_a_time(host: LibvirtHost
         with connection.asking("two") as outer, connection.asking("deeper") as inner:
             both.wait(20)
             assert inner is outer
-            with connection.line_apart("to give away") as line:
+            with connection.opened_apart("to give away") as line:
                 assert line.handle is not outer
             used.append(outer)
 
@@ -104,8 +104,8 @@ def test_a_connection_comes_back_with_its_host(regions: Regions) -> None:
     assert regions.hosts.pool("east").read("image") == b"content"
 
 
-def test_a_host_that_was_slow_to_fail_is_left_alone_as_long(tmp_path: Path) -> None:
-    """The attempt runs a program in the place of ssh that fails after a while; twenty threads ask at the same time."""
+def test_a_host_that_was_slow_to_fail_is_not_retried_for_as_long(tmp_path: Path) -> None:
+    """The attempt runs a program instead of ssh that fails after a while; twenty threads ask at the same time."""
     calls = tmp_path / "calls"
     ssh = tmp_path / "ssh"
     ssh.write_text(f"#!/bin/sh\necho >> {calls}\nsleep 0.5\nexit 255\n")
@@ -135,7 +135,7 @@ def test_a_host_that_was_slow_to_fail_is_left_alone_as_long(tmp_path: Path) -> N
         time.sleep(0.1)
 
 
-def test_a_missing_pool_is_unavailable_and_made_by_nobody(host: LibvirtHost) -> None:
+def test_a_missing_pool_is_unavailable_and_not_defined(host: LibvirtHost) -> None:
     hosts = hosts_of(Host("eastus", host.uri, "nowhere"))
     with pytest.raises(Unavailable, match="pool 'nowhere' of region eastus is not defined") as caught:
         hosts.pool("eastus")
@@ -145,7 +145,7 @@ def test_a_missing_pool_is_unavailable_and_made_by_nobody(host: LibvirtHost) -> 
     hosts.close()
 
 
-def test_a_stopped_pool_is_unavailable_and_started_by_nobody(regions: Regions) -> None:
+def test_a_stopped_pool_is_unavailable_and_not_started(regions: Regions) -> None:
     east = regions.east
     east.pool.write("image", b"content")
     east.host.virsh("pool-destroy", east.pool.name)
@@ -158,11 +158,11 @@ def test_a_stopped_pool_is_unavailable_and_started_by_nobody(regions: Regions) -
     assert list(regions.hosts.pool("east").volumes()) == ["image"]
 
 
-def test_a_pool_is_defined_where_that_is_wanted(host: LibvirtHost) -> None:
+def test_a_pool_is_defined_if_the_settings_allow_it(host: LibvirtHost) -> None:
     target = Host("eastus", host.uri, "of our own & <new>", f"{POOLS}/of our own & <new>")
     hosts = hosts_of(target, define_pools=True)
     made: list[str] = []
-    with pytest.raises(NotMade, match="pool 'of our own & <new>' of region eastus is not defined"):
+    with pytest.raises(PoolNotDefined, match="pool 'of our own & <new>' of region eastus is not defined"):
         hosts.pool("eastus")
     assert target.pool not in host.virsh("pool-list", "--all", "--name").splitlines()
     threads = [threading.Thread(target=lambda: made.append(hosts.pool_to_fill("eastus").name)) for _ in range(8)]
@@ -179,15 +179,15 @@ def test_a_pool_is_defined_where_that_is_wanted(host: LibvirtHost) -> None:
     hosts.close()
 
 
-def test_a_pool_that_cannot_be_made_leaves_nothing(host: LibvirtHost) -> None:
+def test_a_pool_that_cannot_be_defined_leaves_nothing(host: LibvirtHost) -> None:
     hosts = hosts_of(Host("eastus", host.uri, "impossible", "/dev/null/images"), define_pools=True)
-    with pytest.raises(ProviderError, match="making the pool 'impossible'"):
+    with pytest.raises(ProviderError, match="defining the pool 'impossible'"):
         hosts.pool_to_fill("eastus")
     assert "impossible" not in host.virsh("pool-list", "--all", "--name").split()
     hosts.close()
 
 
-def test_a_stopped_pool_stays_stopped_also_where_pools_are_defined(regions: Regions) -> None:
+def test_a_stopped_pool_stays_stopped_even_if_pools_may_be_defined(regions: Regions) -> None:
     east = regions.east
     east.host.virsh("pool-destroy", east.pool.name)
     hosts = hosts_of(Host("eastus", east.host.uri, east.pool.name, "/elsewhere"), define_pools=True)
@@ -196,7 +196,7 @@ def test_a_stopped_pool_stays_stopped_also_where_pools_are_defined(regions: Regi
     hosts.close()
 
 
-def test_a_driver_in_this_process_does_for_planning() -> None:
+def test_a_driver_in_this_process_is_enough_for_planning() -> None:
     hosts = hosts_of(Host("eastus", "test:///default", "default-pool"))
     pool = hosts.pool("eastus")
     pool.create("image", 1 << 30, "qcow2")
@@ -209,7 +209,7 @@ def test_a_driver_in_this_process_does_for_planning() -> None:
 
 
 def test_daemons_end_with_the_process_that_started_them(tmp_path: Path) -> None:
-    """Killed, so that nothing of its own can clean up."""
+    """Killed, so that it cannot clean up itself."""
     script = (
         "import pathlib, sys, time\n"
         "from support.libvirt.daemons import running_daemons\n"
@@ -233,5 +233,5 @@ def test_daemons_end_with_the_process_that_started_them(tmp_path: Path) -> None:
 
 
 def commands_below(pid: str) -> bytes:
-    """The command lines of all processes in the namespace of one."""
+    """The command lines of all processes in the namespace of a process."""
     return b"".join(path.read_bytes() for path in Path(f"/proc/{pid}/root/proc").glob("[0-9]*/cmdline"))

@@ -1,4 +1,4 @@
-"""libvirt's bindings: loaded by nobody who does not use them, and missed in one clear sentence."""
+"""libvirt's bindings: not loaded unless they are used, and reported in one clear sentence if missing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from reconciler.providers.errors import ProviderError
 from reconciler.providers.libvirt.host.library import require_library
 
 
-def test_their_absence_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_bindings_are_reported_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     require_library("main")
     monkeypatch.setitem(sys.modules, "libvirt", None)
-    with pytest.raises(ProviderError, match=r"provider 'main'.*bindings of libvirt, which are missing") as caught:
+    with pytest.raises(ProviderError, match=r"provider 'main'.*Python bindings, which are not installed") as caught:
         require_library("main")
     for word in ("pip install '.[libvirt]'", "gcc", "libvirt-dev", "pkg-config", "python3-dev"):
         assert word in caught.value.remedy
 
 
-def test_settings_and_their_absence_are_told_without_loading_them() -> None:
+def test_settings_and_missing_bindings_are_checked_without_loading_them() -> None:
     program = (
         "import sys\n"
         "import reconciler.providers.libvirt.host.library\n"

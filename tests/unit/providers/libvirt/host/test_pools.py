@@ -1,4 +1,4 @@
-"""Volumes of real pools: looked at, made, cloned and removed by name, and nothing else touched."""
+"""Volumes of real pools: read, created, cloned and removed by name, and nothing else touched."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def path_of(region: Region, name: str) -> str:
     return volume.path
 
 
-def test_a_volume_is_what_was_asked_for(regions: Regions) -> None:
+def test_a_volume_is_created_as_requested(regions: Regions) -> None:
     east = regions.east
     east.pool.create("raw", 5 * MIB + 512, "raw")
     east.pool.create("qcow2", 1 << 30, "qcow2")
@@ -53,7 +53,7 @@ def test_a_volume_is_what_was_asked_for(regions: Regions) -> None:
     assert east.pool.volume("other") is None
 
 
-def test_an_overlay_names_what_it_lies_on(regions: Regions) -> None:
+def test_an_overlay_names_its_backing_file(regions: Regions) -> None:
     east, north = regions.east, regions.north
     for number, disk_format in enumerate(("qcow2", "raw")):
         east.pool.create(f"base{number}", 8 * MIB, disk_format)
@@ -65,7 +65,7 @@ def test_an_overlay_names_what_it_lies_on(regions: Regions) -> None:
         assert qemu_info(north, f"overlay{number}")["backing-filename-format"] == disk_format
 
 
-def test_files_of_others_are_seen_after_a_look_at_the_directory(regions: Regions) -> None:
+def test_files_of_others_are_seen_after_a_refresh(regions: Regions) -> None:
     east = regions.east
     (east.folder / "theirs").write_bytes(b"x" * 1000)
     assert "theirs" not in east.pool.volumes()
@@ -103,7 +103,7 @@ def test_a_name_that_is_taken_is_a_conflict(regions: Regions) -> None:
     assert (east.folder / "theirs").read_bytes() == b"of somebody else"
 
 
-def test_removing_touches_one_volume(regions: Regions) -> None:
+def test_removing_affects_one_volume(regions: Regions) -> None:
     east = regions.east
     for name in ("one", "other", "vanished"):
         east.pool.write(name, b"x")
@@ -140,8 +140,8 @@ def test_a_clone_has_the_content_and_its_holes(regions: Regions, disk_format: st
     assert (tmp_path / "back").read_bytes() == raw.read_bytes()
 
 
-def test_what_is_there_all_the_time_is_always_listed(regions: Regions) -> None:
-    """However many volumes others make and remove meanwhile."""
+def test_a_volume_that_stays_is_always_listed(regions: Regions) -> None:
+    """However many volumes others create and remove at the same time."""
     pool = regions.east.pool
     kept = [f"kept{number}" for number in range(20)]
     for name in kept:
@@ -166,7 +166,7 @@ def test_what_is_there_all_the_time_is_always_listed(regions: Regions) -> None:
 
 
 def test_clones_may_go_in_both_directions_between_two_pools(regions: Regions) -> None:
-    """libvirt stops for good when two such calls meet."""
+    """libvirt deadlocks when two such calls meet."""
     east, north = regions.east, regions.north
     for region in (east, north):
         region.pool.write("image", os.urandom(1000))
@@ -191,12 +191,12 @@ def test_clones_may_go_in_both_directions_between_two_pools(regions: Regions) ->
 
 def test_a_clone_stays_on_its_host(regions: Regions) -> None:
     regions.east.pool.write("image", b"x")
-    with pytest.raises(ProviderError, match="not of one host"):
+    with pytest.raises(ProviderError, match="not on one host"):
         regions.west.pool.clone("copy", regions.east.pool, "image")
 
 
-def test_a_pool_at_work_is_looked_at_all_the_same(regions: Regions) -> None:
-    """While a clone is made the directory cannot be looked at again; the volumes can."""
+def test_a_busy_pool_can_still_be_listed(regions: Regions) -> None:
+    """While a clone is created the pool cannot be refreshed, but its volumes can be listed."""
     east = regions.east
     with (east.folder / "large").open("wb") as file:
         for _ in range(64):
@@ -230,7 +230,7 @@ def impatient(regions: Regions) -> Iterator[Pool]:
 
 
 def clones(pool: Pool, count: int) -> tuple[list[threading.Thread], list[ProviderError]]:
-    """Threads that are making clones of `large`, and where they put what they came to."""
+    """Threads that clone `large`, and the list of their results."""
     failures: list[ProviderError] = []
 
     def clone(name: str) -> None:
@@ -245,15 +245,15 @@ def clones(pool: Pool, count: int) -> tuple[list[threading.Thread], list[Provide
     return threads, failures
 
 
-def test_many_threads_at_work_do_not_break_the_connection(impatient: Pool) -> None:
-    """A host that works on five calls of one connection no longer reads keep-alive messages from it."""
+def test_many_threads_do_not_break_the_connection(impatient: Pool) -> None:
+    """A host that is working on five calls of one connection does not read keep-alive messages from it."""
     threads, failures = clones(impatient, 10)
     for thread in threads:
         thread.join()
     assert failures == []
 
 
-def test_a_host_that_hangs_is_told_to_every_thread_that_waits(impatient: Pool, regions: Regions) -> None:
+def test_every_waiting_thread_notices_a_host_that_hangs(impatient: Pool, regions: Regions) -> None:
     threads, failures = clones(impatient, 4)
     wait_for_clones(regions.east.folder, 4)
     regions.east.host.signal("STOP")
@@ -267,7 +267,7 @@ def test_a_host_that_hangs_is_told_to_every_thread_that_waits(impatient: Pool, r
     assert all(isinstance(failure, Unavailable) for failure in failures)
 
 
-def test_a_host_that_dies_is_told_to_every_thread_that_waits(impatient: Pool, regions: Regions) -> None:
+def test_every_waiting_thread_notices_a_host_that_dies(impatient: Pool, regions: Regions) -> None:
     threads, failures = clones(impatient, 4)
     wait_for_clones(regions.east.folder, 4)
     regions.east.host.kill()
@@ -288,13 +288,13 @@ def wait_for_clones(folder: Path, count: int) -> None:
         time.sleep(0.01)
 
 
-def test_free_space_is_told(regions: Regions) -> None:
+def test_free_space_is_reported(regions: Regions) -> None:
     available = regions.east.pool.available()
     seen = os.statvfs(regions.east.folder)
     assert abs(available - seen.f_bfree * seen.f_frsize) < 8 << 30
 
 
-def test_names_of_files_are_data_in_descriptions() -> None:
+def test_file_names_are_escaped_in_xml() -> None:
     name = "a<b>&'\"c"
     text = volume_xml(name, 1, "qcow2", backing_path=f"/images/{name}")
     volume = volume_of(text)

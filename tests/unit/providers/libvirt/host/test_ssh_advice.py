@@ -1,4 +1,4 @@
-"""What people are told of a host that cannot be reached. The texts are those of OpenSSH 9.2 by way of libvirt 9.0."""
+"""The errors for a host that cannot be reached. The texts are those of OpenSSH 9.2 through libvirt 9.0."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ REFUSED = "Cannot recv data: ada@host1: Permission denied (publickey,keyboard-in
 
 
 @pytest.mark.parametrize(
-    ("told", "message", "remedy"),
+    ("reason", "message", "remedy"),
     [
-        (CHANGED, "another host key than the one that ssh knows it by", "ssh-keygen -R host1"),
+        (CHANGED, "its host key is not the one that ssh knows", "ssh-keygen -R host1"),
         (UNKNOWN, "ssh does not know its host key", "accept it: ssh ada@host1"),
-        (REFUSED, "does not let this user in by ssh", "without asking: ssh ada@host1"),
+        (REFUSED, "rejects this user's ssh login", "without a prompt: ssh ada@host1"),
         ("Cannot recv data: Connection refused", "host1 cannot be reached: Cannot recv data", "virsh -c"),
     ],
 )
-def test_what_ssh_would_ask_about_is_told_in_one_sentence(told: str, message: str, remedy: str) -> None:
-    error = unreachable("qemu+ssh://ada@host1/system?no_tty=1", "host1", told)
+def test_what_ssh_would_ask_is_reported_in_one_sentence(reason: str, message: str, remedy: str) -> None:
+    error = unreachable("qemu+ssh://ada@host1/system?no_tty=1", "host1", reason)
     assert isinstance(error, Unavailable)
     assert message in error.message
     assert "\n" not in error.message
     assert remedy in error.remedy
 
 
-def test_another_port_is_asked_at_too() -> None:
+def test_the_remedy_includes_the_port() -> None:
     assert "accept it: ssh ssh://host1:2222" in unreachable("qemu+ssh://host1:2222/system", "host1", UNKNOWN).remedy

@@ -1,4 +1,4 @@
-"""cloud-init's own word on the seeds that machines are given."""
+"""The seeds of machines, checked by cloud-init itself."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from support.libvirt import cloud_init
 
-from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, disc
+from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home"
 
 
-def test_a_machine_is_who_it_is_told_to_be(tmp_path: Path) -> None:
-    """And begins anew under another identity, as the copy of one that was somebody already has to."""
+def test_a_machine_takes_its_identity_from_the_seed(tmp_path: Path) -> None:
+    """It runs again under another identity, as it must in a machine from a captured image."""
     look = "hostname; cat /etc/hosts; grep ^ada /etc/passwd; cat /home/ada/.ssh/authorized_keys; cat /etc/sudoers.d/*"
-    seeds = [disc(Seed("first", "lovelace", "ada", (KEY,))), disc(Seed("second", "babbage", "ada", (KEY,)))]
+    seeds = [seed_iso(Seed("first", "lovelace", "ada", (KEY,))), seed_iso(Seed("second", "babbage", "ada", (KEY,)))]
     first, second = cloud_init.start(tmp_path, seeds, look)
     assert first.startswith("lovelace\n")
     assert "\n127.0.1.1\tlovelace\tlovelace\n" in first
@@ -26,7 +26,7 @@ def test_a_machine_is_who_it_is_told_to_be(tmp_path: Path) -> None:
     assert "\n127.0.1.1\tbabbage\tbabbage\n" in second
 
 
-def test_its_own_schema_knows_all_of_it(tmp_path: Path) -> None:
+def test_the_seed_is_valid_by_cloud_inits_own_schema(tmp_path: Path) -> None:
     seeds = (Seed("i", "web1", "ada", (KEY,)), Seed("i", "web1", "", (KEY,)), Seed("i", "web1"))
     assert all(fits_the_schema(tmp_path, seed.user_data()) for seed in seeds)
     assert not fits_the_schema(tmp_path, "#cloud-config\nhostname: [web1]\n")

@@ -1,4 +1,4 @@
-"""The disc that tells a machine who it is: read back as another program would."""
+"""The seed ISO of a machine, read back as another program would."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from support.seeds import read_seed
 
 from reconciler.providers.errors import Unsupported
-from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, disc
+from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home"
 
 
-def test_the_disc_says_who_and_whom_it_lets_in(tmp_path: Path) -> None:
-    content = disc(Seed("instance-1", "web1", "ada", (KEY,)))
+def test_the_seed_contains_the_identity_and_the_login(tmp_path: Path) -> None:
+    content = seed_iso(Seed("instance-1", "web1", "ada", (KEY,)))
     assert json.loads(read_seed(content, "meta-data")) == {"instance-id": "instance-1", "local-hostname": "web1"}
     first, rest = read_seed(content, "user-data").split("\n", 1)
     assert first == "#cloud-config"
@@ -28,23 +28,23 @@ def test_the_disc_says_who_and_whom_it_lets_in(tmp_path: Path) -> None:
     assert label.stdout.strip() == "cidata"  # what cloud-init looks for
 
 
-def test_without_a_user_the_image_says_who_there_is() -> None:
-    document = json.loads(read_seed(disc(Seed("i", "web1", "", (KEY,))), "user-data").split("\n", 1)[1])
+def test_without_a_user_the_image_decides_which_users_exist() -> None:
+    document = json.loads(read_seed(seed_iso(Seed("i", "web1", "", (KEY,))), "user-data").split("\n", 1)[1])
     assert "users" not in document
     assert document["ssh_authorized_keys"] == [KEY]
 
 
 @pytest.mark.parametrize(
-    ("host_name", "user", "key", "told"),
+    ("host_name", "user", "key", "message"),
     [
-        ("-web", "", "", "not a host name"),
-        ("web.example.org", "", "", "not a host name"),
-        ("web", "Ada Lovelace", "", "not a user's name"),
-        ("web", "ada\nroot", "", "not a user's name"),
+        ("-web", "", "", "invalid host name"),
+        ("web.example.org", "", "", "invalid host name"),
+        ("web", "Ada Lovelace", "", "invalid user name"),
+        ("web", "ada\nroot", "", "invalid user name"),
         ("web", "ada", "-----BEGIN OPENSSH PRIVATE KEY-----", "private key"),
-        ("web", "ada", "hello", "not a public key"),
+        ("web", "ada", "hello", "not an OpenSSH public key"),
     ],
 )
-def test_what_nobody_would_take_is_refused(host_name: str, user: str, key: str, told: str) -> None:
-    with pytest.raises(Unsupported, match=told):
+def test_unusable_values_are_refused(host_name: str, user: str, key: str, message: str) -> None:
+    with pytest.raises(Unsupported, match=message):
         Seed("i", host_name, user, (key,) if key else ())

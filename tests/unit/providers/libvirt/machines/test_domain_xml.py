@@ -1,4 +1,4 @@
-"""Machines as libvirt is told of them, held against libvirt's own schema, and as it describes them."""
+"""The domain XML of machines, validated with libvirt's own schema, and read back."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import Unsupported
-from reconciler.providers.libvirt.host.domains import disks_of, parse, starts_by_uefi
+from reconciler.providers.libvirt.host.domains import disks_of, has_uefi, parse
 from reconciler.providers.libvirt.host.library import prepare
-from reconciler.providers.libvirt.machines.domain_xml import Guest, Nature, mark_of
+from reconciler.providers.libvirt.machines.domain_xml import DomainSpec, Hardware, mark_of
 from reconciler.providers.protocol import OwnerMark
 
 MARK = OwnerMark("lineage", Address("corp", "web", "1.0.0", "eastus"))
@@ -22,12 +22,12 @@ V1 = {**V2, "hyperVGeneration": "V1"}
 ARM = {**V2, "architecture": "Arm64"}
 
 
-def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> Guest:
-    return Guest(
+def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> DomainSpec:
+    return DomainSpec(
         name="try-1",
         uuid="6f0d1b0e-6e0a-4d8c-9f4b-0d8b7c1a2b3c",
         mark=MARK,
-        nature=Nature.of(definition),
+        hardware=Hardware.of(definition),
         cpus=2,
         memory_mib=1024,
         disks=[(f"/pool/{number}.qcow2", "ReadOnly" if number == 0 else "") for number in range(disks)],
@@ -44,14 +44,14 @@ def guest(definition: dict[str, Any], disks: int = 2, network: str = "") -> Gues
     ids=["efi", "secure", "bios", "arm", "secure-arm", "windows"],
 )
 @pytest.mark.parametrize("accelerated", [True, False])
-def test_libvirts_schema_knows_all_of_it(definition: dict[str, Any], accelerated: bool) -> None:
-    text = guest(definition, network="default").description(accelerated=accelerated)
+def test_a_domain_is_valid_by_libvirts_schema(definition: dict[str, Any], accelerated: bool) -> None:
+    text = guest(definition, network="default").xml(accelerated=accelerated)
     assert fits_the_schema(text)
     assert not fits_the_schema(text.replace("<vcpu>", "<cpus>").replace("</vcpu>", "</cpus>"))
 
 
 def fits_the_schema(text: str) -> bool:
-    """libvirt's own word, of a driver that runs nothing: what it says after that is about itself."""
+    """Validated by libvirt's test driver, which runs nothing; later errors are about that driver."""
     prepare()
     connection = libvirt.open("test:///default")
     try:
@@ -63,30 +63,30 @@ def fits_the_schema(text: str) -> bool:
     return True
 
 
-def test_a_machine_says_whose_it_is() -> None:
-    assert mark_of(guest(V2).description(accelerated=True)) == (MARK, "eastus")
+def test_a_machine_has_an_owner_mark() -> None:
+    assert mark_of(guest(V2).xml(accelerated=True)) == (MARK, "eastus")
     assert mark_of("<domain><metadata/></domain>") == (None, "")
-    damaged = guest(V2).description(accelerated=True).replace("corp/web/1.0.0@eastus", "//")
+    damaged = guest(V2).xml(accelerated=True).replace("corp/web/1.0.0@eastus", "//")
     assert mark_of(damaged) == (None, "")
 
 
 def test_firmware_follows_the_generation() -> None:
     def secure(definition: dict[str, Any]) -> list[str | None]:
-        root = parse(guest(definition).description(accelerated=True))
+        root = parse(guest(definition).xml(accelerated=True))
         return [feature.get("enabled") for feature in root.iterfind("./os/firmware/feature")]
 
     assert secure(V1) == []
     assert secure(V2) == secure(ARM) == ["no", "no"]
     assert secure(TRUSTED) == secure({**TRUSTED, "architecture": "Arm64"}) == ["yes", "yes"]
     with pytest.raises(Unsupported, match="confidential"):
-        Nature.of({**V2, "features": {"SecurityType": {"value": "ConfidentialVM"}}})
+        Hardware.of({**V2, "features": {"SecurityType": {"value": "ConfidentialVM"}}})
 
 
-def test_a_trusted_launch_has_a_tpm_and_guards_its_variables() -> None:
-    """As far as each architecture has that: only x86 has a mode of the processor for it."""
+def test_trusted_launch_has_a_tpm_and_protects_its_variables() -> None:
+    """As far as each architecture supports it: only x86 has a processor mode for it."""
 
     def found(definition: dict[str, Any], path: str) -> list[str | None]:
-        root = parse(guest(definition).description(accelerated=True))
+        root = parse(guest(definition).xml(accelerated=True))
         return [element.get("model") or element.get("state") or element.text for element in root.iterfind(path)]
 
     arm = {**TRUSTED, "architecture": "Arm64"}
@@ -110,13 +110,13 @@ def test_a_trusted_launch_has_a_tpm_and_guards_its_variables() -> None:
         ("<os><type>exe</type></os>", None),
     ],
 )
-def test_what_a_machine_starts_by(os: str, uefi: bool | None) -> None:
-    assert starts_by_uefi(f"<domain>{os}</domain>") is uefi
+def test_the_firmware_of_a_machine(os: str, uefi: bool | None) -> None:
+    assert has_uefi(f"<domain>{os}</domain>") is uefi
 
 
-def test_disks_are_found_again_as_they_were_given() -> None:
-    """30 disks: the letters go on after z; the seed's disc is none of them."""
-    found = disks_of(guest(V2, disks=30).description(accelerated=False))
+def test_disks_are_parsed_back_as_they_were_given() -> None:
+    """30 disks: the letters continue after z; the seed is not one of them."""
+    found = disks_of(guest(V2, disks=30).xml(accelerated=False))
     assert [disk.source for disk in found] == [f"/pool/{number}.qcow2" for number in range(30)]
     assert [found[number].target for number in (0, 25, 26, 29)] == ["vda", "vdz", "vdaa", "vdad"]
     assert (found[0].caching, found[1].caching) == ("ReadOnly", "ReadWrite")
@@ -128,8 +128,8 @@ def test_disks_are_found_again_as_they_were_given() -> None:
     ids=["linux", "arm", "windows"],
 )
 def test_the_seed_is_where_the_disks_are(definition: dict[str, Any], device: str, bus: str) -> None:
-    """The system that boots from the disk has that driver, and may have no other."""
-    disks = parse(guest(definition).description(accelerated=True)).findall("./devices/disk")
+    """The system on the disk has that driver, and may have no other."""
+    disks = parse(guest(definition).xml(accelerated=True)).findall("./devices/disk")
     (seed,) = (disk for disk in disks if disk.find("source[@file='/pool/seed.iso']") is not None)
     assert (seed.get("device"), seed.find("readonly") is not None) == (device, True)
     targets = [disk.find("target") for disk in disks]
@@ -157,8 +157,8 @@ DISKS = """<domain><devices>
         ("default", "ReadWrite"),
     ],
 )
-def test_the_disk_that_is_booted_is_the_first(cache: str, caching: str) -> None:
-    """Discs and what is only read are no disks of an image."""
+def test_the_boot_disk_is_the_first(cache: str, caching: str) -> None:
+    """Optical and read-only media are not disks of an image."""
     found = disks_of(DISKS.format(cache=cache))
     assert [(disk.target, disk.format) for disk in found] == [("vdb", "qcow2"), ("vda", "raw")]
     assert found[0].caching == caching
@@ -171,7 +171,7 @@ def test_the_disk_that_is_booted_is_the_first(cache: str, caching: str) -> None:
             "<disk type='network' device='disk'><source protocol='rbd' name='a/b'/><target dev='vda'/></disk>",
             "'network'",
         ),
-        ("<disk type='block' device='lun'><source dev='/dev/sg0'/><target dev='sda'/></disk>", "passed through"),
+        ("<disk type='block' device='lun'><source dev='/dev/sg0'/><target dev='sda'/></disk>", "passed-through"),
         ("<disk type='file'><source file='/a'/><target dev='vda'/><shareable/></disk>", "shared"),
         (
             "<disk type='file'><source file='/a'><encryption format='luks'/></source><target dev='a'/></disk>",
@@ -181,4 +181,4 @@ def test_the_disk_that_is_booted_is_the_first(cache: str, caching: str) -> None:
 )
 def test_disks_that_cannot_be_captured_say_why(disk: str, why: str) -> None:
     (found,) = disks_of(f"<domain><devices>{disk}</devices></domain>")
-    assert why in found.fault
+    assert why in found.unsupported

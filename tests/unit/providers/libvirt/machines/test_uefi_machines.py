@@ -1,4 +1,4 @@
-"""Machines that start by UEFI, on a real host: what they start, and what they keep beside their disks."""
+"""Machines with UEFI firmware on a real host: what they boot, and what they keep beside their disks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from support.libvirt.uefi_guest import DISK_MIB, write_uefi_disk
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.libvirt.host.hosts import Hosts
-from reconciler.providers.libvirt.machines import machine_requests
-from reconciler.providers.libvirt.machines.machine_requests import MachineRoom
+from reconciler.providers.libvirt.machines import trial_machines
+from reconciler.providers.libvirt.machines.trial_machines import TrialMachines
 from reconciler.providers.libvirt.records.descriptions import Copy
 from reconciler.providers.protocol import Machine, MachineOrder
 
@@ -31,14 +31,14 @@ TRUSTED = {**V2, "features": {"SecurityType": {"value": "TrustedLaunch"}}}
 
 
 class Lab:
-    """A region with one image in it that starts by UEFI and by nothing else."""
+    """A region with one image in it that boots only with UEFI."""
 
     def __init__(self, hosts: Hosts, region: Region) -> None:
         self.hosts, self.host = hosts, region.host
         self.folder, self.pool_name = region.folder, region.pool.name
         write_uefi_disk(self.folder / "os", SCRIPT)
         copies = [Copy("os", "os", 1, DISK_MIB << 20, "raw", "", "")]
-        self.room = MachineRoom(self.hosts, lambda _: copies)
+        self.room = TrialMachines(self.hosts, lambda _: copies)
 
     def create(self, name: str, definition: Mapping[str, Any] = V2) -> Machine:
         order = MachineOrder(f"{name}-{self.pool_name}", IMAGE, "lineage", definition, {}, {}, 1, 256)
@@ -52,7 +52,7 @@ class Lab:
 
     @property
     def files(self) -> list[str]:
-        """What is in the pool beside the image, and what the host keeps of the test's machines where it keeps that."""
+        """What is in the pool besides the image, and what the host keeps for the test's machines elsewhere."""
         kept = self.host.run("find", "/var/lib/libvirt", "-name", f"*{self.pool_name}*", "-not", "-path", f"{POOLS}/*")
         return sorted([path.name for path in self.folder.iterdir() if path.name != "os"] + kept.split())
 
@@ -75,8 +75,8 @@ def variables(lab: Lab, machine: Machine) -> Path:
     return lab.folder / f"machine~{machine.name}~variables.fd"
 
 
-def test_each_machine_has_variables_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Firmware writes into them when it starts. A deletion that is cut off is taken up by the next."""
+def test_each_machine_has_its_own_variables(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Firmware writes to them when it starts. The next deletion completes an interrupted one."""
     one = lab.create("one")
     template = re.search("template='(.+?)'", lab.host.virsh("dumpxml", one.name))
     assert template is not None
@@ -91,7 +91,7 @@ def test_each_machine_has_variables_of_its_own(lab: Lab, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(machine_requests, "undefine", cut_off)
+        patch.setattr(trial_machines, "undefine", cut_off)
         with pytest.raises(KeyboardInterrupt):
             lab.delete(two)
     assert [found.name for found in lab.room.all("eastus")] == [two.name]
@@ -99,8 +99,8 @@ def test_each_machine_has_variables_of_its_own(lab: Lab, monkeypatch: pytest.Mon
     assert lab.files == []
 
 
-def test_variables_that_another_left_behind_are_not_taken(lab: Lab) -> None:
-    """libvirt would: by the name that the machine had, where whoever removed it kept them."""
+def test_variables_that_another_machine_left_are_not_used(lab: Lab) -> None:
+    """libvirt would reuse them by the name of the machine, if whoever removed it kept them."""
     name = f"one-{lab.pool_name}"
     left = lab.host.folder / "var" / "qemu" / "nvram" / f"{name}_VARS.fd"
     left.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def test_variables_that_another_left_behind_are_not_taken(lab: Lab) -> None:
     left.unlink()
 
 
-def test_a_trusted_launch_starts_what_is_signed_and_nothing_else(lab: Lab) -> None:
+def test_trusted_launch_boots_only_what_is_signed(lab: Lab) -> None:
     machine = lab.create("safe", TRUSTED)
     lab.await_text(machine, "Access Denied")
     identity = lab.host.virsh("domuuid", machine.name).strip()
@@ -123,10 +123,10 @@ def test_a_trusted_launch_starts_what_is_signed_and_nothing_else(lab: Lab) -> No
     assert not tpm.exists()
 
 
-def test_a_host_without_a_tpm_makes_no_trusted_launch(lab: Lab) -> None:
+def test_a_host_without_a_tpm_refuses_trusted_launch(lab: Lab) -> None:
     lab.host.run("mount", "--bind", "/dev/null", "/usr/bin/swtpm")
     try:
-        with pytest.raises(Unsupported, match="has none for them") as caught:
+        with pytest.raises(Unsupported, match="cannot emulate one") as caught:
             lab.create("safe", TRUSTED)
     finally:
         lab.host.run("umount", "/usr/bin/swtpm")

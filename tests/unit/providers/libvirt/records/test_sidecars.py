@@ -1,4 +1,4 @@
-"""Sidecars on a real host: what counts is the newest that is whole, whenever a write is cut."""
+"""Sidecars on a real host: the newest complete one counts, wherever a write is interrupted."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from support.libvirt.daemons import LibvirtHost
 from support.libvirt.regions import Regions
 
 from reconciler.manifests.address import Address
+from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.errors import ProviderError, Unsupported
 from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.records import sidecars
-from reconciler.providers.libvirt.records.sidecars import Sidecar, Unreadable
+from reconciler.providers.libvirt.records.sidecars import Sidecar
 from reconciler.providers.libvirt.settings import Host, Settings
 
 VERSION = Address.parse("corp/ubuntu/1.0.3")
@@ -36,13 +37,13 @@ ADDRESSES = st.lists(PARTS, min_size=1, max_size=4).map(lambda parts: Address(*p
 
 
 @given(address=ADDRESSES, note=st.just("") | PARTS, serial=st.integers(1, 10**9))
-def test_a_name_is_read_back_as_it_was_made(address: Address, note: str, serial: int) -> None:
+def test_a_name_is_parsed_back_as_it_was_made(address: Address, note: str, serial: int) -> None:
     sidecar = Sidecar(address, note, serial)
     assert Sidecar.parse(sidecar.volume) == sidecar
     assert sidecars.is_ours(sidecar.volume)
 
 
-def test_names_say_what_they_are_of() -> None:
+def test_names_contain_the_address() -> None:
     assert Sidecar(REGION, "", 7).volume == ".reconciler~corp~ubuntu~1.0.3~eastus.1.000007.json"
     assert Sidecar(VERSION, "making", 1).volume == ".reconciler~corp~ubuntu~1.0.3~~making.000001.json"
     assert Sidecar.parse(".reconciler~corp~.000001.json") is None  # one address, one name
@@ -50,7 +51,7 @@ def test_names_say_what_they_are_of() -> None:
     assert not sidecars.is_ours("corp-ubuntu-1.0.3-os-2026-03-09")
 
 
-def test_an_address_that_is_too_long_for_a_file_is_told(regions: Regions) -> None:
+def test_an_address_that_is_too_long_for_a_file_name_is_refused(regions: Regions) -> None:
     long = Address("g" * 80, "d" * 80, "1.0.3", "r" * 80)
     with pytest.raises(Unsupported, match="is too long") as refused:
         sidecars.write(regions.east.pool, long, {})
@@ -76,15 +77,15 @@ def test_a_value_is_written_replaced_and_removed(regions: Regions) -> None:
     assert value_of(pool, VERSION) == "the version's"
 
 
-def test_a_large_value_is_whole(regions: Regions) -> None:
+def test_a_large_value_is_complete(regions: Regions) -> None:
     value = {"disks": ["x" * 1000] * 1000}
     sidecars.write(regions.east.pool, REGION, value)
     assert value_of(regions.east.pool) == value
 
 
 @pytest.mark.parametrize("written", [0, 1, 10])
-def test_a_write_that_was_cut_has_not_happened(regions: Regions, written: int) -> None:
-    """As after the end of this process between any two calls: the volume is there, and what was not sent is zeros."""
+def test_an_interrupted_write_has_not_happened(regions: Regions, written: int) -> None:
+    """As if this process died between any two calls: the volume exists, and what was not sent is zeros."""
     pool = regions.east.pool
     for before in (None, "whole"):
         cut = sidecars.write(pool, REGION, "to be cut").volume
@@ -102,7 +103,7 @@ def test_a_write_that_was_cut_has_not_happened(regions: Regions, written: int) -
         assert volumes(pool) == [Sidecar(REGION, "", 10).volume]
 
 
-def test_a_crash_before_the_older_is_removed_leaves_the_newer(regions: Regions) -> None:
+def test_after_a_crash_before_the_older_is_removed_the_newer_counts(regions: Regions) -> None:
     pool = regions.east.pool
     first = sidecars.write(pool, REGION, "first").volume
     content = pool.read(first)
@@ -114,7 +115,7 @@ def test_a_crash_before_the_older_is_removed_leaves_the_newer(regions: Regions) 
     assert volumes(pool) == []
 
 
-def test_damage_is_no_absence(regions: Regions) -> None:
+def test_damage_is_not_absence(regions: Regions) -> None:
     pool = regions.east.pool
     name = sidecars.write(pool, REGION, {"is": "whole"}).volume
     file = regions.east.folder / name
@@ -123,7 +124,7 @@ def test_damage_is_no_absence(regions: Regions) -> None:
         sidecars.read(pool, REGION)
 
 
-def test_a_full_pool_keeps_what_counted_and_nothing_half(libvirt_hosts: tuple[LibvirtHost, ...]) -> None:
+def test_a_full_pool_keeps_the_previous_value_and_nothing_incomplete(libvirt_hosts: tuple[LibvirtHost, ...]) -> None:
     host = libvirt_hosts[0]
     folder = host.define_pool("full-of-notes", size_mib=1)
     hosts = Hosts(Settings("main", {"eastus": Host("eastus", host.uri, "full-of-notes")}))
@@ -139,7 +140,7 @@ def test_a_full_pool_keeps_what_counted_and_nothing_half(libvirt_hosts: tuple[Li
     hosts.close()
 
 
-def test_an_address_that_no_name_can_hold_is_refused(regions: Regions) -> None:
+def test_an_address_that_cannot_be_part_of_a_name_is_refused(regions: Regions) -> None:
     with pytest.raises(Unsupported):
         sidecars.write(regions.east.pool, Address("corp", "a~b"), "x")
     assert volumes(regions.east.pool) == []

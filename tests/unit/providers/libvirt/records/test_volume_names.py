@@ -1,4 +1,4 @@
-"""Names of volumes: by convention, a number only where the name is taken, and read back without doubt."""
+"""Names of volumes: by convention, with a number only if the name is taken, and parsed unambiguously."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError
-from reconciler.providers.libvirt.records.volume_names import VolumeName, choose
+from reconciler.providers.libvirt.records.volume_names import VolumeName, choose_name
 
 DAY = date(2026, 3, 9)
 VERSION = Address.parse("corp/ubuntu-lts/1.0.3")
 
 
 def test_names_follow_the_convention() -> None:
-    assert choose(VERSION, "os", DAY, ()) == "corp-ubuntu-lts-1.0.3-os-2026-03-09"
-    assert choose(VERSION, "data-7", DAY, ()) == "corp-ubuntu-lts-1.0.3-datadisk-7-2026-03-09"
-    assert choose(VERSION._replace(region="eastus"), "os", DAY, ()) == choose(VERSION, "os", DAY, ())
+    assert choose_name(VERSION, "os", DAY, ()) == "corp-ubuntu-lts-1.0.3-os-2026-03-09"
+    assert choose_name(VERSION, "data-7", DAY, ()) == "corp-ubuntu-lts-1.0.3-datadisk-7-2026-03-09"
+    assert choose_name(VERSION._replace(region="eastus"), "os", DAY, ()) == choose_name(VERSION, "os", DAY, ())
 
 
-def test_a_number_stands_only_where_the_name_is_taken() -> None:
+def test_a_number_is_added_only_if_the_name_is_taken() -> None:
     taken: list[str] = []
     for _ in range(101):
-        taken.append(choose(VERSION, "os", DAY, taken))
+        taken.append(choose_name(VERSION, "os", DAY, taken))
     assert taken[1:3] == ["corp-ubuntu-lts-1.0.3-os-2026-03-09-01", "corp-ubuntu-lts-1.0.3-os-2026-03-09-02"]
     assert taken[100] == "corp-ubuntu-lts-1.0.3-os-2026-03-09-100"
     assert len(set(taken)) == len(taken)
@@ -45,7 +45,7 @@ def test_a_number_stands_only_where_the_name_is_taken() -> None:
         ".reconciler~corp~ubuntu~1.0.3~eastus.000001.json",
     ],
 )
-def test_other_names_say_nothing(name: str) -> None:
+def test_other_names_are_not_parsed(name: str) -> None:
     assert VolumeName.parse(name) is None
 
 
@@ -62,12 +62,12 @@ DISKS = st.just("os") | st.integers(0, 1023).map("data-{}".format)
     day=st.dates(),
     number=st.integers(0, 200),
 )
-def test_a_name_is_read_back_as_it_was_made(version: Address, disk: str, day: date, number: int) -> None:
+def test_a_name_is_parsed_back_as_it_was_made(version: Address, disk: str, day: date, number: int) -> None:
     name = VolumeName(version, disk, day, number)
     assert VolumeName.parse(str(name)) == name
 
 
 @pytest.mark.parametrize("address", ["my-corp/ubuntu/1.0.3", "corp/ubuntu/latest", "corp/a~b/1.0.3"])
-def test_a_name_that_could_be_anothers_is_refused(address: str) -> None:
-    with pytest.raises(ProviderError, match="cannot be the name of a volume"):
-        choose(Address.parse(address), "os", DAY, ())
+def test_an_ambiguous_name_is_refused(address: str) -> None:
+    with pytest.raises(ProviderError, match="is ambiguous as the name of a volume"):
+        choose_name(Address.parse(address), "os", DAY, ())

@@ -1,7 +1,7 @@
-"""Makes machines from published copies, and removes them: the disks are overlays, so that a copy stays what it is.
+"""Creates machines from published copies, and removes them: their disks are overlays, so the copies never change.
 
-A machine is known to its host, with its mark, before anything is made for it, and until everything is gone. What is
-made lies beside the copies, named `machine~NAME~...`; no image and no machine has a name like that.
+Its host knows a machine, with its owner mark, before any of its files is created and until the last is gone. The files
+are beside the copies and named `machine~NAME~...`, like no image and no machine.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from reconciler.providers.errors import ObjectConflict, ProviderError, Unsupport
 from reconciler.providers.libvirt.capture.machine_removal import undefine
 from reconciler.providers.libvirt.host import domains
 from reconciler.providers.libvirt.host.accelerators import can_accelerate, capacity_of, require_tpm
-from reconciler.providers.libvirt.host.library import require_disc_maker
-from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, disc
-from reconciler.providers.libvirt.machines.domain_xml import Guest, Nature, mark_of
-from reconciler.providers.libvirt.records.description_store import Shelf
+from reconciler.providers.libvirt.host.library import require_iso_writer
+from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
+from reconciler.providers.libvirt.machines.domain_xml import DomainSpec, Hardware, mark_of
+from reconciler.providers.libvirt.records.description_store import DescriptionStore
 from reconciler.providers.libvirt.records.descriptions import Copy
 from reconciler.providers.protocol import Machine, MachineOrder, OwnerMark
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
     from reconciler.providers.libvirt.host.pools import Pool
 
-CopiesOf = Callable[[Address], Sequence[Copy]]
-"""The copies that a target region has."""
+CopiesIn = Callable[[Address], Sequence[Copy]]
+"""The copies in a target region."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _OS_DISK = "os"
 _LATEST_OUTPUT = 4 << 20
 
 
-class Below(NamedTuple):
-    """What an overlay lies on: a copy, as it was recorded, whatever it may look like to its pool."""
+class Backing(NamedTuple):
+    """The copy behind an overlay; format and capacity as recorded, whatever its pool detects."""
 
     path: str
     format: str
@@ -48,15 +48,15 @@ class Below(NamedTuple):
 
 
 def copies_in(hosts: Hosts, image: Address) -> Sequence[Copy]:
-    """The copies that the description of a target region names; none where there is no description."""
-    found = Shelf(hosts.pool(image.region)).description(image)
-    return found.description.replicas if found else ()
+    """The copies that the description of a target region names; none without a description."""
+    stored = DescriptionStore(hosts.pool(image.region)).description(image)
+    return stored.description.replicas if stored else ()
 
 
-class MachineRoom:
-    """The machines of all regions."""
+class TrialMachines:
+    """The machines in all regions that were created from images."""
 
-    def __init__(self, hosts: Hosts, copies_of: CopiesOf) -> None:
+    def __init__(self, hosts: Hosts, copies_of: CopiesIn) -> None:
         self._hosts = hosts
         self._copies_of = copies_of
 
@@ -64,31 +64,33 @@ class MachineRoom:
         """As `Machines.create_machine`."""
         if not _NAME.fullmatch(order.name):
             raise Unsupported(
-                f"'{order.name}' is not a name for a machine", "letters, digits, '.', '_' and '-', up to 63"
+                f"invalid machine name '{order.name}'", "use letters, digits, '.', '_' and '-', at most 63"
             )
         identity = str(uuid4())
         seed = _seed(order, identity)
         region = order.image.region
         pool = self._hosts.pool(region)
-        with pool.connection.asking(f"making the machine '{order.name}'") as handle:
+        with pool.connection.asking(f"creating the machine '{order.name}'") as handle:
             if domains.find(handle, order.name) is not None:
-                raise ObjectConflict(f"{pool.connection.name} has a machine '{order.name}' already", "choose another")
+                raise ObjectConflict(
+                    f"{pool.connection.name} already has a machine '{order.name}'", "choose another name"
+                )
             _require_free(pool, order.name)
             _check_capacity(handle, order, pool.connection.name)
             copies = dict(self._chosen(order, pool))
-            nature = Nature.of(order.definition)
-            accelerated = can_accelerate(handle, nature.architecture)
-            if nature.secure:
-                require_tpm(handle, nature.architecture, nature.board, pool.connection.name)
-            guest = _guest(order, identity, nature, copies, with_seed=seed is not None)
-            domain = handle.defineXML(guest.description(accelerated=accelerated))
+            hardware = Hardware.of(order.definition)
+            accelerated = can_accelerate(handle, hardware.architecture)
+            if hardware.secure:
+                require_tpm(handle, hardware.architecture, hardware.board, pool.connection.name)
+            spec = _domain_spec(order, identity, hardware, copies, with_seed=seed is not None)
+            domain = handle.defineXML(spec.xml(accelerated=accelerated))
             try:
                 _make_disks(pool, order.name, copies, seed)
-                notes = _start(handle, domain, guest, accelerated=accelerated)
+                notes = _start(handle, domain, spec, accelerated=accelerated)
             except BaseException:
                 _remove(domain, pool, order.name)
                 raise
-            return replace(self._told(handle.lookupByName(order.name), region, guest.mark), notes=notes)
+            return replace(self._machine(handle.lookupByName(order.name), region, spec.mark), notes=notes)
 
     def delete(self, name: str, region: str, lineage: str) -> bool:
         """As `Machines.delete_machine`."""
@@ -103,9 +105,9 @@ class MachineRoom:
     def all(self, region: str) -> Sequence[Machine]:
         """As `Machines.machines`."""
         with self._hosts.connection(region).asking("listing machines") as handle:
-            found = [(domain, *mark_of(domain.XMLDesc())) for domain in handle.listAllDomains(0)]
-            told = [self._told(domain, region, mark) for domain, mark, there in found if mark and there == region]
-        return sorted(told, key=lambda machine: machine.name)
+            marked = [(domain, *mark_of(domain.XMLDesc())) for domain in handle.listAllDomains(0)]
+            machines = [self._machine(domain, region, mark) for domain, mark, home in marked if mark and home == region]
+        return sorted(machines, key=lambda machine: machine.name)
 
     def output(self, name: str, region: str, lineage: str) -> bytes:
         """As `Machines.machine_output`."""
@@ -117,37 +119,37 @@ class MachineRoom:
         return pool.read(_console(name), _LATEST_OUTPUT) or b""
 
     def _ours(self, handle: libvirt.virConnect, name: str, region: str, lineage: str) -> libvirt.virDomain | None:
-        """The machine that this state made in a region; None when there is none. Raises: ObjectConflict."""
+        """The machine that this state created in a region; None if there is none. Raises: ObjectConflict."""
         domain = domains.find(handle, name)
         if domain is None:
             return None
-        mark, there = mark_of(domain.XMLDesc())
+        mark, home = mark_of(domain.XMLDesc())
         if mark is None:
             raise ObjectConflict(
-                f"the machine '{name}' was not made by this tool", "remove it yourself: virsh undefine"
+                f"the machine '{name}' was not created by reconciler", "remove it yourself: virsh undefine"
             )
-        if there != region:
-            raise ObjectConflict(f"the machine '{name}' is in region {there}", f"say so: --region {there}")
+        if home != region:
+            raise ObjectConflict(f"the machine '{name}' is in region {home}", f"use: --region {home}")
         if mark.lineage != lineage:
             raise ObjectConflict(
-                f"the machine '{name}' was made by another project or environment", "remove it from there"
+                f"the machine '{name}' was created by another project or environment", "delete it from there"
             )
         return domain
 
-    def _chosen(self, order: MachineOrder, pool: Pool) -> Iterator[tuple[str, Below]]:
-        """One copy of each disk, the OS disk first: machines of different names spread over the replicas."""
-        found = self._copies_of(order.image)
-        for disk in sorted({copy.disk for copy in found}, key=_disk_order):
-            copies = sorted((copy for copy in found if copy.disk == disk), key=lambda copy: copy.replica)
+    def _chosen(self, order: MachineOrder, pool: Pool) -> Iterator[tuple[str, Backing]]:
+        """One copy of each disk, the OS disk first; the name of the machine selects the replica."""
+        available = self._copies_of(order.image)
+        for disk in sorted({copy.disk for copy in available}, key=_disk_order):
+            copies = sorted((copy for copy in available if copy.disk == disk), key=lambda copy: copy.replica)
             copy = copies[zlib.crc32(order.name.encode()) % len(copies)]
             volume = pool.volume(copy.volume)
             if volume is None:
-                raise ProviderError(f"the volume '{copy.volume}' of {order.image} is gone", "repair it: apply")
-            yield disk, Below(volume.path, copy.format, copy.capacity)
-        if _OS_DISK not in {copy.disk for copy in found}:
-            raise ProviderError(f"{order.image} has no complete copy", "see: reconciler drift")
+                raise ProviderError(f"the volume '{copy.volume}' of {order.image} is gone", "run: reconciler apply")
+            yield disk, Backing(volume.path, copy.format, copy.capacity)
+        if _OS_DISK not in {copy.disk for copy in available}:
+            raise ProviderError(f"{order.image} has no complete copy", "run: reconciler drift")
 
-    def _told(self, domain: libvirt.virDomain, region: str, mark: OwnerMark) -> Machine:
+    def _machine(self, domain: libvirt.virDomain, region: str, mark: OwnerMark) -> Machine:
         connection = self._hosts.connection(region)
         return Machine(
             name=domain.name(),
@@ -163,29 +165,29 @@ def _disk_order(disk: str) -> tuple[int, int]:
 
 
 def _seed(order: MachineOrder, identity: str) -> Seed | None:
-    """What tells the machine who it is; a specialized image knows. Raises: Unsupported.
+    """The seed for a generalized image; None for a specialized one, which needs none. Raises: Unsupported.
 
-    `identity` is no other machine's, of the same name neither: an image may have been captured from that one.
+    `identity` is unique, even among machines of the same name: the image may have been captured from one of them.
     """
-    told = [name for name in ("user", "ssh_keys", "host_name") if getattr(order, name)]
+    given = [name for name in ("user", "ssh_keys", "host_name") if getattr(order, name)]
     if order.definition.get("osState") != "Specialized":
-        require_disc_maker()
+        require_iso_writer()
         return Seed(identity, order.host_name or order.name, order.user, order.ssh_keys)
-    if told:
+    if given:
         raise Unsupported(
-            f"{order.image.unit.parent} is specialized: its machines have the users and the name that it was made with",
-            "leave out --user, --ssh-key and --hostname",
+            f"{order.image.unit.parent} is specialized: its machines keep the users and the host name of the image",
+            "omit --user, --ssh-key and --hostname",
         )
     return None
 
 
 def _require_free(pool: Pool, name: str) -> None:
-    """Raises: ObjectConflict when volumes are there that would be taken for the machine's, and removed with it."""
+    """Raises: ObjectConflict if there are volumes with names of the machine's, which would be removed with it."""
     taken = [volume for volume in pool.volumes(refresh=True) if volume.startswith(_prefix(name))]
     if taken:
         raise ObjectConflict(
-            f"{pool} has volumes already that a machine '{name}' would have: {', '.join(sorted(taken))}",
-            "choose another name, or remove them if nobody needs them",
+            f"{pool} already has volumes that a machine '{name}' would use: {', '.join(sorted(taken))}",
+            "choose another name, or remove them if no one needs them",
         )
 
 
@@ -193,21 +195,21 @@ def _check_capacity(handle: libvirt.virConnect, order: MachineOrder, host: str) 
     cpus, memory_mib = capacity_of(handle)
     if order.cpus > cpus:
         raise Unsupported(
-            f"{host} gives a machine {cpus} processors at most, not {order.cpus}", "ask for fewer: --cpus"
+            f"{host} gives a machine at most {cpus} processors, not {order.cpus}", "request fewer: --cpus"
         )
     if order.memory_mib > memory_mib:
-        raise Unsupported(f"{host} has {memory_mib} MiB of memory, not {order.memory_mib}", "ask for less: --memory")
+        raise Unsupported(f"{host} has {memory_mib} MiB of memory, not {order.memory_mib}", "request less: --memory")
 
 
-def _guest(
-    order: MachineOrder, identity: str, nature: Nature, copies: Mapping[str, Below], *, with_seed: bool
-) -> Guest:
+def _domain_spec(
+    order: MachineOrder, identity: str, hardware: Hardware, copies: Mapping[str, Backing], *, with_seed: bool
+) -> DomainSpec:
     folder = copies[_OS_DISK].path.rpartition("/")[0]
-    return Guest(
+    return DomainSpec(
         name=order.name,
         uuid=identity,
         mark=OwnerMark(order.lineage, order.image),
-        nature=nature,
+        hardware=hardware,
         cpus=order.cpus,
         memory_mib=order.memory_mib,
         disks=[(f"{folder}/{_overlay(order.name, disk)}", _caching(order, disk)) for disk in copies],
@@ -219,7 +221,7 @@ def _guest(
 
 
 def _caching(order: MachineOrder, disk: str) -> str:
-    """The host caching that the version declares for a disk, else that of the machine it was captured from; empty where
+    """The host caching that the version declares for a disk, else that of the machine it was captured from; empty if
     there is neither."""
     data_disks = order.version.get("dataDisks", {})
     declared = order.version if disk == _OS_DISK else data_disks.get(disk.removeprefix("data-"), {})
@@ -227,17 +229,17 @@ def _caching(order: MachineOrder, disk: str) -> str:
     return str(declared.get("hostCaching") or captured.get("hostCaching") or "")
 
 
-def _make_disks(pool: Pool, name: str, copies: Mapping[str, Below], seed: Seed | None) -> None:
+def _make_disks(pool: Pool, name: str, copies: Mapping[str, Backing], seed: Seed | None) -> None:
     for disk, copy in copies.items():
         pool.create(_overlay(name, disk), copy.capacity, "qcow2", copy.path, copy.format)
     if seed is not None:
-        pool.write(_seed_name(name), disc(seed))
+        pool.write(_seed_name(name), seed_iso(seed))
 
 
 def _start(
-    handle: libvirt.virConnect, domain: libvirt.virDomain, guest: Guest, *, accelerated: bool
+    handle: libvirt.virConnect, domain: libvirt.virDomain, spec: DomainSpec, *, accelerated: bool
 ) -> tuple[str, ...]:
-    """Starts a machine: where the processor's support is offered and fails, without. Returns what to say about it."""
+    """Starts a machine, without KVM if that is offered and fails. Returns notes for the user."""
     import libvirt
 
     if not accelerated:
@@ -246,13 +248,13 @@ def _start(
     try:
         domain.create()
     except libvirt.libvirtError as error:
-        handle.defineXML(guest.description(accelerated=False)).create()
-        return (f"KVM did not work there ({error}): the machine is emulated, which is slow",)
+        handle.defineXML(spec.xml(accelerated=False)).create()
+        return (f"KVM failed on the host ({error}): the machine is emulated, which is slow",)
     return ()
 
 
 def _remove(domain: libvirt.virDomain, pool: Pool, name: str) -> None:
-    """Ends a machine and removes what was made for it; it is known until the last of that is gone."""
+    """Ends a machine and removes its files; its host knows it until the last of them is gone."""
     _end(domain)
     for volume in pool.volumes(refresh=True):
         if volume.startswith(_prefix(name)):
@@ -261,7 +263,7 @@ def _remove(domain: libvirt.virDomain, pool: Pool, name: str) -> None:
 
 
 def _end(domain: libvirt.virDomain) -> None:
-    """Cuts its power; one that went off by itself is fine."""
+    """Powers it off; it is fine if it is already off."""
     import libvirt
 
     try:

@@ -1,4 +1,4 @@
-"""Changes and removes the folders of target regions."""
+"""Changes, removes and tidies the folders of target regions."""
 
 from __future__ import annotations
 
@@ -9,47 +9,41 @@ from functools import partial
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.common.ownership import require_mark
-from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError
+from reconciler.providers.common.steps import vanished
+from reconciler.providers.errors import ObjectConflict, SourceError
 from reconciler.providers.image_files.copying import Sink, copy_extent
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.local import object_names
-from reconciler.providers.local.object_paths import Places
-from reconciler.providers.local.objects import (
-    Description,
-    Unreadable,
-    failure,
-    open_folder,
-    read_description,
-    remove_empty_folders,
-    remove_folder,
-    write_description,
-)
-from reconciler.providers.local.ownership import Ownership, is_there
-from reconciler.providers.local.region_creation import applied, create_copy
+from reconciler.providers.local.descriptions import Description, read_description, write_description
+from reconciler.providers.local.folders import create_copy, failure, open_folder, remove_empty_folders, remove_folder
+from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.ownership import Ownership, exists
+from reconciler.providers.local.region_creation import applied
 from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 
-class Replicas:
+class RegionChanges:
     """Changes, removes and tidies regions for one lineage."""
 
-    def __init__(self, places: Places, lineage: str, progress: ProgressCallback) -> None:
-        self._places = places
-        self._ownership = Ownership(places, lineage)
+    def __init__(self, paths: ObjectPaths, lineage: str, progress: ProgressCallback) -> None:
+        self._paths = paths
+        self._ownership = Ownership(paths, lineage)
         self._lineage = lineage
         self._progress = progress
 
     def update(self, step: Step) -> Applied:
         """Changes a region's attributes and number of replicas. Raises: ProviderError."""
         address = step.address
-        path, folders = self._places.regions.path(address.region), object_names.folder(address)
+        path, folders = self._paths.regions.path(address.region), object_names.folder(address)
         try:
             with open_folder(path, folders) as folder:
                 return self._update_in(folder, step)
         except FileNotFoundError as error:
-            raise ProviderError(f"{address} is not there any more", "plan again: it will be made anew") from error
+            raise vanished(address) from error
         except OSError as error:
-            raise failure(error, f"to update {address}", self._places.folder(address)) from error
+            raise failure(error, f"to update {address}", self._paths.folder(address)) from error
 
     def _update_in(self, folder: int, step: Step) -> Applied:
         address, planned = step.address, step.planned or {}
@@ -80,7 +74,7 @@ class Replicas:
     def _add_replicas(
         self, folder: int, address: Address, kept: Mapping[str, str], facts: Mapping[str, Any], wanted: int
     ) -> dict[str, str]:
-        """Copies the first replica of each disk as often as is missing; the new files by disk."""
+        """Adds the missing replicas of each disk as copies of the first; new file -> disk."""
         added: dict[str, str] = {}
         for first, disk in sorted(kept.items()):
             if _number(first) != 1:
@@ -95,9 +89,11 @@ class Replicas:
     def _copy_within(
         self, folder: int, address: Address, first: str, names: Sequence[str], facts: Mapping[str, Any]
     ) -> None:
+        """Copies the file `first` to `names` in the same folder, each aside until all are complete. Raises: SourceError
+        if `first` is damaged; OSError."""
         size = int(facts["size"])
         extent = Extent(
-            f"{self._places.folder(address)}/{first}", 0, size, f"the copy '{address}' ({first})", followed=False
+            f"{self._paths.folder(address)}/{first}", 0, size, f"the copy '{address}' ({first})", followed=False
         )
         hidden = [object_names.new_name(name, self._lineage) for name in names]
         sinks: list[Sink] = []
@@ -125,21 +121,21 @@ class Replicas:
                     os.unlink(name, dir_fd=folder)
 
     def delete(self, step: Step) -> Applied:
-        """Removes a region's folder; one that is gone is fine. Raises: ObjectConflict, ProviderError."""
+        """Removes a region's folder; a missing one is fine. Raises: ObjectConflict, ProviderError."""
         address = step.address
-        path, above = self._places.regions.ready_path(address.region), object_names.folder(address)[:-1]
+        path, above = self._paths.regions.ready_path(address.region), object_names.folder(address)[:-1]
         try:
             with contextlib.suppress(FileNotFoundError), open_folder(path, above) as parent:
                 self._delete_in(parent, address)
         except OSError as error:
-            raise failure(error, f"to delete {address}", self._places.folder(address)) from error
+            raise failure(error, f"to delete {address}", self._paths.folder(address)) from error
         remove_empty_folders(path, above)
         return Applied()
 
     def _delete_in(self, parent: int, address: Address) -> None:
         name, removed = address.version, object_names.removed_name(address.version, self._lineage)
         self._ownership.remove_leftovers(parent, address)
-        if not is_there(parent, name):
+        if not exists(parent, name):
             return
         self._ownership.require_ours(parent, address)
         os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
@@ -147,15 +143,15 @@ class Replicas:
         remove_folder(parent, removed)
 
     def tidy(self, address: Address) -> None:
-        """Removes what interrupted runs left beside a region's folder and in it. Raises: ProviderError."""
-        path, folders = self._places.regions.path(address.region), object_names.folder(address)
+        """Removes what interrupted runs left beside a region's folder and inside it. Raises: ProviderError."""
+        path, folders = self._paths.regions.path(address.region), object_names.folder(address)
         try:
             with contextlib.suppress(FileNotFoundError), open_folder(path, folders[:-1]) as parent:
                 self._ownership.remove_leftovers(parent, address)
             with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
                 self._tidy_in(folder, address)
         except OSError as error:
-            raise failure(error, f"to tidy {address}", self._places.folder(address)) from error
+            raise failure(error, f"to tidy {address}", self._paths.folder(address)) from error
         remove_empty_folders(path, folders[:-1])
 
     def _tidy_in(self, folder: int, address: Address) -> None:
@@ -180,5 +176,6 @@ class Replicas:
 
 
 def _number(name: str) -> int:
-    found = object_names.replica_of(name)
-    return found[0] if found else 0
+    """The replica number in a file's name; 0 if it has none."""
+    replica = object_names.replica_of(name)
+    return replica[0] if replica else 0

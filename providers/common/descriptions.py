@@ -1,0 +1,65 @@
+"""Descriptions: what is kept beside an object that cannot carry it itself, and their JSON shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.protocol import OwnerMark
+
+
+class Unreadable(ValueError):
+    """A description exists and cannot be used. The text completes a sentence that begins with its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDescription:
+    """The part of a description that every object has. `mark` is None if someone else wrote it and named no owner;
+    `computed` is what the provider worked out, with the facts of each disk (`os`, `data-LUN`) under `disks`."""
+
+    mark: OwnerMark | None
+    attributes: Attributes = field(default_factory=dict)
+    computed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def encode(description: ObjectDescription) -> dict[str, Any]:
+    """JSON-shaped; `decode` returns the same description."""
+    mark = description.mark
+    return {
+        "owner": encode_mark(mark) if mark else None,
+        "attributes": description.attributes,
+        "computed": description.computed,
+    }
+
+
+def decode(value: Any) -> ObjectDescription:
+    """The description in parsed JSON. Raises: Unreadable."""
+    try:
+        owner = value.get("owner")
+        mark = decode_mark(owner) if owner else None
+        attributes, computed = value["attributes"], value.get("computed", {})
+        disks = computed.get("disks", {})
+        parts = [attributes, computed, disks, *disks.values()]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise damaged() from error
+    if not all(isinstance(part, dict) for part in parts):
+        raise damaged()
+    return ObjectDescription(mark, attributes, computed)
+
+
+def encode_mark(mark: OwnerMark) -> dict[str, str]:
+    """JSON-shaped; `decode_mark` returns the same mark."""
+    return {"lineage": mark.lineage, "address": str(mark.address)}
+
+
+def decode_mark(value: Any) -> OwnerMark:
+    """The owner mark in parsed JSON. Raises: ValueError, TypeError or KeyError if it is not one."""
+    return OwnerMark(str(value["lineage"]), Address.parse(value["address"]))
+
+
+def damaged() -> Unreadable:
+    """The error for content that is not a description."""
+    return Unreadable("is damaged and cannot be read")

@@ -1,0 +1,84 @@
+"""Galleries, definitions and versions in backends where such an object is a description and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.common.descriptions import ObjectDescription
+from reconciler.providers.common.steps import applied, vanished
+from reconciler.providers.protocol import Applied, OwnerMark, Step, Verb
+
+
+class Document(Protocol):
+    """The place of one description, open for reading and writing."""
+
+    def read(self) -> ObjectDescription | None:
+        """None if there is none. Raises: ObjectConflict if there is one that is not ours; ProviderError."""
+        ...
+
+    def write(self, description: ObjectDescription) -> tuple[str, str]:
+        """Makes this the description; the object's id and fingerprint. Raises: ProviderError."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """Where a backend keeps the descriptions of one lineage: each in the object's home region."""
+
+    def require_free(self, address: Address, home: str) -> None:
+        """Raises: ObjectConflict if another region than `home` has such an object that is not ours; ProviderError."""
+        ...
+
+    def opened(self, address: Address, home: str, *, create: bool) -> AbstractContextManager[Document]:
+        """The place of a description; `create`: what is missing of the way to it may be made. Raises: ProviderError."""
+        ...
+
+    def remove(self, address: Address, home: str) -> None:
+        """Removes a description; one that is gone is fine. Raises: ObjectConflict if it is not ours; ProviderError."""
+        ...
+
+
+class Tidier(Protocol):
+    """Removes what interrupted operations left at an address."""
+
+    def tidy(self, address: Address) -> None:
+        """Raises: ProviderError."""
+        ...
+
+
+def apply(store: DocumentStore, lineage: str, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
+    """Does a step. `computed` replaces the computed part of the description; None keeps it.
+
+    Raises: ProviderError, ObjectConflict among them.
+    """
+    address, home = step.address, home_of(step)
+    if step.verb is Verb.DELETE:
+        store.remove(address, home)
+        return Applied()
+    creates = step.verb is Verb.CREATE
+    if creates:
+        store.require_free(address, home)
+    planned: Attributes = step.planned or {}
+    with store.opened(address, home, create=creates) as document:
+        present = document.read()
+        if present is None and step.verb is Verb.UPDATE:
+            raise vanished(address)
+        if computed is None:
+            computed = present.computed if present else {}
+        object_id, fingerprint = document.write(ObjectDescription(OwnerMark(lineage, address), planned, computed))
+    return applied(object_id, fingerprint, planned, computed)
+
+
+def home_of(step: Step) -> str:
+    """The home region of a gallery, definition or version, which its description is kept in."""
+    attributes = step.planned if step.planned is not None else step.prior
+    return str((attributes or {}).get("location", ""))
+
+
+def tidy(addresses: Sequence[Address], documents: Tidier, regions: Tidier) -> None:
+    """Removes what interrupted operations left at these addresses. Raises: ProviderError."""
+    for address in addresses:
+        (regions if address.region else documents).tidy(address)
