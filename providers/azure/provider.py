@@ -13,13 +13,13 @@ from reconciler.manifests.regions import canonical_region
 from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, Sources, version_id
 from reconciler.providers.azure.images.source_uploads import Uploads
-from reconciler.providers.azure.observation.scan import look, read, scan
+from reconciler.providers.azure.observation.scan import fetch, read, scan
 from reconciler.providers.azure.service.api import Api
 from reconciler.providers.azure.service.credentials import Credential, credential, scope
 from reconciler.providers.azure.service.failures import CallFailed, explained
 from reconciler.providers.azure.settings import Settings, read_settings
 from reconciler.providers.azure.storage_settings import AUTO
-from reconciler.providers.azure.writing.operation_handle import Work
+from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.protocol import (
     Capabilities,
@@ -37,7 +37,7 @@ from reconciler.providers.registry import ProviderConfig, require
 
 if TYPE_CHECKING:
     from reconciler.providers.azure.images.staging import Staging
-    from reconciler.providers.azure.writing.operation_runner import Running
+    from reconciler.providers.azure.writing.operation_runner import OperationRunner
 
 LIBRARIES = ("azure.core", "azure.identity", "azure.mgmt.compute", "azure.storage.blob")
 """What is loaded with the first call, and has to be there from the beginning."""
@@ -52,10 +52,10 @@ def create_provider(config: ProviderConfig) -> AzureProvider:
     """
     settings = read_settings(config)
     require(*LIBRARIES)
-    return AzureProvider(settings, Cloud(settings))
+    return AzureProvider(settings, ServiceConnection(settings))
 
 
-class Cloud:
+class ServiceConnection:
     """Which endpoint there is, and who we are to it. Asked once, when the first call is made."""
 
     def __init__(self, settings: Settings) -> None:
@@ -87,9 +87,9 @@ class Cloud:
 class AzureProvider:
     """A `Provider` on a resource group. Calls are only made when something is asked."""
 
-    def __init__(self, settings: Settings, cloud: Cloud) -> None:
+    def __init__(self, settings: Settings, connection: ServiceConnection) -> None:
         self._settings = settings
-        self._cloud = cloud
+        self._connection = connection
         self._opening = RLock()
         self._opened: Api | None = None
         self._staging: Staging | None = None
@@ -99,7 +99,7 @@ class AzureProvider:
     def _api(self) -> Api:
         with self._opening:
             if self._opened is None:
-                self._opened = self._cloud.api()
+                self._opened = self._connection.api()
             return self._opened
 
     @cached_property
@@ -140,10 +140,10 @@ class AzureProvider:
         return self._sources.digest(source, progress)
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
-        return self._running.go_on(Work(operation), progress)
+        return self._runner.proceed(OperationHandle(operation), progress)
 
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
-        return self._running.go_on(Work.of(handle), progress)
+        return self._runner.proceed(OperationHandle.read(handle), progress)
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
         """Removes uploads that nobody needs any more; one that was cut off is gone on with when its version is still
@@ -155,7 +155,7 @@ class AzureProvider:
     def _needs_its_source(self, version: Address, lineage: str, *, still_wanted: bool) -> bool:
         """Whether a version of ours is still to be made, or nothing but its source. Raises: ProviderError."""
         try:
-            found = look(self._api, version)
+            found = fetch(self._api, version)
         except CallFailed as failed:
             raise explained(failed, f"{version} cannot be read") from failed
         if found is None:
@@ -165,11 +165,13 @@ class AzureProvider:
         return found.in_flight or found.attributes.get("replicationMode") == "Shallow"
 
     @cached_property
-    def _running(self) -> Running:
-        from reconciler.providers.azure.writing.operation_runner import Running
+    def _runner(self) -> OperationRunner:
+        from reconciler.providers.azure.writing.operation_runner import OperationRunner
 
         galleries = self._settings.galleries_id
-        return Running(self._api, self._uploads, lambda named: version_id(galleries, named), self._settings.timeout_s)
+        return OperationRunner(
+            self._api, self._uploads, lambda named: version_id(galleries, named), self._settings.timeout_s
+        )
 
     @cached_property
     def _uploads(self) -> Uploads:
@@ -186,7 +188,7 @@ class AzureProvider:
     def _stage(self) -> Staging:
         with self._opening:
             if self._staging is None:
-                self._staging = _staging(self._settings, self._cloud)
+                self._staging = _staging(self._settings, self._connection)
             return self._staging
 
     def close(self) -> None:
@@ -194,10 +196,10 @@ class AzureProvider:
             self._staging.close()
         if self._opened is not None:
             self._opened.close()
-        self._cloud.close()
+        self._connection.close()
 
 
-def _staging(settings: Settings, cloud: Cloud) -> Staging:
+def _staging(settings: Settings, connection: ServiceConnection) -> Staging:
     from reconciler.providers.azure.azurite import Azurite
     from reconciler.providers.azure.images.staging import Staging
 
@@ -207,7 +209,7 @@ def _staging(settings: Settings, cloud: Cloud) -> Staging:
     azurite = None
     if storage.endpoint == AUTO:
         azurite = Azurite(settings.data / "blobs", _near(settings))
-    return Staging(storage, cloud.storage_credential(), azurite)
+    return Staging(storage, connection.storage_credential(), azurite)
 
 
 def _near(settings: Settings) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from reconciler.providers.azure.provider import LIBRARIES, AzureProvider, Cloud
+from reconciler.providers.azure.provider import LIBRARIES, AzureProvider, ServiceConnection
 from reconciler.providers.azure.service.api import Api
 from reconciler.providers.azure.service.credentials import Credential
 from reconciler.providers.azure.settings import Settings, read_settings
@@ -26,12 +26,12 @@ def create_provider(config: ProviderConfig) -> AzureProvider:
     settings = read_settings(config)
     require(*LIBRARIES)
     if settings.endpoint != AUTO:
-        return AzureProvider(settings, Cloud(settings))
+        return AzureProvider(settings, ServiceConnection(settings))
     require("jwt", "starlette", "trustme", "uvicorn")
-    return AzureProvider(settings, OwnEmulator(settings))
+    return AzureProvider(settings, EmulatorConnection(settings))
 
 
-class OwnEmulator(Cloud):
+class EmulatorConnection(ServiceConnection):
     """An emulator in this process, on the data that the last command left; started when the first call is made."""
 
     def __init__(self, settings: Settings) -> None:
@@ -52,7 +52,7 @@ class OwnEmulator(Cloud):
         )
 
     def credential(self) -> Credential:
-        return _OwnToken(self._started())
+        return _EmulatorCredential(self._started())
 
     def storage_credential(self) -> Any:
         return None
@@ -75,7 +75,7 @@ class OwnEmulator(Cloud):
             self._running.stop()
 
 
-class _OwnToken:
+class _EmulatorCredential:
     """Tokens from the emulator in this process."""
 
     def __init__(self, running: RunningEmulator) -> None:

@@ -13,7 +13,7 @@ from reconciler.providers.emulator.core.arm import GROUP_PATH, ArmAnswer, ArmErr
 from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.locations import Location, find
 from reconciler.providers.emulator.core.service import Finisher, Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import (
     DELETING,
     GROUP,
@@ -137,7 +137,7 @@ def _result(service: Service, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(202, None, _poll_headers(service, request, request.path))
 
 
-def _finish(service: Service, operation: Operation, group: Resource) -> None:
+def _finish(service: Service, operation: AsyncOperation, group: Resource) -> None:
     """The end of a deletion: the group goes with everything in it, and with what was under way on that."""
     inside = service.store.below(group.id)
     for resource in inside:

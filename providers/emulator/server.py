@@ -22,8 +22,8 @@ from reconciler.providers.emulator.http.admin import set_faults
 from reconciler.providers.emulator.http.app import create_app
 from reconciler.providers.emulator.http.identity import Identity
 from reconciler.providers.emulator.http.listener import Listener, bind
-from reconciler.providers.emulator.http.request_log import Traffic
-from reconciler.providers.emulator.http.request_pipeline import Front
+from reconciler.providers.emulator.http.request_log import RequestLog
+from reconciler.providers.emulator.http.request_pipeline import RequestPipeline
 from reconciler.providers.emulator.http.throttling import Budgets
 from reconciler.providers.emulator.http.tls import ca_file, server_context
 from reconciler.providers.emulator.http.tokens import LIFETIME_S, Credentials, Tokens, load_credentials
@@ -79,10 +79,10 @@ class RunningEmulator:
         set_faults(self.service, faults)
         self.ca = ca_file(self.data)
         self.subscription, self.tenant = settings.subscription, settings.tenant
-        self.traffic = Traffic()
+        self.request_log = RequestLog()
         budgets = Budgets(settings.clock) if settings.budgets else None
-        front = Front(self.service, self._tokens, Identity(self._tokens), self.traffic, budgets)
-        self._listener = Listener(create_app(front), bound, context)
+        pipeline = RequestPipeline(self.service, self._tokens, Identity(self._tokens), self.request_log, budgets)
+        self._listener = Listener(create_app(pipeline), bound, context)
 
     @property
     def credentials(self) -> Credentials:

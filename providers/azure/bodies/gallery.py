@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.manifests.values import Attributes
-from reconciler.providers.azure.bodies.shown import (
-    Shown,
-    a_word,
+from reconciler.providers.azure.bodies.json_reading import (
+    JsonObject,
+    enum_value,
     flag,
     free_text,
     inside,
@@ -21,8 +21,8 @@ from reconciler.providers.azure.bodies.shown import (
     text,
     texts,
 )
-from reconciler.providers.azure.service import spelling
-from reconciler.providers.azure.service.marks import Marks, tagged
+from reconciler.providers.azure.service import canonical_values
+from reconciler.providers.azure.service.tag_metadata import TagMetadata, tagged
 
 GROUPS = ("Subscriptions", "AADTenants")
 RETENTION_DAYS = 7
@@ -31,7 +31,7 @@ RETENTION_DAYS = 7
 _PUBLISHER = ("publisherUri", "publisherContact", "eula", "publicNamePrefix")
 
 
-def gallery_body(attributes: Attributes, marks: Marks) -> dict[str, Any]:
+def gallery_body(attributes: Attributes, metadata: TagMetadata) -> dict[str, Any]:
     """The body of a PUT. Whom the gallery is shared with is not part of it. Raises: ProviderError, for the tags."""
     sharing = attributes["sharing"]
     profile = {name: sharing[name] for name in ("permissions", "communityGalleryInfo") if name in sharing}
@@ -40,7 +40,7 @@ def gallery_body(attributes: Attributes, marks: Marks) -> dict[str, Any]:
         properties["description"] = attributes["description"]
     body: dict[str, Any] = {
         "location": attributes["location"],
-        "tags": tagged(attributes.get("tags", {}), marks),
+        "tags": tagged(attributes.get("tags", {}), metadata),
         "properties": properties,
     }
     if "identity" in attributes:
@@ -66,12 +66,12 @@ def groups_of(attributes: Attributes) -> dict[str, frozenset[str]]:
     return {kind: frozenset(map(str.lower, groups[kind])) for kind in GROUPS if groups.get(kind)}
 
 
-def groups_of_body(body: Shown) -> dict[str, frozenset[str]]:
+def groups_of_body(body: JsonObject) -> dict[str, frozenset[str]]:
     """The same of a gallery that was read with `$expand=SharingProfile/Groups`."""
     return {kind: frozenset(map(str.lower, ids)) for kind, ids in _groups(body).items()}
 
 
-def _groups(body: Shown) -> dict[str, list[str]]:
+def _groups(body: JsonObject) -> dict[str, list[str]]:
     kinds = {kind.lower(): kind for kind in GROUPS}
     found: dict[str, list[str]] = {}
     for group in objects(inside(body, "properties", "sharingProfile").get("groups")):
@@ -81,40 +81,42 @@ def _groups(body: Shown) -> dict[str, list[str]]:
     return present(found)
 
 
-def gallery_attributes(body: Shown, marks: Marks) -> dict[str, Any]:
+def gallery_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     """The canonical attributes of a gallery; the groups only if it was read with `$expand=SharingProfile/Groups`."""
     properties = inside(body, "properties")
     found = present(
         {
-            "location": spelling.region(body.get("location")),
-            "sharing": _sharing(body, marks),
-            "softDeletePolicy": _read_policy(inside(properties, "softDeletePolicy"), marks),
-            "identity": _read_identity(inside(body, "identity"), marks),
+            "location": canonical_values.region(body.get("location")),
+            "sharing": _sharing(body, metadata),
+            "softDeletePolicy": _read_policy(inside(properties, "softDeletePolicy"), metadata),
+            "identity": _read_identity(inside(body, "identity"), metadata),
             "tags": own_tags(body),
         }
     )
-    description = free_text(properties, "description", marks)
+    description = free_text(properties, "description", metadata)
     return found if description is None else {**found, "description": description}
 
 
-def _sharing(body: Shown, marks: Marks) -> dict[str, Any]:
+def _sharing(body: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     profile = inside(body, "properties", "sharingProfile")
     info = inside(profile, "communityGalleryInfo")
     # Marks only hold ids that were not planned in lower case, as ids of subscriptions and tenants usually are.
-    groups = {kind: sorted({marks.spelling(one) or one.lower() for one in ids}) for kind, ids in _groups(body).items()}
+    groups = {
+        kind: sorted({metadata.as_planned(one) or one.lower() for one in ids}) for kind, ids in _groups(body).items()
+    }
     publisher = {name: text(info.get(name)) for name in _PUBLISHER}
     return present(
         {
-            "permissions": a_word(profile.get("permissions")) or "Private",
+            "permissions": enum_value(profile.get("permissions")) or "Private",
             "groups": groups,
             "communityGalleryInfo": present(publisher),
         }
     )
 
 
-def _read_policy(policy: Shown, marks: Marks) -> dict[str, Any]:
+def _read_policy(policy: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     enabled = flag(policy.get("isSoftDeleteEnabled")) or False
-    planned = "softDeletePolicy" in marks.declared
+    planned = "softDeletePolicy" in metadata.declared
     if not enabled and not planned:
         return {}
     found: dict[str, Any] = {"isSoftDeleteEnabled": enabled}
@@ -122,14 +124,16 @@ def _read_policy(policy: Shown, marks: Marks) -> dict[str, Any]:
         days = number(policy.get(name))
         # What grace the service gives by itself is not documented, so one that nobody declared says nothing.
         filled_in = not enabled or unsaid is None or days == unsaid
-        if days is not None and (f"softDeletePolicy.{name}" in marks.declared or not (planned and filled_in)):
+        if days is not None and (f"softDeletePolicy.{name}" in metadata.declared or not (planned and filled_in)):
             found[name] = days
     return found
 
 
-def _read_identity(identity: Shown, marks: Marks) -> dict[str, Any]:
-    kind = a_word(identity.get("type")) or "None"
+def _read_identity(identity: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
+    kind = enum_value(identity.get("type")) or "None"
     if kind == "None":
-        return {"type": kind} if "identity" in marks.declared else {}
-    assigned = sorted(marks.spelling(text(name)) or text(name) for name in inside(identity, "userAssignedIdentities"))
+        return {"type": kind} if "identity" in metadata.declared else {}
+    assigned = sorted(
+        metadata.as_planned(text(name)) or text(name) for name in inside(identity, "userAssignedIdentities")
+    )
     return present({"type": kind, "userAssignedIdentities": assigned})

@@ -11,8 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.manifests.values import Attributes
-from reconciler.providers.azure.bodies.shown import Shown, a_word, inside, number, objects, present, text
-from reconciler.providers.azure.service.marks import Marks
+from reconciler.providers.azure.bodies.json_reading import (
+    JsonObject,
+    enum_value,
+    inside,
+    number,
+    objects,
+    present,
+    text,
+)
+from reconciler.providers.azure.service.tag_metadata import TagMetadata
 
 DATA_CACHING = "ReadOnly"
 """The caching of a data disk when nobody says. Source: recordings of the Azure CLI's gallery tests."""
@@ -58,17 +66,17 @@ def _disk_source(source: Attributes, vhd: Vhds, name: str) -> dict[str, Any]:
             return {"id": value}
 
 
-def read_sources(profile: Shown, marks: Marks) -> dict[str, Any]:
+def read_sources(profile: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     """`source`, and `dataDisks` if there are: as planned, unless the service shows that they are others. Without a
     plan, what the service shows, which may be nothing."""
-    planned = json.loads(marks.source) if marks.source else {}
+    planned = json.loads(metadata.source) if metadata.source else {}
     source, disks = inside(planned, "source"), inside(planned, "dataDisks")
     if source and not _contradicts(source, disks, profile):
         return {"source": source, **present({"dataDisks": disks})}
     return {"source": _shown_source(profile), **present({"dataDisks": _shown_disks(profile)})}
 
 
-def _contradicts(source: Shown, disks: Shown, profile: Shown) -> bool:
+def _contradicts(source: JsonObject, disks: JsonObject, profile: JsonObject) -> bool:
     """Whether a storage profile names something else than was planned; the service shows sources, or leaves them out,
     as it likes."""
     if _differs(source, inside(profile, "source")) or _differs(source, inside(profile, "osDiskImage", "source")):
@@ -77,7 +85,7 @@ def _contradicts(source: Shown, disks: Shown, profile: Shown) -> bool:
     return any(_differs(inside(disk, "source"), shown.get(lun, {})) for lun, disk in disks.items())
 
 
-def _differs(source: Shown, shown: Shown) -> bool:
+def _differs(source: JsonObject, shown: JsonObject) -> bool:
     style, value = next(iter(source.items()), ("", None))
     if style == "version":
         named = _VERSION_ID.fullmatch(text(shown.get("id")))
@@ -92,7 +100,7 @@ def _is_other(planned: Any, shown: Any) -> bool:
     return bool(text(shown)) and text(planned).lower() != text(shown).lower()
 
 
-def _shown_source(profile: Shown) -> dict[str, Any]:
+def _shown_source(profile: JsonObject) -> dict[str, Any]:
     source = inside(profile, "source")
     for member, style in (("virtualMachineId", "vm"), ("communityGalleryImageId", "communityGalleryImage")):
         if found := text(source.get(member)):
@@ -102,7 +110,7 @@ def _shown_source(profile: Shown) -> dict[str, Any]:
     return _shown_disk_source(inside(profile, "osDiskImage", "source"))
 
 
-def _shown_disk_source(source: Shown) -> dict[str, Any]:
+def _shown_disk_source(source: JsonObject) -> dict[str, Any]:
     if found := text(source.get("id")):
         return {"snapshot" if "/snapshots/" in found.lower() else "disk": found}
     if found := text(source.get("uri")):
@@ -110,12 +118,12 @@ def _shown_disk_source(source: Shown) -> dict[str, Any]:
     return {}
 
 
-def _shown_disks(profile: Shown) -> dict[str, Any]:
+def _shown_disks(profile: JsonObject) -> dict[str, Any]:
     """The data disks of a version made from single disks; a whole image brings its own, which nobody declared."""
     found = {}
     for disk in objects(profile.get("dataDiskImages")):
         lun, source = number(disk.get("lun")), _shown_disk_source(inside(disk, "source"))
-        caching = a_word(disk.get("hostCaching"))
+        caching = enum_value(disk.get("hostCaching"))
         if lun is not None and source:
             found[str(lun)] = present({"source": source, "hostCaching": "" if caching == DATA_CACHING else caching})
     return found

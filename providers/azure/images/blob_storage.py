@@ -112,7 +112,7 @@ class PatientRetry(ExponentialRetry):
 
 
 @contextmanager
-def told(settings: StorageSettings, endpoint: str, doing: str) -> Iterator[None]:
+def translated_errors(settings: StorageSettings, endpoint: str, doing: str) -> Iterator[None]:
     """Turns what the service refuses in the block into a ProviderError; `doing` continues "was not allowed to".
 
     The causes are left out: the service quotes the signature that it refuses, and an address may bear one.

@@ -84,12 +84,12 @@ class Sources:
         """
         if style not in _RESOURCES:
             return {}
-        word, api_version = _RESOURCES[style]
+        segment, api_version = _RESOURCES[style]
         named = str(source[style])
         if style == "managedImage" and "/galleries/" in named.lower():
             api_version = "2024-03-03"
-        elif word not in named.lower():
-            raise SourceError(f"'{named}' is not the id of a {style}", f"give an id that ends in {word}NAME")
+        elif segment not in named.lower():
+            raise SourceError(f"'{named}' is not the id of a {style}", f"give an id that ends in {segment}NAME")
         try:
             body = self._api().resource(named, api_version, "instanceView" if style == "vm" else "")
         except CallFailed as failed:

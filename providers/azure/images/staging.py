@@ -21,7 +21,7 @@ from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 from reconciler.manifests.address import Address
 from reconciler.providers.azure.azurite import Azurite
-from reconciler.providers.azure.images.blob_storage import FIRST_CONTACT, connect, told
+from reconciler.providers.azure.images.blob_storage import FIRST_CONTACT, connect, translated_errors
 from reconciler.providers.azure.images.page_upload import AT_ONCE, PageSet, upload
 from reconciler.providers.azure.images.vhd import footer, opened_disk, whole_mib
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
@@ -89,7 +89,7 @@ class Staging:
         """
         blob = self._connected().get_blob_client(blob_name(mark.lineage, mark.address, disk.disk))
         labels = _labels(disk, mark)
-        with told(self._settings, self._endpoint(), f"upload '{blob.blob_name}'"):
+        with translated_errors(self._settings, self._endpoint(), f"upload '{blob.blob_name}'"):
             found = self._ours(blob, mark.lineage)
             known = found.metadata.get(_SHA256, "") if found is not None else ""
             if found is not None and found.metadata == _completed(labels, known):
@@ -110,7 +110,7 @@ class Staging:
         if not self._may_hold_something():
             return
         blob = self._connected().get_blob_client(name)
-        with told(self._settings, self._endpoint(), f"remove '{name}'"):
+        with translated_errors(self._settings, self._endpoint(), f"remove '{name}'"):
             found = self._ours(blob, lineage)
             if found is not None:
                 _delete(blob, found)
@@ -123,7 +123,7 @@ class Staging:
         if not self._may_hold_something():
             return []
         container = self._connected()
-        with told(self._settings, self._endpoint(), "list blobs"):
+        with translated_errors(self._settings, self._endpoint(), "list blobs"):
             try:
                 found = list(container.list_blobs(name_starts_with=prefix, include=["metadata"], **FIRST_CONTACT))
             except ResourceNotFoundError:  # nothing was ever staged there

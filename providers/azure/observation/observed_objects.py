@@ -15,8 +15,8 @@ from reconciler.providers.azure.bodies import (
     region_attributes,
     version_attributes,
 )
-from reconciler.providers.azure.service import spelling
-from reconciler.providers.azure.service.marks import Marks, from_tags
+from reconciler.providers.azure.service import canonical_values
+from reconciler.providers.azure.service.tag_metadata import TagMetadata, from_tags
 from reconciler.providers.common.ownership import whose
 from reconciler.providers.errors import ObjectConflict
 from reconciler.providers.protocol import Applied, Condition, Observed, OwnerMark
@@ -37,13 +37,13 @@ class Replication:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ServiceObject:
     """One gallery, definition or version as the service showed it. `regions` are a version's, ours or not;
     `replication` is None when it was not asked for."""
 
     kind: Kind
     body: Json
-    marks: Marks
+    metadata: TagMetadata
     attributes: Attributes
     regions: Mapping[str, Attributes]
     replication: Mapping[str, Replication] | None
@@ -67,10 +67,10 @@ class Seen:
 
     def mark(self, address: Address) -> OwnerMark | None:
         """Whose the object is; a target region is only ours when the marks name it."""
-        owner = self.marks.owner
+        owner = self.metadata.owner
         if owner is None or not address.region:
             return owner
-        if address.region not in self.marks.regions:
+        if address.region not in self.metadata.regions:
             return None
         return OwnerMark(owner.lineage, owner.address._replace(region=address.region))
 
@@ -81,32 +81,32 @@ class Seen:
         """Whether a region has its copies, as far as was asked."""
         if self.replication is None:
             return self.state == "succeeded"
-        found = self.replication.get(region)
-        return found is not None and found.state == COMPLETED
+        obj = self.replication.get(region)
+        return obj is not None and obj.state == COMPLETED
 
     def failed(self, region: str) -> bool:
-        found = (self.replication or {}).get(region)
-        return found is not None and found.state == FAILED
+        obj = (self.replication or {}).get(region)
+        return obj is not None and obj.state == FAILED
 
     @property
     def any_completed(self) -> bool:
         return any(map(self.completed, self.regions))
 
 
-def seen(kind: Kind, body: Json) -> Seen:
+def service_object(kind: Kind, body: Json) -> ServiceObject:
     """Reads a body of the service."""
     tags = body.get("tags")
-    marks, _ = from_tags(tags if isinstance(tags, Mapping) else {})
+    metadata, _ = from_tags(tags if isinstance(tags, Mapping) else {})
     regions: Mapping[str, Attributes] = {}
     match kind:
         case Kind.GALLERY:
-            attributes = gallery_attributes(body, marks)
+            attributes = gallery_attributes(body, metadata)
         case Kind.IMAGE_DEFINITION:
-            attributes = definition_attributes(body, marks)
+            attributes = definition_attributes(body, metadata)
         case _:
-            attributes = version_attributes(body, marks)
-            regions = region_attributes(body, marks)
-    return Seen(kind, body, marks, attributes, regions, _replication(body))
+            attributes = version_attributes(body, metadata)
+            regions = region_attributes(body, metadata)
+    return ServiceObject(kind, body, metadata, attributes, regions, _replication(body))
 
 
 def _replication(body: Json) -> Mapping[str, Replication] | None:
@@ -114,83 +114,83 @@ def _replication(body: Json) -> Mapping[str, Replication] | None:
     if not isinstance(status, Mapping):
         return None
     return {
-        spelling.region(entry.get("region")): Replication(
+        canonical_values.region(entry.get("region")): Replication(
             str(entry.get("state", "")).lower(), int(entry.get("progress") or 0), str(entry.get("details") or "")
         )
         for entry in status.get("summary") or ()
     }
 
 
-def with_security(found: Seen, body: Json) -> Seen:
+def with_security(obj: ServiceObject, body: Json) -> ServiceObject:
     """The same version with its firmware settings, which `body` was asked for."""
     security = body.get("properties", {}).get("securityProfile")
-    properties = {**found.body.get("properties", {}), "securityProfile": security}
-    return replace(seen(found.kind, {**found.body, "properties": properties}), replication=found.replication)
+    properties = {**obj.body.get("properties", {}), "securityProfile": security}
+    return replace(service_object(obj.kind, {**obj.body, "properties": properties}), replication=obj.replication)
 
 
-def observed(found: Seen, address: Address, *, recorded: bool = False) -> Observed | None:
+def observed(obj: ServiceObject, address: Address, *, recorded: bool = False) -> Observed | None:
     """The object, or target region, at `address`; None when the version is not in that region.
 
     `recorded`: somebody counts on it already, so that what is not whole is damage.
     """
     region = address.region
-    if region and region not in found.regions:
+    if region and region not in obj.regions:
         return None
-    condition, defects = _region_condition(found, region, recorded) if region else _condition(found)
+    condition, defects = _region_condition(obj, region, recorded) if region else _condition(obj)
     return Observed(
         address=address,
-        object_id=f"{found.id}@{region}" if region else found.id,
-        mark=found.mark(address),
-        fingerprint=_fingerprint(found, address),
-        canonical=canonical_json(found.regions[region] if region else found.attributes),
+        object_id=f"{obj.id}@{region}" if region else obj.id,
+        mark=obj.mark(address),
+        fingerprint=_fingerprint(obj, address),
+        canonical=canonical_json(obj.regions[region] if region else obj.attributes),
         condition=condition,
         defects=defects,
-        computed=found.marks.computed,
+        computed=obj.metadata.computed,
     )
 
 
-def conflict(found: Seen, unit: Address) -> ObjectConflict:
+def conflict(obj: ServiceObject, unit: Address) -> ObjectConflict:
     """What stands where `unit` should be is not ours."""
-    said = f"{unit} exists and {whose(found.marks.owner)} ({found.id})"
+    said = f"{unit} exists and {whose(obj.metadata.owner)} ({obj.id})"
     return ObjectConflict(said, "rename it, or remove it if nobody needs it")
 
 
-def applied(found: Seen, address: Address) -> Applied:
+def applied(obj: ServiceObject, address: Address) -> Applied:
     """How an object is after a step that went well."""
-    look = observed(found, address)
-    if look is None:
+    observation = observed(obj, address)
+    if observation is None:
         raise ValueError(f"{address} is not there after it was made. This is a bug.")
-    return Applied(look.object_id, look.fingerprint, look.canonical, look.computed)
+    return Applied(observation.object_id, observation.fingerprint, observation.canonical, observation.computed)
 
 
-def _condition(found: Seen) -> tuple[Condition, tuple[str, ...]]:
-    if found.in_flight:
-        return Condition.BUSY, (f"the service is at it: {found.state}",)
-    if found.kind is Kind.IMAGE_VERSION:
-        if found.state == FAILED and found.replication is not None and not found.any_completed:
+def _condition(obj: ServiceObject) -> tuple[Condition, tuple[str, ...]]:
+    if obj.in_flight:
+        return Condition.BUSY, (f"the service is at it: {obj.state}",)
+    if obj.kind is Kind.IMAGE_VERSION:
+        if obj.state == FAILED and obj.replication is not None and not obj.any_completed:
             return Condition.INCOMPLETE, ("no region has its copies",)
-    elif found.state == FAILED:
+    elif obj.state == FAILED:
         return Condition.INCOMPLETE, ("the service failed to make it",)
     return Condition.READY, ()
 
 
-def _region_condition(found: Seen, region: str, recorded: bool) -> tuple[Condition, tuple[str, ...]]:
-    if found.completed(region):
+def _region_condition(obj: ServiceObject, region: str, recorded: bool) -> tuple[Condition, tuple[str, ...]]:
+    if obj.completed(region):
         return Condition.READY, ()
-    if found.failed(region):
-        details = (found.replication or {})[region].details or "no details"
+    if obj.failed(region):
+        details = (obj.replication or {})[region].details or "no details"
         return (Condition.DAMAGED if recorded else Condition.INCOMPLETE), (f"replication failed: {details}",)
-    if found.in_flight or found.replication is not None:
+    if obj.in_flight or obj.replication is not None:
         return Condition.BUSY, ("the service is copying to it",)
     return Condition.READY, ()
 
 
-def _fingerprint(found: Seen, address: Address) -> str:
+def _fingerprint(obj: ServiceObject, address: Address) -> str:
     """Of what a listing shows, so that a listing is enough to tell that nothing changed."""
-    own: dict[str, Any] = {"mark": str(found.mark(address)), "published": found.published}
+    own: dict[str, Any] = {"mark": str(obj.mark(address)), "published": obj.published}
     if address.region:
-        own["attributes"] = found.regions[address.region]
+        own["attributes"] = obj.regions[address.region]
     else:
-        own |= {"security": found.marks.security, "computed": json.loads(found.marks.computed)}
-        own["attributes"] = {name: value for name, value in found.attributes.items() if name != "securityProfile"}
+        own |= {"security": obj.metadata.security, "computed": json.loads(obj.metadata.computed)}
+        own["attributes"] = {name: value for name, value in obj.attributes.items() if name != "securityProfile"}
     return digest(canonical_json(own))

@@ -14,7 +14,13 @@ from typing import TypeVar
 
 from reconciler.manifests.address import Address, Kind
 from reconciler.providers.azure.bodies import lacks_security
-from reconciler.providers.azure.observation.observed_objects import FAILED, Seen, observed, seen, with_security
+from reconciler.providers.azure.observation.observed_objects import (
+    FAILED,
+    ServiceObject,
+    observed,
+    service_object,
+    with_security,
+)
 from reconciler.providers.azure.service.api import Api, Json
 from reconciler.providers.azure.service.failures import CallFailed, explained
 from reconciler.providers.errors import Unavailable
@@ -28,7 +34,7 @@ Asked = TypeVar("Asked")
 class _Found:
     """What the lists brought: object by address, and why something inside an address could not be listed."""
 
-    objects: dict[Address, Seen] = field(default_factory=dict)
+    objects: dict[Address, ServiceObject] = field(default_factory=dict)
     unlisted: dict[Address, str] = field(default_factory=dict)
 
     def listed(self, wanted: Iterable[Address]) -> list[Address]:
@@ -64,14 +70,14 @@ def _reason(failed: CallFailed, doing: str) -> str:
 def read(api: Api, address: Address) -> Observed | None:
     """As `Reader.read`."""
     try:
-        found = look(api, address.unit)
+        found = fetch(api, address.unit)
     except CallFailed as failed:
         error = explained(failed, f"{address} cannot be read")
         raise Unavailable(error.message, error.remedy) from failed
     return observed(found, address) if found else None
 
 
-def look(api: Api, unit: Address) -> Seen | None:
+def fetch(api: Api, unit: Address) -> ServiceObject | None:
     """A gallery, definition or version with everything there is to see. Raises: CallFailed."""
     body: Json | None
     match unit.kind:
@@ -81,11 +87,11 @@ def look(api: Api, unit: Address) -> Seen | None:
             body = api.definition(unit.gallery, unit.definition)
         case _:
             body = api.version(unit.gallery, unit.definition, unit.version)
-    return _complete(api, unit, seen(unit.kind, body)) if body is not None else None
+    return _complete(api, unit, service_object(unit.kind, body)) if body is not None else None
 
 
-def _complete(api: Api, unit: Address, found: Seen) -> Seen:
-    if found.kind is Kind.IMAGE_VERSION and lacks_security(found.body, found.marks):
+def _complete(api: Api, unit: Address, found: ServiceObject) -> ServiceObject:
+    if found.kind is Kind.IMAGE_VERSION and lacks_security(found.body, found.metadata):
         body = api.version(unit.gallery, unit.definition, unit.version, "UefiSettings")
         return with_security(found, body) if body is not None else found
     return found
@@ -123,7 +129,7 @@ def _keep(
     spelled = {str(address).lower(): address for address in wanted}
     for body in bodies:
         own = place(str(body.get("name", "")))
-        found.objects[spelled.get(str(own).lower(), own)] = seen(kind, body)
+        found.objects[spelled.get(str(own).lower(), own)] = service_object(kind, body)
 
 
 def _in_parallel(
@@ -147,7 +153,7 @@ def _ask_more(
     """Replaces what a list does not tell enough about."""
     wanted = {address.unit for address in scope.wanted}
     asked = [unit for unit, one in found.objects.items() if unit in wanted and _tells_too_little(unit, one, scope)]
-    details = _in_parallel(pool, asked, lambda unit: look(api, unit), found)
+    details = _in_parallel(pool, asked, lambda unit: fetch(api, unit), found)
     for unit, one in details.items():
         if one is None:
             del found.objects[unit]
@@ -161,7 +167,7 @@ def _ask_more(
             found.objects.pop(unit, None)
 
 
-def _tells_too_little(unit: Address, one: Seen, scope: Scope) -> bool:
+def _tells_too_little(unit: Address, one: ServiceObject, scope: Scope) -> bool:
     if one.kind is Kind.GALLERY:
         return bool(one.attributes.get("sharing", {}).get("permissions") == "Groups")
     if one.kind is Kind.IMAGE_DEFINITION:
@@ -169,12 +175,12 @@ def _tells_too_little(unit: Address, one: Seen, scope: Scope) -> bool:
     if scope.deep or one.in_flight or one.state == FAILED:
         return True
     recorded = scope.wanted.get(unit)
-    return lacks_security(one.body, one.marks) and _plain_fingerprint(one, unit) != recorded
+    return lacks_security(one.body, one.metadata) and _plain_fingerprint(one, unit) != recorded
 
 
-def _plain_fingerprint(one: Seen, unit: Address) -> str:
-    look = observed(one, unit)
-    return look.fingerprint if look else ""
+def _plain_fingerprint(one: ServiceObject, unit: Address) -> str:
+    fetch = observed(one, unit)
+    return fetch.fingerprint if fetch else ""
 
 
 def _answer(scope: Scope, found: _Found) -> Scan:
@@ -194,17 +200,17 @@ def _answer(scope: Scope, found: _Found) -> Scan:
             matching.add(address)
         else:
             observations[address] = one
-    strangers = tuple(_strangers(scope.wanted, found)) if scope.unmanaged else ()
-    return Scan(observations, frozenset(matching), unreachable, strangers)
+    unmanaged = tuple(_unmanaged(scope.wanted, found)) if scope.unmanaged else ()
+    return Scan(observations, frozenset(matching), unreachable, unmanaged)
 
 
-def _strangers(wanted: Mapping[Address, str | None], found: _Found) -> list[Observed]:
+def _unmanaged(wanted: Mapping[Address, str | None], found: _Found) -> list[Observed]:
     """What was listed and nobody asked about, sorted; of a stranger, not what is in it."""
-    strangers = []
+    unmanaged = []
     for unit, one in found.objects.items():
         if unit not in wanted:
-            strangers.append(observed(one, unit))
+            unmanaged.append(observed(one, unit))
             continue
         regions = (unit._replace(region=region) for region in one.regions)
-        strangers += [observed(one, region) for region in regions if region not in wanted]
-    return sorted(filter(None, strangers), key=lambda one: (one.address, one.object_id))
+        unmanaged += [observed(one, region) for region in regions if region not in wanted]
+    return sorted(filter(None, unmanaged), key=lambda one: (one.address, one.object_id))

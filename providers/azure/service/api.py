@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from reconciler.providers.azure.service.credentials import Credential, Renewing
+from reconciler.providers.azure.service.credentials import Credential, RenewingCredential
 from reconciler.providers.azure.service.failures import CallFailed
 from reconciler.providers.errors import ProviderError
 
@@ -27,7 +27,7 @@ _PATIENT = {"retry_total": 4, "retry_backoff_factor": 0.3}
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedWrite:
     """The first answer to a call that takes long: where to ask (empty: it is over), and after how many seconds."""
 
     url: str
@@ -35,7 +35,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class WriteProgress:
     """How a long operation stands."""
 
     over: bool
@@ -52,7 +52,7 @@ class Api:
         from azure.mgmt.compute import ComputeManagementClient
 
         self._endpoint, self._subscription, self._group = endpoint, subscription, group
-        self._credential = Renewing(credential, endpoint)
+        self._credential = RenewingCredential(credential, endpoint)
         trust: dict[str, Any] = {"connection_verify": str(ca)} if ca else {}
         loopback = re.match(r"https://(localhost|127\.|\[::1\])", endpoint) is not None
         self._client: ComputeManagementClient = ComputeManagementClient(
@@ -122,32 +122,32 @@ class Api:
 
     # Acting. Never repeated here.
 
-    def put_gallery(self, name: str, body: Json) -> Begun:
+    def put_gallery(self, name: str, body: Json) -> StartedWrite:
         return self._begin(self._client.galleries.begin_create_or_update, self._group, name, body)
 
-    def put_definition(self, gallery: str, name: str, body: Json) -> Begun:
+    def put_definition(self, gallery: str, name: str, body: Json) -> StartedWrite:
         return self._begin(self._client.gallery_images.begin_create_or_update, self._group, gallery, name, body)
 
-    def put_version(self, gallery: str, definition: str, name: str, body: Json) -> Begun:
+    def put_version(self, gallery: str, definition: str, name: str, body: Json) -> StartedWrite:
         call = self._client.gallery_image_versions.begin_create_or_update
         return self._begin(call, self._group, gallery, definition, name, body)
 
-    def share(self, gallery: str, body: Json) -> Begun:
+    def share(self, gallery: str, body: Json) -> StartedWrite:
         return self._begin(self._client.gallery_sharing_profile.begin_update, self._group, gallery, body)
 
-    def delete_gallery(self, name: str) -> Begun:
+    def delete_gallery(self, name: str) -> StartedWrite:
         return self._begin(self._client.galleries.begin_delete, self._group, name)
 
-    def delete_definition(self, gallery: str, name: str) -> Begun:
+    def delete_definition(self, gallery: str, name: str) -> StartedWrite:
         return self._begin(self._client.gallery_images.begin_delete, self._group, gallery, name)
 
-    def delete_version(self, gallery: str, definition: str, name: str, *, for_good: bool = False) -> Begun:
+    def delete_version(self, gallery: str, definition: str, name: str, *, for_good: bool = False) -> StartedWrite:
         """`for_good`: past the soft delete of its gallery."""
         call = self._client.gallery_image_versions.begin_delete
         more = {"bypass_soft_delete": True} if for_good else {}
         return self._begin(call, self._group, gallery, definition, name, **more)
 
-    def progress(self, url: str) -> Progress:
+    def progress(self, url: str) -> WriteProgress:
         """How the operation behind a URL stands. Raises: CallFailed, `missing` when the service has forgotten it."""
         if urlsplit(url).netloc != urlsplit(self._endpoint).netloc:
             raise ProviderError(f"an operation is said to be at another service than {self._endpoint}. This is a bug.")
@@ -156,7 +156,7 @@ class Api:
         status = str(body.get("status", "")).lower()
         over = status in ("succeeded", "failed", "canceled")
         error = body.get("error") or {"message": f"the operation was {status}"} if status not in _GOOD else None
-        return Progress(over, error, _seconds(response.headers))
+        return WriteProgress(over, error, _seconds(response.headers))
 
     # How all of them are made.
 
@@ -182,7 +182,7 @@ class Api:
             raise
         return found
 
-    def _begin(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Begun:
+    def _begin(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> StartedWrite:
         """Sends the first request of a long operation and leaves the waiting to whoever asked."""
         answers: list[Mapping[str, str]] = []
         with _failures():
@@ -193,7 +193,7 @@ class Api:
                 **options,
             )
         headers = answers[-1]
-        return Begun(headers.get("Azure-AsyncOperation", ""), _seconds(headers))
+        return StartedWrite(headers.get("Azure-AsyncOperation", ""), _seconds(headers))
 
 
 _GOOD = ("succeeded", "inprogress", "running", "creating", "updating", "deleting", "accepted", "")

@@ -37,7 +37,7 @@ class Credential(Protocol):
     def get_token(self, *scopes: str, **more: Any) -> AccessToken: ...
 
 
-class Renewing:
+class RenewingCredential:
     """A credential in front of another: keeps a token until shortly before its end, or until told to forget it.
 
     azure-core keeps the token that it was given for as long as that lasts by its own word; so each is handed out as if

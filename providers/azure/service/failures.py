@@ -81,7 +81,7 @@ _SOURCE_ROLES: Mapping[str, str] = {
 }
 """What the caller must be allowed to do with each source. Source: Azure's documentation of image versions."""
 
-_NATURE = re.compile(r"\bOS ?(type|state)\b|\bgeneration\b|\bplan\b", re.IGNORECASE)
+_DISK_KIND = re.compile(r"\bOS ?(type|state)\b|\bgeneration\b|\bplan\b", re.IGNORECASE)
 FITTING = (
     "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source: name "
     "a source that fits, or declare a definition for this one"
@@ -116,7 +116,7 @@ def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> P
 def _by_message(failed: CallFailed, styles: tuple[str, ...]) -> str:
     if failed.status != 400:
         return "see what the service says"
-    return FITTING if styles and _NATURE.search(failed.message) else "correct the manifest"
+    return FITTING if styles and _DISK_KIND.search(failed.message) else "correct the manifest"
 
 
 def _permission(styles: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ _FIRST_PAUSE_S = 0.2
 
 
 @dataclass(slots=True)
-class Work:
+class OperationHandle:
     """The operation, and how far it is.
 
     `url`: where the service tells how its part stands; empty when nothing is under way. `failure`: how the last part
@@ -59,8 +59,8 @@ class Work:
     def deletes_unit(self) -> bool:
         return self.own is not None and self.own.verb is Verb.DELETE
 
-    def handle(self) -> dict[str, Any]:
-        """JSON-shaped, without secrets."""
+    def written(self) -> dict[str, Any]:
+        """The handle as JSON-shaped values, without secrets; `read` reads it."""
         return {
             "operation": operation_json.written(self.operation),
             "since": self.since,
@@ -78,21 +78,20 @@ class Work:
         }
 
     @classmethod
-    def of(cls, handle: Mapping[str, Any]) -> Work:
-        """The work that a handle stands for."""
-        operation = operation_json.read(handle["operation"])
-        work = cls(operation, since=handle["since"], url=handle["url"], failure=handle["failure"])
-        work.tries, work.polls = handle["tries"], handle["polls"]
-        work.writes, work.staged = handle["writes"], handle["staged"]
-        work.attempted, work.removed = set(handle["attempted"]), set(handle["removed"])
-        work.disks, work.lent, work.restored = handle["disks"], handle["lent"], handle["restored"]
-        return work
+    def read(cls, written: Mapping[str, Any]) -> OperationHandle:
+        """The handle that `written` returned, perhaps in another process."""
+        handle = cls(operation_json.read(written["operation"]), since=written["since"], url=written["url"])
+        handle.failure, handle.tries, handle.polls = written["failure"], written["tries"], written["polls"]
+        handle.writes, handle.staged = written["writes"], written["staged"]
+        handle.attempted, handle.removed = set(written["attempted"]), set(written["removed"])
+        handle.disks, handle.lent, handle.restored = written["disks"], written["lent"], written["restored"]
+        return handle
 
     def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:
         """To be asked again after a while; without a word from the service, after longer and longer ones."""
         if seconds is None:
             seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.tries + self.polls, 10))
-        return InProgress(self.handle(), seconds, results or {})
+        return InProgress(self.written(), seconds, results or {})
 
     def failed(self, error: ProviderError) -> Done:
         """The end of all steps with one error."""

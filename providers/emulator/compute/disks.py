@@ -9,14 +9,14 @@ import re
 import uuid
 from collections.abc import Mapping
 
-from reconciler.providers.emulator.compute.disk_origins import Origin, from_blob, from_disk, from_image
+from reconciler.providers.emulator.compute.disk_sources import DiskSource, from_blob, from_disk, from_image
 from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
 from reconciler.providers.emulator.core.ids import DISK, ENCRYPTION_SET, SNAPSHOT, type_of
-from reconciler.providers.emulator.core.resources import Kind, fixed
+from reconciler.providers.emulator.core.resources import ResourceType, fixed
 from reconciler.providers.emulator.core.service import Finisher, Service
-from reconciler.providers.emulator.core.simple_resources import TAGS, Plain
+from reconciler.providers.emulator.core.simple_resources import TAGS, SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
@@ -46,13 +46,13 @@ _KEPT_TEXTS = ("networkAccessPolicy", "publicNetworkAccess", "diskAccessId", "ti
 _CREATION = ("sourceUri", "storageAccountId", "sourceResourceId")
 
 
-def new_disk(service: Service, disk: Resource, origin: Origin, *, option: str, size_gb: int, sku: str) -> None:
+def new_disk(service: Service, disk: Resource, disk_source: DiskSource, *, option: str, size_gb: int, sku: str) -> None:
     """Fills in a disk that is made from `origin`; what it says itself is there already."""
     properties = disk.properties
     properties.setdefault("creationData", {"createOption": option})
-    _say(properties, "osType", origin.os_type)
-    _say(properties, "hyperVGeneration", origin.generation)
-    _say(properties, "purchasePlan", dict(origin.plan) if origin.plan else None)
+    _say(properties, "osType", disk_source.os_type)
+    _say(properties, "hyperVGeneration", disk_source.generation)
+    _say(properties, "purchasePlan", dict(disk_source.plan) if disk_source.plan else None)
     properties |= {
         "diskSizeGB": size_gb,
         "diskSizeBytes": size_gb * _GIB,
@@ -64,7 +64,7 @@ def new_disk(service: Service, disk: Resource, origin: Origin, *, option: str, s
     properties.setdefault("networkAccessPolicy", "AllowAll")
     properties.setdefault("publicNetworkAccess", "Enabled")
     disk.body["sku"] = {"name": sku, "tier": sku.partition("_")[0].removesuffix("SSD").removesuffix("V2")}
-    disk.hidden["content"] = origin.content
+    disk.hidden["content"] = disk_source.content
 
 
 def _say(properties: Body, name: str, value: object) -> None:
@@ -79,18 +79,18 @@ def _make(service: Service, _request: ArmRequest, disk: Resource, fields: Fields
     option = creation.choice("createOption", _OPTIONS, required=True) or ""
     if option == "CopyStart" and disk.type == DISK:
         raise creation.refuse("createOption", "CopyStart is for snapshots.")
-    origin = _origin(service, creation, disk.hidden["region"], option)
-    size_gb = _size(properties, creation, origin, option)
+    disk_source = _disk_source(service, creation, disk.hidden["region"], option)
+    size_gb = _size(properties, creation, disk_source, option)
     disk.properties["creationData"] = _creation(creation, option)
     _take(disk, fields)
     incremental = properties.flag("incremental")
     if disk.type == SNAPSHOT:
         disk.properties["incremental"] = bool(incremental)
     sku = fields.object("sku").choice("name", SKUS[disk.type]) or "Standard_LRS"
-    new_disk(service, disk, origin, option=option, size_gb=size_gb, sku=sku)
+    new_disk(service, disk, disk_source, option=option, size_gb=size_gb, sku=sku)
 
 
-def _origin(service: Service, creation: Fields, region: str, option: str) -> Origin:
+def _disk_source(service: Service, creation: Fields, region: str, option: str) -> DiskSource:
     if option in ("Copy", "CopyStart"):
         text = creation.text("sourceResourceId", required=True) or ""
         path = creation.path("sourceResourceId")
@@ -101,20 +101,22 @@ def _origin(service: Service, creation: Fields, region: str, option: str) -> Ori
         name = "galleryImageReference" if creation.has("galleryImageReference") else "imageReference"
         reference = creation.object(name)
         return from_image(service, reference, region, reference.whole("lun", 0, 63))
-    return Origin()
+    return DiskSource()
 
 
-def _size(properties: Fields, creation: Fields, origin: Origin, option: str) -> int:
+def _size(properties: Fields, creation: Fields, disk_source: DiskSource, option: str) -> int:
     """The size in GiB that is asked for, or that of the source, which is the least."""
     asked = properties.whole("diskSizeGB", 1, _LARGEST_GB)
     if option == "Upload":
         upload = _upload_size(creation)
         return max(1, -(-(upload - _FOOTER) // _GIB))
-    if asked is None and not origin.size_gb:
+    if asked is None and not disk_source.size_gb:
         raise properties.refuse("diskSizeGB", "Required parameter 'disk.diskSizeGB' is missing (null).")
-    if asked is not None and asked < origin.size_gb:
-        raise properties.refuse("diskSizeGB", f"The size of {asked} GB is less than the source's {origin.size_gb} GB.")
-    return asked or origin.size_gb
+    if asked is not None and asked < disk_source.size_gb:
+        raise properties.refuse(
+            "diskSizeGB", f"The size of {asked} GB is less than the source's {disk_source.size_gb} GB."
+        )
+    return asked or disk_source.size_gb
 
 
 def _upload_size(creation: Fields) -> int:
@@ -198,8 +200,8 @@ def _resize(disk: Resource, properties: Fields, size_gb: int) -> None:
 
 
 def _refuse_attached(_service: Service, disk: Resource) -> None:
-    if machine := disk.body.get("managedBy"):
-        raise ArmError(409, "OperationNotAllowed", f"The disk '{disk.name}' is attached to the VM '{machine}'.")
+    if vm := disk.body.get("managedBy"):
+        raise ArmError(409, "OperationNotAllowed", f"The disk '{disk.name}' is attached to the VM '{vm}'.")
 
 
 _BODY: Body = {
@@ -232,8 +234,8 @@ _BODY: Body = {
 }
 
 
-def _plain(kind: Kind, collection: str) -> Plain:
-    return Plain(
+def _disk_type(kind: ResourceType, collection: str) -> SimpleResourceType:
+    return SimpleResourceType(
         kind,
         collection,
         _BODY,
@@ -246,7 +248,7 @@ def _plain(kind: Kind, collection: str) -> Plain:
     )
 
 
-DISKS = _plain(Kind(DISK, "disk", _NAME, _NAME_SAYS), "disks")
-SNAPSHOTS = _plain(Kind(SNAPSHOT, "snapshot", _NAME, _NAME_SAYS), "snapshots")
+DISKS = _disk_type(ResourceType(DISK, "disk", _NAME, _NAME_SAYS), "disks")
+SNAPSHOTS = _disk_type(ResourceType(SNAPSHOT, "snapshot", _NAME, _NAME_SAYS), "snapshots")
 ROUTES = (*DISKS.routes(), *SNAPSHOTS.routes())
 FINISHERS: Mapping[str, Finisher] = {DISK: DISKS.finish, SNAPSHOT: SNAPSHOTS.finish}

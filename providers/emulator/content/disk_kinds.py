@@ -16,7 +16,7 @@ from reconciler.providers.emulator.core.store import Resource
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
+class DiskKind:
     """What a source says of itself; None where it says nothing. `tells_plan`: no plan means it has none."""
 
     os_type: str | None = None
@@ -26,39 +26,39 @@ class Nature:
     tells_plan: bool = False
 
 
-def of_disk(disk: Resource) -> Nature:
+def kind_of_disk(disk: Resource) -> DiskKind:
     """A managed disk or a snapshot."""
     properties = disk.properties
     plan = plan_of(properties.get("purchasePlan"))
-    return Nature(properties.get("osType"), None, properties.get("hyperVGeneration"), plan)
+    return DiskKind(properties.get("osType"), None, properties.get("hyperVGeneration"), plan)
 
 
-def of_image(image: Resource) -> Nature:
+def kind_of_image(image: Resource) -> DiskKind:
     """A managed image; it has a plan when it was taken from a machine."""
     disk, properties = image.properties["storageProfile"]["osDisk"], image.properties
     plan, tells = plan_of(image.hidden.get("plan")), "plan" in image.hidden
-    return Nature(disk["osType"], disk["osState"], properties["hyperVGeneration"], plan, tells)
+    return DiskKind(disk["osType"], disk["osState"], properties["hyperVGeneration"], plan, tells)
 
 
-def of_machine(machine: Resource) -> Nature:
+def kind_of_vm(vm: Resource) -> DiskKind:
     """A virtual machine: specialized, until it was generalized."""
-    state = "Generalized" if machine.hidden["generalized"] else "Specialized"
-    os_type = machine.properties["storageProfile"]["osDisk"]["osType"]
-    return Nature(os_type, state, machine.hidden["generation"], plan_of(machine.body.get("plan")), tells_plan=True)
+    state = "Generalized" if vm.hidden["generalized"] else "Specialized"
+    os_type = vm.properties["storageProfile"]["osDisk"]["osType"]
+    return DiskKind(os_type, state, vm.hidden["generation"], plan_of(vm.body.get("plan")), tells_plan=True)
 
 
-def of_version(service: Service, version: Resource) -> Nature:
+def kind_of_version(service: Service, version: Resource) -> DiskKind:
     """A published version is what its definition says."""
     definition = service.store.get(version.parent)
     if definition is None:
         raise LookupError(f"the version '{version.id}' has no definition. This is a bug.")
-    return of_definition(definition)
+    return kind_of_definition(definition)
 
 
-def of_definition(definition: Resource) -> Nature:
+def kind_of_definition(definition: Resource) -> DiskKind:
     properties = definition.properties
     plan = plan_of(properties.get("purchasePlan"))
-    return Nature(
+    return DiskKind(
         properties["osType"], properties["osState"], properties.get("hyperVGeneration"), plan, tells_plan=True
     )
 
@@ -70,9 +70,9 @@ def plan_of(plan: Mapping[str, Any] | None) -> dict[str, str] | None:
     return {name: str(plan.get(name) or "").lower() for name in ("name", "publisher", "product")}
 
 
-def check_nature(source: Nature, definition: Resource, name: str, target: str) -> None:
+def check_disk_kind(source: DiskKind, definition: Resource, name: str, target: str) -> None:
     """Raises: ArmError when a definition does not take the source that messages call `name`."""
-    wanted = of_definition(definition)
+    wanted = kind_of_definition(definition)
     pairs = (
         ("OS type", source.os_type, wanted.os_type),
         ("OS state", source.os_state, wanted.os_state),

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from reconciler.providers.emulator.core.arm import SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.service import Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 
 _PATH = f"{SUBSCRIPTION_COMPUTE}/locations/{{location}}/capsOperations/{{operation}}"
 
 
 def written(
-    service: Service, request: ArmRequest, resource: Resource, operation: Operation, *, new: bool, poll_s: float
+    service: Service, request: ArmRequest, resource: Resource, operation: AsyncOperation, *, new: bool, poll_s: float
 ) -> ArmAnswer:
     """The first answer to a PUT or PATCH: the resource in its passing state, and where to ask how it goes on."""
     return ArmAnswer(201 if new else 200, resource.body, _headers(service, request, resource, operation, poll_s))
 
 
 def accepted(
-    service: Service, request: ArmRequest, resource: Resource, operation: Operation, *, poll_s: float
+    service: Service, request: ArmRequest, resource: Resource, operation: AsyncOperation, *, poll_s: float
 ) -> ArmAnswer:
     """The first answer to a DELETE or POST: empty, with the same URL twice, once to monitor the result."""
     headers = _headers(service, request, resource, operation, poll_s)
@@ -29,7 +29,7 @@ def accepted(
 
 
 def _headers(
-    service: Service, request: ArmRequest, resource: Resource, operation: Operation, poll_s: float
+    service: Service, request: ArmRequest, resource: Resource, operation: AsyncOperation, poll_s: float
 ) -> dict[str, str]:
     region = resource.hidden["region"]
     path = _PATH.format(sub=service.subscription, location=region, operation=operation.id)

@@ -13,7 +13,7 @@ from reconciler.providers.emulator.core.store import Resource
 DISK = "microsoft.compute/disks"
 SNAPSHOT = "microsoft.compute/snapshots"
 IMAGE = "microsoft.compute/images"
-MACHINE = "microsoft.compute/virtualmachines"
+VIRTUAL_MACHINE = "microsoft.compute/virtualmachines"
 ENCRYPTION_SET = "microsoft.compute/diskencryptionsets"
 STORAGE_ACCOUNT = "microsoft.storage/storageaccounts"
 

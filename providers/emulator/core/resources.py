@@ -22,7 +22,7 @@ from reconciler.providers.emulator.core.async_operations import accepted
 from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.locations import Location, find
 from reconciler.providers.emulator.core.service import Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 
 GALLERY = "microsoft.compute/galleries"
 DEFINITION = "microsoft.compute/galleries/images"
@@ -36,7 +36,7 @@ _CHANGED = "PropertyChangeNotAllowed"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceType:
     """What a kind is called: its type, the word for it in targets, and the rule of its names."""
 
     type: str
@@ -45,7 +45,7 @@ class Kind:
     name_says: str
 
 
-def check_name(kind: Kind, name: str) -> None:
+def check_name(kind: ResourceType, name: str) -> None:
     if not kind.name_rule.fullmatch(name):
         raise ArmError(400, "InvalidResourceName", f"The resource name '{name}' is invalid: {kind.name_says}", "name")
 
@@ -181,7 +181,7 @@ def begin_delete(service: Service, request: ArmRequest, resource: Resource, seco
     return accepted(service, request, resource, operation, poll_s=poll_s)
 
 
-def finish_container(service: Service, operation: Operation, resource: Resource) -> None:
+def finish_container(service: Service, operation: AsyncOperation, resource: Resource) -> None:
     """The end of an operation on a gallery or a definition."""
     if operation.verb == "delete":
         service.store.remove(resource.id)

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest
 from reconciler.providers.emulator.core.clock import Clock, Durations, SystemClock
 from reconciler.providers.emulator.core.injected_faults import Faults
-from reconciler.providers.emulator.core.store import Operation, Resource, Store
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource, Store
 
 Handler = Callable[["Service", ArmRequest], ArmAnswer]
-Finisher = Callable[["Service", Operation, Resource], None]
+Finisher = Callable[["Service", AsyncOperation, Resource], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,12 @@ class Service:
                     finisher(self, operation, resource)
                 self.store.put_operation(operation)
 
-    def start(self, request: ArmRequest, resource: Resource, verb: str, seconds: float, **more: Any) -> Operation:
+    def start(self, request: ArmRequest, resource: Resource, verb: str, seconds: float, **more: Any) -> AsyncOperation:
         """Begins an operation on a resource that ends `seconds` (unscaled) from now, unless a fault makes it stick."""
         now = self.clock.now()
         stuck = self.faults.take("stick", request.method, request.path)
         due = None if stuck else now + self.durations.scaled(seconds)
-        operation = Operation(str(uuid.uuid4()), resource.key, verb, now, due, more=more)
+        operation = AsyncOperation(str(uuid.uuid4()), resource.key, verb, now, due, more=more)
         self.store.put_operation(operation)
         return operation
 

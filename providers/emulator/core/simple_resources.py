@@ -19,7 +19,7 @@ from reconciler.providers.emulator.core.resources import (
     CREATING,
     SUCCEEDED,
     UPDATING,
-    Kind,
+    ResourceType,
     begin_delete,
     check_name,
     listing,
@@ -29,7 +29,7 @@ from reconciler.providers.emulator.core.resources import (
     resource_id,
 )
 from reconciler.providers.emulator.core.service import Finisher, Handler, Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 
 TAGS: Body = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -39,20 +39,20 @@ def nothing(_service: Service, _resource: Resource) -> None:
     """For kinds that have nothing to add."""
 
 
-def ended(_service: Service, _operation: Operation, resource: Resource) -> None:
+def ended(_service: Service, _operation: AsyncOperation, resource: Resource) -> None:
     """The usual end of a write."""
     resource.properties["provisioningState"] = SUCCEEDED
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class SimpleResourceType:
     """One kind. `collection` is its name in paths; `seconds` is how long a write takes, `first_status` answers it.
 
     `make` fills in a new resource (its ids, location and tags are there), `change` takes in a PUT (`replace`) or PATCH
     of an existing one, `before_delete` may refuse, `after_delete` clears up; `end` is the end of a write.
     """
 
-    kind: Kind
+    kind: ResourceType
     collection: str
     body: Body
     make: Callable[[Service, ArmRequest, Resource, Fields], None]
@@ -83,7 +83,7 @@ class Plain:
             Route("GET", f"{SUBSCRIPTION_COMPUTE}/{self.collection}", self._list, f"list {word} of subscription"),
         )
 
-    def finish(self, service: Service, operation: Operation, resource: Resource) -> None:
+    def finish(self, service: Service, operation: AsyncOperation, resource: Resource) -> None:
         """The end of an operation on one of this kind."""
         if operation.verb == "delete":
             service.store.remove(resource.id)

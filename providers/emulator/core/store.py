@@ -64,7 +64,7 @@ class Resource:
 
 
 @dataclass(slots=True)
-class Operation:
+class AsyncOperation:
     """A long operation. `verb` is create, update, delete or share; `due` is None while it is stuck."""
 
     id: str
@@ -155,7 +155,7 @@ class Store:
     def remove(self, resource_id: str) -> None:
         self._db.execute("DELETE FROM resources WHERE key = ?", (resource_id.lower(),))
 
-    def put_operation(self, operation: Operation) -> None:
+    def put_operation(self, operation: AsyncOperation) -> None:
         body = {
             "verb": operation.verb,
             "started": operation.started,
@@ -167,27 +167,26 @@ class Store:
             (operation.id, operation.key, operation.due, int(operation.done), json.dumps(body)),
         )
 
-    def operation(self, operation_id: str) -> Operation | None:
-        found = self._operations("id = ?", operation_id)
-        return found[0] if found else None
+    def operation(self, operation_id: str) -> AsyncOperation | None:
+        operations = self._operations("id = ?", operation_id)
+        return operations[0] if operations else None
 
-    def due_operations(self, now: float) -> list[Operation]:
+    def due_operations(self, now: float) -> list[AsyncOperation]:
         """What is over by now and not yet settled, in the order in which it ended."""
         return self._operations("done = 0 AND due <= ? ORDER BY due, id", now)
 
-    def running_operations(self, key: str) -> list[Operation]:
+    def running_operations(self, key: str) -> list[AsyncOperation]:
         """What is under way on a resource."""
         return self._operations("done = 0 AND key = ? ORDER BY id", key.lower())
 
-    def stuck_operations(self) -> list[Operation]:
+    def stuck_operations(self) -> list[AsyncOperation]:
         return self._operations("done = 0 AND due IS NULL ORDER BY id")
 
-    def _operations(self, where: str, *values: str | float) -> list[Operation]:
+    def _operations(self, where: str, *values: str | float) -> list[AsyncOperation]:
         rows = self._db.execute(f"SELECT id, key, due, done, body FROM operations WHERE {where}", values)  # noqa: S608 - constants
-        found = []
+        operations = []
         for identity, key, due, done, text in rows.fetchall():
             body = json.loads(text)
-            found.append(
-                Operation(identity, key, body["verb"], body["started"], due, bool(done), body["error"], body["more"])
-            )
-        return found
+            verb, started, error, more = (body[name] for name in ("verb", "started", "error", "more"))
+            operations.append(AsyncOperation(identity, key, verb, started, due, bool(done), error, more))
+        return operations

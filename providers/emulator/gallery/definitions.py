@@ -20,7 +20,7 @@ from reconciler.providers.emulator.core.resources import (
     SOFT_DELETED,
     UPDATING,
     VERSION,
-    Kind,
+    ResourceType,
     begin_delete,
     check_name,
     fixed,
@@ -39,7 +39,7 @@ from reconciler.providers.emulator.gallery import request_schemas
 from reconciler.providers.emulator.gallery.features import NEEDS_PRIVATE, definition_features, security_type
 from reconciler.providers.emulator.gallery.galleries import PATH as GALLERY_PATH
 
-KIND = Kind(
+RESOURCE_TYPE = ResourceType(
     DEFINITION,
     "galleryImage",
     re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?"),
@@ -63,7 +63,7 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
     require_group(service, request)
     identity = definition_id(request)
     gallery = parent_of(service, request, identity)
-    check_name(KIND, request.params["definition"])
+    check_name(RESOURCE_TYPE, request.params["definition"])
     existing = service.store.get(identity)
     fields = Fields.of(request.body, "galleryImage")
     location = location_of(fields, existing)

@@ -26,7 +26,7 @@ from reconciler.providers.emulator.core.resources import (
     GALLERY,
     SOFT_DELETED,
     UPDATING,
-    Kind,
+    ResourceType,
     begin_delete,
     changed,
     check_name,
@@ -42,7 +42,7 @@ from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 from reconciler.providers.emulator.gallery import request_schemas
 
-KIND = Kind(
+RESOURCE_TYPE = ResourceType(
     GALLERY,
     "gallery",
     re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._]{0,78}[A-Za-z0-9])?"),
@@ -66,7 +66,7 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
     require_group(service, request)
     identity = gallery_id(request)
     existing = service.store.get(identity)
-    check_name(KIND, request.params["gallery"])
+    check_name(RESOURCE_TYPE, request.params["gallery"])
     fields = Fields.of(request.body, "gallery")
     location = location_of(fields, existing)
     if existing is None:

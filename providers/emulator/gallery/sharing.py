@@ -12,7 +12,7 @@ from reconciler.providers.emulator.core.async_operations import accepted
 from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.resources import UPDATING, finish_container, not_busy, require
 from reconciler.providers.emulator.core.service import Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.gallery.galleries import PATH, gallery_id
 
 _OPERATIONS = ("Add", "Remove", "Reset", "EnableCommunity")
@@ -70,7 +70,7 @@ def _status(gallery: Resource, state: str) -> Body:
     return {"aggregatedState": state, "summary": [{"region": region, "state": state, "details": ""}]}
 
 
-def finish(service: Service, operation: Operation, gallery: Resource) -> None:
+def finish(service: Service, operation: AsyncOperation, gallery: Resource) -> None:
     """The end of any operation on a gallery."""
     if operation.verb == "share":
         _apply(operation, gallery)
@@ -78,7 +78,7 @@ def finish(service: Service, operation: Operation, gallery: Resource) -> None:
     finish_container(service, operation, gallery)
 
 
-def _apply(operation: Operation, gallery: Resource) -> None:
+def _apply(operation: AsyncOperation, gallery: Resource) -> None:
     profile = gallery.properties.get("sharingProfile", {})
     match operation.more["action"]:
         case "Reset":

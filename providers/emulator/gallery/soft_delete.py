@@ -11,7 +11,7 @@ import uuid
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest, Body, page
 from reconciler.providers.emulator.core.resources import SOFT_DELETED, SUCCEEDED, VERSION, require, resource_id
 from reconciler.providers.emulator.core.service import Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.gallery.galleries import DEFAULT_RETENTION_DAYS
 from reconciler.providers.emulator.gallery.galleries import PATH as GALLERY_PATH
 
@@ -52,7 +52,7 @@ def keep_artifact(service: Service, version: Resource, deleted: float) -> None:
     hidden = {**version.hidden, "was": version.body}
     kept = Resource(identity, SOFT_DELETED, identity.rsplit("/versions/", 1)[0], body, hidden)
     service.store.put(kept)
-    service.store.put_operation(Operation(str(uuid.uuid4()), kept.key, "expire", deleted, gone))
+    service.store.put_operation(AsyncOperation(str(uuid.uuid4()), kept.key, "expire", deleted, gone))
 
 
 def restore(service: Service, deleted: Resource) -> Resource:

@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reconciler.providers.emulator.content.disk_kinds import check_nature, of_disk, of_image, of_machine, of_version
+from reconciler.providers.emulator.content.disk_kinds import (
+    check_disk_kind,
+    kind_of_disk,
+    kind_of_image,
+    kind_of_version,
+    kind_of_vm,
+)
 from reconciler.providers.emulator.content.vhds import (
     account_of,
     blob_key,
@@ -23,9 +29,9 @@ from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.ids import (
     DISK,
     IMAGE,
-    MACHINE,
     SNAPSHOT,
     STORAGE_ACCOUNT,
+    VIRTUAL_MACHINE,
     linked,
     same_region,
     type_of,
@@ -64,7 +70,7 @@ class ResolvedSource:
 
 
 @dataclass(frozen=True, slots=True)
-class _Want:
+class _SourceContext:
     """What a source is wanted for: a version of `definition` in region `region`."""
 
     service: Service
@@ -79,13 +85,13 @@ def resolve(service: Service, profile: Body, definition: Resource, location: str
     Raises: ArmError when a source is missing, cannot be one, or is not what the definition says.
     """
     fields = Fields.of(profile, TARGET)
-    want = _Want(service, definition, location, keep=mode != "Shallow")
+    context = _SourceContext(service, definition, location, keep=mode != "Shallow")
     os_image, data_images = fields.object("osDiskImage"), fields.objects("dataDiskImages")
     by_lun = _by_lun(data_images)
     if _style(fields, os_image, data_images) == "source":
-        found = _with_caching(_whole(want, fields.object("source")), os_image, by_lun)
+        found = _with_caching(_whole(context, fields.object("source")), os_image, by_lun)
     else:
-        found = _single_disks(want, os_image, by_lun)
+        found = _single_disks(context, os_image, by_lun)
     _check_sizes(found, mode)
     return found
 
@@ -125,22 +131,22 @@ def _style(fields: Fields, os_image: Fields, data_images: Sequence[Fields]) -> s
     return "disks"
 
 
-def _whole(want: _Want, source: Fields) -> ResolvedSource:
+def _whole(context: _SourceContext, source: Fields) -> ResolvedSource:
     """The disks of a managed image, a machine or a published version."""
     (name,) = _given(source, _WHOLE)
     text, target = str(source.text(name)), source.path(name)
     if name == "communityGalleryImageId":
-        return _from_version(want, community_version(want.service, text, want.region, target), target)
-    types = {"virtualMachineId": [MACHINE], "id": [IMAGE, MACHINE, VERSION]}[name]
+        return _from_version(context, community_version(context.service, text, context.region, target), target)
+    types = {"virtualMachineId": [VIRTUAL_MACHINE], "id": [IMAGE, VIRTUAL_MACHINE, VERSION]}[name]
     if type_of(text) == VERSION and VERSION in types:
-        return _from_version(want, own_version(want.service, text, want.region, target), target)
-    found = linked(want.service, text, types, target)
-    same_region(found, want.region, target)
-    return _from_image(want, found, target) if found.type == IMAGE else _from_machine(want, found, target)
+        return _from_version(context, own_version(context.service, text, context.region, target), target)
+    found = linked(context.service, text, types, target)
+    same_region(found, context.region, target)
+    return _from_image(context, found, target) if found.type == IMAGE else _from_vm(context, found, target)
 
 
-def _from_version(want: _Want, version: Resource, target: str) -> ResolvedSource:
-    check_nature(of_version(want.service, version), want.definition, version.id, target)
+def _from_version(context: _SourceContext, version: Resource, target: str) -> ResolvedSource:
+    check_disk_kind(kind_of_version(context.service, version), context.definition, version.id, target)
     regions = version.properties.get("publishingProfile", {}).get("targetRegions", ())
     if any(region.get("encryption") for region in regions):
         raise invalid(
@@ -155,8 +161,8 @@ def _from_version(want: _Want, version: Resource, target: str) -> ResolvedSource
     return ResolvedSource(disks["os"], data, encryptable=False)
 
 
-def _from_image(want: _Want, image: Resource, target: str) -> ResolvedSource:
-    check_nature(of_image(image), want.definition, image.id, target)
+def _from_image(context: _SourceContext, image: Resource, target: str) -> ResolvedSource:
+    check_disk_kind(kind_of_image(image), context.definition, image.id, target)
     profile, hidden = image.properties["storageProfile"], image.hidden["disks"]
     os_disk = SourceDisk(hidden["os"]["sizeInGB"], profile["osDisk"].get("caching"), hidden["os"]["content"])
     data = {}
@@ -166,22 +172,20 @@ def _from_image(want: _Want, image: Resource, target: str) -> ResolvedSource:
     return ResolvedSource(os_disk, data)
 
 
-def _from_machine(want: _Want, machine: Resource, target: str) -> ResolvedSource:
-    check_nature(of_machine(machine), want.definition, machine.id, target)
-    profile = machine.properties["storageProfile"]
+def _from_vm(context: _SourceContext, vm: Resource, target: str) -> ResolvedSource:
+    check_disk_kind(kind_of_vm(vm), context.definition, vm.id, target)
+    profile = vm.properties["storageProfile"]
     os_disk = profile["osDisk"]
     if (os_disk.get("diffDiskSettings") or {}).get("option") == "Local":
-        raise invalid(target, f"The virtual machine '{machine.id}' has an ephemeral OS disk: it cannot be a source.")
-    data = {disk["lun"]: _machine_disk(want, machine, disk, target) for disk in profile.get("dataDisks", ())}
-    return ResolvedSource(_machine_disk(want, machine, os_disk, target), data)
+        raise invalid(target, f"The virtual machine '{vm.id}' has an ephemeral OS disk: it cannot be a source.")
+    data = {disk["lun"]: _vm_disk(context, vm, disk, target) for disk in profile.get("dataDisks", ())}
+    return ResolvedSource(_vm_disk(context, vm, os_disk, target), data)
 
 
-def _machine_disk(want: _Want, machine: Resource, disk: Mapping[str, Any], target: str) -> SourceDisk:
+def _vm_disk(context: _SourceContext, vm: Resource, disk: Mapping[str, Any], target: str) -> SourceDisk:
     if "managedDisk" not in disk:
-        raise invalid(
-            target, f"The virtual machine '{machine.id}' has a disk that is not managed: it cannot be a source."
-        )
-    found = linked(want.service, disk["managedDisk"]["id"], [DISK], target)
+        raise invalid(target, f"The virtual machine '{vm.id}' has a disk that is not managed: it cannot be a source.")
+    found = linked(context.service, disk["managedDisk"]["id"], [DISK], target)
     _refuse_ultra(found, target)
     return SourceDisk(found.properties["diskSizeGB"], disk.get("caching"), found.hidden["content"])
 
@@ -208,17 +212,19 @@ def _caching(image: Fields | None, default: str | None) -> str | None:
     return (image.choice("hostCaching", CACHING) if image else None) or default
 
 
-def _single_disks(want: _Want, os_image: Fields, data_images: Mapping[int, Fields]) -> ResolvedSource:
+def _single_disks(context: _SourceContext, os_image: Fields, data_images: Mapping[int, Fields]) -> ResolvedSource:
     seen: set[str] = set()
-    os_disk, managed = _single(want, os_image, OS_CACHING, seen, is_os=True)
+    os_disk, managed = _single(context, os_image, OS_CACHING, seen, is_os=True)
     data = {}
     for lun, image in data_images.items():
-        data[lun], also_managed = _single(want, image, DATA_CACHING, seen, is_os=False)
+        data[lun], also_managed = _single(context, image, DATA_CACHING, seen, is_os=False)
         managed = managed and also_managed
     return ResolvedSource(os_disk, data, encryptable=managed)
 
 
-def _single(want: _Want, image: Fields, caching: str, seen: set[str], *, is_os: bool) -> tuple[SourceDisk, bool]:
+def _single(
+    context: _SourceContext, image: Fields, caching: str, seen: set[str], *, is_os: bool
+) -> tuple[SourceDisk, bool]:
     """The disk of one entry, and whether it is a managed one."""
     source = image.object("source")
     given = _given(source, _SINGLE)
@@ -232,24 +238,24 @@ def _single(want: _Want, image: Fields, caching: str, seen: set[str], *, is_os: 
     seen.add(name)
     chosen = _caching(image, caching)
     if "id" not in given:
-        return _from_blob(want, source, chosen), False
-    disk = _managed(want, source, is_os=is_os)
+        return _from_blob(context, source, chosen), False
+    disk = _managed(context, source, is_os=is_os)
     return SourceDisk(disk.properties["diskSizeGB"], chosen, disk.hidden["content"]), True
 
 
-def _managed(want: _Want, source: Fields, *, is_os: bool) -> Resource:
+def _managed(context: _SourceContext, source: Fields, *, is_os: bool) -> Resource:
     target = source.path("id")
-    disk = linked(want.service, str(source.text("id")), [SNAPSHOT, DISK], target)
-    same_region(disk, want.region, target)
+    disk = linked(context.service, str(source.text("id")), [SNAPSHOT, DISK], target)
+    same_region(disk, context.region, target)
     _refuse_ultra(disk, target)
     if disk.properties["diskState"] == "ReadyToUpload":
         raise invalid(target, f"The disk '{disk.id}' waits for its upload: it has no content yet.")
     if is_os:
-        check_nature(of_disk(disk), want.definition, disk.id, target)
+        check_disk_kind(kind_of_disk(disk), context.definition, disk.id, target)
     return disk
 
 
-def _from_blob(want: _Want, source: Fields, caching: str | None) -> SourceDisk:
+def _from_blob(context: _SourceContext, source: Fields, caching: str | None) -> SourceDisk:
     uri, account = source.text("uri"), source.text("storageAccountId")
     for name, value in (("uri", uri), ("storageAccountId", account)):
         if not value:
@@ -264,8 +270,8 @@ def _from_blob(want: _Want, source: Fields, caching: str | None) -> SourceDisk:
             f"The blob '{plain_address(str(uri))}' is in the storage account '{account_of(str(uri))}', not in "
             f"'{account}'.",
         )
-    size_gb = vhd_size_gb(want.service, str(uri), target)
-    return SourceDisk(size_gb, caching, keep_vhd(want.service, str(uri), target) if want.keep else "")
+    size_gb = vhd_size_gb(context.service, str(uri), target)
+    return SourceDisk(size_gb, caching, keep_vhd(context.service, str(uri), target) if context.keep else "")
 
 
 def _check_sizes(found: ResolvedSource, mode: str) -> None:

@@ -21,7 +21,7 @@ from reconciler.providers.emulator.core.resources import (
     SUCCEEDED,
     UPDATING,
     VERSION,
-    Kind,
+    ResourceType,
     begin_delete,
     changed,
     check_name,
@@ -33,7 +33,7 @@ from reconciler.providers.emulator.core.resources import (
     require,
 )
 from reconciler.providers.emulator.core.service import Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 from reconciler.providers.emulator.gallery import request_schemas
 from reconciler.providers.emulator.gallery.definitions import PATH as DEFINITION_PATH
@@ -43,7 +43,7 @@ from reconciler.providers.emulator.gallery.replication import (
     failed_regions,
     failure,
     hold,
-    plan_legs,
+    plan_copies,
     release,
     replication_status,
 )
@@ -58,7 +58,7 @@ from reconciler.providers.emulator.gallery.version_protection import (
 )
 
 _NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
-KIND = Kind(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
+RESOURCE_TYPE = ResourceType(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
 PATH = f"{DEFINITION_PATH}/versions/{{version}}"
 MOST_IN_REGION = 10_000
 _POLL_S = 60
@@ -97,7 +97,7 @@ def _patch(service: Service, request: ArmRequest) -> ArmAnswer:
 
 
 def _check_number(name: str) -> None:
-    check_name(KIND, name)
+    check_name(RESOURCE_TYPE, name)
     if any(int(part) > 2**31 - 1 for part in name.split(".")):
         raise ArmError(400, "InvalidParameter", f"Each part of the version '{name}' must fit into 32 bits.", "name")
 
@@ -138,13 +138,13 @@ def _interfere(service: Service, request: ArmRequest, version: Resource) -> None
         return
     entries = {region_of(one): one for one in version.properties["publishingProfile"]["targetRegions"]}
     now = service.clock.now()
-    found, legs = [], {}
+    found, copies = [], {}
     for region in fault.regions:
         plain = {"name": display_name(region), "regionalReplicaCount": 1, "storageAccountType": "Standard_LRS"}
         found.append(entries.get(region, plain))
-        legs[region] = version.hidden["regions"].get(region, {"started": now, "due": now, "fails": ""})
+        copies[region] = version.hidden["regions"].get(region, {"started": now, "due": now, "fails": ""})
     version.properties["publishingProfile"]["targetRegions"] = found
-    version.hidden["regions"] = legs
+    version.hidden["regions"] = copies
     service.store.put(version)
 
 
@@ -183,18 +183,18 @@ def _write(
     if not stored["safetyProfile"]:
         del stored["safetyProfile"]
     write_security(properties, stored, new=new)
-    legs, seconds = plan_legs(service, request, version, before, shallow=shallow)
-    return _begin(service, request, version, legs, seconds, new=new)
+    copies, seconds = plan_copies(service, request, version, before, shallow=shallow)
+    return _begin(service, request, version, copies, seconds, new=new)
 
 
 def _begin(
-    service: Service, request: ArmRequest, version: Resource, legs: dict[str, Body], seconds: float, *, new: bool
+    service: Service, request: ArmRequest, version: Resource, copies: dict[str, Body], seconds: float, *, new: bool
 ) -> ArmAnswer:
     advance = service.durations.version_delay
     operation = service.start(request, version, "create" if new else "update", seconds + advance)
     if operation.due is None:
-        hold(legs, version.hidden["regions"])
-    version.hidden["regions"] = legs
+        hold(copies, version.hidden["regions"])
+    version.hidden["regions"] = copies
     version.properties["provisioningState"] = CREATING if new else UPDATING
     version.properties.pop("validationsProfile", None)
     service.store.put(version)
@@ -263,7 +263,7 @@ def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: F
     return _begin(service, request, version, version.hidden["regions"], 0.0, new=False)
 
 
-def finish(service: Service, operation: Operation, version: Resource) -> None:
+def finish(service: Service, operation: AsyncOperation, version: Resource) -> None:
     """The end of an operation on a version."""
     if operation.verb == "delete":
         service.store.remove(version.id)
@@ -285,7 +285,7 @@ def finish(service: Service, operation: Operation, version: Resource) -> None:
     service.store.put(version)
 
 
-def finish_deleted(service: Service, _operation: Operation, deleted: Resource) -> None:
+def finish_deleted(service: Service, _operation: AsyncOperation, deleted: Resource) -> None:
     """The end of a soft-deleted version: purged, or kept as long as it was promised."""
     service.store.remove(deleted.id)
     drop_content(service, deleted)

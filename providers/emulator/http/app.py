@@ -11,15 +11,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError
-from reconciler.providers.emulator.http.request_parsing import MOST_BODY_BYTES, Incoming
-from reconciler.providers.emulator.http.request_pipeline import ConnectionClosed, Front
+from reconciler.providers.emulator.http.request_parsing import MOST_BODY_BYTES, RawRequest
+from reconciler.providers.emulator.http.request_pipeline import ConnectionClosed, RequestPipeline
 
 CLOSE = "reconciler.close"
 """The extension of the ASGI scope that closes the connection at once."""
 _MOST_DRAINED_BYTES = 16 * MOST_BODY_BYTES
 
 
-def create_app(front: Front) -> ASGIApp:
+def create_app(pipeline: RequestPipeline) -> ASGIApp:
     """An application that answers every HTTP request by `front`. Its server offers the extension `CLOSE`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +34,7 @@ def create_app(front: Front) -> ASGIApp:
             answer = _too_large().answer()
         else:
             try:
-                answer = await run_in_threadpool(front.serve, _incoming(request, body))
+                answer = await run_in_threadpool(pipeline.serve, _raw_request(request, body))
             except ConnectionClosed:
                 await _close(scope, receive)
                 return
@@ -56,12 +56,12 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body) if size <= MOST_BODY_BYTES else None
 
 
-def _incoming(request: Request, body: bytes) -> Incoming:
+def _raw_request(request: Request, body: bytes) -> RawRequest:
     scope = request.scope
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         headers.setdefault(raw_name.decode("latin-1").lower(), raw_value.decode("latin-1"))
-    return Incoming(scope["method"], scope["raw_path"], scope["query_string"], headers, body, scope["scheme"])
+    return RawRequest(scope["method"], scope["raw_path"], scope["query_string"], headers, body, scope["scheme"])
 
 
 def _too_large() -> ArmError:

@@ -10,7 +10,7 @@ from reconciler.providers.emulator.core.arm import Body
 _LAST = 200
 
 
-class Traffic:
+class RequestLog:
     """Requests that bore a valid token, by the name of their route and their method."""
 
     def __init__(self) -> None:

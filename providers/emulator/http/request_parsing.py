@@ -28,7 +28,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASC
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class RawRequest:
     """One request as it came: `target` is its path, still encoded; header names are in lower case."""
 
     method: str

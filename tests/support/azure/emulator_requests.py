@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
-from support.azure.emulators import HOST, SUB, SUBSCRIPTION
+from support.azure.emulated_http import HOST, SUB, SUBSCRIPTION
 
 from reconciler.providers.emulator.core.api_versions import GALLERY_VERSIONS
 

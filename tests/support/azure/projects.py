@@ -106,13 +106,13 @@ class CloudProject:
         profile = {"osDisk": {**disk, **os_disk}}
         return self._put(f"images/{name}", {"storageProfile": profile, "hyperVGeneration": "V2"}, _MACHINES)
 
-    def machine(self, name: str, *, generalized: bool) -> str:
+    def vm(self, name: str, *, generalized: bool) -> str:
         disk = {"createOption": "Attach", "osType": "Linux", "managedDisk": {"id": self.disk(f"of-{name}")}}
         body = {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}, "storageProfile": {"osDisk": disk}}
-        machine = self._put(f"virtualMachines/{name}", body, _MACHINES)
+        vm = self._put(f"virtualMachines/{name}", body, _MACHINES)
         for action in ("deallocate", "generalize") if generalized else ():
-            self.world.call("POST", f"{machine}/{action}", None, _MACHINES)
-        return machine
+            self.world.call("POST", f"{vm}/{action}", None, _MACHINES)
+        return vm
 
     def blob(self, name: str, size: int = 8 << 20) -> dict[str, Any]:
         """An empty disk in a blob of a container of its own; how a version names it."""

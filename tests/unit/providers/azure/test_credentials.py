@@ -11,7 +11,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-from reconciler.providers.azure.service.credentials import Renewing, credential
+from reconciler.providers.azure.service.credentials import RenewingCredential, credential
 from reconciler.providers.azure.settings import read_settings
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.registry import ProviderConfig
@@ -70,18 +70,18 @@ def test_another_endpoint_gives_out_its_own_tokens(monkeypatch: pytest.MonkeyPat
 
 def test_a_token_is_kept_until_shortly_before_its_end_or_until_it_is_to_be_forgotten() -> None:
     inner = Inner()
-    renewing = Renewing(inner, AZURE)
+    renewing = RenewingCredential(inner, AZURE)
     assert [renewing.get_token("s").token for _ in range(3)] == ["token 1"] * 3
     renewing.forget()
     assert renewing.get_token("s").token == "token 2"
-    short = Renewing(Inner(lifetime_s=60), AZURE)
+    short = RenewingCredential(Inner(lifetime_s=60), AZURE)
     assert [short.get_token("s").token for _ in range(2)] == ["token 1", "token 2"]
 
 
 def why(error: Exception, endpoint: str) -> tuple[str, str]:
     """Message and remedy when there is no token."""
     with pytest.raises(Unavailable) as caught:
-        Renewing(Inner(error=error), endpoint).get_token("s")
+        RenewingCredential(Inner(error=error), endpoint).get_token("s")
     return caught.value.message, caught.value.remedy
 
 

@@ -300,12 +300,12 @@ def test_several_disks_are_uploaded_at_a_time(staging: Staging, container: Conta
     images = [tmp_path / f"disk{number}.raw" for number in range(6)]
     for image in images:
         image.write_bytes(os.urandom(2 * BLOCK))
-    marks = [OwnerMark(LINEAGE, VERSION._replace(version=f"1.0.{number}")) for number in range(6)]
+    metadata = [OwnerMark(LINEAGE, VERSION._replace(version=f"1.0.{number}")) for number in range(6)]
 
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda pair: staging.stage(disk_in(pair[0]), pair[1], quiet), zip(images, marks, strict=True)))
+        list(pool.map(lambda pair: staging.stage(disk_in(pair[0]), pair[1], quiet), zip(images, metadata, strict=True)))
 
-    for image, mark in zip(images, marks, strict=True):
+    for image, mark in zip(images, metadata, strict=True):
         blob = container.get_blob_client(blob_name(LINEAGE, mark.address, "os"))
         assert content_of(blob)[:-512] == image.read_bytes()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.azure.emulated import Emulated, emulated_service
+from support.azure.emulated_service import Emulated, emulated_service
 
 
 @pytest.fixture

@@ -12,42 +12,49 @@ from reconciler.manifests.kinds.base import Model, model_of
 from reconciler.manifests.kinds.mutability import node_models
 from reconciler.manifests.kinds.scalars import FEATURES as DECLARED_FEATURES
 from reconciler.manifests.kinds.scalars import Choice
-from reconciler.providers.azure.service.spelling import FEATURES, WORDS, feature_name, moment, region, word
+from reconciler.providers.azure.service.canonical_values import (
+    ENUM_VALUES,
+    FEATURES,
+    enum_value,
+    feature_name,
+    moment,
+    region,
+)
 
 
-def words_in(annotation: Any) -> Iterator[str]:
-    """Every word that values of an annotation can be."""
+def values_in(annotation: Any) -> Iterator[str]:
+    """Every enum_value that values of an annotation can be."""
     for argument in typing.get_args(annotation):
         if isinstance(argument, Choice):
             yield from argument.words
-        yield from words_in(argument)
+        yield from values_in(argument)
 
 
-def words_of(model: type[Model]) -> Iterator[str]:
+def values_of(model: type[Model]) -> Iterator[str]:
     for name, annotation in typing.get_type_hints(model, include_extras=True).items():
         if name in model.model_fields:
-            yield from words_in(annotation)
+            yield from values_in(annotation)
             below = model_of(annotation)
             if below is not None:
-                yield from words_of(below)
+                yield from values_of(below)
 
 
 def test_every_word_of_the_manifests_is_known_and_no_other() -> None:
-    declared = {one for model in node_models().values() for one in words_of(model)}
+    declared = {one for model in node_models().values() for one in values_of(model)}
     declared |= {one for choice in DECLARED_FEATURES.values() for one in choice.words}
-    assert set(WORDS) == declared - {"delete", "retain"}  # of the lifecycle, which the service does not know
+    assert set(ENUM_VALUES) == declared - {"delete", "retain"}  # of the lifecycle, which the service does not know
     assert set(FEATURES) == set(DECLARED_FEATURES)
 
 
-@pytest.mark.parametrize("canonical", WORDS)
-def test_words_come_in_any_case(canonical: str) -> None:
-    assert word(canonical) == word(canonical.upper()) == word(canonical.lower()) == canonical
+@pytest.mark.parametrize("canonical", ENUM_VALUES)
+def test_values_come_in_any_case(canonical: str) -> None:
+    assert enum_value(canonical) == enum_value(canonical.upper()) == enum_value(canonical.lower()) == canonical
 
 
 def test_other_spellings_of_the_service() -> None:
-    assert word("NVMe, SCSI") == word("SCSI,NVMe") == "SCSI, NVMe"
-    assert word("SystemAssigned,UserAssigned") == "SystemAssigned, UserAssigned"
-    assert word("Something New") == "Something New"
+    assert enum_value("NVMe, SCSI") == enum_value("SCSI,NVMe") == "SCSI, NVMe"
+    assert enum_value("SystemAssigned,UserAssigned") == "SystemAssigned, UserAssigned"
+    assert enum_value("Something New") == "Something New"
     assert feature_name("DiskControllerType") == "DiskControllerTypes"
     assert feature_name("securitytype") == "SecurityType"
     assert feature_name("Other") == "Other"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.providers.emulator.content.disk_kinds import of_disk, of_image, of_version, plan_of
+from reconciler.providers.emulator.content.disk_kinds import kind_of_disk, kind_of_image, kind_of_version, plan_of
 from reconciler.providers.emulator.content.vhds import keep_vhd, vhd_size_gb
 from reconciler.providers.emulator.core.arm import invalid
 from reconciler.providers.emulator.core.body_fields import Fields
@@ -34,7 +34,7 @@ _SECOND_GENERATION = re.compile(r"gen2|-g2\b|arm64", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class DiskSource:
     """What a disk takes over; None and empty where its source says nothing. `os_state` is that of an image."""
 
     size_gb: int = 0
@@ -46,23 +46,23 @@ class Origin:
     caching: str | None = None
 
 
-def from_disk(service: Service, text: str, region: str, target: str, *, anywhere: bool = False) -> Origin:
+def from_disk(service: Service, text: str, region: str, target: str, *, anywhere: bool = False) -> DiskSource:
     """A copy of a disk or snapshot, in the same region unless it may be `anywhere`. Raises: ArmError."""
     found = linked(service, text, [DISK, SNAPSHOT], target)
     if not anywhere:
         same_region(found, region, target)
-    nature, properties = of_disk(found), found.properties
-    return Origin(
-        properties["diskSizeGB"], nature.os_type, nature.generation, nature.plan, found.hidden["content"], None
+    disk_kind, properties = kind_of_disk(found), found.properties
+    return DiskSource(
+        properties["diskSizeGB"], disk_kind.os_type, disk_kind.generation, disk_kind.plan, found.hidden["content"], None
     )
 
 
-def from_blob(service: Service, uri: str, target: str) -> Origin:
+def from_blob(service: Service, uri: str, target: str) -> DiskSource:
     """The VHD in a blob. Raises: ArmError."""
-    return Origin(vhd_size_gb(service, uri, target), content=keep_vhd(service, uri, target))
+    return DiskSource(vhd_size_gb(service, uri, target), content=keep_vhd(service, uri, target))
 
 
-def from_image(service: Service, reference: Fields, region: str, lun: int | None = None) -> Origin:
+def from_image(service: Service, reference: Fields, region: str, lun: int | None = None) -> DiskSource:
     """A disk of what an image reference names: the OS disk, or the data disk of a lun. Raises: ArmError."""
     for name, follow in (("communityGalleryImageId", community_version), ("sharedGalleryImageId", shared_version)):
         if text := reference.text(name):
@@ -86,38 +86,40 @@ def from_image(service: Service, reference: Fields, region: str, lun: int | None
     raise invalid(target, f"The value '{text}' of '{target}' does not name an image.")
 
 
-def _from_market(words: str) -> Origin:
+def _from_market(words: str) -> DiskSource:
     """An image of the marketplace, told by the words of its publisher, offer and sku."""
     windows = "windows" in words.lower()
     generation = "V2" if _SECOND_GENERATION.search(words) else "V1"
     size_gb = WINDOWS_GB if windows else LINUX_GB
-    return Origin(size_gb, "Windows" if windows else "Linux", generation, os_state="Generalized")
+    return DiskSource(size_gb, "Windows" if windows else "Linux", generation, os_state="Generalized")
 
 
-def _from_version(service: Service, version: Resource, lun: int | None, reference: Fields) -> Origin:
+def _from_version(service: Service, version: Resource, lun: int | None, reference: Fields) -> DiskSource:
     disk = disks_of(version).get("os" if lun is None else str(lun))
     if disk is None:
         raise reference.refuse("lun", f"The image version '{version.id}' has no data disk with lun {lun}.")
     if lun is not None:
-        return Origin(disk["sizeInGB"], content=disk["content"], caching=disk["hostCaching"])
-    nature = of_version(service, version)
-    return Origin(
+        return DiskSource(disk["sizeInGB"], content=disk["content"], caching=disk["hostCaching"])
+    disk_kind = kind_of_version(service, version)
+    return DiskSource(
         disk["sizeInGB"],
-        nature.os_type,
-        nature.generation,
-        nature.plan,
+        disk_kind.os_type,
+        disk_kind.generation,
+        disk_kind.plan,
         disk["content"],
-        nature.os_state,
+        disk_kind.os_state,
         disk["hostCaching"],
     )
 
 
-def _from_managed_image(image: Resource, lun: int | None, reference: Fields) -> Origin:
+def _from_managed_image(image: Resource, lun: int | None, reference: Fields) -> DiskSource:
     disk = image.hidden["disks"].get("os" if lun is None else str(lun))
     if disk is None:
         raise reference.refuse("lun", f"The image '{image.id}' has no data disk with lun {lun}.")
     if lun is not None:
-        return Origin(disk["sizeInGB"], content=disk["content"])
-    nature = of_image(image)
+        return DiskSource(disk["sizeInGB"], content=disk["content"])
+    disk_kind = kind_of_image(image)
     plan = plan_of(image.hidden.get("plan"))
-    return Origin(disk["sizeInGB"], nature.os_type, nature.generation, plan, disk["content"], nature.os_state)
+    return DiskSource(
+        disk["sizeInGB"], disk_kind.os_type, disk_kind.generation, plan, disk["content"], disk_kind.os_state
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.azure.emulated import COMPUTE, DEFINITION, Emulated
+from support.azure.emulated_service import COMPUTE, DEFINITION, Emulated
 
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.gallery.definitions import MOST_IN_REGION

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.azure.emulated import COMPUTE, Emulated
+from support.azure.emulated_service import COMPUTE, Emulated
 
 
 def test_an_image_of_a_snapshot_and_a_disk(emulated: Emulated) -> None:
@@ -29,15 +29,15 @@ def test_the_first_generation_unless_something_is_said(emulated: Emulated) -> No
 
 def test_an_image_of_a_generalized_machine(emulated: Emulated) -> None:
     data = [{"lun": 1, "createOption": "Empty", "diskSizeGB": 9}]
-    machine = emulated.machine("builder", emulated.disk("os", size_gb=33, hyperVGeneration="V2"), dataDisks=data)
-    wanted = {"sourceVirtualMachine": {"id": machine}}
+    vm = emulated.vm("builder", emulated.disk("os", size_gb=33, hyperVGeneration="V2"), dataDisks=data)
+    wanted = {"sourceVirtualMachine": {"id": vm}}
     error = emulated.put_refused("images/base", wanted)
     assert (error.status, error.code) == (409, "OperationNotAllowed")
-    emulated.send("POST", f"{machine}/deallocate")
-    emulated.send("POST", f"{machine}/generalize")
+    emulated.send("POST", f"{vm}/deallocate")
+    emulated.send("POST", f"{vm}/generalize")
     emulated.put("images/base", wanted)
     shown = emulated.properties("images/base")
-    assert shown["sourceVirtualMachine"] == {"id": machine}
+    assert shown["sourceVirtualMachine"] == {"id": vm}
     assert (shown["hyperVGeneration"], shown["storageProfile"]["osDisk"]["diskSizeGB"]) == ("V2", 33)
     assert shown["storageProfile"]["osDisk"]["osState"] == "Generalized"
     assert [disk["diskSizeGB"] for disk in shown["storageProfile"]["dataDisks"]] == [9]

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from support.azure.emulated import COMPUTE, SUBSCRIPTION, Emulated
+from support.azure.emulated_service import COMPUTE, SUBSCRIPTION, Emulated
 
 
 def test_a_disk_is_made_of_what_was_sent(emulated: Emulated) -> None:

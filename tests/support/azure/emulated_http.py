@@ -16,9 +16,9 @@ from reconciler.providers.emulator.core.injected_faults import Fault
 from reconciler.providers.emulator.core.store import Store
 from reconciler.providers.emulator.http.admin import set_faults
 from reconciler.providers.emulator.http.identity import Identity
-from reconciler.providers.emulator.http.request_log import Traffic
-from reconciler.providers.emulator.http.request_parsing import Incoming
-from reconciler.providers.emulator.http.request_pipeline import Front
+from reconciler.providers.emulator.http.request_log import RequestLog
+from reconciler.providers.emulator.http.request_parsing import RawRequest
+from reconciler.providers.emulator.http.request_pipeline import RequestPipeline
 from reconciler.providers.emulator.http.throttling import Budgets
 from reconciler.providers.emulator.http.tokens import Tokens, load_credentials
 from reconciler.providers.emulator.server import SUBSCRIPTION, TENANT
@@ -44,10 +44,10 @@ class Answer:
 
 
 @dataclass
-class Desk:
+class EmulatorClient:
     """A front, and the clock that it goes by."""
 
-    front: Front
+    pipeline: RequestPipeline
     clock: ManualClock
     token: str = field(repr=False, default="")
 
@@ -67,7 +67,7 @@ class Desk:
         if shown:
             sent.setdefault("authorization", f"Bearer {shown}")
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        found = self.front.serve(Incoming(method, path.encode(), query.encode(), sent, content))
+        found = self.pipeline.serve(RawRequest(method, path.encode(), query.encode(), sent, content))
         return Answer(found.status, {name.lower(): value for name, value in found.headers.items()}, found.body)
 
     def group(self, name: str = "rg", location: str = "East US") -> Answer:
@@ -77,7 +77,7 @@ class Desk:
         return self.ask("PUT", gallery_path(name, group), {"location": "East US"})
 
     def faults(self, *faults: Fault) -> None:
-        set_faults(self.front.service, faults)
+        set_faults(self.pipeline.service, faults)
 
 
 def gallery_path(name: str = "corp", group: str = "rg") -> str:
@@ -85,15 +85,15 @@ def gallery_path(name: str = "corp", group: str = "rg") -> str:
 
 
 @contextmanager
-def emulator_desk(folder: Path, *, budgets: bool = False, scale: float = 0) -> Iterator[Desk]:
+def emulator_client(folder: Path, *, budgets: bool = False, scale: float = 0) -> Iterator[EmulatorClient]:
     """A desk on a store in `folder`."""
     clock = ManualClock()
     store = Store(folder / "emulator.db")
     contents = DiskContents(folder / "disks")
     service = create_service(store, SUBSCRIPTION, TENANT, contents, clock=clock, durations=Durations(scale=scale))
     tokens = Tokens(load_credentials(folder), TENANT, clock, frozenset({"localhost"}))
-    front = Front(service, tokens, Identity(tokens), Traffic(), Budgets(clock) if budgets else None)
+    pipeline = RequestPipeline(service, tokens, Identity(tokens), RequestLog(), Budgets(clock) if budgets else None)
     try:
-        yield Desk(front, clock, tokens.issue(BASE_URL))
+        yield EmulatorClient(pipeline, clock, tokens.issue(BASE_URL))
     finally:
         store.close()

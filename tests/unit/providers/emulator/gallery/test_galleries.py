@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from support.azure.emulated import COMPUTE, GROUP, SUBSCRIPTION, Emulated
+from support.azure.emulated_service import COMPUTE, GROUP, SUBSCRIPTION, Emulated
 
 from reconciler.providers.emulator.core.injected_faults import Fault
 from reconciler.providers.emulator.gallery.galleries import MOST_IN_REGION

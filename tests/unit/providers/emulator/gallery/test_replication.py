@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.azure.emulated import DEFINITION, Emulated, version_properties
+from support.azure.emulated_service import DEFINITION, Emulated, version_properties
 
 from reconciler.providers.emulator.core.arm import ArmError
 from reconciler.providers.emulator.core.injected_faults import Fault

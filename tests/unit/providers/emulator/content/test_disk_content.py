@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobSasPermissions, BlobType, ContainerClient, generate_blob_sas
 from support.azure.azurite import RunningAzurite
-from support.azure.emulated import COMPUTE, GROUP, Emulated
+from support.azure.emulated_service import COMPUTE, GROUP, Emulated
 
 from reconciler.providers.azure.images.vhd import footer
 from reconciler.providers.emulator.content.content_users import used_content

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.azure.emulated import COMPUTE, GROUP, SUBSCRIPTION, Emulated
+from support.azure.emulated_service import COMPUTE, GROUP, SUBSCRIPTION, Emulated
 
 MARKET = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server-gen2", "version": "latest"}
 OS_PROFILE = {"computerName": "web", "adminUsername": "operator", "adminPassword": "s3cret-enough"}
@@ -73,13 +73,13 @@ def test_data_disks_come_and_go(emulated: Emulated) -> None:
     kept = {"lun": 0, "createOption": "Empty", "diskSizeGB": 4, "name": "kept"}
     attached = {"lun": 1, "createOption": "Attach", "managedDisk": {"id": emulated.disk("attached")}}
     emulated.put("virtualMachines/web", wanted(dataDisks=[kept, attached]))
-    machine = emulated.get("virtualMachines/web")
+    vm = emulated.get("virtualMachines/web")
     assert (
-        emulated.send("PUT", "virtualMachines/web", machine).body["properties"]["storageProfile"]
-        == (machine["properties"]["storageProfile"])
+        emulated.send("PUT", "virtualMachines/web", vm).body["properties"]["storageProfile"]
+        == (vm["properties"]["storageProfile"])
     )
-    machine["properties"]["storageProfile"]["dataDisks"].pop()
-    emulated.send("PUT", "virtualMachines/web", machine)
+    vm["properties"]["storageProfile"]["dataDisks"].pop()
+    emulated.send("PUT", "virtualMachines/web", vm)
     assert [disk["name"] for disk in emulated.properties("virtualMachines/web")["storageProfile"]["dataDisks"]] == [
         "kept"
     ]
@@ -88,7 +88,7 @@ def test_data_disks_come_and_go(emulated: Emulated) -> None:
 
 def test_a_disk_belongs_to_one_machine(emulated: Emulated) -> None:
     disk = emulated.disk("os")
-    emulated.machine("one", disk)
+    emulated.vm("one", disk)
     profile = {"osDisk": {"osType": "Linux", "createOption": "Attach", "managedDisk": {"id": disk}}}
     properties = {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}, "storageProfile": profile}
     assert emulated.put_refused("virtualMachines/two", properties).status == 409
@@ -167,5 +167,5 @@ def test_lists_of_group_subscription_and_location(emulated: Emulated) -> None:
     emulated.put("virtualMachines/web", wanted())
     below = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute"
     for path in ("virtualMachines", f"{below}/virtualMachines", f"{below}/locations/eastus/virtualMachines"):
-        assert [machine["name"] for machine in emulated.get(path)["value"]] == ["web"]
+        assert [vm["name"] for vm in emulated.get(path)["value"]] == ["web"]
     assert emulated.get(f"{below}/locations/westus/virtualMachines")["value"] == []

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 
 from reconciler.providers.emulator.core.arm import ArmError
-from reconciler.providers.emulator.http.request_parsing import Incoming
+from reconciler.providers.emulator.http.request_parsing import RawRequest
 
 
-def incoming(
-    target: bytes = b"/", query: bytes = b"", body: bytes = b"", method: str = "PUT", **headers: str
-) -> Incoming:
-    return Incoming(method, target, query, {"host": "localhost:1", **headers}, body)
+def raw(target: bytes = b"/", query: bytes = b"", body: bytes = b"", method: str = "PUT", **headers: str) -> RawRequest:
+    return RawRequest(method, target, query, {"host": "localhost:1", **headers}, body)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +29,7 @@ def incoming(
     ],
 )
 def test_a_path_is_decoded_once(target: bytes, path: str) -> None:
-    assert incoming(target).path() == path
+    assert raw(target).path() == path
 
 
 @pytest.mark.parametrize(
@@ -70,13 +68,13 @@ def test_a_path_is_decoded_once(target: bytes, path: str) -> None:
 )
 def test_a_path_of_two_meanings_is_refused(target: bytes) -> None:
     with pytest.raises(ArmError) as refused:
-        incoming(target).path()
+        raw(target).path()
     assert (refused.value.status, refused.value.code) == (400, "InvalidRequestUri")
 
 
 def test_names_of_parameters_are_in_lower_case_and_values_decoded() -> None:
     query = b"API-Version=2026-03-03&$expand=SharingProfile%2FGroups&empty=&a+b=c+d"
-    assert incoming(query=query).query() == {
+    assert raw(query=query).query() == {
         "api-version": "2026-03-03",
         "$expand": "SharingProfile/Groups",
         "empty": "",
@@ -98,7 +96,7 @@ def test_names_of_parameters_are_in_lower_case_and_values_decoded() -> None:
 )
 def test_a_query_that_cannot_be_read_is_refused(query: bytes, code: str) -> None:
     with pytest.raises(ArmError) as refused:
-        incoming(query=query).query()
+        raw(query=query).query()
     assert (refused.value.status, refused.value.code) == (400, code)
 
 
@@ -119,7 +117,7 @@ def nested(depth: int) -> bytes:
     ],
 )
 def test_json_is_read(body: bytes, value: Any) -> None:
-    assert incoming(body=body).json() == value
+    assert raw(body=body).json() == value
 
 
 @pytest.mark.parametrize(
@@ -149,7 +147,7 @@ def test_json_is_read(body: bytes, value: Any) -> None:
 )
 def test_json_that_cannot_be_kept_is_refused(body: bytes) -> None:
     with pytest.raises(ArmError) as refused:
-        incoming(body=body).json()
+        raw(body=body).json()
     assert (refused.value.status, refused.value.code) == (400, "InvalidRequestContent")
 
 
@@ -163,32 +161,32 @@ def test_json_that_cannot_be_kept_is_refused(body: bytes) -> None:
     ],
 )
 def test_only_plain_json_is_a_body(headers: dict[str, str]) -> None:
-    request = Incoming("PUT", b"/", b"", {"host": "localhost", **headers}, b"{}")
+    request = RawRequest("PUT", b"/", b"", {"host": "localhost", **headers}, b"{}")
     with pytest.raises(ArmError) as refused:
         request.json()
     assert refused.value.status == 415
 
 
 def test_parameters_of_the_media_type_do_not_count() -> None:
-    request = Incoming("PUT", b"/", b"", {"content-type": "Application/JSON; charset=utf-8"}, b"{}")
+    request = RawRequest("PUT", b"/", b"", {"content-type": "Application/JSON; charset=utf-8"}, b"{}")
     assert request.json() == {}
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 def test_what_comes_with_a_read_or_a_deletion_is_not_looked_at(method: str) -> None:
-    assert incoming(method=method, body=b"{").json() is None
+    assert raw(method=method, body=b"{").json() is None
 
 
 def test_a_post_may_be_empty() -> None:
-    assert incoming(method="POST").json() is None
+    assert raw(method="POST").json() is None
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8443", "127.0.0.1:1", "[::1]:8443", "emu.example.org"])
 def test_the_host_is_how_the_client_reached_us(host: str) -> None:
-    assert incoming(host=host).base_url == f"https://{host}"
+    assert raw(host=host).base_url == f"https://{host}"
 
 
 @pytest.mark.parametrize("host", ["", "a b", "a/b", "user@host", "host:port", 'a"', "host:1:2", "é"])
 def test_a_host_that_is_none_is_refused(host: str) -> None:
     with pytest.raises(ArmError, match="Host header"):
-        _ = incoming(host=host).base_url
+        _ = raw(host=host).base_url

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from reconciler.providers.azure.service.marks import Marks, from_tags
-from reconciler.providers.azure.service.spelling import word
+from reconciler.providers.azure.service.canonical_values import enum_value as canonical_enum_value
+from reconciler.providers.azure.service.tag_metadata import TagMetadata, from_tags
 
-Shown = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 
-def inside(body: Any, *path: str) -> Shown:
+def inside(body: Any, *path: str) -> JsonObject:
     """The object at `path`; an empty one when there is none."""
     for name in path:
         body = body.get(name) if isinstance(body, Mapping) else None
     return body if isinstance(body, Mapping) else {}
 
 
-def objects(value: Any) -> list[Shown]:
+def objects(value: Any) -> list[JsonObject]:
     """The objects of a list."""
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
 
@@ -41,24 +41,24 @@ def flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def a_word(value: Any) -> str:
+def enum_value(value: Any) -> str:
     """A word of the service in its canonical spelling; empty when `value` is no text."""
-    return word(text(value))
+    return canonical_enum_value(text(value))
 
 
-def own_tags(body: Shown) -> dict[str, str]:
+def own_tags(body: JsonObject) -> dict[str, str]:
     """The tags of an object without our marks."""
     _, own = from_tags(inside(body, "tags"))
     return {text(name): text(value) for name, value in own.items()}
 
 
-def free_text(properties: Shown, name: str, marks: Marks) -> str | None:
+def free_text(properties: JsonObject, name: str, metadata: TagMetadata) -> str | None:
     """A text that people wrote. The service does not tell an empty one from none, so the marks do."""
     found = text(properties.get(name))
-    return found if found or name in marks.declared else None
+    return found if found or name in metadata.declared else None
 
 
-def members(shown: Shown, names: Iterable[str], read: Callable[[Any], Any]) -> dict[str, Any]:
+def members(shown: JsonObject, names: Iterable[str], read: Callable[[Any], Any]) -> dict[str, Any]:
     """The members called `names` that `read` makes something of; neither None nor empty."""
     return present({name: read(shown.get(name)) for name in names})
 

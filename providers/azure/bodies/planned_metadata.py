@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.manifests.address import Kind
 from reconciler.manifests.values import Attributes, canonical_json, digest
-from reconciler.providers.azure.service.marks import Marks
+from reconciler.providers.azure.service.tag_metadata import TagMetadata
 from reconciler.providers.protocol import OwnerMark
 
 _FILLED_IN: Mapping[Kind, tuple[str, ...]] = {
@@ -31,9 +31,9 @@ _MAY_BE_EMPTY = ("description", "eula", "privacyStatementUri", "releaseNoteUri")
 _KEY_IDS = ("diskEncryptionSetId", "secureVMDiskEncryptionSetId")
 
 
-def marks_for(
+def metadata_for(
     owner: OwnerMark, attributes: Attributes, regions: Mapping[str, Attributes] | None = None, computed: str = "{}"
-) -> Marks:
+) -> TagMetadata:
     """The marks of an object that is planned to be `attributes`, and a version to have `regions` of ours."""
     regions = regions or {}
     kind = owner.address.kind
@@ -43,14 +43,14 @@ def marks_for(
         for path in declared(Kind.TARGET_REGION, planned)
     }
     security = attributes.get("securityProfile")
-    return Marks(
+    return TagMetadata(
         owner=owner,
         declared=declared(kind, attributes) | in_regions,
         source=_source(attributes) if kind is Kind.IMAGE_VERSION else "",
         computed=computed,
         regions=frozenset(regions),
         security=digest(canonical_json(security)) if security else "",
-        spelled=frozenset(_case_blind(attributes)).union(*map(_case_blind, regions.values())),
+        spellings=frozenset(_case_blind(attributes)).union(*map(_case_blind, regions.values())),
     )
 
 

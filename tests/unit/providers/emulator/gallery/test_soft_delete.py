@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from support.azure.emulated import COMPUTE, DEFINITION, Emulated, version_properties
+from support.azure.emulated_service import COMPUTE, DEFINITION, Emulated, version_properties
 
 GALLERY = "galleries/corp"
 VERSION = f"{DEFINITION}/versions/1.0.0"

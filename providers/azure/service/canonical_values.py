@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.manifests.regions import canonical_region
 
-WORDS = (
+ENUM_VALUES = (
     *("Private", "Groups", "Community"),
     *("None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned"),
     *("Linux", "Windows", "Generalized", "Specialized", "V1", "V2", "x64", "Arm64"),
@@ -28,18 +28,18 @@ WORDS = (
 
 FEATURES = ("SecurityType", "IsHibernateSupported", "IsAcceleratedNetworkSupported", "DiskControllerTypes")
 
-_WORDS = {word.replace(" ", "").lower(): word for word in WORDS} | {"nvme,scsi": "SCSI, NVMe"}
-_FEATURES = {name.lower(): name for name in FEATURES} | {"diskcontrollertype": "DiskControllerTypes"}
+_ENUM_VALUES_FOLDED = {value.replace(" ", "").lower(): value for value in ENUM_VALUES} | {"nvme,scsi": "SCSI, NVMe"}
+_FEATURES_FOLDED = {name.lower(): name for name in FEATURES} | {"diskcontrollertype": "DiskControllerTypes"}
 
 
-def word(text: str) -> str:
+def enum_value(text: str) -> str:
     """The canonical spelling of a word; what is none of the service's known words stays as it is."""
-    return _WORDS.get(text.replace(" ", "").lower(), text)
+    return _ENUM_VALUES_FOLDED.get(text.replace(" ", "").lower(), text)
 
 
 def feature_name(text: str) -> str:
     """The canonical name of a feature. Documents of the service call one of them by its singular, too."""
-    return _FEATURES.get(text.lower(), text)
+    return _FEATURES_FOLDED.get(text.lower(), text)
 
 
 def region(value: Any) -> str:

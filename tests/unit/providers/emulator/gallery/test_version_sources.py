@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.azure.emulated import COMPUTE, GROUP, Emulated, version_properties
+from support.azure.emulated_service import COMPUTE, GROUP, Emulated, version_properties
 
 TARGET = "galleryImageVersion.properties.storageProfile"
 CUSTOMER_KEYS = "/providers/Microsoft.Compute/diskEncryptionSets/keys"
@@ -68,26 +68,26 @@ def test_the_caching_of_an_images_disks_can_be_chosen(emulated: Emulated) -> Non
 
 @pytest.mark.parametrize("member", ["id", "virtualMachineId"])
 def test_a_generalized_machine_brings_its_disks(emulated: Emulated, member: str) -> None:
-    machine = generalized(emulated, emulated.machine("builder", emulated.disk("os", size_gb=64, hyperVGeneration="V2")))
-    storage = emulated.version({"source": {member: machine}})["storageProfile"]
+    vm = generalized(emulated, emulated.vm("builder", emulated.disk("os", size_gb=64, hyperVGeneration="V2")))
+    storage = emulated.version({"source": {member: vm}})["storageProfile"]
     assert storage["osDiskImage"]["sizeInGB"] == 64
 
 
-def generalized(emulated: Emulated, machine: str) -> str:
-    emulated.send("POST", f"{machine}/deallocate")
-    emulated.send("POST", f"{machine}/generalize")
-    return machine
+def generalized(emulated: Emulated, vm: str) -> str:
+    emulated.send("POST", f"{vm}/deallocate")
+    emulated.send("POST", f"{vm}/generalize")
+    return vm
 
 
 def test_a_machine_has_to_be_in_the_state_of_the_definition(emulated: Emulated) -> None:
-    machine = emulated.machine("builder", emulated.disk("os", hyperVGeneration="V2"))
-    error = emulated.version_refused({"source": {"virtualMachineId": machine}})
+    vm = emulated.vm("builder", emulated.disk("os", hyperVGeneration="V2"))
+    error = emulated.version_refused({"source": {"virtualMachineId": vm}})
     assert "OS state 'Specialized'" in error.message
     assert error.target == f"{TARGET}.source.virtualMachineId"
     special = emulated.definition("special", osState="Specialized")
-    assert emulated.version({"source": {"virtualMachineId": machine}}, definition=special)["storageProfile"]
-    generalized(emulated, machine)
-    assert "Generalized" in emulated.version_refused({"source": {"virtualMachineId": machine}}, special).message
+    assert emulated.version({"source": {"virtualMachineId": vm}}, definition=special)["storageProfile"]
+    generalized(emulated, vm)
+    assert "Generalized" in emulated.version_refused({"source": {"virtualMachineId": vm}}, special).message
 
 
 def test_another_version_is_a_source_where_it_is_replicated(emulated: Emulated) -> None:
@@ -218,8 +218,8 @@ def test_the_plan_of_a_machine_is_that_of_the_definition(emulated: Emulated) -> 
     assert "marketplace plan" in emulated.version_refused(profile).message
     planned = emulated.definition("planned", purchasePlan={**PLAN, "publisher": "CONTOSO"})
     assert emulated.version(profile, definition=planned)
-    machine = generalized(emulated, emulated.machine("builder", emulated.disk("plain", hyperVGeneration="V2")))
-    error = emulated.version_refused({"source": {"virtualMachineId": machine}}, planned)
+    vm = generalized(emulated, emulated.vm("builder", emulated.disk("plain", hyperVGeneration="V2")))
+    error = emulated.version_refused({"source": {"virtualMachineId": vm}}, planned)
     assert "none, is not the purchase plan" in error.message
 
 
@@ -256,8 +256,8 @@ def test_machines_with_ephemeral_ultra_or_unmanaged_disks_are_no_sources(emulate
     creation = {"createOption": "Empty"}
     emulated.put("disks/ultra", {"creationData": creation, "diskSizeGB": 8}, sku={"name": "UltraSSD_LRS"})
     data = [{"lun": 0, "createOption": "Attach", "managedDisk": {"id": f"{COMPUTE}/disks/ultra"}}]
-    machine = emulated.machine("fast", emulated.disk("os", hyperVGeneration="V2"), dataDisks=data)
-    assert "Ultra disk" in emulated.version_refused({"source": {"virtualMachineId": machine}}, special).message
+    vm = emulated.vm("fast", emulated.disk("os", hyperVGeneration="V2"), dataDisks=data)
+    assert "Ultra disk" in emulated.version_refused({"source": {"virtualMachineId": vm}}, special).message
 
     unmanaged = {"osType": "Linux", "createOption": "Attach", "vhd": {"uri": "https://a.example/vhds/os.vhd"}}
     hardware = {"vmSize": "Standard_D2s_v5"}

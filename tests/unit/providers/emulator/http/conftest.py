@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.azure.emulators import Desk, emulator_desk
+from support.azure.emulated_http import EmulatorClient, emulator_client
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def client(tmp_path: Path) -> Iterator[EmulatorClient]:
     """An emulator whose operations end when they are first asked for."""
-    with emulator_desk(tmp_path) as found:
+    with emulator_client(tmp_path) as found:
         yield found

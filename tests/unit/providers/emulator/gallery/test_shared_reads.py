@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.azure.emulated import COMPUTE, SUBSCRIPTION, TENANT, Emulated, version_properties
+from support.azure.emulated_service import COMPUTE, SUBSCRIPTION, TENANT, Emulated, version_properties
 
 LOCATION = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/locations/eastus"
 IDENTIFIER = {"publisher": "Contoso", "offer": "Servers", "sku": "ubuntu"}

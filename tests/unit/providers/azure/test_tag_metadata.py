@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
-from reconciler.providers.azure.service.marks import LONGEST_VALUE, MOST_TAGS, Marks, from_tags, tagged, to_tags
+from reconciler.providers.azure.service.tag_metadata import (
+    LONGEST_VALUE,
+    MOST_TAGS,
+    TagMetadata,
+    from_tags,
+    tagged,
+    to_tags,
+)
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import OwnerMark
 
@@ -25,15 +32,15 @@ json_objects = st.dictionaries(st.text(max_size=5), st.text(max_size=400) | st.i
 canonical = json_objects.map(canonical_json)
 names = st.text("abc.-_9", min_size=1, max_size=12).map(lambda name: f"n{name}")
 addresses = st.tuples(names, names, st.sampled_from(["1.0.0", "2.0.10"])).map(lambda parts: Address(*parts))
-marks = st.builds(
-    Marks,
+metadata = st.builds(
+    TagMetadata,
     owner=st.none() | st.builds(OwnerMark, st.uuids().map(str), addresses),
     declared=words,
     source=st.just("") | canonical,
     computed=st.just("{}") | canonical,
     regions=st.frozensets(names, max_size=60),
     security=st.just("") | st.text("0123456789abcdef", min_size=32, max_size=32),
-    spelled=words,
+    spellings=words,
 )
 own_tags = st.dictionaries(st.text("xyZ -.", min_size=1, max_size=8), st.text(max_size=20), max_size=4).filter(
     lambda found: len({name.lower() for name in found}) == len(found)
@@ -41,22 +48,24 @@ own_tags = st.dictionaries(st.text("xyZ -.", min_size=1, max_size=8), st.text(ma
 
 
 @settings(deadline=None)
-@given(marks, own_tags, st.randoms(use_true_random=False))
-def test_marks_come_back_from_tags_in_any_order_and_case(planned: Marks, own: dict[str, str], chance: Random) -> None:
-    planned = replace(planned, spelled=planned.spelled | frozenset(own))
+@given(metadata, own_tags, st.randoms(use_true_random=False))
+def test_marks_come_back_from_tags_in_any_order_and_case(
+    planned: TagMetadata, own: dict[str, str], chance: Random
+) -> None:
+    planned = replace(planned, spellings=planned.spellings | frozenset(own))
     tags = tagged(own, planned)
     answered = {
         chance.choice([name, name.upper(), name.title()]): tags[name] for name in chance.sample([*tags], len(tags))
     }
     found, theirs = from_tags(answered)
     assert found == planned
-    assert theirs == {planned.spelling(name): value for name, value in own.items()}
+    assert theirs == {planned.as_planned(name): value for name, value in own.items()}
     assert to_tags(found) == to_tags(planned)
 
 
 @settings(deadline=None)
-@given(marks)
-def test_tags_are_what_azure_takes(planned: Marks) -> None:
+@given(metadata)
+def test_tags_are_what_azure_takes(planned: TagMetadata) -> None:
     for name, value in to_tags(planned).items():
         assert re.fullmatch(r"reconciler-[a-z]+(-\d+)?", name)
         assert 0 < len(value) <= LONGEST_VALUE
@@ -70,17 +79,17 @@ def test_what_is_packed_has_none_of_the_characters_that_azure_refuses_in_places(
 
 
 def test_an_object_says_in_plain_words_whose_it_is() -> None:
-    tags = to_tags(Marks(OWNER, regions=frozenset({"westus", "eastus"}), source='{"source":{"file":"a.vhd"}}'))
+    tags = to_tags(TagMetadata(OWNER, regions=frozenset({"westus", "eastus"}), source='{"source":{"file":"a.vhd"}}'))
     assert tags == {
         "reconciler-owner": "5f1d2c3b-aaaa-bbbb-cccc-000000000001 corp/ubuntu/1.0.3",
         "reconciler-regions-0": "=eastus westus",
         "reconciler-source-0": '={"source":{"file":"a.vhd"}}',
     }
-    assert to_tags(Marks()) == {}
-    assert from_tags({}) == (Marks(), {})
+    assert to_tags(TagMetadata()) == {}
+    assert from_tags({}) == (TagMetadata(), {})
 
 
-def large(disks: int) -> Marks:
+def large(disks: int) -> TagMetadata:
     """A version with a source, and two digests for each disk that do not compress."""
     digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(2 * disks)]
     sources = {str(lun): {"source": {"file": f"images/data-{lun}.vhd"}, "hostCaching": "None"} for lun in range(disks)}
@@ -88,7 +97,7 @@ def large(disks: int) -> Marks:
         f"data-{lun}": {"sha256": digests[2 * lun], "source": digests[2 * lun + 1], "size": lun << 30}
         for lun in range(disks)
     }
-    return Marks(
+    return TagMetadata(
         OWNER,
         source=canonical_json({"source": {"file": "images/os.vhd"}, "dataDisks": sources}),
         computed=canonical_json({"disks": computed}),
@@ -109,7 +118,7 @@ def test_too_much_for_the_tags_is_refused_with_a_remedy() -> None:
         to_tags(large(200))
     assert "split" in caught.value.remedy
     with pytest.raises(ProviderError, match="49 tags and the 2 that") as caught:
-        tagged({f"tag-{number}": "" for number in range(49)}, Marks(OWNER, regions=frozenset({"eastus"})))
+        tagged({f"tag-{number}": "" for number in range(49)}, TagMetadata(OWNER, regions=frozenset({"eastus"})))
     assert caught.value.remedy == "declare 1 tags less"
 
 
@@ -127,17 +136,17 @@ def test_too_much_for_the_tags_is_refused_with_a_remedy() -> None:
 )
 def test_tags_that_azure_would_not_take_are_refused(own: dict[str, str], why: str) -> None:
     with pytest.raises(ProviderError, match=why):
-        tagged(own, Marks(OWNER))
+        tagged(own, TagMetadata(OWNER))
 
 
 def test_names_that_only_begin_like_ours_are_the_users() -> None:
     own = {"reconciler-notes": "a", "reconciler-source": "b", "x-reconciler-owner": "c"}
-    assert from_tags(tagged(own, Marks(OWNER))) == (Marks(OWNER), own)
+    assert from_tags(tagged(own, TagMetadata(OWNER))) == (TagMetadata(OWNER), own)
 
 
 @pytest.mark.parametrize("text", ["", "lineage", "lineage ", " corp", "lineage a/b/c/d", "lineage a@b", "lineage //"])
 def test_an_owner_that_cannot_be_parsed_is_nobody(text: str) -> None:
-    assert from_tags({"reconciler-owner": text}) == (Marks(), {})
+    assert from_tags({"reconciler-owner": text}) == (TagMetadata(), {})
 
 
 def test_what_is_missing_in_part_is_missing() -> None:
@@ -160,7 +169,7 @@ def test_what_is_missing_in_part_is_missing() -> None:
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_whatever_somebody_writes_into_a_tag_the_rest_is_read(data: st.DataObject) -> None:
-    whole = replace(large(20), security="a" * 32, spelled=frozenset({"Env"}))
+    whole = replace(large(20), security="a" * 32, spellings=frozenset({"Env"}))
     tags: dict[str, Any] = dict(to_tags(whole))
     name = data.draw(st.sampled_from(sorted(tags)))
     junk = st.text(max_size=300) | st.sampled_from(
@@ -172,7 +181,7 @@ def test_whatever_somebody_writes_into_a_tag_the_rest_is_read(data: st.DataObjec
     kept = {
         "reconciler-owner": ("owner",),
         "reconciler-regions": ("regions",),
-        "reconciler-planned": ("declared", "security", "spelled"),
+        "reconciler-planned": ("declared", "security", "spellings"),
         "reconciler-source": ("source",),
         "reconciler-computed": ("computed",),
     }
@@ -183,10 +192,10 @@ def test_whatever_somebody_writes_into_a_tag_the_rest_is_read(data: st.DataObjec
 
 @pytest.mark.parametrize("text", ['={"source":{"file":"\\ud800"}}', '={"source":NaN}', "=[]", "=7", "=", ""])
 def test_what_has_no_canonical_text_is_not_read(text: str) -> None:
-    assert from_tags({"reconciler-source-0": text, "reconciler-computed-0": text})[0] == Marks()
+    assert from_tags({"reconciler-source-0": text, "reconciler-computed-0": text})[0] == TagMetadata()
 
 
 def test_a_text_that_would_unpack_to_megabytes_is_not_read() -> None:
-    bomb = to_tags(Marks(source=canonical_json({"source": "0" * (2 << 20)})))
+    bomb = to_tags(TagMetadata(source=canonical_json({"source": "0" * (2 << 20)})))
     assert len(bomb) < 20
-    assert from_tags(bomb)[0] == Marks()
+    assert from_tags(bomb)[0] == TagMetadata()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.azure.emulators import API, SUB
+from support.azure.emulated_http import API, SUB
 
 from reconciler.providers.emulator.core.injected_faults import Fault
 from reconciler.providers.emulator.http.request_parsing import MOST_BODY_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.azure.emulated import COMPUTE, DEFINITION, GROUP, Emulated, version_properties
+from support.azure.emulated_service import COMPUTE, DEFINITION, GROUP, Emulated, version_properties
 
 GALLERY = "galleries/corp"
 PUBLISHER = {

@@ -36,13 +36,13 @@ _FROM_TAG = str.maketrans(",.:[]", "<>%&?")
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class TagMetadata:
     """What is kept with one object.
 
     `declared` are the dotted paths that its manifest set among those that the service fills in or drops by itself.
     `source` is the canonical JSON of a version's `{"source": ..., "dataDisks": ...}` as planned, empty when there is
     none; `computed` that of what was worked out. `regions` are the target regions that are ours. `security` is the
-    digest of the planned securityProfile, or empty. `spelled` are planned texts that Azure compares without regard to
+    digest of the planned securityProfile, or empty. `spellings` are planned texts that Azure compares without regard to
     case, and may give back in another.
     """
 
@@ -52,22 +52,22 @@ class Marks:
     computed: str = "{}"
     regions: frozenset[str] = frozenset()
     security: str = ""
-    spelled: frozenset[str] = frozenset()
+    spellings: frozenset[str] = frozenset()
 
-    def spelling(self, text: str) -> str | None:
+    def as_planned(self, text: str) -> str | None:
         """How `text` was planned, whatever its case is now; None when it was not."""
-        if text in self.spelled:
+        if text in self.spellings:
             return text
         folded = text.lower()
-        return min((planned for planned in self.spelled if planned.lower() == folded), default=None)
+        return min((planned for planned in self.spellings if planned.lower() == folded), default=None)
 
 
-def to_tags(marks: Marks) -> dict[str, str]:
+def to_tags(metadata: TagMetadata) -> dict[str, str]:
     """The tags that hold `marks`; what is empty takes none. Raises: ProviderError when they are too many."""
     tags = {}
-    if marks.owner is not None:
-        tags[_OWNER] = f"{marks.owner.lineage} {marks.owner.address}"
-    for name, text in zip(_TEXTS, _texts(marks), strict=True):
+    if metadata.owner is not None:
+        tags[_OWNER] = f"{metadata.owner.lineage} {metadata.owner.address}"
+    for name, text in zip(_TEXTS, _texts(metadata), strict=True):
         packed = _packed(text) if text else ""
         for number, start in enumerate(range(0, len(packed), LONGEST_VALUE)):
             tags[f"{_PREFIX}{name}-{number}"] = packed[start : start + LONGEST_VALUE]
@@ -79,34 +79,34 @@ def to_tags(marks: Marks) -> dict[str, str]:
     return tags
 
 
-def from_tags(tags: Mapping[str, Any]) -> tuple[Marks, dict[str, str]]:
+def from_tags(tags: Mapping[str, Any]) -> tuple[TagMetadata, dict[str, str]]:
     """The marks in an object's tags, and the tags that are its own, their names as they were planned."""
     ours = {name.lower(): value for name, value in tags.items() if _OURS.fullmatch(name) and isinstance(value, str)}
     regions, planned, source, computed = (_unpacked(ours, name) for name in _TEXTS)
     details = _json_object(planned)
-    marks = Marks(
+    metadata = TagMetadata(
         owner=_owner(ours.get(_OWNER, "")),
         declared=_words(details.get("declared")),
         source=source if _json_object(source) else "",
         computed=computed if _json_object(computed) else "{}",
         regions=frozenset(regions.split()),
         security=security if isinstance(security := details.get("security"), str) else "",
-        spelled=_words(details.get("spelled")),
+        spellings=_words(details.get("spelled")),
     )
     own = {
-        marks.spelling(name) or name: value
+        metadata.as_planned(name) or name: value
         for name, value in tags.items()
         if not _OURS.fullmatch(name) and isinstance(value, str)
     }
-    return marks, own
+    return metadata, own
 
 
-def tagged(own: Mapping[str, str], marks: Marks) -> dict[str, str]:
+def tagged(own: Mapping[str, str], metadata: TagMetadata) -> dict[str, str]:
     """All tags of an object: its own and our marks.
 
     Raises: ProviderError when they are too many, or Azure would not take one.
     """
-    ours = to_tags(marks)
+    ours = to_tags(metadata)
     seen: set[str] = set()
     for name, value in own.items():
         _check(name, value, seen)
@@ -134,15 +134,19 @@ def _check(name: str, value: str, seen: set[str]) -> None:
         )
 
 
-def _texts(marks: Marks) -> tuple[str, ...]:
+def _texts(metadata: TagMetadata) -> tuple[str, ...]:
     """What is kept, one text for each of _TEXTS."""
-    details = {"declared": sorted(marks.declared), "security": marks.security, "spelled": sorted(marks.spelled)}
+    details = {
+        "declared": sorted(metadata.declared),
+        "security": metadata.security,
+        "spelled": sorted(metadata.spellings),
+    }
     planned = {name: value for name, value in details.items() if value}
     return (
-        " ".join(sorted(marks.regions)),
+        " ".join(sorted(metadata.regions)),
         canonical_json(planned) if planned else "",
-        marks.source,
-        "" if marks.computed == "{}" else marks.computed,
+        metadata.source,
+        "" if metadata.computed == "{}" else metadata.computed,
     )
 
 
