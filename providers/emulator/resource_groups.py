@@ -12,7 +12,7 @@ from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.core.arm import GROUP_PATH, ArmAnswer, ArmError, ArmRequest, Body, page
 from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.locations import Location, find
-from reconciler.providers.emulator.core.service import Finisher, Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import (
     DELETING,
@@ -232,15 +232,17 @@ _BODY: Body = {
 }
 _PATCH_BODY: Body = {"type": "object", "properties": {"tags": _BODY["properties"]["tags"]}}
 
-ROUTES = (
-    Route("PUT", GROUP_PATH, _put, "write resource group", body=_BODY),
-    Route("PATCH", GROUP_PATH, _patch, "patch resource group", body=_PATCH_BODY),
-    Route("GET", GROUP_PATH, _get, "read resource group"),
-    Route("HEAD", GROUP_PATH, _head, "check resource group"),
-    Route("DELETE", GROUP_PATH, _delete, "delete resource group"),
-    Route("GET", f"{SUBSCRIPTION_PATH}/resourceGroups", _list, "list resource groups", query=("$filter",)),
-    Route("GET", f"{GROUP_PATH}/resources", _list_in_group, "list resources in group", query=("$filter",)),
-    Route("GET", f"{SUBSCRIPTION_PATH}/resources", _list_resources, "list resources", query=("$filter",)),
-    Route("GET", _RESULT_PATH, _result, "deletion of resource group"),
+HANDLERS = Handlers(
+    (
+        Route("PUT", GROUP_PATH, _put, "write resource group", body=_BODY),
+        Route("PATCH", GROUP_PATH, _patch, "patch resource group", body=_PATCH_BODY),
+        Route("GET", GROUP_PATH, _get, "read resource group"),
+        Route("HEAD", GROUP_PATH, _head, "check resource group"),
+        Route("DELETE", GROUP_PATH, _delete, "delete resource group"),
+        Route("GET", f"{SUBSCRIPTION_PATH}/resourceGroups", _list, "list resource groups", query=("$filter",)),
+        Route("GET", f"{GROUP_PATH}/resources", _list_in_group, "list resources in group", query=("$filter",)),
+        Route("GET", f"{SUBSCRIPTION_PATH}/resources", _list_resources, "list resources", query=("$filter",)),
+        Route("GET", _RESULT_PATH, _result, "deletion of resource group"),
+    ),
+    {GROUP: _finish},
 )
-FINISHERS: Mapping[str, Finisher] = {GROUP: _finish}

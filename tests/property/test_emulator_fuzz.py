@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from support.azure.emulated_http import BASE_URL, HOST, EmulatorClient, emulator_client
 from support.azure.emulator_requests import COMPUTE, EXAMPLES, IMAGE, Sent, operations, sendings
 
-from reconciler.providers.emulator.assembly import ROUTES
+from reconciler.providers.emulator.assembly import all_handlers
 from reconciler.providers.emulator.http.app import create_app
 from reconciler.providers.emulator.http.openapi import describe
 
-OPERATIONS = operations(describe(ROUTES))
+OPERATIONS = operations(describe(all_handlers().routes))
 
 
 def delivered(client: EmulatorClient, sent: Sent) -> tuple[int, dict[str, str], bytes]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
 
 from reconciler.providers.emulator.compute.disk_sources import DiskSource, from_blob, from_disk, from_image
 from reconciler.providers.emulator.content.content_users import drop_content
@@ -15,7 +14,7 @@ from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
 from reconciler.providers.emulator.core.ids import DISK, ENCRYPTION_SET, SNAPSHOT, type_of
 from reconciler.providers.emulator.core.resources import ResourceType, fixed
-from reconciler.providers.emulator.core.service import Finisher, Service
+from reconciler.providers.emulator.core.service import Service
 from reconciler.providers.emulator.core.simple_resources import TAGS, SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 
@@ -234,9 +233,9 @@ _BODY: Body = {
 }
 
 
-def _disk_type(kind: ResourceType, collection: str) -> SimpleResourceType:
+def _disk_type(resource_type: ResourceType, collection: str) -> SimpleResourceType:
     return SimpleResourceType(
-        kind,
+        resource_type,
         collection,
         _BODY,
         _make,
@@ -250,5 +249,4 @@ def _disk_type(kind: ResourceType, collection: str) -> SimpleResourceType:
 
 DISKS = _disk_type(ResourceType(DISK, "disk", _NAME, _NAME_SAYS), "disks")
 SNAPSHOTS = _disk_type(ResourceType(SNAPSHOT, "snapshot", _NAME, _NAME_SAYS), "snapshots")
-ROUTES = (*DISKS.routes(), *SNAPSHOTS.routes())
-FINISHERS: Mapping[str, Finisher] = {DISK: DISKS.finish, SNAPSHOT: SNAPSHOTS.finish}
+HANDLERS = DISKS.handlers() + SNAPSHOTS.handlers()

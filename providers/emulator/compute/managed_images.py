@@ -16,7 +16,7 @@ from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
 from reconciler.providers.emulator.core.ids import DISK, IMAGE, SNAPSHOT, VIRTUAL_MACHINE, linked, same_region
 from reconciler.providers.emulator.core.resources import ResourceType, fixed
-from reconciler.providers.emulator.core.service import Finisher, Service
+from reconciler.providers.emulator.core.service import Service
 from reconciler.providers.emulator.core.simple_resources import TAGS, SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 
@@ -211,5 +211,4 @@ IMAGES = SimpleResourceType(
     seconds=15.0,
     after_delete=drop_content,
 )
-ROUTES = IMAGES.routes()
-FINISHERS: Mapping[str, Finisher] = {IMAGE: IMAGES.finish}
+HANDLERS = IMAGES.handlers()

@@ -9,7 +9,7 @@ from reconciler.providers.emulator.compute.virtual_machine_disks import disks_of
 from reconciler.providers.emulator.core.arm import GROUP_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.async_operations import accepted
 from reconciler.providers.emulator.core.resources import SUCCEEDED, UPDATING, not_busy, require, resource_id
-from reconciler.providers.emulator.core.service import Handler, Route, Service
+from reconciler.providers.emulator.core.service import Handler, Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 
@@ -88,10 +88,12 @@ def _not_allowed(message: str) -> ArmError:
     return ArmError(409, "OperationNotAllowed", message)
 
 
-ROUTES = (
-    Route("GET", f"{_PATH}/instanceView", _view, "read instance view"),
-    Route("POST", f"{_PATH}/generalize", _generalize, "generalize virtualMachine"),
-    Route("POST", f"{_PATH}/deallocate", _action(DEALLOCATED), "deallocate virtualMachine", query=("hibernate",)),
-    Route("POST", f"{_PATH}/powerOff", _action(STOPPED), "stop virtualMachine", query=("skipshutdown",)),
-    Route("POST", f"{_PATH}/start", _action(RUNNING), "start virtualMachine"),
+HANDLERS = Handlers(
+    (
+        Route("GET", f"{_PATH}/instanceView", _view, "read instance view"),
+        Route("POST", f"{_PATH}/generalize", _generalize, "generalize virtualMachine"),
+        Route("POST", f"{_PATH}/deallocate", _action(DEALLOCATED), "deallocate virtualMachine", query=("hibernate",)),
+        Route("POST", f"{_PATH}/powerOff", _action(STOPPED), "stop virtualMachine", query=("skipshutdown",)),
+        Route("POST", f"{_PATH}/start", _action(RUNNING), "start virtualMachine"),
+    ),
 )

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
 
-from reconciler.providers.emulator.compute import virtual_machine_states
 from reconciler.providers.emulator.compute.disk_sources import DiskSource
 from reconciler.providers.emulator.compute.virtual_machine_disks import make_data_disks, make_os_disk, release_disks
 from reconciler.providers.emulator.compute.virtual_machine_states import (
@@ -25,7 +23,7 @@ from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.ids import VIRTUAL_MACHINE, type_of
 from reconciler.providers.emulator.core.locations import find
 from reconciler.providers.emulator.core.resources import ResourceType, fixed
-from reconciler.providers.emulator.core.service import Finisher, Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.simple_resources import TAGS, SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.core.subscriptions import check_subscription
@@ -213,14 +211,13 @@ VIRTUAL_MACHINES = SimpleResourceType(
     end=end_of_operation,
     get=_get,
 )
-ROUTES = (
-    *VIRTUAL_MACHINES.routes(),
-    *virtual_machine_states.ROUTES,
-    Route(
-        "GET",
-        f"{SUBSCRIPTION_COMPUTE}/locations/{{location}}/virtualMachines",
-        _list_in_location,
-        "list virtualMachines in location",
-    ),
+HANDLERS = VIRTUAL_MACHINES.handlers() + Handlers(
+    (
+        Route(
+            "GET",
+            f"{SUBSCRIPTION_COMPUTE}/locations/{{location}}/virtualMachines",
+            _list_in_location,
+            "list virtualMachines in location",
+        ),
+    )
 )
-FINISHERS: Mapping[str, Finisher] = {VIRTUAL_MACHINE: VIRTUAL_MACHINES.finish}

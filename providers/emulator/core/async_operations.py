@@ -6,7 +6,7 @@ Source: recordings of the Azure CLI's gallery tests; Resource Manager's document
 from __future__ import annotations
 
 from reconciler.providers.emulator.core.arm import SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body
-from reconciler.providers.emulator.core.service import Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 
 _PATH = f"{SUBSCRIPTION_COMPUTE}/locations/{{location}}/capsOperations/{{operation}}"
@@ -56,4 +56,6 @@ def _status(service: Service, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(200, body)
 
 
-ROUTES = (Route("GET", _PATH, _status, "operation status", budget="GetOperationStatus", query=("monitor",)),)
+HANDLERS = Handlers(
+    (Route("GET", _PATH, _status, "operation status", budget="GetOperationStatus", query=("monitor",)),),
+)

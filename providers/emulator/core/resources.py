@@ -37,17 +37,26 @@ _CHANGED = "PropertyChangeNotAllowed"
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
-    """What a kind is called: its type, the word for it in targets, and the rule of its names."""
+    """A type of resource: its name in lower case, such as microsoft.compute/disks; its label, which begins the targets
+    of refusals; the pattern of its resources' names, and the rule that refusals quote."""
 
-    type: str
-    word: str
-    name_rule: re.Pattern[str]
-    name_says: str
+    name: str
+    label: str
+    name_pattern: re.Pattern[str]
+    name_rule: str
 
 
-def check_name(kind: ResourceType, name: str) -> None:
-    if not kind.name_rule.fullmatch(name):
-        raise ArmError(400, "InvalidResourceName", f"The resource name '{name}' is invalid: {kind.name_says}", "name")
+def check_name(resource_type: ResourceType, name: str) -> None:
+    """Raises: ArmError for a name that resources of this type cannot have."""
+    if not resource_type.name_pattern.fullmatch(name):
+        message = f"The resource name '{name}' is invalid: {resource_type.name_rule}"
+        raise ArmError(400, "InvalidResourceName", message, "name")
+
+
+def check_quota(service: Service, resource_type: str, location: Location, most: int, plural: str) -> None:
+    """Raises: ArmError when a location holds `most` resources of a type already, which the message calls `plural`."""
+    if service.store.count(resource_type, location.name) >= most:
+        raise ArmError(409, "QuotaExceeded", f"The limit of {most} {plural} in location '{location.name}' is reached.")
 
 
 def location_of(fields: Fields, existing: Resource | None) -> Location:

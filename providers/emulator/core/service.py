@@ -1,7 +1,7 @@
 """The service without HTTP: after time has caught up, routes a request to its handler, in one transaction.
 
-A module of handlers offers `ROUTES`; a route's handler is a function of the service and the request. What ends later is
-an operation: `FINISHERS` names, by resource type, what happens when one is over.
+A module that serves requests ends with `HANDLERS`: its routes, each with a function of the service and the request, and
+by resource type what happens at the end of an asynchronous operation. `assembly` collects them.
 """
 
 from __future__ import annotations
@@ -41,6 +41,17 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Handlers:
+    """What one module, or the whole service, handles: requests by route, ends of operations by resource type."""
+
+    routes: Sequence[Route] = ()
+    finishers: Mapping[str, Finisher] = field(default_factory=dict)
+
+    def __add__(self, other: Handlers) -> Handlers:
+        return Handlers((*self.routes, *other.routes), {**self.finishers, **other.finishers})
+
+
+@dataclass(frozen=True, slots=True)
 class BlobFacts:
     """What is known of a page blob: its size in bytes and its last 512 bytes."""
 
@@ -72,15 +83,14 @@ class Service:
     subscription: str
     tenant: str
     blobs: Blobs
-    routes: Sequence[Route]
-    finishers: Mapping[str, Finisher]
+    handlers: Handlers
     clock: Clock = field(default_factory=SystemClock)
     durations: Durations = field(default_factory=Durations)
     faults: Faults = field(default_factory=Faults)
     page_size: int = 50
 
     def __post_init__(self) -> None:
-        self._patterns = [(route, _pattern(route.path)) for route in self.routes]
+        self._patterns = [(route, _pattern(route.path)) for route in self.handlers.routes]
 
     def handle(self, request: ArmRequest) -> ArmAnswer:
         """The answer to an authenticated request. Raises: ArmError."""
@@ -115,7 +125,7 @@ class Service:
             for operation in due:
                 resource = self.store.get(operation.key)
                 operation.done = True
-                if resource is not None and (finisher := self.finishers.get(resource.type)):
+                if resource is not None and (finisher := self.handlers.finishers.get(resource.type)):
                     finisher(self, operation, resource)
                 self.store.put_operation(operation)
 
@@ -135,6 +145,8 @@ class Service:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
+    """What a path has to match. Starlette's router is not used: paths of the Resource Manager are compared without
+    regard to case, which it cannot do, and the core does not depend on a web framework."""
     parts = re.split(r"\{(\w+)\}", path)
     text = "".join(f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
     return re.compile(text, re.IGNORECASE)

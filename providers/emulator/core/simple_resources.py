@@ -28,7 +28,7 @@ from reconciler.providers.emulator.core.resources import (
     require,
     resource_id,
 )
-from reconciler.providers.emulator.core.service import Finisher, Handler, Route, Service
+from reconciler.providers.emulator.core.service import Finisher, Handler, Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 
@@ -52,7 +52,7 @@ class SimpleResourceType:
     of an existing one, `before_delete` may refuse, `after_delete` clears up; `end` is the end of a write.
     """
 
-    kind: ResourceType
+    type: ResourceType
     collection: str
     body: Body
     make: Callable[[Service, ArmRequest, Resource, Fields], None]
@@ -73,7 +73,7 @@ class SimpleResourceType:
 
     def routes(self) -> tuple[Route, ...]:
         """Reading, writing, deleting and listing."""
-        word, in_group = self.kind.word, f"{GROUP_COMPUTE}/{self.collection}"
+        word, in_group = self.type.label, f"{GROUP_COMPUTE}/{self.collection}"
         return (
             Route("PUT", self.path, self._put, f"write {word}", body=self.body),
             Route("PATCH", self.path, self._patch, f"patch {word}", body=self.body),
@@ -82,6 +82,10 @@ class SimpleResourceType:
             Route("GET", in_group, self._list_in_group, f"list {word} of group", query=("$expand", "$filter")),
             Route("GET", f"{SUBSCRIPTION_COMPUTE}/{self.collection}", self._list, f"list {word} of subscription"),
         )
+
+    def handlers(self) -> Handlers:
+        """The usual requests, and the end of every operation."""
+        return Handlers(self.routes(), {self.type.name: self.finish})
 
     def finish(self, service: Service, operation: AsyncOperation, resource: Resource) -> None:
         """The end of an operation on one of this kind."""
@@ -98,15 +102,15 @@ class SimpleResourceType:
 
     def _put(self, service: Service, request: ArmRequest) -> ArmAnswer:
         group = require_group(service, request)
-        check_name(self.kind, request.params["name"])
-        fields = Fields.of(request.body, self.kind.word)
+        check_name(self.type, request.params["name"])
+        fields = Fields.of(request.body, self.type.label)
         existing = service.store.get(self.id_of(request))
         location = location_of(fields, existing)
         if existing is not None:
             return self._rewrite(service, request, existing, fields, replaced=True)
         identity, name = self.id_of(request), request.params["name"]
         body: Body = {"id": identity, "name": name, "type": f"{COMPUTE}/{self.collection}", "location": location.name}
-        resource = Resource(identity, self.kind.type, group.id, body, {"region": location.name})
+        resource = Resource(identity, self.type.name, group.id, body, {"region": location.name})
         _take_tags(resource, fields, replaced=False)
         self.make(service, request, resource, fields)
         return self.begin(service, request, resource, "create")
@@ -114,7 +118,7 @@ class SimpleResourceType:
     def _patch(self, service: Service, request: ArmRequest) -> ArmAnswer:
         require_group(service, request)
         existing = require(service, self.id_of(request))
-        return self._rewrite(service, request, existing, Fields.of(request.body, self.kind.word), replaced=False)
+        return self._rewrite(service, request, existing, Fields.of(request.body, self.type.label), replaced=False)
 
     def _rewrite(
         self, service: Service, request: ArmRequest, existing: Resource, fields: Fields, *, replaced: bool
@@ -143,10 +147,10 @@ class SimpleResourceType:
 
     def _list_in_group(self, service: Service, request: ArmRequest) -> ArmAnswer:
         group = require_group(service, request)
-        return listing(service, request, service.store.inside(group.id, self.kind.type), _body)
+        return listing(service, request, service.store.inside(group.id, self.type.name), _body)
 
     def _list(self, service: Service, request: ArmRequest) -> ArmAnswer:
-        return listing(service, request, service.store.of_type(self.kind.type), _body)
+        return listing(service, request, service.store.of_type(self.type.name), _body)
 
 
 def _body(resource: Resource) -> Body:

@@ -127,6 +127,10 @@ class Store:
         where = "type = ? AND json_extract(hidden, '$.region') = ?"
         return int(self._db.execute(f"SELECT count(*) FROM resources WHERE {where}", (kind, region)).fetchone()[0])  # noqa: S608 - constants
 
+    def all(self) -> list[Resource]:
+        """All resources, in the order of their ids."""
+        return self._select("TRUE ORDER BY key")
+
     def below(self, resource_id: str) -> list[Resource]:
         """Everything inside a resource or a group, at any depth."""
         start = f"{resource_id.lower()}/"

@@ -23,6 +23,8 @@ from reconciler.providers.emulator.core.resources import (
     ResourceType,
     begin_delete,
     check_name,
+    check_quota,
+    finish_container,
     fixed,
     listing,
     location_of,
@@ -32,7 +34,7 @@ from reconciler.providers.emulator.core.resources import (
     require,
     resource_id,
 )
-from reconciler.providers.emulator.core.service import Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 from reconciler.providers.emulator.gallery import request_schemas
@@ -68,7 +70,7 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
     fields = Fields.of(request.body, "galleryImage")
     location = location_of(fields, existing)
     if existing is None:
-        _room_for_one_more(service, location)
+        check_quota(service, DEFINITION, location, MOST_IN_REGION, "image definitions")
         definition = _new(identity, request, gallery, location)
     else:
         not_busy(service, existing)
@@ -92,15 +94,6 @@ def _begin(service: Service, request: ArmRequest, definition: Resource, *, new: 
     verb = "create" if new else "update"
     operation = service.start(request, definition, verb, service.durations.definition_write)
     return written(service, request, definition, operation, new=new, poll_s=2)
-
-
-def _room_for_one_more(service: Service, location: Location) -> None:
-    if service.store.count(DEFINITION, location.name) >= MOST_IN_REGION:
-        raise ArmError(
-            409,
-            "QuotaExceeded",
-            f"The limit of {MOST_IN_REGION} image definitions in location '{location.name}' is reached.",
-        )
 
 
 def _new(identity: str, request: ArmRequest, gallery: Resource, location: Location) -> Resource:
@@ -285,12 +278,22 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     return begin_delete(service, request, definition, service.durations.container_delete, poll_s=2)
 
 
-ROUTES = (
-    Route("PUT", PATH, _put, "write definition", budget="CreateUpdateGalleryImage", body=request_schemas.DEFINITION),
-    Route(
-        "PATCH", PATH, _patch, "patch definition", budget="CreateUpdateGalleryImage", body=request_schemas.DEFINITION
+HANDLERS = Handlers(
+    (
+        Route(
+            "PUT", PATH, _put, "write definition", budget="CreateUpdateGalleryImage", body=request_schemas.DEFINITION
+        ),
+        Route(
+            "PATCH",
+            PATH,
+            _patch,
+            "patch definition",
+            budget="CreateUpdateGalleryImage",
+            body=request_schemas.DEFINITION,
+        ),
+        Route("GET", PATH, _get, "read definition", budget="GetGalleryImage"),
+        Route("DELETE", PATH, _delete, "delete definition", budget="DeleteGalleryImage"),
+        Route("GET", f"{GALLERY_PATH}/images", _list, "list definitions", budget="ListGalleryImagesInGallery"),
     ),
-    Route("GET", PATH, _get, "read definition", budget="GetGalleryImage"),
-    Route("DELETE", PATH, _delete, "delete definition", budget="DeleteGalleryImage"),
-    Route("GET", f"{GALLERY_PATH}/images", _list, "list definitions", budget="ListGalleryImagesInGallery"),
+    {DEFINITION: finish_container},
 )

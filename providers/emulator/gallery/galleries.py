@@ -30,6 +30,7 @@ from reconciler.providers.emulator.core.resources import (
     begin_delete,
     changed,
     check_name,
+    check_quota,
     listing,
     location_of,
     not_busy,
@@ -37,7 +38,7 @@ from reconciler.providers.emulator.core.resources import (
     require,
     resource_id,
 )
-from reconciler.providers.emulator.core.service import Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 from reconciler.providers.emulator.gallery import request_schemas
@@ -70,7 +71,8 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
     fields = Fields.of(request.body, "gallery")
     location = location_of(fields, existing)
     if existing is None:
-        _room_for_one_more(service, request.params["gallery"], location)
+        _check_unique(service, request.params["gallery"])
+        check_quota(service, GALLERY, location, MOST_IN_REGION, "galleries")
         gallery = _new(service, identity, request, location)
     else:
         not_busy(service, existing)
@@ -94,15 +96,10 @@ def _begin(service: Service, request: ArmRequest, gallery: Resource, *, new: boo
     return written(service, request, _shown(gallery), operation, new=new, poll_s=2)
 
 
-def _room_for_one_more(service: Service, name: str, location: Location) -> None:
-    galleries = service.store.of_type(GALLERY)
-    if any(other.name.lower() == name.lower() for other in galleries):
+def _check_unique(service: Service, name: str) -> None:
+    if any(other.name.lower() == name.lower() for other in service.store.of_type(GALLERY)):
         raise ArmError(
-            409, "GalleryNameNotUnique", f"A gallery named '{name}' exists already in the subscription.", "name"
-        )
-    if service.store.count(GALLERY, location.name) >= MOST_IN_REGION:
-        raise ArmError(
-            409, "QuotaExceeded", f"The limit of {MOST_IN_REGION} galleries in location '{location.name}' is reached."
+            409, "GalleryNameNotUnique", f"A gallery named '{name}' already exists in the subscription.", "name"
         )
 
 
@@ -245,11 +242,15 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     return begin_delete(service, request, gallery, service.durations.container_delete, poll_s=2)
 
 
-ROUTES = (
-    Route("PUT", PATH, _put, "write gallery", budget="CreateUpdateGallery", body=request_schemas.GALLERY),
-    Route("PATCH", PATH, _patch, "patch gallery", budget="CreateUpdateGallery", body=request_schemas.GALLERY),
-    Route("GET", PATH, _get, "read gallery", budget="GetGallery", query=("$select", "$expand")),
-    Route("DELETE", PATH, _delete, "delete gallery", budget="DeleteGallery"),
-    Route("GET", f"{GROUP_COMPUTE}/galleries", _list_in_group, "list galleries", budget="ListGalleryInResourceGroup"),
-    Route("GET", f"{SUBSCRIPTION_COMPUTE}/galleries", _list, "list galleries of subscription"),
+HANDLERS = Handlers(
+    (
+        Route("PUT", PATH, _put, "write gallery", budget="CreateUpdateGallery", body=request_schemas.GALLERY),
+        Route("PATCH", PATH, _patch, "patch gallery", budget="CreateUpdateGallery", body=request_schemas.GALLERY),
+        Route("GET", PATH, _get, "read gallery", budget="GetGallery", query=("$select", "$expand")),
+        Route("DELETE", PATH, _delete, "delete gallery", budget="DeleteGallery"),
+        Route(
+            "GET", f"{GROUP_COMPUTE}/galleries", _list_in_group, "list galleries", budget="ListGalleryInResourceGroup"
+        ),
+        Route("GET", f"{SUBSCRIPTION_COMPUTE}/galleries", _list, "list galleries of subscription"),
+    ),
 )

@@ -20,7 +20,7 @@ from reconciler.providers.emulator.core.arm import (
 )
 from reconciler.providers.emulator.core.locations import find
 from reconciler.providers.emulator.core.resources import DEFINITION, GALLERY, VERSION
-from reconciler.providers.emulator.core.service import Handler, Route, Service
+from reconciler.providers.emulator.core.service import Handler, Handlers, Route, Service
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.gallery.replication import usable_regions
 
@@ -236,8 +236,10 @@ def _routes(mode: _SharingMode) -> Iterator[Route]:
     yield Route("GET", f"{definition}/versions/{{version}}", _get_version(mode), f"read {told} version")
 
 
-ROUTES = (
-    Route("GET", f"{_LOCATION}/sharedGalleries", _list_galleries, "list shared galleries", query=("sharedTo",)),
-    *_routes(_DIRECT),
-    *_routes(_COMMUNITY),
+HANDLERS = Handlers(
+    (
+        Route("GET", f"{_LOCATION}/sharedGalleries", _list_galleries, "list shared galleries", query=("sharedTo",)),
+        *_routes(_DIRECT),
+        *_routes(_COMMUNITY),
+    ),
 )

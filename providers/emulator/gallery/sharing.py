@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.async_operations import accepted
 from reconciler.providers.emulator.core.body_fields import Fields
-from reconciler.providers.emulator.core.resources import UPDATING, finish_container, not_busy, require
-from reconciler.providers.emulator.core.service import Route, Service
+from reconciler.providers.emulator.core.resources import GALLERY, UPDATING, finish_container, not_busy, require
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.gallery.galleries import PATH, gallery_id
 
@@ -70,7 +70,7 @@ def _status(gallery: Resource, state: str) -> Body:
     return {"aggregatedState": state, "summary": [{"region": region, "state": state, "details": ""}]}
 
 
-def finish(service: Service, operation: AsyncOperation, gallery: Resource) -> None:
+def _finish(service: Service, operation: AsyncOperation, gallery: Resource) -> None:
     """The end of any operation on a gallery."""
     if operation.verb == "share":
         _apply(operation, gallery)
@@ -108,4 +108,7 @@ _BODY: Body = {
     },
 }
 
-ROUTES = (Route("POST", f"{PATH}/share", _share, "share gallery", budget="CreateUpdateGallery", body=_BODY),)
+HANDLERS = Handlers(
+    (Route("POST", f"{PATH}/share", _share, "share gallery", budget="CreateUpdateGallery", body=_BODY),),
+    {GALLERY: _finish},
+)

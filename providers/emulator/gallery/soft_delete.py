@@ -10,7 +10,7 @@ import uuid
 
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest, Body, page
 from reconciler.providers.emulator.core.resources import SOFT_DELETED, SUCCEEDED, VERSION, require, resource_id
-from reconciler.providers.emulator.core.service import Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.gallery.galleries import DEFAULT_RETENTION_DAYS
 from reconciler.providers.emulator.gallery.galleries import PATH as GALLERY_PATH
@@ -84,4 +84,6 @@ def _shown(request: ArmRequest, artifact: Resource) -> Body:
     return dict(artifact.body, properties=properties)
 
 
-ROUTES = (Route("GET", _PATH, _list, "list soft-deleted versions"),)
+HANDLERS = Handlers(
+    (Route("GET", _PATH, _list, "list soft-deleted versions"),),
+)

@@ -13,11 +13,12 @@ from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.async_operations import written
 from reconciler.providers.emulator.core.body_fields import Fields
-from reconciler.providers.emulator.core.locations import LOCATIONS, Location, display_name, find
+from reconciler.providers.emulator.core.locations import LOCATIONS, Location, find
 from reconciler.providers.emulator.core.resources import (
     CREATING,
     DELETING,
     FAILED,
+    SOFT_DELETED,
     SUCCEEDED,
     UPDATING,
     VERSION,
@@ -25,6 +26,7 @@ from reconciler.providers.emulator.core.resources import (
     begin_delete,
     changed,
     check_name,
+    check_quota,
     child_gone,
     listing,
     location_of,
@@ -32,10 +34,11 @@ from reconciler.providers.emulator.core.resources import (
     parent_of,
     require,
 )
-from reconciler.providers.emulator.core.service import Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 from reconciler.providers.emulator.gallery import request_schemas
+from reconciler.providers.emulator.gallery.concurrent_edits import edited_before
 from reconciler.providers.emulator.gallery.definitions import PATH as DEFINITION_PATH
 from reconciler.providers.emulator.gallery.definitions import definition_id
 from reconciler.providers.emulator.gallery.publishing_profile import publishing_profile, region_of
@@ -103,49 +106,16 @@ def _check_number(name: str) -> None:
 
 
 def _new(service: Service, identity: str, request: ArmRequest, definition: Resource, location: Location) -> Resource:
-    if service.store.count(VERSION, location.name) >= MOST_IN_REGION:
-        raise ArmError(
-            409,
-            "QuotaExceeded",
-            f"The limit of {MOST_IN_REGION} image versions in location '{location.name}' is reached.",
-        )
+    check_quota(service, VERSION, location, MOST_IN_REGION, "image versions")
     body: Body = {"properties": {}, "location": location.name, "id": identity}
     body |= {"name": request.params["version"], "type": "Microsoft.Compute/galleries/images/versions"}
     return Resource(identity, VERSION, definition.id, body, {"region": location.name, "regions": {}})
 
 
 @contextlib.contextmanager
-def _interfered(service: Service, request: ArmRequest) -> Iterator[None]:
-    """Somebody else's write comes first, when a fault asks for it, and stays when the request is refused."""
-    with service.store.transaction():
-        service.advance()
-        version = service.store.get(request.path)
-        if version is not None and not service.store.running_operations(version.key):
-            _interfere(service, request, version)
-    yield
-
-
-@contextlib.contextmanager
 def _ahead_of_put(service: Service, request: ArmRequest) -> Iterator[None]:
-    with _interfered(service, request), copy_ahead(service, request):
+    with edited_before(service, request), copy_ahead(service, request):
         yield
-
-
-def _interfere(service: Service, request: ArmRequest, version: Resource) -> None:
-    """The target regions become other ones, when a fault asks for it."""
-    fault = service.faults.take("edit-regions", request.method, request.path)
-    if fault is None:
-        return
-    entries = {region_of(one): one for one in version.properties["publishingProfile"]["targetRegions"]}
-    now = service.clock.now()
-    found, copies = [], {}
-    for region in fault.regions:
-        plain = {"name": display_name(region), "regionalReplicaCount": 1, "storageAccountType": "Standard_LRS"}
-        found.append(entries.get(region, plain))
-        copies[region] = version.hidden["regions"].get(region, {"started": now, "due": now, "fails": ""})
-    version.properties["publishingProfile"]["targetRegions"] = found
-    version.hidden["regions"] = copies
-    service.store.put(version)
 
 
 def _write(
@@ -263,7 +233,7 @@ def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: F
     return _begin(service, request, version, version.hidden["regions"], 0.0, new=False)
 
 
-def finish(service: Service, operation: AsyncOperation, version: Resource) -> None:
+def _finish(service: Service, operation: AsyncOperation, version: Resource) -> None:
     """The end of an operation on a version."""
     if operation.verb == "delete":
         service.store.remove(version.id)
@@ -285,32 +255,37 @@ def finish(service: Service, operation: AsyncOperation, version: Resource) -> No
     service.store.put(version)
 
 
-def finish_deleted(service: Service, _operation: AsyncOperation, deleted: Resource) -> None:
+def _finish_deleted(service: Service, _operation: AsyncOperation, deleted: Resource) -> None:
     """The end of a soft-deleted version: purged, or kept as long as it was promised."""
     service.store.remove(deleted.id)
     drop_content(service, deleted)
 
 
-ROUTES = (
-    Route(
-        "PUT",
-        PATH,
-        _put,
-        "write version",
-        budget="CreateUpdateGalleryImageVersion",
-        body=request_schemas.VERSION,
-        ahead=_ahead_of_put,
+HANDLERS = Handlers(
+    (
+        Route(
+            "PUT",
+            PATH,
+            _put,
+            "write version",
+            budget="CreateUpdateGalleryImageVersion",
+            body=request_schemas.VERSION,
+            ahead=_ahead_of_put,
+        ),
+        Route(
+            "PATCH",
+            PATH,
+            _patch,
+            "patch version",
+            budget="CreateUpdateGalleryImageVersion",
+            body=request_schemas.VERSION,
+            ahead=edited_before,
+        ),
+        Route("GET", PATH, _get, "read version", budget="GetGalleryImageVersion", query=("$expand",)),
+        Route(
+            "DELETE", PATH, _delete, "delete version", budget="DeleteGalleryImageVersion", query=("bypasssoftdelete",)
+        ),
+        Route("GET", f"{DEFINITION_PATH}/versions", _list, "list versions", budget="ListGalleryImageVersionsInGallery"),
     ),
-    Route(
-        "PATCH",
-        PATH,
-        _patch,
-        "patch version",
-        budget="CreateUpdateGalleryImageVersion",
-        body=request_schemas.VERSION,
-        ahead=_interfered,
-    ),
-    Route("GET", PATH, _get, "read version", budget="GetGalleryImageVersion", query=("$expand",)),
-    Route("DELETE", PATH, _delete, "delete version", budget="DeleteGalleryImageVersion", query=("bypasssoftdelete",)),
-    Route("GET", f"{DEFINITION_PATH}/versions", _list, "list versions", budget="ListGalleryImageVersionsInGallery"),
+    {VERSION: _finish, SOFT_DELETED: _finish_deleted},
 )

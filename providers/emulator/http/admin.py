@@ -67,7 +67,7 @@ def _reset_requests(_service: Service, request_log: RequestLog, _raw_request: Ra
 
 
 def _describe(service: Service, _traffic: RequestLog, _raw_request: RawRequest) -> ArmAnswer:
-    return ArmAnswer(200, describe(service.routes))
+    return ArmAnswer(200, describe(service.handlers.routes))
 
 
 _HANDLERS: Mapping[str, Mapping[str, _Handler]] = {

@@ -276,7 +276,7 @@ def test_the_description_has_every_route(client: EmulatorClient) -> None:
     shown = client.ask("GET", "/emulator/openapi.json", query="").body
     assert shown["openapi"].startswith("3.1")
     described = {(method.upper(), path) for path, methods in shown["paths"].items() for method in methods}
-    assert described == {(route.method, route.path) for route in client.pipeline.service.routes}
+    assert described == {(route.method, route.path) for route in client.pipeline.service.handlers.routes}
     gallery = shown["paths"][gallery_path("{gallery}", "{rg}").replace(SUBSCRIPTION, "{sub}")]
     assert [parameter["name"] for parameter in gallery["get"]["parameters"]] == [
         "sub",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.providers.emulator.assembly import ROUTES
+from reconciler.providers.emulator.assembly import all_handlers
 from reconciler.providers.emulator.core.arm import ArmError
 from reconciler.providers.emulator.core.clock import ManualClock
 from reconciler.providers.emulator.http.throttling import HEADER, LIMITS, Budgets
@@ -64,4 +64,4 @@ def test_budgets_do_not_touch_each_other() -> None:
 
 
 def test_every_budget_of_a_route_has_a_limit_and_the_reverse() -> None:
-    assert {route.budget for route in ROUTES if route.budget} == set(LIMITS)
+    assert {route.budget for route in all_handlers().routes if route.budget} == set(LIMITS)
