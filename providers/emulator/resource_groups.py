@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.core.arm import GROUP_PATH, ArmAnswer, ArmError, ArmRequest, Body, page
 from reconciler.providers.emulator.core.body_fields import Fields
+from reconciler.providers.emulator.core.json_schema import TAGS, object_of, tracked_resource
 from reconciler.providers.emulator.core.locations import Location, find
 from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
@@ -222,15 +223,8 @@ def _summary(resource: Resource) -> Body:
     return {**shown, "name": "/".join(resource.id.split("/")[8::2])}
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-}
-_PATCH_BODY: Body = {"type": "object", "properties": {"tags": _BODY["properties"]["tags"]}}
+_BODY = tracked_resource()
+_PATCH_BODY = object_of(tags=TAGS)
 
 HANDLERS = Handlers(
     (

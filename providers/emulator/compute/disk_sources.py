@@ -14,6 +14,7 @@ from reconciler.providers.emulator.content.vhds import keep_vhd, vhd_size_gb
 from reconciler.providers.emulator.core.arm import invalid
 from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.ids import DISK, IMAGE, SNAPSHOT, linked, same_region, type_of
+from reconciler.providers.emulator.core.json_schema import WHOLE, object_of, texts
 from reconciler.providers.emulator.core.resources import DEFINITION, VERSION
 from reconciler.providers.emulator.core.service import Service
 from reconciler.providers.emulator.core.store import Resource
@@ -23,6 +24,11 @@ from reconciler.providers.emulator.gallery.image_references import (
     shared_version,
     version_or_latest,
 )
+
+_REFERENCES = texts("id", "communityGalleryImageId", "sharedGalleryImageId", "publisher", "offer", "sku")
+IMAGE_REFERENCE = object_of(**_REFERENCES)
+DISK_REFERENCE = object_of(lun=WHOLE, **_REFERENCES)
+"""What names an image, and what names one disk of an image."""
 
 LINUX_GB, WINDOWS_GB = 30, 127
 _PLATFORM = re.compile(

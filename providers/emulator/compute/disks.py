@@ -7,15 +7,34 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 
-from reconciler.providers.emulator.compute.disk_sources import DiskSource, from_blob, from_disk, from_image
+from reconciler.providers.emulator.compute.disk_sources import (
+    DISK_REFERENCE,
+    DiskSource,
+    from_blob,
+    from_disk,
+    from_image,
+)
 from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
 from reconciler.providers.emulator.core.ids import DISK, ENCRYPTION_SET, SNAPSHOT, type_of
+from reconciler.providers.emulator.core.json_schema import (
+    ANY_OBJECT,
+    FLAG,
+    TEXT,
+    WHOLE,
+    Schema,
+    list_of,
+    object_of,
+    one_of,
+    texts,
+    tracked_resource,
+)
 from reconciler.providers.emulator.core.resources import ResourceType, fixed
 from reconciler.providers.emulator.core.service import Service
-from reconciler.providers.emulator.core.simple_resources import TAGS, SimpleResourceType
+from reconciler.providers.emulator.core.simple_resources import SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
@@ -203,41 +222,33 @@ def _refuse_attached(_service: Service, disk: Resource) -> None:
         raise ArmError(409, "OperationNotAllowed", f"The disk '{disk.name}' is attached to the VM '{vm}'.")
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": TAGS,
-        "sku": {"type": "object", "properties": {"name": {"enum": list(SKUS[DISK])}}},
-        "properties": {
-            "type": "object",
-            "properties": {
-                "creationData": {
-                    "type": "object",
-                    "required": ["createOption"],
-                    "properties": {
-                        "createOption": {"enum": list(_OPTIONS)},
-                        "sourceResourceId": {"type": "string"},
-                        "sourceUri": {"type": "string"},
-                        "uploadSizeBytes": {"type": "integer"},
-                    },
-                },
-                "diskSizeGB": {"type": "integer"},
-                "osType": {"enum": list(_OS_TYPES)},
-                "hyperVGeneration": {"enum": list(_GENERATIONS)},
-                "encryption": {"type": "object", "properties": {"type": {"enum": list(_ENCRYPTIONS)}}},
-            },
-        },
-    },
-}
+def _body(skus: Sequence[str]) -> Schema:
+    creation = object_of(
+        "createOption",
+        createOption=one_of(*_OPTIONS),
+        uploadSizeBytes=WHOLE,
+        imageReference=DISK_REFERENCE,
+        galleryImageReference=DISK_REFERENCE,
+        **texts(*_CREATION),
+    )
+    properties = object_of(
+        creationData=creation,
+        diskSizeGB=WHOLE,
+        osType=one_of(*_OS_TYPES),
+        hyperVGeneration=one_of(*_GENERATIONS),
+        encryption=object_of(type=one_of(*_ENCRYPTIONS), diskEncryptionSetId=TEXT),
+        incremental=FLAG,
+        **texts(*_KEPT_TEXTS),
+        **dict.fromkeys(_KEPT_OBJECTS, ANY_OBJECT),
+    )
+    return tracked_resource(sku=object_of(name=one_of(*skus)), zones=list_of(TEXT), properties=properties)
 
 
 def _disk_type(resource_type: ResourceType, collection: str) -> SimpleResourceType:
     return SimpleResourceType(
         resource_type,
         collection,
-        _BODY,
+        _body(SKUS[resource_type.name]),
         _make,
         _change,
         seconds=2.0,

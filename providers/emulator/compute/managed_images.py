@@ -15,9 +15,18 @@ from reconciler.providers.emulator.content.disk_kinds import kind_of_vm
 from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
 from reconciler.providers.emulator.core.ids import DISK, IMAGE, SNAPSHOT, VIRTUAL_MACHINE, linked, same_region
+from reconciler.providers.emulator.core.json_schema import (
+    FLAG,
+    TEXT,
+    WHOLE,
+    list_of,
+    object_of,
+    one_of,
+    tracked_resource,
+)
 from reconciler.providers.emulator.core.resources import ResourceType, fixed
 from reconciler.providers.emulator.core.service import Service
-from reconciler.providers.emulator.core.simple_resources import TAGS, SimpleResourceType
+from reconciler.providers.emulator.core.simple_resources import SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 
 _CACHING = ("None", "ReadOnly", "ReadWrite")
@@ -26,6 +35,7 @@ _OS_STATES = ("Generalized", "Specialized")
 _GENERATIONS = ("V1", "V2")
 _SKUS = ("Standard_LRS", "Premium_LRS", "StandardSSD_LRS", "Standard_ZRS", "StandardSSD_ZRS", "Premium_ZRS")
 _PLACES = ("managedDisk", "snapshot", "blobUri")
+_DISK_MEMBERS = ("caching", *_PLACES)
 
 
 def _make(service: Service, _request: ArmRequest, image: Resource, fields: Fields) -> None:
@@ -149,53 +159,39 @@ def _change(_service: Service, image: Resource, fields: Fields, _replaced: bool)
     )
     stored = image.properties["storageProfile"]
     storage = properties.object("storageProfile")
-    _same_disk(storage.object("osDisk"), stored["osDisk"])
+    _same_disk(storage.object("osDisk"), stored["osDisk"], "osType", "osState", *_DISK_MEMBERS)
     by_lun = {disk["lun"]: disk for disk in stored["dataDisks"]}
     for entry in storage.objects("dataDisks"):
         lun = entry.whole("lun", 0, 63)
         if lun not in by_lun:
             fixed(entry, "lun", sorted(by_lun), lun)
         else:
-            _same_disk(entry, by_lun[lun])
+            _same_disk(entry, by_lun[lun], *_DISK_MEMBERS)
 
 
-def _same_disk(given: Fields, stored: Mapping[str, Any]) -> None:
-    for name in ("osType", "osState", "caching", *_PLACES):
+def _same_disk(given: Fields, stored: Mapping[str, Any], *names: str) -> None:
+    for name in names:
         fixed(given, name, stored.get(name) or {}, given.get(name))
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": TAGS,
-        "properties": {
-            "type": "object",
-            "properties": {
-                "hyperVGeneration": {"enum": list(_GENERATIONS)},
-                "sourceVirtualMachine": {"type": "object", "properties": {"id": {"type": "string"}}},
-                "storageProfile": {
-                    "type": "object",
-                    "properties": {
-                        "osDisk": {
-                            "type": "object",
-                            "required": ["osType", "osState"],
-                            "properties": {
-                                "osType": {"enum": list(_OS_TYPES)},
-                                "osState": {"enum": list(_OS_STATES)},
-                                "managedDisk": {"type": "object", "properties": {"id": {"type": "string"}}},
-                                "snapshot": {"type": "object", "properties": {"id": {"type": "string"}}},
-                                "blobUri": {"type": "string"},
-                            },
-                        },
-                        "dataDisks": {"type": "array", "items": {"type": "object"}},
-                    },
-                },
-            },
-        },
-    },
+_DISK = {
+    **dict.fromkeys(("managedDisk", "snapshot"), object_of(id=TEXT)),
+    "blobUri": TEXT,
+    "diskSizeGB": WHOLE,
+    "caching": one_of(*_CACHING),
+    "storageAccountType": one_of(*_SKUS),
 }
+_BODY = tracked_resource(
+    properties=object_of(
+        hyperVGeneration=one_of(*_GENERATIONS),
+        sourceVirtualMachine=object_of(id=TEXT),
+        storageProfile=object_of(
+            osDisk=object_of("osType", "osState", osType=one_of(*_OS_TYPES), osState=one_of(*_OS_STATES), **_DISK),
+            dataDisks=list_of(object_of(lun=WHOLE, **_DISK)),
+            zoneResilient=FLAG,
+        ),
+    )
+)
 
 IMAGES = SimpleResourceType(
     ResourceType(

@@ -10,13 +10,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.providers.emulator.compute.disk_sources import LINUX_GB, DiskSource, from_disk, from_image
+from reconciler.providers.emulator.compute.disk_sources import (
+    IMAGE_REFERENCE,
+    LINUX_GB,
+    DiskSource,
+    from_disk,
+    from_image,
+)
 from reconciler.providers.emulator.compute.disks import SKUS, new_disk
 from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.content.disk_kinds import kind_of_disk
 from reconciler.providers.emulator.core.arm import COMPUTE, ArmError, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
 from reconciler.providers.emulator.core.ids import DISK, linked, same_region
+from reconciler.providers.emulator.core.json_schema import ANY_OBJECT, TEXT, WHOLE, list_of, object_of, one_of
 from reconciler.providers.emulator.core.resources import SUCCEEDED
 from reconciler.providers.emulator.core.service import Service
 from reconciler.providers.emulator.core.store import Resource
@@ -25,6 +32,21 @@ _CACHING = ("None", "ReadOnly", "ReadWrite")
 _OPTIONS = ("FromImage", "Attach", "Empty", "Copy")
 _DELETE_OPTIONS = ("Delete", "Detach")
 _OS_TYPES = ("Linux", "Windows")
+_DISK = {
+    "createOption": one_of(*_OPTIONS),
+    "name": TEXT,
+    "diskSizeGB": WHOLE,
+    "caching": one_of(*_CACHING),
+    "deleteOption": one_of(*_DELETE_OPTIONS),
+    "managedDisk": object_of(id=TEXT, storageAccountType=one_of(*SKUS[DISK])),
+}
+STORAGE_PROFILE = object_of(
+    imageReference=IMAGE_REFERENCE,
+    osDisk=object_of(
+        "createOption", osType=one_of(*_OS_TYPES), vhd=object_of(uri=TEXT), diffDiskSettings=ANY_OBJECT, **_DISK
+    ),
+    dataDisks=list_of(object_of(lun=WHOLE, sourceResource=object_of(id=TEXT), **_DISK)),
+)
 
 
 def make_os_disk(service: Service, vm: Resource, storage: Fields) -> tuple[Body, DiskSource]:

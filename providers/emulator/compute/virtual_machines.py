@@ -9,7 +9,12 @@ import re
 import uuid
 
 from reconciler.providers.emulator.compute.disk_sources import DiskSource
-from reconciler.providers.emulator.compute.virtual_machine_disks import make_data_disks, make_os_disk, release_disks
+from reconciler.providers.emulator.compute.virtual_machine_disks import (
+    STORAGE_PROFILE,
+    make_data_disks,
+    make_os_disk,
+    release_disks,
+)
 from reconciler.providers.emulator.compute.virtual_machine_states import (
     COLLECTION,
     RUNNING,
@@ -18,13 +23,22 @@ from reconciler.providers.emulator.compute.virtual_machine_states import (
     vm_of,
 )
 from reconciler.providers.emulator.content.disk_kinds import plan_of
-from reconciler.providers.emulator.core.arm import SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body, page
+from reconciler.providers.emulator.core.arm import SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, page
 from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.ids import VIRTUAL_MACHINE, type_of
+from reconciler.providers.emulator.core.json_schema import (
+    ANY_OBJECT,
+    ANYTHING,
+    TEXT,
+    list_of,
+    object_of,
+    texts,
+    tracked_resource,
+)
 from reconciler.providers.emulator.core.locations import find
 from reconciler.providers.emulator.core.resources import ResourceType, fixed
 from reconciler.providers.emulator.core.service import Handlers, Route, Service
-from reconciler.providers.emulator.core.simple_resources import TAGS, SimpleResourceType
+from reconciler.providers.emulator.core.simple_resources import SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.core.subscriptions import check_subscription
 
@@ -161,39 +175,18 @@ def _list_in_location(service: Service, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(200, page(request, found, service.page_size))
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": TAGS,
-        "plan": {"type": "object", "properties": {name: {"type": "string"} for name in _PLAN}},
-        "properties": {
-            "type": "object",
-            "properties": {
-                "hardwareProfile": {"type": "object", "properties": {"vmSize": {"type": "string"}}},
-                "storageProfile": {
-                    "type": "object",
-                    "properties": {
-                        "imageReference": {"type": "object"},
-                        "osDisk": {
-                            "type": "object",
-                            "required": ["createOption"],
-                            "properties": {
-                                "createOption": {"enum": ["FromImage", "Attach"]},
-                                "osType": {"enum": ["Linux", "Windows"]},
-                                "managedDisk": {"type": "object"},
-                            },
-                        },
-                        "dataDisks": {"type": "array", "items": {"type": "object"}},
-                    },
-                },
-                "osProfile": {"type": "object"},
-                "networkProfile": {"type": "object"},
-            },
-        },
-    },
-}
+_BODY = tracked_resource(
+    zones=list_of(TEXT),
+    identity=ANY_OBJECT,
+    plan=object_of(**texts(*_PLAN)),
+    properties=object_of(
+        hardwareProfile=object_of(vmSize=TEXT),
+        storageProfile=STORAGE_PROFILE,
+        osProfile=object_of(**texts("computerName", "adminUsername")),
+        networkProfile=object_of(networkInterfaces=list_of(object_of(id=TEXT))),
+        **{**dict.fromkeys(_KEPT, ANYTHING), "securityProfile": object_of(securityType=TEXT)},
+    ),
+)
 
 VIRTUAL_MACHINES = SimpleResourceType(
     ResourceType(

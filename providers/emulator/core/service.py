@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest
 from reconciler.providers.emulator.core.clock import Clock, Durations, SystemClock
 from reconciler.providers.emulator.core.injected_faults import Faults
+from reconciler.providers.emulator.core.json_schema import Schema
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource, Store
 
 Handler = Callable[["Service", ArmRequest], ArmAnswer]
@@ -36,7 +37,7 @@ class Route:
     name: str
     budget: str = ""
     query: tuple[str, ...] = ()
-    body: Mapping[str, Any] | None = None
+    body: Schema | None = None
     ahead: Callable[[Service, ArmRequest], AbstractContextManager[None]] | None = None
 
 

@@ -15,6 +15,7 @@ from reconciler.providers.emulator.core.arm import (
 )
 from reconciler.providers.emulator.core.async_operations import written
 from reconciler.providers.emulator.core.body_fields import Fields
+from reconciler.providers.emulator.core.json_schema import Schema
 from reconciler.providers.emulator.core.resources import (
     CREATING,
     SUCCEEDED,
@@ -31,8 +32,6 @@ from reconciler.providers.emulator.core.resources import (
 from reconciler.providers.emulator.core.service import Finisher, Handler, Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
-
-TAGS: Body = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def nothing(_service: Service, _resource: Resource) -> None:
@@ -54,7 +53,7 @@ class SimpleResourceType:
 
     type: ResourceType
     collection: str
-    body: Body
+    body: Schema
     make: Callable[[Service, ArmRequest, Resource, Fields], None]
     change: Callable[[Service, Resource, Fields, bool], None]
     seconds: float

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.async_operations import accepted
 from reconciler.providers.emulator.core.body_fields import Fields
+from reconciler.providers.emulator.core.json_schema import TEXT, list_of, object_of, one_of
 from reconciler.providers.emulator.core.resources import GALLERY, UPDATING, finish_container, not_busy, require
 from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import AsyncOperation, Resource
@@ -90,23 +91,11 @@ def _apply(operation: AsyncOperation, gallery: Resource) -> None:
             gallery.hidden["groups"] = operation.more["groups"]
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["operationType"],
-    "properties": {
-        "operationType": {"enum": list(_OPERATIONS)},
-        "groups": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "type": {"enum": list(_MOST)},
-                    "ids": {"type": "array", "items": {"type": "string"}},
-                },
-            },
-        },
-    },
-}
+_BODY = object_of(
+    "operationType",
+    operationType=one_of(*_OPERATIONS),
+    groups=list_of(object_of(type=one_of(*_MOST), ids=list_of(TEXT))),
+)
 
 HANDLERS = Handlers(
     (Route("POST", f"{PATH}/share", _share, "share gallery", budget="CreateUpdateGallery", body=_BODY),),

@@ -47,7 +47,7 @@ WAYS: dict[str, Make] = {
     "managedImage": lambda project: {"managedImage": project.managed_image("base")},
     "snapshot": lambda project: {"snapshot": project.disk("os", kind="snapshots")},
     "disk": lambda project: {"disk": project.disk("os")},
-    "vm": lambda project: {"vm": project.vm("builder", generalized=True)},
+    "vm": lambda project: {"vm": project.virtual_machine("builder", generalized=True)},
     "vhd": lambda project: project.blob("os.vhd"),
     "communityGalleryImage": community_image,
 }
@@ -69,7 +69,7 @@ def test_a_version_is_made_from(project: CloudProject, style: str) -> None:
 
 
 def test_a_version_is_made_from_a_machine_that_was_not_generalized(project: CloudProject) -> None:
-    vm = {"vm": project.vm("builder", generalized=False)}
+    vm = {"vm": project.virtual_machine("builder", generalized=False)}
     documents = gallery(), definition(osState="Specialized"), version(vm)
     assert project.settle(*documents)[V1] == "create"
 

@@ -95,7 +95,7 @@ class Emulated:
         self.put(f"images/{name}", {"storageProfile": {"osDisk": first, "dataDisks": others}})
         return f"{COMPUTE}/images/{name}"
 
-    def vm(self, name: str, disk: str, **more: Any) -> str:
+    def virtual_machine(self, name: str, disk: str, **more: Any) -> str:
         """The id of a virtual machine that has a disk for its system; `more` is of its storage profile."""
         os_disk = {"osType": "Linux", "createOption": "Attach", "managedDisk": {"id": disk}}
         profile = {"osDisk": os_disk, **more}

@@ -106,7 +106,7 @@ class CloudProject:
         profile = {"osDisk": {**disk, **os_disk}}
         return self._put(f"images/{name}", {"storageProfile": profile, "hyperVGeneration": "V2"}, _MACHINES)
 
-    def vm(self, name: str, *, generalized: bool) -> str:
+    def virtual_machine(self, name: str, *, generalized: bool) -> str:
         disk = {"createOption": "Attach", "osType": "Linux", "managedDisk": {"id": self.disk(f"of-{name}")}}
         body = {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}, "storageProfile": {"osDisk": disk}}
         vm = self._put(f"virtualMachines/{name}", body, _MACHINES)

@@ -29,7 +29,7 @@ def test_the_first_generation_unless_something_is_said(emulated: Emulated) -> No
 
 def test_an_image_of_a_generalized_machine(emulated: Emulated) -> None:
     data = [{"lun": 1, "createOption": "Empty", "diskSizeGB": 9}]
-    vm = emulated.vm("builder", emulated.disk("os", size_gb=33, hyperVGeneration="V2"), dataDisks=data)
+    vm = emulated.virtual_machine("builder", emulated.disk("os", size_gb=33, hyperVGeneration="V2"), dataDisks=data)
     wanted = {"sourceVirtualMachine": {"id": vm}}
     error = emulated.put_refused("images/base", wanted)
     assert (error.status, error.code) == (409, "OperationNotAllowed")

@@ -88,7 +88,7 @@ def test_data_disks_come_and_go(emulated: Emulated) -> None:
 
 def test_a_disk_belongs_to_one_machine(emulated: Emulated) -> None:
     disk = emulated.disk("os")
-    emulated.vm("one", disk)
+    emulated.virtual_machine("one", disk)
     profile = {"osDisk": {"osType": "Linux", "createOption": "Attach", "managedDisk": {"id": disk}}}
     properties = {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}, "storageProfile": profile}
     assert emulated.put_refused("virtualMachines/two", properties).status == 409

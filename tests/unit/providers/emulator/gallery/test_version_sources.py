@@ -68,7 +68,9 @@ def test_the_caching_of_an_images_disks_can_be_chosen(emulated: Emulated) -> Non
 
 @pytest.mark.parametrize("member", ["id", "virtualMachineId"])
 def test_a_generalized_machine_brings_its_disks(emulated: Emulated, member: str) -> None:
-    vm = generalized(emulated, emulated.vm("builder", emulated.disk("os", size_gb=64, hyperVGeneration="V2")))
+    vm = generalized(
+        emulated, emulated.virtual_machine("builder", emulated.disk("os", size_gb=64, hyperVGeneration="V2"))
+    )
     storage = emulated.version({"source": {member: vm}})["storageProfile"]
     assert storage["osDiskImage"]["sizeInGB"] == 64
 
@@ -80,7 +82,7 @@ def generalized(emulated: Emulated, vm: str) -> str:
 
 
 def test_a_machine_has_to_be_in_the_state_of_the_definition(emulated: Emulated) -> None:
-    vm = emulated.vm("builder", emulated.disk("os", hyperVGeneration="V2"))
+    vm = emulated.virtual_machine("builder", emulated.disk("os", hyperVGeneration="V2"))
     error = emulated.version_refused({"source": {"virtualMachineId": vm}})
     assert "OS state 'Specialized'" in error.message
     assert error.target == f"{TARGET}.source.virtualMachineId"
@@ -218,7 +220,7 @@ def test_the_plan_of_a_machine_is_that_of_the_definition(emulated: Emulated) -> 
     assert "marketplace plan" in emulated.version_refused(profile).message
     planned = emulated.definition("planned", purchasePlan={**PLAN, "publisher": "CONTOSO"})
     assert emulated.version(profile, definition=planned)
-    vm = generalized(emulated, emulated.vm("builder", emulated.disk("plain", hyperVGeneration="V2")))
+    vm = generalized(emulated, emulated.virtual_machine("builder", emulated.disk("plain", hyperVGeneration="V2")))
     error = emulated.version_refused({"source": {"virtualMachineId": vm}}, planned)
     assert "none, is not the purchase plan" in error.message
 
@@ -256,7 +258,7 @@ def test_machines_with_ephemeral_ultra_or_unmanaged_disks_are_no_sources(emulate
     creation = {"createOption": "Empty"}
     emulated.put("disks/ultra", {"creationData": creation, "diskSizeGB": 8}, sku={"name": "UltraSSD_LRS"})
     data = [{"lun": 0, "createOption": "Attach", "managedDisk": {"id": f"{COMPUTE}/disks/ultra"}}]
-    vm = emulated.vm("fast", emulated.disk("os", hyperVGeneration="V2"), dataDisks=data)
+    vm = emulated.virtual_machine("fast", emulated.disk("os", hyperVGeneration="V2"), dataDisks=data)
     assert "Ultra disk" in emulated.version_refused({"source": {"virtualMachineId": vm}}, special).message
 
     unmanaged = {"osType": "Linux", "createOption": "Attach", "vhd": {"uri": "https://a.example/vhds/os.vhd"}}
