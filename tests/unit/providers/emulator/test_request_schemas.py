@@ -310,6 +310,32 @@ def test_handlers_read_what_the_schema_names_and_nothing_else(emulated: Emulated
     assert read == {path for path, _ in described(SCHEMAS[route])}
 
 
+TYPES: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+
+
+def breaches(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
+    """Where a value is not what a schema allows; null counts as absent, and enums in any case."""
+    if value is None:
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        yield path
+    if "type" in schema and type(value) is not TYPES[schema["type"]]:
+        yield path
+        return
+    for name, member in schema.get("properties", {}).items():
+        yield from breaches(member, value.get(name), f"{path}.{name}")
+    for entry in value if isinstance(value, list) else ():
+        yield from breaches(schema["items"], entry, f"{path}[]")
+
+
+@pytest.mark.parametrize("route", WRITES)
+def test_handlers_accept_what_the_schema_allows(emulated: Emulated, route: str) -> None:
+    for write in WRITES[route](emulated):
+        assert list(breaches(SCHEMAS[route], write.body)) == []
+        refused = sent(emulated, write, write.body)
+        assert refused is None or write.may_fail, (write.path, refused)
+
+
 WRONG: Mapping[str, Any] = {"string": 7, "integer": "seven", "boolean": "yes", "array": 7, "object": 7}
 
 
