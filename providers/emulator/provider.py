@@ -1,4 +1,4 @@
-"""The `emulator` type: the Azure provider on our own service, with `endpoint: auto` for the life of the command."""
+"""The `emulator` backend: the Azure provider on our own service, which `endpoint: auto` runs during the command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def create_provider(config: ProviderConfig) -> AzureProvider:
     """The backend for these settings.
 
-    Raises: ProviderError when they cannot be understood; ModuleNotFoundError when a library is not installed.
+    Raises: ProviderError when they are not valid; ModuleNotFoundError when a library is not installed.
     """
     settings = read_settings(config)
     require(*LIBRARIES)
@@ -32,7 +32,7 @@ def create_provider(config: ProviderConfig) -> AzureProvider:
 
 
 class EmulatorConnection(ServiceConnection):
-    """An emulator in this process, on the data that the last command left; started when the first call is made."""
+    """An emulator in this process, on the data that the last command left; started with the first call."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -76,7 +76,7 @@ class EmulatorConnection(ServiceConnection):
 
 
 class _EmulatorCredential:
-    """Tokens from the emulator in this process."""
+    """Tokens issued by the emulator in this process."""
 
     def __init__(self, running: RunningEmulator) -> None:
         self._running = running

@@ -1,8 +1,8 @@
-"""Between the manifests' canonical attributes and the bodies of Azure's gallery API, without I/O.
+"""Converts between the manifests' canonical attributes and the bodies of Azure's gallery API, without I/O.
 
-A `..._body` is for a PUT with api-version 2026-03-03. `..._attributes` read what a GET or a list shows and give back
-exactly what was planned, if nothing but the service has touched it since: what it fills in is left out unless the
-manifest set it, which the metadata in its tags records.
+A `..._body` is for a PUT with api-version 2026-03-03. `..._attributes` read what a GET or a list shows, and return
+exactly what was planned if nobody has changed it since: what the service fills in is left out unless the manifest set
+it, which the metadata in the tags records.
 """
 
 from reconciler.providers.azure.bodies.definition import definition_attributes, definition_body

@@ -1,4 +1,4 @@
-"""Image definitions, both ways.
+"""Image definitions: attributes to bodies, and back.
 
 Source: the Compute Gallery REST specification; recordings of the Azure CLI's gallery tests.
 """
@@ -26,18 +26,18 @@ from reconciler.providers.azure.service.tag_metadata import TagMetadata, tagged
 
 SECURITY = "SecurityType"
 _TEXTS = ("description", "eula", "privacyStatementUri", "releaseNoteUri")
-_AS_THEY_ARE = (
+_UNCHANGED = (
     *("osType", "osState", "identifier", "hyperVGeneration", "architecture"),
     *("endOfLifeDate", "recommended", "disallowed", "purchasePlan", *_TEXTS),
 )
-_UNSAID_SECURITY = {"V1": "Standard", "V2": "TrustedLaunchSupported"}
-"""Generation -> the security type of an image that names none, with the api-versions from 2025-03-03 on."""
+_DEFAULT_SECURITY = {"V1": "Standard", "V2": "TrustedLaunchSupported"}
+"""Generation -> the default security type, since api-version 2025-03-03."""
 
 
 def definition_body(attributes: Attributes, metadata: TagMetadata, now: JsonObject | None = None) -> dict[str, Any]:
-    """The body of a PUT. `now` is the definition as the service shows it, when there is one: a security type that the
-    service chose is sent back, as another choice today would be a change. Raises: ProviderError, for the tags."""
-    properties = {name: attributes[name] for name in _AS_THEY_ARE if name in attributes}
+    """The body of a PUT. `now` is the definition as the service shows it, if it exists: a security type that the
+    service chose is sent again, as its choice may differ today. Raises: ProviderError for the tags."""
+    properties = {name: attributes[name] for name in _UNCHANGED if name in attributes}
     features = [{"name": name, **feature} for name, feature in sorted(attributes.get("features", {}).items())]
     if SECURITY not in attributes.get("features", {}):
         shown = objects(inside(now, "properties").get("features"))
@@ -78,7 +78,9 @@ def _recommended(recommended: JsonObject) -> dict[str, Any]:
 
 
 def _disallowed(disallowed: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
-    types = {metadata.as_planned(one) or canonical_values.enum_value(one) for one in texts(disallowed.get("diskTypes"))}
+    types = {
+        metadata.as_planned(name) or canonical_values.enum_value(name) for name in texts(disallowed.get("diskTypes"))
+    }
     return present({"diskTypes": sorted(types)})
 
 
@@ -96,6 +98,6 @@ def _features(properties: JsonObject, generation: str, metadata: TagMetadata) ->
     planned = f"features.{SECURITY}" in metadata.declared
     if planned:
         found.setdefault(SECURITY, {"value": "Standard"})
-    elif found.get(SECURITY) == {"value": _UNSAID_SECURITY.get(generation)}:
+    elif found.get(SECURITY) == {"value": _DEFAULT_SECURITY.get(generation)}:
         del found[SECURITY]
     return found

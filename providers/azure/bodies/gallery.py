@@ -1,4 +1,4 @@
-"""Galleries, both ways.
+"""Galleries: attributes to bodies, and back.
 
 Source: the Compute Gallery REST specification; recordings of the Azure CLI's gallery tests.
 """
@@ -26,13 +26,13 @@ from reconciler.providers.azure.service.tag_metadata import TagMetadata, tagged
 
 GROUPS = ("Subscriptions", "AADTenants")
 RETENTION_DAYS = 7
-"""How long a deleted version is kept unless somebody says otherwise. Source: Azure's documentation of soft delete."""
+"""How long a deleted version is kept by default. Source: Azure's documentation of soft delete."""
 
 _PUBLISHER = ("publisherUri", "publisherContact", "eula", "publicNamePrefix")
 
 
 def gallery_body(attributes: Attributes, metadata: TagMetadata) -> dict[str, Any]:
-    """The body of a PUT. Whom the gallery is shared with is not part of it. Raises: ProviderError, for the tags."""
+    """The body of a PUT, without the groups that the gallery is shared with. Raises: ProviderError for the tags."""
     sharing = attributes["sharing"]
     profile = {name: sharing[name] for name in ("permissions", "communityGalleryInfo") if name in sharing}
     properties = {"sharingProfile": profile, "softDeletePolicy": _policy(attributes)}
@@ -49,7 +49,7 @@ def gallery_body(attributes: Attributes, metadata: TagMetadata) -> dict[str, Any
 
 
 def _policy(attributes: Attributes) -> dict[str, Any]:
-    """Soft delete in full: what was set before and is not any more may not stay."""
+    """The soft-delete policy in full, so that values that are no longer declared are reset."""
     policy = attributes.get("softDeletePolicy", {"isSoftDeleteEnabled": False})
     days = {"retentionPeriodInDays": RETENTION_DAYS} if policy["isSoftDeleteEnabled"] else {}
     return {**days, **policy}
@@ -61,13 +61,13 @@ def _identity(identity: Attributes) -> dict[str, Any]:
 
 
 def groups_of(attributes: Attributes) -> dict[str, frozenset[str]]:
-    """Type of group -> the ids, in lower case, that the gallery is to be shared with; no empty groups."""
+    """Type of group -> the ids, in lower case, that the gallery should be shared with; without empty groups."""
     groups = attributes.get("sharing", {}).get("groups", {})
     return {kind: frozenset(map(str.lower, groups[kind])) for kind in GROUPS if groups.get(kind)}
 
 
 def groups_of_body(body: JsonObject) -> dict[str, frozenset[str]]:
-    """The same of a gallery that was read with `$expand=SharingProfile/Groups`."""
+    """Type of group -> the ids of a gallery that was read with `$expand=SharingProfile/Groups`."""
     return {kind: frozenset(map(str.lower, ids)) for kind, ids in _groups(body).items()}
 
 
@@ -82,7 +82,7 @@ def _groups(body: JsonObject) -> dict[str, list[str]]:
 
 
 def gallery_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
-    """The canonical attributes of a gallery; the groups only if it was read with `$expand=SharingProfile/Groups`."""
+    """The canonical attributes of a gallery; with groups if it was read with `$expand=SharingProfile/Groups`."""
     properties = inside(body, "properties")
     found = present(
         {
@@ -102,7 +102,7 @@ def _sharing(body: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     info = inside(profile, "communityGalleryInfo")
     # Marks only hold ids that were not planned in lower case, as ids of subscriptions and tenants usually are.
     groups = {
-        kind: sorted({metadata.as_planned(one) or one.lower() for one in ids}) for kind, ids in _groups(body).items()
+        kind: sorted({metadata.as_planned(name) or name.lower() for name in ids}) for kind, ids in _groups(body).items()
     }
     publisher = {name: text(info.get(name)) for name in _PUBLISHER}
     return present(
@@ -120,10 +120,10 @@ def _read_policy(policy: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     if not enabled and not planned:
         return {}
     found: dict[str, Any] = {"isSoftDeleteEnabled": enabled}
-    for name, unsaid in (("retentionPeriodInDays", RETENTION_DAYS), ("gracePeriodInDays", None)):
+    for name, default in (("retentionPeriodInDays", RETENTION_DAYS), ("gracePeriodInDays", None)):
         days = number(policy.get(name))
-        # What grace the service gives by itself is not documented, so one that nobody declared says nothing.
-        filled_in = not enabled or unsaid is None or days == unsaid
+        # The default grace period is not documented, so one that was not declared is ignored.
+        filled_in = not enabled or default is None or days == default
         if days is not None and (f"softDeletePolicy.{name}" in metadata.declared or not (planned and filled_in)):
             found[name] = days
     return found

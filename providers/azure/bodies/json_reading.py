@@ -1,4 +1,4 @@
-"""Reads answers of the service, which may be anything: what is not of the type asked for counts as absent."""
+"""Reads answers of the service, which may be anything: a value of an unexpected type counts as absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JsonObject = Mapping[str, Any]
 
 
 def inside(body: Any, *path: str) -> JsonObject:
-    """The object at `path`; an empty one when there is none."""
+    """The object at `path`; an empty one when it is absent."""
     for name in path:
         body = body.get(name) if isinstance(body, Mapping) else None
     return body if isinstance(body, Mapping) else {}
@@ -24,13 +24,13 @@ def objects(value: Any) -> list[JsonObject]:
 
 
 def text(value: Any) -> str:
-    """A text that can be encoded; empty when `value` is none."""
+    """A string that can be encoded; empty when `value` is not a string."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def texts(value: Any) -> list[str]:
-    """The texts of a list that are not empty."""
-    return [found for entry in value if (found := text(entry))] if isinstance(value, list) else []
+    """The strings of a list that are not empty."""
+    return [string for entry in value if (string := text(entry))] if isinstance(value, list) else []
 
 
 def number(value: Any) -> int | None:
@@ -42,27 +42,27 @@ def flag(value: Any) -> bool | None:
 
 
 def enum_value(value: Any) -> str:
-    """A word of the service in its canonical spelling; empty when `value` is no text."""
+    """An enum value in its canonical spelling; empty when `value` is not a string."""
     return canonical_enum_value(text(value))
 
 
 def own_tags(body: JsonObject) -> dict[str, str]:
-    """The tags of an object without our marks."""
+    """The tags of an object, without those that hold our metadata."""
     _, own = from_tags(inside(body, "tags"))
     return {text(name): text(value) for name, value in own.items()}
 
 
 def free_text(properties: JsonObject, name: str, metadata: TagMetadata) -> str | None:
-    """A text that people wrote. The service does not tell an empty one from none, so the marks do."""
-    found = text(properties.get(name))
-    return found if found or name in metadata.declared else None
+    """A string that people wrote; None when it is absent. The service drops empty ones; the metadata records them."""
+    string = text(properties.get(name))
+    return string if string or name in metadata.declared else None
 
 
 def members(shown: JsonObject, names: Iterable[str], read: Callable[[Any], Any]) -> dict[str, Any]:
-    """The members called `names` that `read` makes something of; neither None nor empty."""
+    """The members called `names` as `read` returns them, without those that are None or empty."""
     return present({name: read(shown.get(name)) for name in names})
 
 
 def present(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that are set: neither None, nor an empty text or collection."""
+    """The attributes that are set: neither None nor an empty string or collection."""
     return {name: value for name, value in attributes.items() if value is not None and value not in ("", {}, [])}

@@ -1,4 +1,4 @@
-"""What the marks of an object remember of what was planned for it."""
+"""The metadata that records in an object's tags what was planned for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KEY_IDS = ("diskEncryptionSetId", "secureVMDiskEncryptionSetId")
 def metadata_for(
     owner: OwnerMark, attributes: Attributes, regions: Mapping[str, Attributes] | None = None, computed: str = "{}"
 ) -> TagMetadata:
-    """The marks of an object that is planned to be `attributes`, and a version to have `regions` of ours."""
+    """The metadata of an object that is planned to have `attributes` and, for a version, `regions` of ours."""
     regions = regions or {}
     kind = owner.address.kind
     in_regions = {
@@ -55,7 +55,7 @@ def metadata_for(
 
 
 def declared(kind: Kind, attributes: Attributes) -> frozenset[str]:
-    """The dotted paths in `attributes` among those that the service fills in, or drops, by itself."""
+    """The dotted paths in `attributes` that the service would fill in, or drops when they are empty."""
     found = {path for path in _FILLED_IN[kind] if _has(attributes, path)}
     found |= {name for name in _MAY_BE_EMPTY if attributes.get(name) == ""}
     for zone, planned in attributes.get("targetExtendedLocations", {}).items():
@@ -76,13 +76,13 @@ def _source(attributes: Attributes) -> str:
 
 
 def _case_blind(attributes: Attributes) -> Iterator[str]:
-    """The texts in `attributes` that Azure compares without regard to case: names of tags and edge zones, ids."""
+    """The strings in `attributes` that Azure compares without regard to case: names of tags and edge zones, ids."""
     yield from attributes.get("tags", ())
     yield from attributes.get("targetExtendedLocations", ())
     yield from attributes.get("identity", {}).get("userAssignedIdentities", ())
     yield from attributes.get("disallowed", {}).get("diskTypes", ())
     for ids in attributes.get("sharing", {}).get("groups", {}).values():
-        yield from (one for one in ids if one != one.lower())
+        yield from (group for group in ids if group != group.lower())
     yield from _key_ids(attributes.get("encryption", {}))
     yield from _key_ids(attributes.get("targetExtendedLocations", {}))
 

@@ -1,4 +1,4 @@
-"""Target regions, edge zones and the keys of their copies, both ways.
+"""Target regions, edge zones and their encryption keys: attributes to bodies, and back.
 
 Source: the Compute Gallery REST specification; recordings of the Azure CLI's gallery tests.
 """
@@ -24,8 +24,8 @@ from reconciler.providers.azure.service.tag_metadata import TagMetadata
 
 
 def target_regions(regions: Mapping[str, Attributes], now: JsonObject) -> list[dict[str, Any]]:
-    """The `targetRegions` of a PUT, sorted by name. What `now`, the version as the service shows it, says of a region
-    and we do not is sent back as it is: most of it is fixed, and what the service chose may not be chosen anew."""
+    """The `targetRegions` of a PUT, sorted by name. Members of a region that are in `now`, the version as the service
+    shows it, but not in ours are sent unchanged: most are fixed, and the service must not choose them again."""
     shown = _shown_regions(now)
     return [{**shown.get(name, {}), **_region_body(name, regions[name])} for name in sorted(regions)]
 

@@ -1,4 +1,4 @@
-"""What a version is made from: sources and data disks, and the storage profile that says so.
+"""The sources and data disks of a version, and its storage profile: attributes to bodies, and back.
 
 Source: the Compute Gallery REST specification; Azure's documentation of image versions.
 """
@@ -23,15 +23,15 @@ from reconciler.providers.azure.bodies.json_reading import (
 from reconciler.providers.azure.service.tag_metadata import TagMetadata
 
 DATA_CACHING = "ReadOnly"
-"""The caching of a data disk when nobody says. Source: recordings of the Azure CLI's gallery tests."""
+"""The default caching of a data disk. Source: recordings of the Azure CLI's gallery tests."""
 
 _VERSION_ID = re.compile(r".*/galleries/([^/]+)/images/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 Vhds = Mapping[str, tuple[str, str]]
 
 
 def storage_profile(attributes: Attributes, *, vhd: Vhds, version_id: Callable[[str], str]) -> dict[str, Any]:
-    """The `storageProfile` of a new version. `vhd` holds address and storage account of the blob for each disk (`os`,
-    `data-LUN`) whose source is a file; `version_id` gives the id of the version of an address."""
+    """The `storageProfile` of a new version. `vhd` holds the URI and the storage account of the blob for each disk
+    (`os`, `data-LUN`) whose source is a file; `version_id` returns the id of the version at an address."""
     style, value = next(iter(attributes["source"].items()))
     match style:
         case "managedImage":
@@ -67,8 +67,8 @@ def _disk_source(source: Attributes, vhd: Vhds, name: str) -> dict[str, Any]:
 
 
 def read_sources(profile: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
-    """`source`, and `dataDisks` if there are: as planned, unless the service shows that they are others. Without a
-    plan, what the service shows, which may be nothing."""
+    """`source`, and `dataDisks` if there are any: as planned, unless the service shows other ones. If nothing was
+    planned, what the service shows, which may be nothing."""
     planned = json.loads(metadata.source) if metadata.source else {}
     source, disks = inside(planned, "source"), inside(planned, "dataDisks")
     if source and not _contradicts(source, disks, profile):
@@ -77,8 +77,7 @@ def read_sources(profile: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
 
 
 def _contradicts(source: JsonObject, disks: JsonObject, profile: JsonObject) -> bool:
-    """Whether a storage profile names something else than was planned; the service shows sources, or leaves them out,
-    as it likes."""
+    """Whether a storage profile names other sources than planned; the service does not always show sources."""
     if _differs(source, inside(profile, "source")) or _differs(source, inside(profile, "osDiskImage", "source")):
         return True
     shown = {str(disk.get("lun")): inside(disk, "source") for disk in objects(profile.get("dataDiskImages"))}
@@ -119,7 +118,7 @@ def _shown_disk_source(source: JsonObject) -> dict[str, Any]:
 
 
 def _shown_disks(profile: JsonObject) -> dict[str, Any]:
-    """The data disks of a version made from single disks; a whole image brings its own, which nobody declared."""
+    """The data disks of a version made from single disks; those of a whole image are not declared."""
     found = {}
     for disk in objects(profile.get("dataDiskImages")):
         lun, source = number(disk.get("lun")), _shown_disk_source(inside(disk, "source"))

@@ -1,4 +1,4 @@
-"""Image versions, both ways; their target regions are in `regions`.
+"""Image versions: attributes to bodies, and back; their target regions are in `regions`.
 
 Source: the Compute Gallery REST specification; recordings of the Azure CLI's gallery tests.
 """
@@ -40,10 +40,10 @@ def version_body(
     storage_profile: Mapping[str, Any] | None = None,
     now: JsonObject | None = None,
 ) -> dict[str, Any]:
-    """The body of a PUT, with `regions` as all the target regions it shall have.
+    """The body of a PUT; `regions` are all target regions of the version after it.
 
-    Without a storage profile the service keeps the content it has. `now` is the version as the service shows it, when
-    there is one. Raises: ProviderError, for the tags.
+    Without a storage profile the service keeps the present content. `now` is the version as the service shows it, if it
+    exists. Raises: ProviderError for the tags.
     """
     profile = {name: attributes[name] for name in _PUBLISHED if name in attributes}
     profile["targetRegions"] = target_regions(regions, now or {})
@@ -61,7 +61,7 @@ def version_body(
 
 
 def version_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
-    """The canonical attributes of a version without its regions; see `lacks_security`."""
+    """The canonical attributes of a version, without its regions; see `lacks_security`."""
     properties = inside(body, "properties")
     profile, storage = inside(properties, "publishingProfile"), inside(properties, "storageProfile")
     chosen = {
@@ -89,7 +89,7 @@ def version_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, Any
 
 
 def lacks_security(body: JsonObject, metadata: TagMetadata) -> bool:
-    """Whether a security profile was planned that `body` cannot show: only a GET with `$expand=UefiSettings` does."""
+    """Whether `body` lacks a planned security profile, which only a GET with `$expand=UefiSettings` returns."""
     return bool(metadata.security) and not inside(body, "properties", "securityProfile", "uefiSettings")
 
 
@@ -99,14 +99,14 @@ def _safety(safety: JsonObject, metadata: TagMetadata) -> dict[str, bool]:
 
 
 def _security(security: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
-    """Firmware settings; those of our own version that has none planned are the service's, and fixed."""
+    """Firmware settings; if none were planned for a version of ours, those of the service are ignored."""
     if metadata.owner is not None and not metadata.security:
         return {}
     settings = inside(security, "uefiSettings")
     extra = inside(settings, "additionalSignatures")
     lists = {name: sorted(map(_key, objects(extra.get(name))), key=canonical_json) for name in ("kek", "db", "dbx")}
     signatures = present({"pk": _key(inside(extra, "pk")), **lists})
-    templates = sorted({canonical_values.enum_value(one) for one in texts(settings.get("signatureTemplateNames"))})
+    templates = sorted({canonical_values.enum_value(name) for name in texts(settings.get("signatureTemplateNames"))})
     return present({"uefiSettings": present({"signatureTemplateNames": templates, "additionalSignatures": signatures})})
 
 

@@ -1,4 +1,4 @@
-"""What the service shows, as the engine compares it: bodies become `Observed`, with condition and fingerprint. Pure."""
+"""Converts bodies of the service to `Observed` values with condition and fingerprint. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COMPLETED, FAILED = "completed", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """How the copies in one region are: the service's state in lower case, its progress in percent, its words."""
+    """The replication to one region: its state in lower case, its progress in percent, and details of a failure."""
 
     state: str
     percent: int
@@ -38,8 +38,8 @@ class Replication:
 
 @dataclass(frozen=True, slots=True)
 class ServiceObject:
-    """One gallery, definition or version as the service showed it. `regions` are a version's, ours or not;
-    `replication` is None when it was not asked for."""
+    """One gallery, definition or version as the service shows it. `regions` are all target regions of a version, ours
+    or not; `replication` is None when it was not requested."""
 
     kind: Kind
     body: Json
@@ -66,7 +66,7 @@ class ServiceObject:
         return str(self.body.get("properties", {}).get("publishingProfile", {}).get("publishedDate", ""))
 
     def mark(self, address: Address) -> OwnerMark | None:
-        """Whose the object is; a target region is only ours when the marks name it."""
+        """The owner mark of the object; a target region is only ours if the metadata names it."""
         owner = self.metadata.owner
         if owner is None or not address.region:
             return owner
@@ -78,15 +78,15 @@ class ServiceObject:
         return self.mark(address) == OwnerMark(lineage, address)
 
     def completed(self, region: str) -> bool:
-        """Whether a region has its copies, as far as was asked."""
+        """Whether a region has its copies, as far as that was requested."""
         if self.replication is None:
             return self.state == "succeeded"
-        obj = self.replication.get(region)
-        return obj is not None and obj.state == COMPLETED
+        status = self.replication.get(region)
+        return status is not None and status.state == COMPLETED
 
     def failed(self, region: str) -> bool:
-        obj = (self.replication or {}).get(region)
-        return obj is not None and obj.state == FAILED
+        status = (self.replication or {}).get(region)
+        return status is not None and status.state == FAILED
 
     @property
     def any_completed(self) -> bool:
@@ -94,7 +94,7 @@ class ServiceObject:
 
 
 def service_object(kind: Kind, body: Json) -> ServiceObject:
-    """Reads a body of the service."""
+    """The object that a body of the service describes."""
     tags = body.get("tags")
     metadata, _ = from_tags(tags if isinstance(tags, Mapping) else {})
     regions: Mapping[str, Attributes] = {}
@@ -122,16 +122,16 @@ def _replication(body: Json) -> Mapping[str, Replication] | None:
 
 
 def with_security(obj: ServiceObject, body: Json) -> ServiceObject:
-    """The same version with its firmware settings, which `body` was asked for."""
+    """The same version with the firmware settings in `body`."""
     security = body.get("properties", {}).get("securityProfile")
     properties = {**obj.body.get("properties", {}), "securityProfile": security}
     return replace(service_object(obj.kind, {**obj.body, "properties": properties}), replication=obj.replication)
 
 
 def observed(obj: ServiceObject, address: Address, *, recorded: bool = False) -> Observed | None:
-    """The object, or target region, at `address`; None when the version is not in that region.
+    """The object or target region at `address`; None when the version does not have that region.
 
-    `recorded`: somebody counts on it already, so that what is not whole is damage.
+    `recorded`: whether the state has it as complete, so that failed copies mean damage.
     """
     region = address.region
     if region and region not in obj.regions:
@@ -150,27 +150,27 @@ def observed(obj: ServiceObject, address: Address, *, recorded: bool = False) ->
 
 
 def conflict(obj: ServiceObject, unit: Address) -> ObjectConflict:
-    """What stands where `unit` should be is not ours."""
-    said = f"{unit} exists and {whose(obj.metadata.owner)} ({obj.id})"
-    return ObjectConflict(said, "rename it, or remove it if nobody needs it")
+    """The error for an object at `unit` that is not ours."""
+    message = f"{unit} exists and {whose(obj.metadata.owner)} ({obj.id})"
+    return ObjectConflict(message, "rename it, or remove the object if it is not needed")
 
 
 def applied(obj: ServiceObject, address: Address) -> Applied:
-    """How an object is after a step that went well."""
+    """The result of a successful step on an object."""
     observation = observed(obj, address)
     if observation is None:
-        raise ValueError(f"{address} is not there after it was made. This is a bug.")
+        raise ValueError(f"{address} does not exist after it was created. This is a bug.")
     return Applied(observation.object_id, observation.fingerprint, observation.canonical, observation.computed)
 
 
 def _condition(obj: ServiceObject) -> tuple[Condition, tuple[str, ...]]:
     if obj.in_flight:
-        return Condition.BUSY, (f"the service is at it: {obj.state}",)
+        return Condition.BUSY, (f"an operation is in progress: {obj.state}",)
     if obj.kind is Kind.IMAGE_VERSION:
         if obj.state == FAILED and obj.replication is not None and not obj.any_completed:
             return Condition.INCOMPLETE, ("no region has its copies",)
     elif obj.state == FAILED:
-        return Condition.INCOMPLETE, ("the service failed to make it",)
+        return Condition.INCOMPLETE, ("the service failed to create it",)
     return Condition.READY, ()
 
 
@@ -186,7 +186,7 @@ def _region_condition(obj: ServiceObject, region: str, recorded: bool) -> tuple[
 
 
 def _fingerprint(obj: ServiceObject, address: Address) -> str:
-    """Of what a listing shows, so that a listing is enough to tell that nothing changed."""
+    """The fingerprint of what a list shows, so that a list suffices to see that nothing has changed."""
     own: dict[str, Any] = {"mark": str(obj.mark(address)), "published": obj.published}
     if address.region:
         own["attributes"] = obj.regions[address.region]

@@ -1,6 +1,7 @@
-"""The words of the service in the manifests' spelling, however an answer spells them.
+"""Values of the service in the manifests' spelling, whatever spelling an answer uses.
 
-They stand here once more because the manifests' own, in `reconciler.manifests.kinds`, cost a plan's start-up.
+The values are repeated here because importing `reconciler.manifests.kinds` would slow the start of a plan; a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ENUM_VALUES = (
     *("NoSignatureTemplate", "MicrosoftUefiCertificateAuthorityTemplate", "MicrosoftWindowsTemplate"),
     *("sha256", "x509"),
 )
-"""Every word that an attribute can be."""
+"""Every enum value of every attribute."""
 
 FEATURES = ("SecurityType", "IsHibernateSupported", "IsAcceleratedNetworkSupported", "DiskControllerTypes")
 
@@ -33,17 +34,17 @@ _FEATURES_FOLDED = {name.lower(): name for name in FEATURES} | {"diskcontrollert
 
 
 def enum_value(text: str) -> str:
-    """The canonical spelling of a word; what is none of the service's known words stays as it is."""
+    """The canonical spelling of an enum value; an unknown value is returned unchanged."""
     return _ENUM_VALUES_FOLDED.get(text.replace(" ", "").lower(), text)
 
 
 def feature_name(text: str) -> str:
-    """The canonical name of a feature. Documents of the service call one of them by its singular, too."""
+    """The canonical name of a feature. The service's documentation also uses the singular of one of them."""
     return _FEATURES_FOLDED.get(text.lower(), text)
 
 
 def region(value: Any) -> str:
-    """The canonical name of a region, from its display name too; empty when `value` names none."""
+    """The canonical name of a region, whose display name is also accepted; empty when `value` is not a region."""
     try:
         return canonical_region(value) if isinstance(value, str) else ""
     except ValueError:
@@ -51,10 +52,10 @@ def region(value: Any) -> str:
 
 
 def moment(text: str) -> str:
-    """A date-time in UTC and whole seconds, with a Z; what is none stays as it is."""
+    """A date-time in UTC and whole seconds, with a Z; any other string is returned unchanged."""
     try:
-        found = datetime.fromisoformat(text)
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        parsed = datetime.fromisoformat(text)
+        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return text
-    return f"{found.replace(tzinfo=None, microsecond=0).isoformat()}Z"
+    return f"{parsed.replace(tzinfo=None, microsecond=0).isoformat()}Z"

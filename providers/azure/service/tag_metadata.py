@@ -1,6 +1,6 @@
-"""What we keep in the tags of an object on Azure: whose it is, and what was planned that the object does not show.
+"""Metadata in the tags of an object on Azure: its owner mark, and planned values that Azure does not show.
 
-Long texts are compressed and cut over numbered tags. What somebody damaged is read as if it had never been there.
+Long values are compressed and split over numbered tags. Damaged values are read as if they were absent.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _FROM_TAG = str.maketrans(",.:[]", "<>%&?")
 
 @dataclass(frozen=True, slots=True)
 class TagMetadata:
-    """What is kept with one object.
+    """The metadata of one object.
 
-    `declared` are the dotted paths that its manifest set among those that the service fills in or drops by itself.
-    `source` is the canonical JSON of a version's `{"source": ..., "dataDisks": ...}` as planned, empty when there is
-    none; `computed` that of what was worked out. `regions` are the target regions that are ours. `security` is the
-    digest of the planned securityProfile, or empty. `spellings` are planned texts that Azure compares without regard to
-    case, and may give back in another.
+    `declared` are the dotted paths that the manifest set, of those that the service would fill in or drop. `source` is
+    the canonical JSON of a version's `{"source": ..., "dataDisks": ...}` as planned, empty when there is none;
+    `computed` that of the computed values. `regions` are the target regions that are ours. `security` is the digest of
+    the planned securityProfile, or empty. `spellings` are planned strings that Azure compares without regard to case,
+    and may return in another case.
     """
 
     owner: OwnerMark | None = None
@@ -55,7 +55,7 @@ class TagMetadata:
     spellings: frozenset[str] = frozenset()
 
     def as_planned(self, text: str) -> str | None:
-        """How `text` was planned, whatever its case is now; None when it was not."""
+        """The planned spelling of `text`, whatever its case is now; None when it was not planned."""
         if text in self.spellings:
             return text
         folded = text.lower()
@@ -63,7 +63,7 @@ class TagMetadata:
 
 
 def to_tags(metadata: TagMetadata) -> dict[str, str]:
-    """The tags that hold `marks`; what is empty takes none. Raises: ProviderError when they are too many."""
+    """The tags that hold `metadata`; empty values need none. Raises: ProviderError when they are too many."""
     tags = {}
     if metadata.owner is not None:
         tags[_OWNER] = f"{metadata.owner.lineage} {metadata.owner.address}"
@@ -73,25 +73,25 @@ def to_tags(metadata: TagMetadata) -> dict[str, str]:
             tags[f"{_PREFIX}{name}-{number}"] = packed[start : start + LONGEST_VALUE]
     if len(tags) > MOST_TAGS:
         raise ProviderError(
-            f"it takes {len(tags)} tags to keep track of the object, and Azure allows {MOST_TAGS}",
-            "split what is declared: it has too many disks, target regions, or keys of its own",
+            f"keeping track of the object takes {len(tags)} tags, and Azure allows {MOST_TAGS}",
+            "split the declaration: it has too many disks, target regions, or encryption keys",
         )
     return tags
 
 
 def from_tags(tags: Mapping[str, Any]) -> tuple[TagMetadata, dict[str, str]]:
-    """The marks in an object's tags, and the tags that are its own, their names as they were planned."""
+    """The metadata in an object's tags, and the user's own tags, with their names as planned."""
     ours = {name.lower(): value for name, value in tags.items() if _OURS.fullmatch(name) and isinstance(value, str)}
     regions, planned, source, computed = (_unpacked(ours, name) for name in _TEXTS)
     details = _json_object(planned)
     metadata = TagMetadata(
         owner=_owner(ours.get(_OWNER, "")),
-        declared=_words(details.get("declared")),
+        declared=_strings(details.get("declared")),
         source=source if _json_object(source) else "",
         computed=computed if _json_object(computed) else "{}",
         regions=frozenset(regions.split()),
         security=security if isinstance(security := details.get("security"), str) else "",
-        spellings=_words(details.get("spelled")),
+        spellings=_strings(details.get("spelled")),
     )
     own = {
         metadata.as_planned(name) or name: value
@@ -102,9 +102,9 @@ def from_tags(tags: Mapping[str, Any]) -> tuple[TagMetadata, dict[str, str]]:
 
 
 def tagged(own: Mapping[str, str], metadata: TagMetadata) -> dict[str, str]:
-    """All tags of an object: its own and our marks.
+    """All tags of an object: the user's own, and those of our metadata.
 
-    Raises: ProviderError when they are too many, or Azure would not take one.
+    Raises: ProviderError when they are too many, or Azure would refuse one.
     """
     ours = to_tags(metadata)
     seen: set[str] = set()
@@ -114,28 +114,29 @@ def tagged(own: Mapping[str, str], metadata: TagMetadata) -> dict[str, str]:
     if len(own) + len(ours) > MOST_TAGS:
         raise ProviderError(
             f"{len(own)} tags and the {len(ours)} that keep track of the object are more than {MOST_TAGS}",
-            f"declare {len(own) + len(ours) - MOST_TAGS} tags less",
+            f"remove {len(own) + len(ours) - MOST_TAGS} of the declared tags",
         )
     return {**own, **ours}
 
 
 def _check(name: str, value: str, seen: set[str]) -> None:
     if _OURS.fullmatch(name):
-        raise ProviderError(f"the tag '{name}' has a name that we use ourselves", "give it another name")
+        raise ProviderError(f"the name of the tag '{name}' is reserved", "use another name")
     if name.lower() in seen:
-        raise ProviderError(f"two tags are called '{name}' but for upper and lower case", "keep one of them")
+        raise ProviderError(f"two tags are named '{name}', in different case", "keep one of them")
     if not 0 < len(name) <= LONGEST_NAME or _REFUSED.search(name):
         raise ProviderError(
-            f"Azure takes no tag called '{name[:80]}'", rf"use 1 to {LONGEST_NAME} characters without < > % & \ ? /"
+            f"Azure does not accept a tag named '{name[:80]}'",
+            rf"use 1 to {LONGEST_NAME} characters without < > % & \ ? /",
         )
     if len(value) > LONGEST_VALUE:
         raise ProviderError(
-            f"the value of the tag '{name}' has {len(value)} characters", f"Azure takes {LONGEST_VALUE} at most"
+            f"the value of the tag '{name}' has {len(value)} characters", f"Azure accepts at most {LONGEST_VALUE}"
         )
 
 
 def _texts(metadata: TagMetadata) -> tuple[str, ...]:
-    """What is kept, one text for each of _TEXTS."""
+    """The metadata as one string for each of _TEXTS."""
     details = {
         "declared": sorted(metadata.declared),
         "security": metadata.security,
@@ -157,7 +158,7 @@ def _packed(text: str) -> str:
 
 
 def _unpacked(tags: Mapping[str, str], name: str) -> str:
-    """The text that was cut over numbered tags; empty when there is none, or it cannot be read."""
+    """The string that was split over numbered tags; empty when there is none, or it cannot be read."""
     pieces: list[str] = []
     while (piece := tags.get(f"{_PREFIX}{name}-{len(pieces)}")) is not None:
         pieces.append(piece)
@@ -181,15 +182,15 @@ def _owner(text: str) -> OwnerMark | None:
 
 
 def _json_object(text: str) -> Mapping[str, Any]:
-    """The JSON object that `text` is; an empty one when it is none, or has no canonical text."""
+    """The JSON object in `text`; an empty one when there is none, or it has no canonical form."""
     try:
-        found = json.loads(text or "{}")
-        canonical_json(found).encode()
+        parsed = json.loads(text or "{}")
+        canonical_json(parsed).encode()
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
-def _words(value: object) -> frozenset[str]:
+def _strings(value: object) -> frozenset[str]:
     entries: Iterable[object] = value if isinstance(value, list) else ()
     return frozenset(entry for entry in entries if isinstance(entry, str))

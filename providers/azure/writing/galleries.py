@@ -1,4 +1,4 @@
-"""Galleries and definitions: written until they are what was planned, deleted once they are empty."""
+"""Galleries and definitions: written until they are as planned, deleted when they are empty."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from reconciler.providers.protocol import Applied, Done, InProgress, OwnerMark, 
 
 _MOST_WRITES = 4
 _PROPAGATION_S = 300.0
-"""How long the service may take to notice that a child is gone, or a parent is there. Source: reports of 10 to 30 s."""
+"""How long the service may take to see that a child no longer exists. Source: reports of 10 to 30 s."""
 
 
 class ContainerWriter:
-    """One turn of an operation on a gallery or a definition."""
+    """Advances an operation on a gallery or a definition by one write."""
 
     def __init__(self, api: Api, handle: OperationHandle, now: float) -> None:
         self._api = api
@@ -38,7 +38,10 @@ class ContainerWriter:
         self._step: Step = handle.operation.steps[0]
 
     def turn(self) -> Done | InProgress | None:
-        """What came of one look at the object; None to look again at once. Raises: CallFailed, ProviderError."""
+        """Reads the object and makes the next write; None to repeat that immediately.
+
+        Raises: CallFailed, ProviderError.
+        """
         obj = fetch(self._api, self._handle.unit)
         if obj is not None and obj.mark(self._handle.unit) != self._mark:
             raise conflict(obj, self._handle.unit)
@@ -78,14 +81,14 @@ class ContainerWriter:
 
     def _limit_writes(self, obj: ServiceObject | None, planned: Attributes) -> None:
         if self._handle.failure is not None:
-            raise explained(from_operation(self._handle.failure), f"{self._handle.unit} was not made")
+            raise explained(from_operation(self._handle.failure), f"{self._handle.unit} was not created")
         if self._handle.writes >= _MOST_WRITES:
             shown = obj.attributes if obj else {}
             names = sorted(name for name in planned.keys() | shown.keys() if planned.get(name) != shown.get(name))
             raise ProviderError(
                 f"{self._handle.unit} was written {self._handle.writes} times and is still not as planned: "
                 f"{', '.join(names) or 'provisioning failed'}",
-                "somebody else may be changing it at the same time: look at the activity log, then apply again",
+                "another client may be changing it at the same time: check the activity log, then apply again",
             )
 
     def _await_write(self, started: StartedWrite) -> InProgress | None:
@@ -94,14 +97,14 @@ class ContainerWriter:
         self._handle.url = started.url
         return self._handle.wait(started.retry_after_s or 0.0) if started.url else None
 
-    # Sharing, which has a call of its own.
+    # Sharing, which has its own call.
 
     def _community_pending(self, obj: ServiceObject) -> bool:
         info = obj.body.get("properties", {}).get("sharingProfile", {}).get("communityGalleryInfo")
         return bool(info) and not info.get("communityGalleryEnabled")
 
     def _share(self, obj: ServiceObject, planned: Attributes) -> StartedWrite | None:
-        """The next call that brings whom the gallery is shared with to the plan; None when that is not at fault."""
+        """The next call that changes the groups that the gallery is shared with; None when other attributes differ."""
         if self._handle.unit.kind is not Kind.GALLERY:
             return None
         rest = {name: value for name, value in obj.attributes.items() if name != "sharing"}
@@ -137,7 +140,7 @@ class ContainerWriter:
         return self._await_write(started)
 
     def _wait_until_empty(self, failed: CallFailed) -> InProgress:
-        """The service may take a while to notice that what was inside is gone; what is inside still is told."""
+        """Waits while the service still sees deleted children. Raises: ObjectConflict when children exist."""
         inside = list(self._inside())
         if inside or self._now - self._handle.since > _PROPAGATION_S:
             named = f": {', '.join(inside[:5])}" if inside else f" ({failed.message})"
@@ -150,7 +153,7 @@ class ContainerWriter:
         return self._handle.wait(failed.retry_after_s)
 
     def _inside(self) -> Iterator[str]:
-        """What is in the object and not going already."""
+        """The children of the object that are not being deleted."""
         unit = self._handle.unit
         if unit.kind is Kind.GALLERY:
             bodies = self._api.definitions(unit.gallery)
@@ -165,12 +168,12 @@ class ContainerWriter:
 def _group_changes(
     before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The share operations that lead from one set of groups to another: removing first, as there are limits."""
-    for operation, one, other in (("Remove", before, after), ("Add", after, before)):
-        groups = [
-            {"type": kind, "ids": sorted(ids - other.get(kind, frozenset()))}
-            for kind, ids in sorted(one.items())
-            if ids - other.get(kind, frozenset())
+    """The share operations that change one set of groups to another: removals first, because there are limits."""
+    for operation, groups, others in (("Remove", before, after), ("Add", after, before)):
+        changes = [
+            {"type": group_type, "ids": sorted(ids - others.get(group_type, frozenset()))}
+            for group_type, ids in sorted(groups.items())
+            if ids - others.get(group_type, frozenset())
         ]
-        if groups:
-            yield operation, groups
+        if changes:
+            yield operation, changes

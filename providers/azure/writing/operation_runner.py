@@ -1,7 +1,7 @@
-"""Operations from one look at the service to the next, with what goes wrong on the way.
+"""Runs operations from one read of the service to the next, and handles failures.
 
-An operation is always the same loop: ask how the service's part stands, look at the object afresh, make the next move.
-So a run that was interrupted, an answer that got lost and a write of somebody else are all met in one way: by looking.
+An operation is a loop: poll the running write, read the object again, make the next write. Interrupted runs, lost
+answers and writes of other clients are therefore all handled in the same way: by reading.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _TURNS = 50
 
 
 class OperationRunner:
-    """Begins and continues operations. `patience_s` is how long one may take in all."""
+    """Starts and continues operations. `patience_s` is how long one may take in total."""
 
     def __init__(self, api: Api, uploads: Uploads, version_id: Callable[[str], str], patience_s: float) -> None:
         self._api, self._uploads, self._version_id, self._patience_s = api, uploads, version_id, patience_s
 
     def proceed(self, handle: OperationHandle, progress: ProgressCallback) -> Done | InProgress:
-        """Until the operation is over, or something has to be waited for."""
+        """Continues an operation until it is done, or has to wait."""
         answer = self._proceed(handle, progress)
         return self._in_time(handle) or answer if isinstance(answer, InProgress) else answer
 
@@ -44,46 +44,46 @@ class OperationRunner:
                 if answer is not None:
                     return answer
         except CallFailed as failed:
-            return self._after(handle, failed)
+            return self._after_failure(handle, failed)
         except ProviderError as error:
             return self._retried(handle, error) if error.retryable else handle.failed(error)
-        raise ProviderError(f"{handle.unit}: no end after {_TURNS} moves. This is a bug.")
+        raise ProviderError(f"{handle.unit}: not done after {_TURNS} writes. This is a bug.")
 
     def _turn(self, handle: OperationHandle, progress: ProgressCallback) -> Done | InProgress | None:
-        run: ContainerWriter | VersionWriter
+        writer: ContainerWriter | VersionWriter
         if handle.unit.kind is Kind.IMAGE_VERSION:
-            run = version = VersionWriter(self._api, self._uploads, handle, progress, self._version_id)
+            writer = version = VersionWriter(self._api, self._uploads, handle, progress, self._version_id)
             waiting = version.waiting
         else:
-            run, waiting = ContainerWriter(self._api, handle, time.time()), handle.wait
+            writer, waiting = ContainerWriter(self._api, handle, time.time()), handle.wait
         if handle.url:
             try:
-                stands = self._api.progress(handle.url)
+                write_progress = self._api.progress(handle.url)
             except CallFailed as failed:
                 if not failed.missing:
                     raise
-                handle.url = ""  # forgotten by the service: the object tells how it went
+                handle.url = ""  # the service no longer knows it: the object shows the result
                 return None
             handle.tries = 0
-            if not stands.over:
+            if not write_progress.over:
                 handle.polls += 1
-                return waiting(stands.retry_after_s)
-            handle.url, handle.failure = "", stands.error
-        return run.turn()
+                return waiting(write_progress.retry_after_s)
+            handle.url, handle.failure = "", write_progress.error
+        return writer.turn()
 
     def _in_time(self, handle: OperationHandle) -> Done | None:
-        """The end of an operation that takes too long; the service may still finish it, and the next run looks."""
+        """The end of an operation that takes too long; None while it may continue. The service may still finish it."""
         if time.time() - handle.since <= self._patience_s:
             return None
         minutes = round(self._patience_s / 60)
         error = ProviderError(
-            f"{handle.unit} is not done after {minutes} minutes; the service may still be at it",
+            f"{handle.unit} is not done after {minutes} minutes; the service may still be working on it",
             "apply again later, or raise `timeoutMinutes` of the provider",
         )
         return handle.failed(error)
 
-    def _after(self, handle: OperationHandle, failed: CallFailed) -> Done | InProgress:
-        """What to do about a call that failed: wait for what passes, give up on what does not."""
+    def _after_failure(self, handle: OperationHandle, failed: CallFailed) -> Done | InProgress:
+        """The answer to a failed call: wait if the failure is temporary, else fail."""
         if failed.throttled:
             pause = _BUSY_PAUSE_S if failed.retry_after_s is None else failed.retry_after_s
             return handle.wait(pause)

@@ -1,7 +1,7 @@
-"""What a version is to become: the steps of an operation merged into what the service shows right now. Pure.
+"""The next state of a version: the steps of an operation merged into what the service shows now. Pure.
 
-All target regions are written at once, so every write carries those that this operation is not about, whosever they
-are. What cannot be done in one write (a failed copy is taken away before it is made again) comes one move at a time.
+A write contains all target regions, and so also those that this operation does not change, whoever owns them. What one
+write cannot do is done in several: a failed copy is removed before it is made again.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ ALLOW = "allowDeletionOfReplicatedLocations"
 
 @dataclass(slots=True)
 class Target:
-    """What the version is to be after the next write. `leaving` are regions that this write takes away, `trying` those
-    that it fills, `refused` steps that cannot be done."""
+    """The version after the next write. `leaving` are the regions that this write removes, `trying` those that it
+    fills, `refused` the steps that cannot be done."""
 
     attributes: Attributes
     regions: dict[str, Attributes]
@@ -40,12 +40,12 @@ class Target:
 
 
 def target_of(handle: OperationHandle, version: ServiceObject) -> Target:
-    """The next thing that the version is to be."""
+    """The version after the next write of an operation."""
     own = handle.own
     if own is not None and own.planned is not None:
         attributes = own.planned
     else:
-        attributes = _with_leave_withdrawn(version) if handle.lent else version.attributes
+        attributes = _without_permission(version) if handle.lent else version.attributes
     target = Target(attributes, dict(version.regions), set(version.metadata.regions))
     for step in handle.region_steps:
         _merge(handle, version, step, target)
@@ -55,8 +55,8 @@ def target_of(handle: OperationHandle, version: ServiceObject) -> Target:
     return target
 
 
-def _with_leave_withdrawn(version: ServiceObject) -> Attributes:
-    """The attributes as they were before regions were allowed to be taken away."""
+def _without_permission(version: ServiceObject) -> Attributes:
+    """The attributes without the permission to remove regions, which was granted for this operation."""
     safety = {**version.attributes.get("safety", {}), ALLOW: False}
     rest = {name: value for name, value in version.attributes.items() if name != "safety"}
     return {**rest, "safety": safety} if any(safety.values()) or "safety" in version.metadata.declared else rest
@@ -64,19 +64,19 @@ def _with_leave_withdrawn(version: ServiceObject) -> Attributes:
 
 def _merge(handle: OperationHandle, version: ServiceObject, step: Step, target: Target) -> None:
     region = step.address.region
-    there, ours = region in version.regions, region in version.metadata.regions
-    if there and not ours:
+    exists, ours = region in version.regions, region in version.metadata.regions
+    if exists and not ours:
         target.refused[step.address] = ObjectConflict(
-            f"{step.address} exists and is not ours: somebody added the region to {version.id}",
+            f"{step.address} exists and is not ours: another client added the region to {version.id}",
             "remove the region from the image version by hand, or from the manifest",
         )
         return
     match step.verb:
         case Verb.DELETE:
-            if there:
+            if exists:
                 _leave(region, target)
         case Verb.UPDATE:
-            if not there:
+            if not exists:
                 target.refused[step.address] = ProviderError(f"{step.address} is gone", "plan again")
             else:
                 target.regions[region] = step.planned or {}
@@ -91,28 +91,28 @@ def _leave(region: str, target: Target) -> None:
 
 
 def _make(handle: OperationHandle, version: ServiceObject, step: Step, target: Target) -> None:
-    """A CREATE or REPLACE. The home region cannot be taken away: writing the version tries it again."""
+    """Merges a CREATE or REPLACE. The home region cannot be removed: a write of the version retries it."""
     region, home = step.address.region, version.attributes.get("location")
-    there = region in version.regions
+    exists = region in version.regions
     tried = region in handle.attempted
-    again = there and not tried and (step.verb is Verb.REPLACE or version.failed(region))
+    again = exists and not tried and (step.verb is Verb.REPLACE or version.failed(region))
     if again and region != home and region not in handle.removed:
         _leave(region, target)
         return
-    if region != home and not there and not version.completed(str(home)) and not tried:
+    if region != home and not exists and not version.completed(str(home)) and not tried:
         target.refused[step.address] = SourceError(
             f"{step.address} cannot be copied: no region of {step.address.unit} has its content",
-            "publish the version anew: its source is only read when it is made",
+            "publish the version again: its source is only read when it is created",
         )
         return
     target.regions[region] = step.planned or {}
     target.ours.add(region)
-    if not tried and (not there or again or not version.completed(region)):
+    if not tried and (not exists or again or not version.completed(region)):
         target.trying.add(region)
 
 
 def is_reached(target: Target, version: ServiceObject, owner: OwnerMark, computed: str) -> bool:
-    """Whether nothing is left to write."""
+    """Whether there is nothing left to write."""
     return (
         not target.trying
         and not target.leaving
@@ -123,13 +123,13 @@ def is_reached(target: Target, version: ServiceObject, owner: OwnerMark, compute
 
 
 def must_allow_first(target: Target, version: ServiceObject) -> bool:
-    """Whether the service has to be told first that regions may be taken away."""
+    """Whether a write has to permit the removal of regions first."""
     safety: Mapping[str, Any] = version.body.get("properties", {}).get("safetyProfile") or {}
     return bool(target.leaving) and not safety.get(ALLOW, True)
 
 
 def body_of(target: Target, version: ServiceObject, owner: OwnerMark, computed: str) -> dict[str, Any]:
-    """The body of the next write: the target, or the present with leave to take regions away."""
+    """The body of the next write: the target, or the present version with permission to remove regions."""
     if must_allow_first(target, version):
         kept = Target(version.attributes, dict(version.regions), set(version.metadata.regions))
         body = version_body(kept.attributes, kept.regions, kept.metadata(owner, computed), now=version.body)

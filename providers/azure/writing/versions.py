@@ -1,4 +1,4 @@
-"""Image versions: looked at, brought one move nearer to the plan, waited for, and looked at again."""
+"""Image versions: read, changed by one write towards the plan, waited for, and read again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.providers.azure.service.api import Api, Json, StartedWrite
 from reconciler.providers.azure.service.failures import CallFailed, explained, from_operation
 from reconciler.providers.azure.service.tag_metadata import from_tags
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
-from reconciler.providers.azure.writing.soft_deleted import check_restored, in_the_way
+from reconciler.providers.azure.writing.soft_deleted import check_restored, name_taken
 from reconciler.providers.azure.writing.target_regions import body_of, is_reached, must_allow_first, target_of
 from reconciler.providers.errors import ObjectConflict, ProviderError
 from reconciler.providers.protocol import Applied, Done, InProgress, OwnerMark, ProgressCallback, Results, Step, Verb
@@ -25,7 +25,7 @@ _MOST_WRITES = 12
 
 
 class VersionWriter:
-    """One turn of an operation on a version and its target regions."""
+    """Advances an operation on a version and its target regions by one write."""
 
     def __init__(
         self,
@@ -44,17 +44,17 @@ class VersionWriter:
 
     @property
     def _computed(self) -> Mapping[str, Any]:
-        """What is known of the disks: what was just worked out, or recorded at the first copy."""
+        """The values known of the disks: computed in this operation, or recorded when the version was created."""
         if self._handle.disks is not None:
             return {"disks": self._handle.disks}
         return self._handle.operation.computed
 
     def waiting(self, seconds: float | None) -> InProgress:
-        """While the service copies: the regions that have their copies already are done."""
+        """The answer while the service is copying, with the regions that already have their copies as done."""
         version = fetch(self._api, self._handle.unit) if self._filled_regions() else None
         if version is None:
             return self._handle.wait(seconds)
-        self._tell(version)
+        self._report(version)
         ready = {
             step.address: applied(version, step.address)
             for step in self._filled_regions()
@@ -65,7 +65,10 @@ class VersionWriter:
         return self._handle.wait(seconds, ready)
 
     def turn(self) -> Done | InProgress | None:
-        """What came of one look at the version; None to look again at once. Raises: CallFailed, ProviderError."""
+        """Reads the version and makes the next write; None to repeat that immediately.
+
+        Raises: CallFailed, ProviderError.
+        """
         version = fetch(self._api, self._handle.unit)
         if version is not None and version.mark(self._handle.unit) != self._owner:
             self._clean_up()
@@ -80,15 +83,15 @@ class VersionWriter:
         if self._handle.deletes_unit:
             return self._delete(version)
         if version is None:
-            return self._make()
+            return self._create()
         if self._must_start_over(version):
             return self._await_write(self._api.delete_version(*self._handle.unit[:3], for_good=True))
         return self._change(version)
 
-    # Making it.
+    # Creating.
 
-    def _make(self) -> Done | InProgress | None:
-        """The version is not there: it is made, unless the steps are about something that should have been."""
+    def _create(self) -> Done | InProgress | None:
+        """Creates the version, which does not exist, unless the steps expect it to exist."""
         own = self._handle.own
         if own is None or own.verb is not Verb.CREATE or own.planned is None:
             self._clean_up(force=True)
@@ -110,18 +113,18 @@ class VersionWriter:
                 raise
             if fetch(self._api, self._handle.unit) is not None:
                 self._handle.writes += 1
-                return None  # somebody was faster: the next look tells who
+                return None  # another client was faster: the next read shows who
             if deleted := self._soft_deleted():
-                raise in_the_way(self._handle.unit, deleted) from failed
+                raise name_taken(self._handle.unit, deleted) from failed
             raise
 
     def _storage_profile(self, planned: Attributes) -> dict[str, Any]:
-        """Uploads what comes from files, and says where everything is."""
+        """The storage profile of a new version. Uploads the disks that come from files."""
         blobs: dict[str, tuple[str, str]] = {}
         attributes = planned
         if names_file(planned):
             self._handle.staged = True
-            staged = self._uploads.stage(planned, self._owner, self._tell_upload)
+            staged = self._uploads.stage(planned, self._owner, self._report_upload)
             self._handle.disks = staged.facts
             blobs, attributes = staged.blobs, staged.attributes(planned)
         elif self._handle.disks is None:
@@ -129,17 +132,17 @@ class VersionWriter:
         return storage_profile(attributes, vhd=blobs, version_id=self._version_id)
 
     def _soft_deleted(self) -> Json | None:
-        """The soft-deleted version that keeps the name taken; None when there is none."""
+        """The soft-deleted version with the same name; None when there is none."""
         gallery, definition, version, _ = self._handle.unit
         deleted = self._api.deleted_versions(gallery, definition)
         return next((body for body in deleted if body.get("name") == version), None)
 
     def _restore(self, deleted: Json, planned: Attributes) -> InProgress | None:
-        """Brings a soft-deleted version back as it was; what of it may change is changed afterwards."""
+        """Restores a soft-deleted version as it was; its mutable attributes are changed afterwards."""
         tags = deleted.get("tags") or {}
         owner = from_tags(tags)[0].owner
         if tags and owner != self._owner:
-            raise in_the_way(self._handle.unit, deleted, "it is not ours")
+            raise name_taken(self._handle.unit, deleted, "it is not ours")
         self._handle.restored = True
         body = {"location": planned["location"], "properties": {"restore": True}}
         return self._await_write(
@@ -147,12 +150,12 @@ class VersionWriter:
         )
 
     def _must_start_over(self, version: ServiceObject) -> bool:
-        """A version without a single whole copy was never usable: it is made anew, from its source."""
+        """Whether to recreate a version from its source: one without any complete copy was never usable."""
         own = self._handle.own
         creating = own is not None and own.verb is Verb.CREATE
         return creating and version.state == "failed" and not version.any_completed and not self._handle.attempted
 
-    # Changing it.
+    # Changing.
 
     def _change(self, version: ServiceObject) -> Done | InProgress | None:
         if self._handle.restored:
@@ -183,31 +186,31 @@ class VersionWriter:
             return None
 
     def _has_more_regions_than(self, version: ServiceObject) -> bool:
-        """Whether somebody has added regions since `found` was looked at, so that a write would take them away.
+        """Whether another client has added regions since `version` was read, which a write would remove.
 
-        A write names all regions, and the service knows no condition for it. What comes between our look and our write
-        is therefore lost wherever regions may be taken away; where they may not, the write is refused, and merged anew.
+        A write names all regions, and the service has no conditional writes. A change between our read and our write is
+        therefore lost where regions may be removed; where they may not, the write is refused, and merged again.
         """
         now = fetch(self._api, self._handle.unit)
         return now is not None and bool(now.regions.keys() - version.regions.keys())
 
     def _only_failed(self, version: ServiceObject) -> bool:
-        """Whether the last write went through and was refused by the copying alone."""
+        """Whether the last write was accepted, and only its copying failed."""
         return self._handle.failure is not None and any(version.failed(region) for region in self._handle.attempted)
 
     def _limit_writes(self, version: ServiceObject | None) -> None:
-        """Copies that failed, in this operation or before, make every write fail; that is told region by region."""
+        """Raises: ProviderError after too many or failed writes; failed copies are reported by region instead."""
         failure = self._handle.failure
         if failure is not None and not (version is not None and any(map(version.failed, version.regions))):
             raise explained(from_operation(failure), f"{self._handle.unit} was not changed", self._styles)
         if self._handle.writes >= _MOST_WRITES:
             raise ProviderError(
                 f"{self._handle.unit} was written {self._handle.writes} times and is still not as planned",
-                "somebody else may be changing it at the same time: look at the activity log, then apply again",
+                "another client may be changing it at the same time: check the activity log, then apply again",
             )
 
     def _finished(self, version: ServiceObject, refused: Mapping[Address, ProviderError]) -> Done:
-        self._tell(version, over=True)
+        self._report(version, over=True)
         self._clean_up()
         results: dict[Address, Applied | ProviderError] = dict(refused)
         for step in self._handle.region_steps:
@@ -225,7 +228,7 @@ class VersionWriter:
         if step.verb is not Verb.UPDATE and not version.completed(region):
             details = (version.replication or {})[region].details if version.failed(region) else "it did not finish"
             return ProviderError(
-                f"{step.address} has no copies: {details}", "apply again: only the regions that failed are tried again"
+                f"{step.address} has no copies: {details}", "apply again: only the regions that failed are retried"
             )
         return applied(version, step.address)
 
@@ -236,7 +239,7 @@ class VersionWriter:
             return failed[0]
         return applied(version, own.address)
 
-    # Deleting it.
+    # Deleting.
 
     def _delete(self, version: ServiceObject | None) -> Done | InProgress | None:
         if version is None:
@@ -249,19 +252,19 @@ class VersionWriter:
             named = ", ".join(f"{version.id}@{region}" for region in foreign)
             raise ObjectConflict(
                 f"{self._handle.unit} has target regions that are not ours: {named}",
-                "remove these regions from the image version by hand if nobody needs them",
+                "remove these regions from the image version by hand if they are not needed",
             )
         own = self._handle.own
         makes_room = own is not None and own.makes_room
         return self._await_write(self._api.delete_version(*self._handle.unit[:3], for_good=makes_room))
 
     def _clean_up(self, *, force: bool = False) -> None:
-        """Removes the uploaded disks: the service has copies of its own, unless the version is Shallow."""
+        """Removes the uploaded disks: the service has its own copies, unless the version is Shallow."""
         if force or (self._handle.staged and not self._is_shallow):
             self._uploads.remove(self._owner)
             self._handle.staged = False
 
-    # What all of them share.
+    # Common.
 
     @property
     def _is_shallow(self) -> bool:
@@ -287,11 +290,11 @@ class VersionWriter:
         disks = self._computed.get("disks", {}).values()
         return sum(int(disk.get("virtualSize", 0)) for disk in disks)
 
-    def _tell_upload(self, done: int, total: int) -> None:
+    def _report_upload(self, done: int, total: int) -> None:
         for step in self._filled_regions():
             self._progress(step.address, done, 2 * total)
 
-    def _tell(self, version: ServiceObject, *, over: bool = False) -> None:
+    def _report(self, version: ServiceObject, *, over: bool = False) -> None:
         size = self._size()
         before = size if self._handle.staged else 0
         for step in self._filled_regions():

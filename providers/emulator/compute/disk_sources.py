@@ -1,4 +1,4 @@
-"""What a new disk gets from where it comes from: size, system, generation, plan and content.
+"""What a new disk takes over from its source: size, OS type, generation, plan and content.
 
 Source: the Compute REST specification of disks (creationData).
 """
@@ -41,7 +41,7 @@ _SECOND_GENERATION = re.compile(r"gen2|-g2\b|arm64", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class DiskSource:
-    """What a disk takes over; None and empty where its source says nothing. `os_state` is that of an image."""
+    """What a disk takes over; None or empty where it is not known. `os_state` is that of an image."""
 
     size_gb: int = 0
     os_type: str | None = None
@@ -54,12 +54,12 @@ class DiskSource:
 
 def from_disk(service: Service, text: str, region: str, target: str, *, anywhere: bool = False) -> DiskSource:
     """A copy of a disk or snapshot, in the same region unless it may be `anywhere`. Raises: ArmError."""
-    found = linked(service, text, [DISK, SNAPSHOT], target)
+    disk = linked(service, text, [DISK, SNAPSHOT], target)
     if not anywhere:
-        same_region(found, region, target)
-    disk_kind, properties = kind_of_disk(found), found.properties
+        same_region(disk, region, target)
+    disk_kind, properties = kind_of_disk(disk), disk.properties
     return DiskSource(
-        properties["diskSizeGB"], disk_kind.os_type, disk_kind.generation, disk_kind.plan, found.hidden["content"], None
+        properties["diskSizeGB"], disk_kind.os_type, disk_kind.generation, disk_kind.plan, disk.hidden["content"], None
     )
 
 
@@ -69,7 +69,7 @@ def from_blob(service: Service, uri: str, target: str) -> DiskSource:
 
 
 def from_image(service: Service, reference: Fields, region: str, lun: int | None = None) -> DiskSource:
-    """A disk of what an image reference names: the OS disk, or the data disk of a lun. Raises: ArmError."""
+    """A disk of the image that a reference names: the OS disk, or the data disk with a LUN. Raises: ArmError."""
     for name, follow in (("communityGalleryImageId", community_version), ("sharedGalleryImageId", shared_version)):
         if text := reference.text(name):
             return _from_version(service, follow(service, text, region, reference.path(name)), lun, reference)
@@ -84,18 +84,18 @@ def from_image(service: Service, reference: Fields, region: str, lun: int | None
     if text.lower().startswith("/sharedgalleries/"):
         return _from_version(service, shared_version(service, text, region, target), lun, reference)
     if type_of(text) == IMAGE:
-        found = linked(service, text, [IMAGE], target)
-        same_region(found, region, target)
-        return _from_managed_image(found, lun, reference)
+        image = linked(service, text, [IMAGE], target)
+        same_region(image, region, target)
+        return _from_managed_image(image, lun, reference)
     if type_of(text) in (VERSION, DEFINITION):
         return _from_version(service, version_or_latest(service, text, region, target), lun, reference)
     raise invalid(target, f"The value '{text}' of '{target}' does not name an image.")
 
 
-def _from_market(words: str) -> DiskSource:
-    """An image of the marketplace, told by the words of its publisher, offer and sku."""
-    windows = "windows" in words.lower()
-    generation = "V2" if _SECOND_GENERATION.search(words) else "V1"
+def _from_market(name: str) -> DiskSource:
+    """A marketplace image, whose system is guessed from its publisher, offer and SKU."""
+    windows = "windows" in name.lower()
+    generation = "V2" if _SECOND_GENERATION.search(name) else "V1"
     size_gb = WINDOWS_GB if windows else LINUX_GB
     return DiskSource(size_gb, "Windows" if windows else "Linux", generation, os_state="Generalized")
 

@@ -37,8 +37,8 @@ from reconciler.providers.emulator.core.service import Service
 from reconciler.providers.emulator.core.simple_resources import SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
-_NAME_SAYS = "letters, digits, '.', '_' and '-', 1 to 80 of them, beginning with a letter or digit."
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
+_NAME_RULE = "letters, digits, '.', '_' and '-', 1 to 80 of them, beginning with a letter or digit."
 SKUS = {
     DISK: (
         "Standard_LRS",
@@ -65,12 +65,12 @@ _CREATION = ("sourceUri", "storageAccountId", "sourceResourceId")
 
 
 def new_disk(service: Service, disk: Resource, disk_source: DiskSource, *, option: str, size_gb: int, sku: str) -> None:
-    """Fills in a disk that is made from `origin`; what it says itself is there already."""
+    """Fills in a disk that is made from `disk_source`, except for what the request has already set."""
     properties = disk.properties
     properties.setdefault("creationData", {"createOption": option})
-    _say(properties, "osType", disk_source.os_type)
-    _say(properties, "hyperVGeneration", disk_source.generation)
-    _say(properties, "purchasePlan", dict(disk_source.plan) if disk_source.plan else None)
+    _default(properties, "osType", disk_source.os_type)
+    _default(properties, "hyperVGeneration", disk_source.generation)
+    _default(properties, "purchasePlan", dict(disk_source.plan) if disk_source.plan else None)
     properties |= {
         "diskSizeGB": size_gb,
         "diskSizeBytes": size_gb * _GIB,
@@ -85,8 +85,8 @@ def new_disk(service: Service, disk: Resource, disk_source: DiskSource, *, optio
     disk.hidden["content"] = disk_source.content
 
 
-def _say(properties: Body, name: str, value: object) -> None:
-    """Sets what the source says, unless the request said something itself."""
+def _default(properties: Body, name: str, value: object) -> None:
+    """Sets a value of the source unless the request has set one."""
     if value is not None and name not in properties:
         properties[name] = value
 
@@ -100,7 +100,7 @@ def _make(service: Service, _request: ArmRequest, disk: Resource, fields: Fields
     disk_source = _disk_source(service, creation, disk.hidden["region"], option)
     size_gb = _size(properties, creation, disk_source, option)
     disk.properties["creationData"] = _creation(creation, option)
-    _take(disk, fields)
+    _apply(disk, fields)
     incremental = properties.flag("incremental")
     if disk.type == SNAPSHOT:
         disk.properties["incremental"] = bool(incremental)
@@ -123,7 +123,7 @@ def _disk_source(service: Service, creation: Fields, region: str, option: str) -
 
 
 def _size(properties: Fields, creation: Fields, disk_source: DiskSource, option: str) -> int:
-    """The size in GiB that is asked for, or that of the source, which is the least."""
+    """The size in GiB from the request, which may not be less than the source's, or else that of the source."""
     asked = properties.whole("diskSizeGB", 1, _LARGEST_GB)
     if option == "Upload":
         upload = _upload_size(creation)
@@ -138,7 +138,7 @@ def _size(properties: Fields, creation: Fields, disk_source: DiskSource, option:
 
 
 def _upload_size(creation: Fields) -> int:
-    """Source: the size of an upload is that of the VHD, with its footer of 512 bytes; at least 20 MiB."""
+    """The bytes of an upload. Source: the REST specification: those of the VHD with its footer; at least 20 MiB."""
     size = creation.whole("uploadSizeBytes", (20 << 20) + _FOOTER, _LARGEST_GB * _GIB + _FOOTER)
     if size is None:
         raise creation.refuse("uploadSizeBytes", "Required parameter 'uploadSizeBytes' is missing (null).")
@@ -146,18 +146,18 @@ def _upload_size(creation: Fields) -> int:
 
 
 def _creation(creation: Fields, option: str) -> Body:
-    found: Body = {"createOption": option}
-    found |= {name: creation.text(name) for name in _CREATION if creation.text(name)}
+    shown: Body = {"createOption": option}
+    shown |= {name: creation.text(name) for name in _CREATION if creation.text(name)}
     for name in ("imageReference", "galleryImageReference"):
         if creation.has(name):
-            found[name] = dict(creation.object(name).values)
+            shown[name] = dict(creation.object(name).values)
     if option == "Upload":
-        found["uploadSizeBytes"] = creation.get("uploadSizeBytes")
-    return found
+        shown["uploadSizeBytes"] = creation.get("uploadSizeBytes")
+    return shown
 
 
-def _take(disk: Resource, fields: Fields) -> None:
-    """Takes in what may be said at any time."""
+def _apply(disk: Resource, fields: Fields) -> None:
+    """Applies what can be changed at any time."""
     properties, stored = fields.object("properties"), disk.properties
     given = without_nones(
         osType=properties.choice("osType", _OS_TYPES),
@@ -178,12 +178,14 @@ def _take(disk: Resource, fields: Fields) -> None:
 
 def _encryption(given: Fields) -> Body:
     key_set = given.text("diskEncryptionSetId")
-    kind = given.choice("type", _ENCRYPTIONS) or (_CUSTOMER_KEY if key_set else _PLATFORM_KEY)
+    encryption = given.choice("type", _ENCRYPTIONS) or (_CUSTOMER_KEY if key_set else _PLATFORM_KEY)
     if key_set and type_of(key_set) != ENCRYPTION_SET:
         raise given.refuse("diskEncryptionSetId", f"The value '{key_set}' is not the id of a disk encryption set.")
-    if (kind == _PLATFORM_KEY) == bool(key_set):
-        raise given.refuse("diskEncryptionSetId", f"The encryption type {kind} and a disk encryption set do not fit.")
-    return without_nones(type=kind, diskEncryptionSetId=key_set or None)
+    if (encryption == _PLATFORM_KEY) == bool(key_set):
+        raise given.refuse(
+            "diskEncryptionSetId", f"The encryption type {encryption} and a disk encryption set do not fit."
+        )
+    return without_nones(type=encryption, diskEncryptionSetId=key_set or None)
 
 
 def _change(_service: Service, disk: Resource, fields: Fields, _replaced: bool) -> None:
@@ -193,7 +195,7 @@ def _change(_service: Service, disk: Resource, fields: Fields, _replaced: bool) 
         fixed(creation, name, stored.get(name), creation.text(name) or None)
     if size_gb := properties.whole("diskSizeGB", 1, _LARGEST_GB):
         _resize(disk, properties, size_gb)
-    _take(disk, fields)
+    _apply(disk, fields)
     if sku := fields.object("sku").choice("name", SKUS[disk.type]):
         disk.body["sku"]["name"] = sku
 
@@ -258,6 +260,6 @@ def _disk_type(resource_type: ResourceType, collection: str) -> SimpleResourceTy
     )
 
 
-DISKS = _disk_type(ResourceType(DISK, "disk", _NAME, _NAME_SAYS), "disks")
-SNAPSHOTS = _disk_type(ResourceType(SNAPSHOT, "snapshot", _NAME, _NAME_SAYS), "snapshots")
+DISKS = _disk_type(ResourceType(DISK, "disk", _NAME_PATTERN, _NAME_RULE), "disks")
+SNAPSHOTS = _disk_type(ResourceType(SNAPSHOT, "snapshot", _NAME_PATTERN, _NAME_RULE), "snapshots")
 HANDLERS = DISKS.handlers() + SNAPSHOTS.handlers()

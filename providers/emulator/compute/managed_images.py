@@ -49,8 +49,7 @@ def _make(service: Service, _request: ArmRequest, image: Resource, fields: Field
         if storage.has("osDisk") or storage.objects("dataDisks"):
             raise storage.refuse("osDisk", "'sourceVirtualMachine' and disks exclude each other.")
         _capture(service, image, vm, given.path("id"))
-        kept = image.properties["hyperVGeneration"]
-        fixed(properties, "hyperVGeneration", kept, generation)
+        fixed(properties, "hyperVGeneration", image.properties["hyperVGeneration"], generation)
     else:
         _assemble(service, image, storage)
         image.properties.setdefault("hyperVGeneration", generation or "V1")
@@ -59,7 +58,7 @@ def _make(service: Service, _request: ArmRequest, image: Resource, fields: Field
 
 
 def _capture(service: Service, image: Resource, vm: Resource, target: str) -> None:
-    """Takes the disks of a virtual machine."""
+    """Copies the disks of a virtual machine."""
     if not vm.hidden["generalized"]:
         raise ArmError(
             409,
@@ -81,19 +80,19 @@ def _capture(service: Service, image: Resource, vm: Resource, target: str) -> No
 
 
 def _captured(service: Service, image: Resource, name: str, disk: Mapping[str, Any], target: str) -> Body:
-    found = linked(service, disk["managedDisk"]["id"], [DISK], target)
-    disk_source = from_disk(service, found.id, image.hidden["region"], target)
+    managed = linked(service, disk["managedDisk"]["id"], [DISK], target)
+    disk_source = from_disk(service, managed.id, image.hidden["region"], target)
     _keep(image, name, disk_source, disk_source.size_gb)
     return {
-        "managedDisk": {"id": found.id},
+        "managedDisk": {"id": managed.id},
         "diskSizeGB": disk_source.size_gb,
         "caching": disk.get("caching") or "None",
-        "storageAccountType": found.body["sku"]["name"],
+        "storageAccountType": managed.body["sku"]["name"],
     }
 
 
 def _assemble(service: Service, image: Resource, storage: Fields) -> None:
-    """Takes the disks that the request names."""
+    """Copies the disks that the request names."""
     if not storage.has("osDisk"):
         raise storage.refuse("osDisk", "Required parameter 'storageProfile.osDisk' is missing (null).")
     given = storage.object("osDisk")
@@ -115,7 +114,7 @@ def _assemble(service: Service, image: Resource, storage: Fields) -> None:
 
 
 def _named_disk(service: Service, image: Resource, name: str, given: Fields) -> tuple[Body, DiskSource]:
-    """A disk as answers show it, and where it comes from. Raises: ArmError unless it has exactly one source."""
+    """A disk as answers show it, and its source. Raises: ArmError unless it has exactly one source."""
     places = [place for place in _PLACES if given.has(place)]
     if len(places) != 1:
         raise given.refuse("managedDisk", f"Give exactly one of {', '.join(_PLACES)}, not {len(places)}.")
@@ -127,9 +126,9 @@ def _named_disk(service: Service, image: Resource, name: str, given: Fields) -> 
     else:
         below = given.object(place)
         types, target = {"managedDisk": [DISK], "snapshot": [SNAPSHOT]}[place], below.path("id")
-        found = linked(service, below.text("id", required=True) or "", types, target)
-        disk_source = from_disk(service, found.id, image.hidden["region"], target)
-        source = {"id": found.id}
+        disk = linked(service, below.text("id", required=True) or "", types, target)
+        disk_source = from_disk(service, disk.id, image.hidden["region"], target)
+        source = {"id": disk.id}
     size_gb = given.whole("diskSizeGB", 1, 32_767) or disk_source.size_gb
     if size_gb < disk_source.size_gb:
         raise given.refuse(
@@ -149,7 +148,7 @@ def _keep(image: Resource, name: str, disk_source: DiskSource, size_gb: int) -> 
 
 
 def _change(_service: Service, image: Resource, fields: Fields, _replaced: bool) -> None:
-    """A managed image does not change, but for its tags."""
+    """Raises: ArmError for any change: only the tags of a managed image can change."""
     properties = fields.object("properties")
     fixed(
         properties,

@@ -1,4 +1,4 @@
-"""The disks of virtual machines: made from an image, copied, attached; and let go of with the machine.
+"""The disks of virtual machines: created from an image, copied, attached; and released with the virtual machine.
 
 Source: the Compute REST specification of virtual machines (storageProfile).
 """
@@ -50,7 +50,7 @@ STORAGE_PROFILE = object_of(
 
 
 def make_os_disk(service: Service, vm: Resource, storage: Fields) -> tuple[Body, DiskSource]:
-    """The OS disk of a new machine as answers show it, and where it comes from. Raises: ArmError."""
+    """The OS disk of a new virtual machine as answers show it, and its source. Raises: ArmError."""
     given = storage.object("osDisk")
     if not given.values:
         raise storage.refuse("osDisk", "Required parameter 'storageProfile.osDisk' is missing (null).")
@@ -77,7 +77,7 @@ def make_os_disk(service: Service, vm: Resource, storage: Fields) -> tuple[Body,
 
 
 def _unmanaged(given: Fields, os_type: str | None) -> Body:
-    """A disk that is a blob of the user's own."""
+    """An unmanaged disk: a blob of the user."""
     uri = given.object("vhd").text("uri", required=True)
     return without_nones(
         osType=os_type or "Linux",
@@ -101,24 +101,24 @@ def _attach_os_disk(service: Service, vm: Resource, given: Fields, os_type: str 
 
 
 def make_data_disks(service: Service, vm: Resource, storage: Fields) -> list[Body]:
-    """The data disks of a machine: those that it has stay, new ones are made or attached, others are let go of.
+    """The data disks of a virtual machine: present ones are kept, new ones created or attached, others released.
 
     Raises: ArmError.
     """
     before = {disk["lun"]: disk for disk in _profile(vm).get("dataDisks", ())}
-    found: dict[int, Body] = {}
+    disks: dict[int, Body] = {}
     for given in storage.objects("dataDisks"):
         lun = given.whole("lun", 0, 63)
-        if lun is None or lun in found:
+        if lun is None or lun in disks:
             raise given.refuse("lun", f"Each data disk needs a lun of its own, and this is {lun}.")
-        found[lun] = _kept(before, lun, given) or {"lun": lun, **_data_disk(service, vm, storage, given, lun)}
-    for lun in before.keys() - found.keys():
-        _let_go(service, before[lun])
-    return list(found.values())
+        disks[lun] = _kept(before, lun, given) or {"lun": lun, **_data_disk(service, vm, storage, given, lun)}
+    for lun in before.keys() - disks.keys():
+        _release(service, before[lun])
+    return list(disks.values())
 
 
 def _kept(before: Mapping[int, Body], lun: int, given: Fields) -> Body | None:
-    """The disk that is there already, when the request means it."""
+    """The present disk with a LUN, if the request names that; None otherwise."""
     disk = before.get(lun)
     wanted = given.object("managedDisk").text("id")
     if disk is None or (wanted and wanted.lower() != disk["managedDisk"]["id"].lower()):
@@ -146,7 +146,7 @@ def _data_disk(service: Service, vm: Resource, storage: Fields, given: Fields, l
 
 
 def _made(service: Service, vm: Resource, given: Fields, disk_source: DiskSource, name: str) -> Body:
-    """Makes a managed disk beside the machine; the disk as the machine shows it."""
+    """Creates a managed disk in the group of the virtual machine; returns it as the virtual machine shows it."""
     size_gb = given.whole("diskSizeGB", 1, 65_536) or disk_source.size_gb or LINUX_GB
     if size_gb < disk_source.size_gb:
         raise given.refuse("diskSizeGB", f"The size of {size_gb} GB is less than the image's {disk_source.size_gb} GB.")
@@ -154,7 +154,7 @@ def _made(service: Service, vm: Resource, given: Fields, disk_source: DiskSource
     sku = managed.choice("storageAccountType", SKUS[DISK]) or "Standard_LRS"
     identity = f"{vm.id.rsplit('/', 2)[0]}/disks/{name}"
     if service.store.get(identity) is not None:
-        raise ArmError(409, "Conflict", f"The disk '{identity}' exists already.", given.path("name"))
+        raise ArmError(409, "Conflict", f"The disk '{identity}' already exists.", given.path("name"))
     body: Body = {"id": identity, "name": name, "type": f"{COMPUTE}/disks", "location": vm.body["location"]}
     disk = Resource(identity, DISK, vm.parent, body, {"region": vm.hidden["region"]})
     new_disk(
@@ -202,13 +202,13 @@ def _profile(vm: Resource) -> Mapping[str, Any]:
 
 
 def disks_of_vm(vm: Resource) -> list[Body]:
-    """The OS disk, then the data disks, as the machine shows them."""
+    """The OS disk and then the data disks, as the virtual machine shows them."""
     profile = _profile(vm)
     return [profile["osDisk"], *profile.get("dataDisks", ())]
 
 
 def set_state(service: Service, vm: Resource, state: str) -> None:
-    """Sets the state of all disks: Attached while the machine has its hardware, Reserved when it has not."""
+    """Sets the state of all disks: Attached while the virtual machine is allocated, else Reserved."""
     for shown in disks_of_vm(vm):
         disk = service.store.get(shown.get("managedDisk", {}).get("id", ""))
         if disk is not None:
@@ -217,12 +217,12 @@ def set_state(service: Service, vm: Resource, state: str) -> None:
 
 
 def release_disks(service: Service, vm: Resource) -> None:
-    """What becomes of the disks of a machine that is gone: deleted or kept, as they are marked."""
+    """Deletes or detaches the disks of a deleted virtual machine, as their deleteOption says."""
     for shown in disks_of_vm(vm):
-        _let_go(service, shown)
+        _release(service, shown)
 
 
-def _let_go(service: Service, shown: Mapping[str, Any]) -> None:
+def _release(service: Service, shown: Mapping[str, Any]) -> None:
     disk = service.store.get(shown.get("managedDisk", {}).get("id", ""))
     if disk is None:
         return

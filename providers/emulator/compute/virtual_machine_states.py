@@ -1,6 +1,6 @@
-"""The states of virtual machines: running, stopped, deallocated, generalized; how they change, and how they are shown.
+"""The states of virtual machines: running, stopped, deallocated, generalized; how they change and are shown.
 
-Source: the Compute REST specification of virtual machines (instance view; the actions of a machine).
+Source: the Compute REST specification of virtual machines (instance view, actions).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _ACTION_S = 10.0
 
 
 def vm_of(service: Service, request: ArmRequest) -> Resource:
-    """The machine of a request. Raises: ArmError."""
+    """The virtual machine of a request. Raises: ArmError."""
     require_group(service, request)
     return require(service, resource_id(request, COLLECTION, request.params["name"]))
 
 
 def instance_view(service: Service, vm: Resource) -> Body:
-    """What is known of a machine at the moment."""
-    word, power = vm.properties["provisioningState"].lower(), vm.hidden["power"]
-    provisioning = _status(f"ProvisioningState/{word}", f"Provisioning {word}") | {"time": service.stamp()}
+    """The present state of a virtual machine."""
+    state, power = vm.properties["provisioningState"].lower(), vm.hidden["power"]
+    provisioning = _status(f"ProvisioningState/{state}", f"Provisioning {state}") | {"time": service.stamp()}
     statuses = [provisioning]
     if vm.hidden["generalized"]:
         statuses.append(_status("OSState/generalized", "VM generalized"))
@@ -40,12 +40,12 @@ def instance_view(service: Service, vm: Resource) -> Body:
     return view
 
 
-def _status(code: str, says: str) -> Body:
-    return {"code": code, "level": "Info", "displayStatus": says}
+def _status(code: str, text: str) -> Body:
+    return {"code": code, "level": "Info", "displayStatus": text}
 
 
 def end_of_operation(service: Service, operation: AsyncOperation, vm: Resource) -> None:
-    """The end of a write or an action: an action leaves the machine, and its disks, in another state."""
+    """Ends a write or an action; an action changes the power state, and with it the state of the disks."""
     vm.properties["provisioningState"] = SUCCEEDED
     power = operation.more.get("power")
     if power:
@@ -58,7 +58,7 @@ def _view(service: Service, request: ArmRequest) -> ArmAnswer:
 
 
 def _generalize(service: Service, request: ArmRequest) -> ArmAnswer:
-    """Answered at once; the machine has to be stopped first."""
+    """Answers immediately; the virtual machine has to be stopped first."""
     vm = vm_of(service, request)
     not_busy(service, vm)
     if vm.hidden["power"] == RUNNING:

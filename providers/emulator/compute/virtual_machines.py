@@ -1,4 +1,4 @@
-"""`Microsoft.Compute/virtualMachines`: enough of them to be sources of images. Nothing runs in them.
+"""`Microsoft.Compute/virtualMachines`, as far as they are sources of images. Nothing runs in them.
 
 Source: the Compute REST specification of virtual machines.
 """
@@ -67,7 +67,7 @@ def _make(service: Service, _request: ArmRequest, vm: Resource, fields: Fields) 
     if storage.has("imageReference"):
         vm.properties["storageProfile"]["imageReference"] = dict(storage.object("imageReference").values)
     vm.properties["storageProfile"]["dataDisks"] = make_data_disks(service, vm, storage)
-    _take(vm, fields)
+    _apply(vm, fields)
 
 
 def _check_network(properties: Fields) -> None:
@@ -78,7 +78,7 @@ def _check_network(properties: Fields) -> None:
 
 
 def _check_os_profile(properties: Fields, disk_source: DiskSource) -> None:
-    """A generalized image needs an osProfile; a specialized one, or an attached disk, must not have one."""
+    """Raises: ArmError unless a generalized image has an osProfile, and a specialized image or attached disk none."""
     given = properties.has("osProfile")
     if disk_source.os_state == "Generalized" and not given:
         raise properties.refuse("osProfile", "Required parameter 'osProfile' is missing (null).")
@@ -105,13 +105,13 @@ def _take_plan(vm: Resource, fields: Fields, disk_source: DiskSource) -> None:
 
 
 def _generation(properties: Fields, disk_source: DiskSource) -> str | None:
-    """What the image or disk says, or what the security type needs; None when neither says anything."""
+    """The generation of the image or disk, or else that which the security type requires; None if neither is known."""
     trusted = properties.object("securityProfile").text("securityType") in ("TrustedLaunch", "ConfidentialVM")
     return disk_source.generation or ("V2" if trusted else None)
 
 
-def _take(vm: Resource, fields: Fields) -> None:
-    """Takes in what may be said at any time."""
+def _apply(vm: Resource, fields: Fields) -> None:
+    """Applies what can be changed at any time."""
     properties, stored = fields.object("properties"), vm.properties
     if size := properties.object("hardwareProfile").text("vmSize"):
         stored["hardwareProfile"] = {"vmSize": size}
@@ -150,7 +150,7 @@ def _change(service: Service, vm: Resource, fields: Fields, _replaced: bool) -> 
         fixed(plan, name, vm.body.get("plan", {}).get(name, ""), plan.text(name) or None)
     if storage.has("dataDisks"):
         stored["dataDisks"] = make_data_disks(service, vm, storage)
-    _take(vm, fields)
+    _apply(vm, fields)
 
 
 def _get(service: Service, request: ArmRequest) -> ArmAnswer:
@@ -167,12 +167,12 @@ def _get(service: Service, request: ArmRequest) -> ArmAnswer:
 def _list_in_location(service: Service, request: ArmRequest) -> ArmAnswer:
     check_subscription(service, request.path)
     location = find(request.params["location"])
-    found = [
+    shown = [
         vm.body
         for vm in service.store.of_type(VIRTUAL_MACHINE)
         if location is not None and vm.hidden["region"] == location.name
     ]
-    return ArmAnswer(200, page(request, found, service.page_size))
+    return ArmAnswer(200, page(request, shown, service.page_size))
 
 
 _BODY = tracked_resource(

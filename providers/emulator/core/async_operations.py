@@ -1,4 +1,4 @@
-"""Long operations as clients meet them: the headers of a first answer, and the URL that is polled.
+"""Asynchronous operations as clients see them: the headers of the first answer, and the URL to poll.
 
 Source: recordings of the Azure CLI's gallery tests; Resource Manager's documentation of asynchronous operations.
 """
@@ -15,14 +15,14 @@ _PATH = f"{SUBSCRIPTION_COMPUTE}/locations/{{location}}/capsOperations/{{operati
 def written(
     service: Service, request: ArmRequest, resource: Resource, operation: AsyncOperation, *, new: bool, poll_s: float
 ) -> ArmAnswer:
-    """The first answer to a PUT or PATCH: the resource in its passing state, and where to ask how it goes on."""
+    """The first answer to a PUT or PATCH: the resource in its intermediate state, and the URL to poll."""
     return ArmAnswer(201 if new else 200, resource.body, _headers(service, request, resource, operation, poll_s))
 
 
 def accepted(
     service: Service, request: ArmRequest, resource: Resource, operation: AsyncOperation, *, poll_s: float
 ) -> ArmAnswer:
-    """The first answer to a DELETE or POST: empty, with the same URL twice, once to monitor the result."""
+    """The first answer to a DELETE or POST: empty, with the URL to poll twice, once to monitor the result."""
     headers = _headers(service, request, resource, operation, poll_s)
     location = f"{headers['Azure-AsyncOperation']}&monitor=true"
     return ArmAnswer(202, None, {**headers, "Location": location})

@@ -1,4 +1,4 @@
-"""What disks, snapshots, managed images and virtual machines have in common: how they are written, read and deleted."""
+"""Types of resources without parents or children: how they are written, read, listed and deleted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from reconciler.providers.emulator.core.subscriptions import require_group
 
 
 def nothing(_service: Service, _resource: Resource) -> None:
-    """For kinds that have nothing to add."""
+    """For types that have nothing to add."""
 
 
 def ended(_service: Service, _operation: AsyncOperation, resource: Resource) -> None:
@@ -45,10 +45,11 @@ def ended(_service: Service, _operation: AsyncOperation, resource: Resource) -> 
 
 @dataclass(frozen=True, slots=True)
 class SimpleResourceType:
-    """One kind. `collection` is its name in paths; `seconds` is how long a write takes, `first_status` answers it.
+    """One type. `collection` is its name in paths; `seconds` is how long a write takes, and `first_status`, unless 0,
+    the status of the first answer to it.
 
-    `make` fills in a new resource (its ids, location and tags are there), `change` takes in a PUT (`replace`) or PATCH
-    of an existing one, `before_delete` may refuse, `after_delete` clears up; `end` is the end of a write.
+    `make` fills in a new resource (which has its id, location and tags), `change` applies a PUT (its last argument is
+    True) or a PATCH to an existing one, `before_delete` may refuse, `after_delete` cleans up; `end` ends a write.
     """
 
     type: ResourceType
@@ -71,7 +72,7 @@ class SimpleResourceType:
         return resource_id(request, self.collection, request.params["name"])
 
     def routes(self) -> tuple[Route, ...]:
-        """Reading, writing, deleting and listing."""
+        """Reads, writes, deletes and lists."""
         word, in_group = self.type.label, f"{GROUP_COMPUTE}/{self.collection}"
         return (
             Route("PUT", self.path, self._put, f"write {word}", body=self.body),
@@ -87,7 +88,7 @@ class SimpleResourceType:
         return Handlers(self.routes(), {self.type.name: self.finish})
 
     def finish(self, service: Service, operation: AsyncOperation, resource: Resource) -> None:
-        """The end of an operation on one of this kind."""
+        """Ends an operation on a resource of this type."""
         if operation.verb == "delete":
             service.store.remove(resource.id)
             self.after_delete(service, resource)
@@ -128,7 +129,7 @@ class SimpleResourceType:
         return self.begin(service, request, existing, "update")
 
     def begin(self, service: Service, request: ArmRequest, resource: Resource, verb: str) -> ArmAnswer:
-        """Keeps what was written, and starts the operation that ends it."""
+        """Stores what was written, and starts the operation that ends the write."""
         new = verb == "create"
         resource.properties["provisioningState"] = CREATING if new else UPDATING
         service.store.put(resource)

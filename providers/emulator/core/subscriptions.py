@@ -1,4 +1,4 @@
-"""The subscription and what it offers: tenants, locations, resource providers; and the groups that others need.
+"""The subscription with its tenant, locations and resource providers; and the check that a resource group exists.
 
 Source: the Resource Manager REST specification (subscriptions, providers).
 """
@@ -29,7 +29,7 @@ def subscription_id(service: Service) -> str:
 
 
 def check_subscription(service: Service, path: str) -> None:
-    """Raises: ArmError when a path names a subscription that is not ours."""
+    """Raises: ArmError when a path names another subscription."""
     parts = path.split("/")
     if len(parts) < 3 or parts[1].lower() != "subscriptions" or parts[2].lower() == service.subscription.lower():
         return
@@ -48,7 +48,7 @@ def group_id(service: Service, name: str) -> str:
 def require_group(service: Service, request: ArmRequest) -> Resource:
     """The resource group of a request.
 
-    Raises: ArmError when there is none, or when something is to be written into one that is being deleted.
+    Raises: ArmError when it does not exist, or when the request would write to a group that is being deleted.
     """
     check_subscription(service, request.path)
     name = request.params["rg"]
@@ -90,26 +90,26 @@ def _list_tenants(service: Service, _request: ArmRequest) -> ArmAnswer:
 
 
 def _list_locations(service: Service, _request: ArmRequest) -> ArmAnswer:
-    found = []
-    for place in LOCATIONS.values():
-        one: Body = {
-            "id": f"{subscription_id(service)}/locations/{place.name}",
-            "name": place.name,
+    shown = []
+    for location in LOCATIONS.values():
+        entry: Body = {
+            "id": f"{subscription_id(service)}/locations/{location.name}",
+            "name": location.name,
             "type": "Region",
-            "displayName": place.display_name,
-            "regionalDisplayName": f"({place.geography}) {place.display_name}",
-            "metadata": {"regionType": "Physical", "geographyGroup": place.geography},
+            "displayName": location.display_name,
+            "regionalDisplayName": f"({location.geography}) {location.display_name}",
+            "metadata": {"regionType": "Physical", "geographyGroup": location.geography},
         }
-        if place.zones:
-            one["availabilityZoneMappings"] = [
-                {"logicalZone": str(zone), "physicalZone": f"{place.name}-az{zone}"} for zone in (1, 2, 3)
+        if location.zones:
+            entry["availabilityZoneMappings"] = [
+                {"logicalZone": str(zone), "physicalZone": f"{location.name}-az{zone}"} for zone in (1, 2, 3)
             ]
-        found.append(one)
-    return ArmAnswer(200, {"value": found})
+        shown.append(entry)
+    return ArmAnswer(200, {"value": shown})
 
 
 def _types(service: Service) -> Mapping[str, list[str]]:
-    """Namespace -> its types of resources: what can be written by a PUT."""
+    """Namespace -> its types of resources: everything that has a PUT."""
     types = {_RESOURCES: ["resourceGroups", "subscriptions"]}
     for route in service.handlers.routes:
         if route.method == "PUT" and (match := _RESOURCE_PATH.fullmatch(route.path)):

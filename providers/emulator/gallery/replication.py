@@ -1,7 +1,7 @@
-"""How copies spread: which regions an operation fills, until when, and what can be seen of it meanwhile.
+"""Replication: the regions that an operation copies to, until when, and the progress that can be seen meanwhile.
 
-A version keeps a leg for each region in `hidden["regions"]`: when copying began, when it ends (None while it is stuck),
-why it fails, if it does, and whether there was a copy before.
+A version has a copy for each region in `hidden["regions"]`: when copying started, when it ends (None while stuck), why
+it fails, if it does, and whether the region already had a copy.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _SHALLOW_S = 5.0
 def plan_copies(
     service: Service, request: ArmRequest, version: Resource, before: Mapping[str, Body], *, shallow: bool
 ) -> tuple[dict[str, Body], float]:
-    """The legs after a write, and the seconds (unscaled) until the last one ends.
+    """The copies after a write, and the seconds (unscaled) until the last one ends.
 
-    New regions are filled, those with more replicas than before get them, the home region is tried again when it had
-    failed; what else is there stays as it is. `before` are the target regions before the write, by canonical name.
+    Copying starts in new regions, in regions that get more replicas, and again in the home region if it failed there;
+    all other copies stay as they are. `before` holds the target regions before the write, by canonical name.
     """
     now, durations = service.clock.now(), service.durations
     copies: dict[str, Body] = {}
@@ -49,14 +49,14 @@ def plan_copies(
 
 
 def hold(copies: Mapping[str, Body], before: Mapping[str, Body]) -> None:
-    """Lets the legs that are not those from before last as long as the operation: for ever, until it is released."""
+    """Makes the new copies last as long as their operation, which is stuck."""
     for region, copy in copies.items():
         if copy is not before.get(region):
             copy["due"] = None
 
 
 def release(copies: Mapping[str, Body], operation: AsyncOperation) -> None:
-    """Ends legs that were held, with their operation."""
+    """Ends the copies that were held, together with their operation."""
     for copy in copies.values():
         if copy["due"] is None:
             copy["due"] = operation.due
@@ -70,7 +70,7 @@ def state_of(copy: Body, now: float) -> str:
 
 
 def usable_regions(version: Resource, now: float) -> set[str]:
-    """Where a version can be used: its copy is there, while more of them are being made too."""
+    """The regions in which a version can be used: those with a copy, even while more replicas are being made."""
     copies: Mapping[str, Body] = version.hidden["regions"]
     return {region for region, copy in copies.items() if copy.get("filled") or state_of(copy, now) == COMPLETED}
 
@@ -80,10 +80,10 @@ def failed_regions(version: Resource) -> list[str]:
 
 
 def replication_status(service: Service, version: Resource) -> Body:
-    """What `$expand=ReplicationStatus` shows. Source: the REST specification: its two enums differ."""
+    """What `$expand=ReplicationStatus` shows. Source: the REST specification, whose two enums differ."""
     now = service.clock.now()
     summary = [_region_status(region, copy, now) for region, copy in version.hidden["regions"].items()]
-    return {"aggregatedState": _aggregated([one["state"] for one in summary]), "summary": summary}
+    return {"aggregatedState": _aggregated([entry["state"] for entry in summary]), "summary": summary}
 
 
 def _region_status(region: str, copy: Body, now: float) -> Body:
@@ -103,11 +103,11 @@ def _aggregated(states: Sequence[str]) -> str:
 
 def failure(version: Resource) -> Body:
     """The error of an operation in which regions failed."""
-    told = "; ".join(
+    regions = "; ".join(
         f"{display_name(region)}: {version.hidden['regions'][region]['fails']}" for region in failed_regions(version)
     )
     return {
         "code": "ReplicationJobsNotCompleted",
-        "message": f"The replication job has not completed at: {told} Remove the region from the target regions of the "
-        "image version and add it again to retry.",
+        "message": f"The replication job has not completed at: {regions} Remove the region from the target regions of "
+        "the image version and add it again to retry.",
     }

@@ -1,4 +1,4 @@
-"""The bodies that galleries, definitions and versions are written with, as the service describes itself.
+"""The request bodies of galleries, definitions and versions, as the service describes itself.
 
 Source: the Compute Gallery REST specification.
 """

@@ -1,4 +1,4 @@
-"""What others see of shared galleries: the read paths of direct-shared and of community galleries.
+"""Shared galleries as others see them: the read paths of directly shared and of community galleries.
 
 Source: the Compute Gallery REST specification, SharedGalleries and CommunityGalleries; recordings of 2026: community
 reads have empty identifiers, a disclaimer, and `diskSizeGB` where a version has `sizeInGB`.
@@ -44,9 +44,9 @@ _DISCLAIMER = "This image is published by a third party and is not verified by t
 
 @dataclass(frozen=True, slots=True)
 class _SharingMode:
-    """One of the two ways to share: its word in paths, and how its ids begin."""
+    """Direct or community sharing: its collection in paths, and the prefix of its ids."""
 
-    word: str
+    collection: str
     prefix: str
     community: bool
 
@@ -88,15 +88,15 @@ def _gallery(service: Service, request: ArmRequest, mode: _SharingMode) -> Resou
 
 
 def _location(request: ArmRequest) -> str:
-    found = find(request.params["location"])
-    if found is None:
+    location = find(request.params["location"])
+    if location is None:
         raise ArmError(
             400,
             "LocationNotAvailableForResourceType",
             f"The provided location '{request.params['location']}' is not available.",
             "location",
         )
-    return found.name
+    return location.name
 
 
 def _to_tenant(request: ArmRequest) -> bool:
@@ -169,8 +169,8 @@ def _show_version(request: ArmRequest, mode: _SharingMode, gallery: Resource, ve
 
 
 def _disk(disk: Body) -> Body:
-    found: Body = {"diskSizeGB": disk["sizeInGB"]} if "sizeInGB" in disk else {}
-    return found | ({"hostCaching": disk["hostCaching"]} if "hostCaching" in disk else {})
+    shown: Body = {"diskSizeGB": disk["sizeInGB"]} if "sizeInGB" in disk else {}
+    return shown | ({"hostCaching": disk["hostCaching"]} if "hostCaching" in disk else {})
 
 
 def _list_galleries(service: Service, request: ArmRequest) -> ArmAnswer:
@@ -226,14 +226,14 @@ def _get_version(mode: _SharingMode) -> Handler:
 
 
 def _routes(mode: _SharingMode) -> Iterator[Route]:
-    gallery = f"{_LOCATION}/{mode.word}/{{gallery}}"
+    gallery = f"{_LOCATION}/{mode.collection}/{{gallery}}"
     definition = f"{gallery}/images/{{definition}}"
-    told = "community" if mode.community else "shared"
-    yield Route("GET", gallery, _get_gallery(mode), f"read {told} gallery")
-    yield Route("GET", f"{gallery}/images", _list_definitions(mode), f"list {told} definitions", query=("sharedTo",))
-    yield Route("GET", definition, _get_definition(mode), f"read {told} definition")
-    yield Route("GET", f"{definition}/versions", _list_versions(mode), f"list {told} versions", query=("sharedTo",))
-    yield Route("GET", f"{definition}/versions/{{version}}", _get_version(mode), f"read {told} version")
+    label = "community" if mode.community else "shared"
+    yield Route("GET", gallery, _get_gallery(mode), f"read {label} gallery")
+    yield Route("GET", f"{gallery}/images", _list_definitions(mode), f"list {label} definitions", query=("sharedTo",))
+    yield Route("GET", definition, _get_definition(mode), f"read {label} definition")
+    yield Route("GET", f"{definition}/versions", _list_versions(mode), f"list {label} versions", query=("sharedTo",))
+    yield Route("GET", f"{definition}/versions/{{version}}", _get_version(mode), f"read {label} version")
 
 
 HANDLERS = Handlers(

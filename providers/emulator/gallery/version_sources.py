@@ -1,4 +1,4 @@
-"""The sources of an image version: followed, checked against the definition and each other, and taken in.
+"""The sources of an image version: resolved, and checked against the definition and each other.
 
 Source: the Compute Gallery REST specification (storageProfile); Azure's troubleshooting guide of the Compute Gallery.
 """
@@ -52,7 +52,7 @@ _SINGLE = ("id", "uri", "storageAccountId")
 
 @dataclass(frozen=True, slots=True)
 class SourceDisk:
-    """One disk of a new version; `content` is the name under which its bytes are kept, empty when there are none."""
+    """One disk of a new version; `content` is the name of its stored content, empty when it has none."""
 
     size_gb: int
     host_caching: str | None
@@ -61,8 +61,8 @@ class SourceDisk:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSource:
-    """The disks of a new version: data disks by lun. `encryptable` tells whether a version made from it may be
-    encrypted with a key of one's own."""
+    """The disks of a new version: data disks by LUN. `encryptable`: whether the version may be encrypted with a
+    customer-managed key."""
 
     os_disk: SourceDisk
     data_disks: Mapping[int, SourceDisk]
@@ -71,7 +71,7 @@ class ResolvedSource:
 
 @dataclass(frozen=True, slots=True)
 class _SourceContext:
-    """What a source is wanted for: a version of `definition` in region `region`."""
+    """What sources are resolved for: a version of `definition` in `region`. `keep`: whether to copy blobs."""
 
     service: Service
     definition: Resource
@@ -80,32 +80,32 @@ class _SourceContext:
 
 
 def resolve(service: Service, profile: Body, definition: Resource, location: str, *, mode: str) -> ResolvedSource:
-    """The disks that a storage profile stands for. `location` is the canonical home region, `mode` Full or Shallow.
+    """The disks that a storage profile names. `location` is the canonical home region, `mode` Full or Shallow.
 
-    Raises: ArmError when a source is missing, cannot be one, or is not what the definition says.
+    Raises: ArmError when a source does not exist, cannot be used, or does not fit the definition.
     """
     fields = Fields.of(profile, TARGET)
     context = _SourceContext(service, definition, location, keep=mode != "Shallow")
     os_image, data_images = fields.object("osDiskImage"), fields.objects("dataDiskImages")
     by_lun = _by_lun(data_images)
     if _style(fields, os_image, data_images) == "source":
-        found = _with_caching(_whole(context, fields.object("source")), os_image, by_lun)
+        resolved = _with_caching(_whole(context, fields.object("source")), os_image, by_lun)
     else:
-        found = _single_disks(context, os_image, by_lun)
-    _check_sizes(found, mode)
-    return found
+        resolved = _single_disks(context, os_image, by_lun)
+    _check_sizes(resolved, mode)
+    return resolved
 
 
 def _by_lun(images: Sequence[Fields]) -> dict[int, Fields]:
-    found: dict[int, Fields] = {}
+    by_lun: dict[int, Fields] = {}
     for image in images:
         lun = image.whole("lun", 0, _MOST_LUN)
         if lun is None:
             raise image.refuse("lun", f"Required parameter '{image.path('lun')}' is missing (null).")
-        if lun in found:
+        if lun in by_lun:
             raise image.refuse("lun", f"The lun {lun} is there more than once.")
-        found[lun] = image
-    return found
+        by_lun[lun] = image
+    return by_lun
 
 
 def _given(source: Fields, names: Sequence[str]) -> list[str]:
@@ -113,7 +113,7 @@ def _given(source: Fields, names: Sequence[str]) -> list[str]:
 
 
 def _style(fields: Fields, os_image: Fields, data_images: Sequence[Fields]) -> str:
-    """`source` or `disks`. Raises: ArmError unless it is exactly one."""
+    """`source` or `disks`. Raises: ArmError unless it is exactly one of them."""
     whole = _given(fields.object("source"), _WHOLE)
     single = [image for image in (os_image, *data_images) if _given(image.object("source"), _SINGLE)]
     if whole and single:
@@ -132,7 +132,7 @@ def _style(fields: Fields, os_image: Fields, data_images: Sequence[Fields]) -> s
 
 
 def _whole(context: _SourceContext, source: Fields) -> ResolvedSource:
-    """The disks of a managed image, a machine or a published version."""
+    """The disks of a managed image, a virtual machine or a published version."""
     (name,) = _given(source, _WHOLE)
     text, target = str(source.text(name)), source.path(name)
     if name == "communityGalleryImageId":
@@ -140,9 +140,9 @@ def _whole(context: _SourceContext, source: Fields) -> ResolvedSource:
     types = {"virtualMachineId": [VIRTUAL_MACHINE], "id": [IMAGE, VIRTUAL_MACHINE, VERSION]}[name]
     if type_of(text) == VERSION and VERSION in types:
         return _from_version(context, own_version(context.service, text, context.region, target), target)
-    found = linked(context.service, text, types, target)
-    same_region(found, context.region, target)
-    return _from_image(context, found, target) if found.type == IMAGE else _from_vm(context, found, target)
+    resource = linked(context.service, text, types, target)
+    same_region(resource, context.region, target)
+    return _from_image(context, resource, target) if resource.type == IMAGE else _from_vm(context, resource, target)
 
 
 def _from_version(context: _SourceContext, version: Resource, target: str) -> ResolvedSource:
@@ -185,9 +185,9 @@ def _from_vm(context: _SourceContext, vm: Resource, target: str) -> ResolvedSour
 def _vm_disk(context: _SourceContext, vm: Resource, disk: Mapping[str, Any], target: str) -> SourceDisk:
     if "managedDisk" not in disk:
         raise invalid(target, f"The virtual machine '{vm.id}' has a disk that is not managed: it cannot be a source.")
-    found = linked(context.service, disk["managedDisk"]["id"], [DISK], target)
-    _refuse_ultra(found, target)
-    return SourceDisk(found.properties["diskSizeGB"], disk.get("caching"), found.hidden["content"])
+    managed = linked(context.service, disk["managedDisk"]["id"], [DISK], target)
+    _refuse_ultra(managed, target)
+    return SourceDisk(managed.properties["diskSizeGB"], disk.get("caching"), managed.hidden["content"])
 
 
 def _refuse_ultra(disk: Resource, target: str) -> None:
@@ -195,17 +195,17 @@ def _refuse_ultra(disk: Resource, target: str) -> None:
         raise invalid(target, f"The disk '{disk.id}' is an Ultra disk: it cannot be a source.")
 
 
-def _with_caching(found: ResolvedSource, os_image: Fields, data_images: Mapping[int, Fields]) -> ResolvedSource:
-    """Host caching may be chosen for disks that the source has."""
+def _with_caching(resolved: ResolvedSource, os_image: Fields, data_images: Mapping[int, Fields]) -> ResolvedSource:
+    """The disks with the host caching chosen for them. Raises: ArmError for a disk that the source lacks."""
     for lun, image in data_images.items():
-        if lun not in found.data_disks:
+        if lun not in resolved.data_disks:
             raise image.refuse("lun", f"The source has no data disk with lun {lun}.")
     data = {
         lun: replace(disk, host_caching=_caching(data_images.get(lun), disk.host_caching))
-        for lun, disk in found.data_disks.items()
+        for lun, disk in resolved.data_disks.items()
     }
-    os_disk = replace(found.os_disk, host_caching=_caching(os_image, found.os_disk.host_caching))
-    return replace(found, os_disk=os_disk, data_disks=data)
+    os_disk = replace(resolved.os_disk, host_caching=_caching(os_image, resolved.os_disk.host_caching))
+    return replace(resolved, os_disk=os_disk, data_disks=data)
 
 
 def _caching(image: Fields | None, default: str | None) -> str | None:
@@ -225,7 +225,7 @@ def _single_disks(context: _SourceContext, os_image: Fields, data_images: Mappin
 def _single(
     context: _SourceContext, image: Fields, caching: str, seen: set[str], *, is_os: bool
 ) -> tuple[SourceDisk, bool]:
-    """The disk of one entry, and whether it is a managed one."""
+    """The disk of one entry, and whether it is a managed disk."""
     source = image.object("source")
     given = _given(source, _SINGLE)
     if not given:
@@ -274,9 +274,12 @@ def _from_blob(context: _SourceContext, source: Fields, caching: str | None) -> 
     return SourceDisk(size_gb, caching, keep_vhd(context.service, str(uri), target) if context.keep else "")
 
 
-def _check_sizes(found: ResolvedSource, mode: str) -> None:
+def _check_sizes(resolved: ResolvedSource, mode: str) -> None:
     most = _MOST_GB[mode]
-    for name, disk in (("osDiskImage", found.os_disk), *((f"lun {n}", disk) for n, disk in found.data_disks.items())):
+    for name, disk in (
+        ("osDiskImage", resolved.os_disk),
+        *((f"lun {n}", disk) for n, disk in resolved.data_disks.items()),
+    ):
         if disk.size_gb > most:
             raise ArmError(
                 400,

@@ -130,7 +130,7 @@ def _write(
 ) -> ArmAnswer:
     properties, stored = fields.object("properties"), version.properties
     home = LOCATIONS[version.hidden["region"]]
-    before = {region_of(one): one for one in stored.get("publishingProfile", {}).get("targetRegions", ())}
+    before = {region_of(entry): entry for entry in stored.get("publishingProfile", {}).get("targetRegions", ())}
     tags = fields.tags()
     if tags is not None or replace:
         version.body.pop("tags", None)
@@ -160,8 +160,8 @@ def _write(
 def _begin(
     service: Service, request: ArmRequest, version: Resource, copies: dict[str, Body], seconds: float, *, new: bool
 ) -> ArmAnswer:
-    advance = service.durations.version_delay
-    operation = service.start(request, version, "create" if new else "update", seconds + advance)
+    delay = service.durations.version_delay
+    operation = service.start(request, version, "create" if new else "update", seconds + delay)
     if operation.due is None:
         hold(copies, version.hidden["regions"])
     version.hidden["regions"] = copies
@@ -172,7 +172,7 @@ def _begin(
 
 
 def _shown(version: Resource, *, expand: str = "", status: Body | None = None) -> Resource:
-    """The version as a GET shows it: replication and firmware settings only on request."""
+    """The version as a GET shows it; replication and firmware settings only on request."""
     properties = dict(version.properties)
     if expand != "uefisettings":
         properties.pop("securityProfile", None)
@@ -183,7 +183,7 @@ def _shown(version: Resource, *, expand: str = "", status: Body | None = None) -
 
 def _get(service: Service, request: ArmRequest) -> ArmAnswer:
     wanted = request.query.get("$expand", "")
-    if wanted and wanted.lower() not in (one.lower() for one in _EXPANDS):
+    if wanted and wanted.lower() not in map(str.lower, _EXPANDS):
         raise ArmError(400, "InvalidParameter", f"The value '{wanted}' of $expand is not {' or '.join(_EXPANDS)}.")
     version = require(service, version_id(request))
     status = replication_status(service, version) if wanted.lower() == "replicationstatus" else None
@@ -212,7 +212,7 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
 
 
 def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: Fields) -> ArmAnswer:
-    """A PUT of a soft-deleted version: one that asks to restore it, or brings no source, brings it back."""
+    """A PUT of a soft-deleted version restores it if it asks for that, or has no source. Raises: ArmError."""
     properties = fields.object("properties")
     new_source = properties.has("storageProfile") and not properties.flag("restore")
     if deleted.properties.get("provisioningState") == DELETING or new_source:
@@ -234,7 +234,7 @@ def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: F
 
 
 def _finish(service: Service, operation: AsyncOperation, version: Resource) -> None:
-    """The end of an operation on a version."""
+    """Ends an operation on a version."""
     if operation.verb == "delete":
         service.store.remove(version.id)
         if soft_delete_policy(service, version) and not version.hidden.get("bypass"):
@@ -256,7 +256,7 @@ def _finish(service: Service, operation: AsyncOperation, version: Resource) -> N
 
 
 def _finish_deleted(service: Service, _operation: AsyncOperation, deleted: Resource) -> None:
-    """The end of a soft-deleted version: purged, or kept as long as it was promised."""
+    """Ends a soft-deleted version, which was purged or has expired."""
     service.store.remove(deleted.id)
     drop_content(service, deleted)
 

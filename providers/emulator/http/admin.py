@@ -1,4 +1,4 @@
-"""The paths below /emulator, which the real service does not have: faults, counts of requests, a description."""
+"""The paths below /emulator, which the real service does not have: faults, the request log, an OpenAPI description."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Handler = Callable[[Service, RequestLog, RawRequest], ArmAnswer]
 
 
 def set_faults(service: Service, faults: Iterable[Fault]) -> None:
-    """These faults from now on. What got stuck ends now when none of them makes anything stick."""
+    """Replaces the faults. Operations that are stuck end now, unless one of the new faults makes operations stick."""
     wanted = list(faults)
     with service.store.transaction():
         service.faults.set(wanted)
@@ -28,10 +28,10 @@ def set_faults(service: Service, faults: Iterable[Fault]) -> None:
 
 
 def answer(service: Service, request_log: RequestLog, raw: RawRequest, path: str) -> ArmAnswer:
-    """The answer to an authenticated request of a path below /emulator. Raises: ArmError."""
+    """The answer to an authenticated request for a path below /emulator. Raises: ArmError."""
     handlers = _HANDLERS.get(path.lower())
     if handlers is None:
-        raise ArmError(404, "NotFound", f"There is nothing at '{path}'. There are: {', '.join(_HANDLERS)}.")
+        raise ArmError(404, "NotFound", f"There is nothing at '{path}'. The paths are: {', '.join(_HANDLERS)}.")
     handler = handlers.get(raw.method)
     if handler is None:
         allowed = ", ".join(sorted(handlers))
@@ -58,7 +58,7 @@ def _delete_faults(service: Service, _traffic: RequestLog, _raw_request: RawRequ
 
 
 def _show_requests(_service: Service, request_log: RequestLog, _raw_request: RawRequest) -> ArmAnswer:
-    return ArmAnswer(200, request_log.shown())
+    return ArmAnswer(200, request_log.summary())
 
 
 def _reset_requests(_service: Service, request_log: RequestLog, _raw_request: RawRequest) -> ArmAnswer:

@@ -1,4 +1,4 @@
-"""The ASGI application: takes a request off the wire, has it answered in a thread, writes the answer."""
+"""The ASGI application: reads a request, has it answered in a thread, and writes the answer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from reconciler.providers.emulator.http.request_parsing import MOST_BODY_BYTES, 
 from reconciler.providers.emulator.http.request_pipeline import ConnectionClosed, RequestPipeline
 
 CLOSE = "reconciler.close"
-"""The extension of the ASGI scope that closes the connection at once."""
+"""The extension of the ASGI scope that closes the connection immediately."""
 _MOST_DRAINED_BYTES = 16 * MOST_BODY_BYTES
 
 
 def create_app(pipeline: RequestPipeline) -> ASGIApp:
-    """An application that answers every HTTP request by `front`. Its server offers the extension `CLOSE`."""
+    """An application that passes every HTTP request to `pipeline`. Its server has to offer the extension `CLOSE`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise RuntimeError(f"HTTP is served, and not {scope['type']}")
+            raise RuntimeError(f"only HTTP is served, not {scope['type']}")
         request = Request(scope, receive)
         try:
             body = await _body(request)
@@ -44,7 +44,7 @@ def create_app(pipeline: RequestPipeline) -> ASGIApp:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The whole body; None when it is too large. Most of it is read even so, as few clients listen while they send."""
+    """The whole body; None when it is too large. Most of it is read even so: few clients listen while they send."""
     body = bytearray()
     size = 0
     async for chunk in request.stream():
@@ -74,7 +74,7 @@ def _too_large() -> ArmError:
 
 
 async def _close(scope: Scope, receive: Receive) -> None:
-    """Closes the connection, and returns when the server has noticed: it would answer 500 otherwise."""
+    """Closes the connection, and returns when the server has noticed; it would answer 500 otherwise."""
     close: Callable[[], None] = scope["extensions"][CLOSE]
     close()
     while (await receive())["type"] != "http.disconnect":

@@ -1,6 +1,6 @@
-"""What can be asked without a token: the metadata of the cloud, and the endpoints that issue tokens.
+"""What needs no token: the metadata of the cloud, and the endpoints that issue tokens.
 
-Source: azure-cli and azure-identity (what they ask for and accept); the Microsoft identity platform's documentation of
+Source: azure-cli and azure-identity (what they request and accept); the Microsoft identity platform's documentation of
 the client credentials flow and of its errors; App Service's documentation of managed identities.
 """
 
@@ -26,7 +26,7 @@ _CREDENTIALS = "client_credentials"
 
 @dataclass(frozen=True, slots=True)
 class _IdentityRequest:
-    """A request for identity: whose tenant, and what came with it."""
+    """A request to the identity endpoints: the tenant in its path, and the request itself."""
 
     raw: RawRequest
     base_url: str
@@ -34,7 +34,7 @@ class _IdentityRequest:
 
 
 class _Refused(Exception):
-    """An error in the shape of the token endpoint: a word of OAuth, and a number of Entra's with its text."""
+    """An error of the token endpoint: an OAuth error code, and a number of Entra ID with its text."""
 
     def __init__(self, status: int, error: str, number: int, text: str) -> None:
         super().__init__(text)
@@ -42,7 +42,7 @@ class _Refused(Exception):
 
 
 class Identity:
-    """Answers what needs no token."""
+    """Answers the requests that need no token."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
@@ -58,7 +58,7 @@ class Identity:
         )
 
     def answer(self, raw: RawRequest, path: str) -> ArmAnswer | None:
-        """The answer, or None when the path is none of these. Raises: ArmError."""
+        """The answer; None when the path is not one of the identity endpoints. Raises: ArmError."""
         for pattern, method, handler in self._paths:
             match = pattern.fullmatch(path)
             if match is None:
@@ -111,7 +111,7 @@ class Identity:
         }
 
     def _keys(self, request: _IdentityRequest) -> ArmAnswer:
-        """No public keys: tokens are signed with a secret, and only this service checks them."""
+        """No public keys: tokens are signed with a secret, and only this service verifies them."""
         self._check_tenant(request)
         return ArmAnswer(200, {"keys": []})
 
@@ -209,7 +209,7 @@ def _form(raw: RawRequest) -> dict[str, str]:
 
 
 def _audience(form: Mapping[str, str]) -> str:
-    """What the token is to be good for: a scope `RESOURCE/.default`, or a resource."""
+    """The audience that the token is requested for: a scope `RESOURCE/.default`, or a resource."""
     if form.get("resource"):
         return form["resource"]
     scopes = [scope for scope in form.get("scope", "").split() if scope not in ("openid", "profile", "offline_access")]

@@ -173,7 +173,7 @@ def handles(project: CloudProject) -> set[str]:
 
 def counted(world: AzureWorld, method: str) -> int:
     """How many requests of this method the service has had."""
-    return sum(one["count"] for one in world.emulator.request_log.shown()["counts"] if one["method"] == method)
+    return sum(one["count"] for one in world.emulator.request_log.summary()["counts"] if one["method"] == method)
 
 
 def test_what_is_left_to_the_journal_is_picked_up_by_the_next_apply(project: CloudProject) -> None:

@@ -256,19 +256,21 @@ def test_who_does_not_answer_or_know_us_is_told_apart(served: tuple[Estate, dict
 
     refused("the emulator does not answer", {**reached(ready), "endpoint": NOWHERE})
     refused("start it (reconciler emulator), and check `endpoint`", {**reached(ready), "endpoint": NOWHERE})
-    refused("is not known: [SSL: CERTIFICATE_VERIFY_FAILED]", {"type": "emulator", "endpoint": ready["endpoint"]})
+    refused(
+        "could not be verified: [SSL: CERTIFICATE_VERIFY_FAILED]", {"type": "emulator", "endpoint": ready["endpoint"]}
+    )
     refused("Invalid client secret provided", AZURE_CLIENT_SECRET="wrong")
     refused("Resource group 'other' could not be found", reached(ready, resourceGroup="other"))
     refused("create the resource group first: az group create", reached(ready, resourceGroup="other"))
     estate.provide(reached(ready) | {"ca": "none.pem"})
     code, _, err = estate.run("plan")
     assert code == 1
-    assert "there is no certificate" in err
+    assert "the certificate '" in err
 
 
 def test_a_stranger_to_azure_is_told_how_to_sign_in(estate: Estate) -> None:
     estate.provide({"type": "azure", "subscription": "00000000-0000-0000-0000-000000000000", "resourceGroup": "images"})
     code, out, err = estate.run("plan", AZURE_TOKEN_CREDENTIALS="EnvironmentCredential")
     assert (code, out) == (3, "")
-    assert "no access token could be had" in err
+    assert "no access token could be obtained" in err
     assert "sign in (az login)" in err

@@ -128,10 +128,10 @@ def test_a_blob_that_is_missing_is_told_with_its_address(project: CloudProject) 
 @pytest.mark.parametrize(
     ("make", "attributes", "said"),
     [
-        (WAYS["vm"], {"osState": "Specialized"}, "has osState Generalized, and its definition Specialized"),
-        (WAYS["vm"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, and its definition V1"),
-        (WAYS["managedImage"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, and its definition V1"),
-        (WAYS["snapshot"], {"osType": "Windows"}, "has osType Linux, and its definition Windows"),
+        (WAYS["vm"], {"osState": "Specialized"}, "has osState Generalized, but its definition has Specialized"),
+        (WAYS["vm"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, but its definition has V1"),
+        (WAYS["managedImage"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, but its definition has V1"),
+        (WAYS["snapshot"], {"osType": "Windows"}, "has osType Linux, but its definition has Windows"),
     ],
 )
 def test_a_source_that_does_not_fit_its_definition_is_told_while_planning_with_the_rule(
@@ -140,7 +140,7 @@ def test_a_source_that_does_not_fit_its_definition_is_told_while_planning_with_t
     told = project.refused(gallery(), definition(**attributes), version(make(project)))
     assert said in told
     assert V1 in told
-    assert "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source" in told
+    assert "osType, osState, hyperVGeneration and purchasePlan of the definition must match those of the source" in told
 
 
 def test_a_version_that_does_not_fit_another_definition_is_told_while_planning(project: CloudProject) -> None:

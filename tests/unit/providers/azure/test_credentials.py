@@ -99,11 +99,11 @@ def test_who_does_not_answer_is_told_apart_from_who_refuses() -> None:
     message, remedy = why(wrapped("Name or service not known"), AZURE)
     assert message == "the sign-in of login.microsoftonline.com does not answer: Name or service not known"
     message, remedy = why(wrapped("[SSL: CERTIFICATE_VERIFY_FAILED] no issuer"), EMULATOR)
-    assert f"who answers for {EMULATOR} is not known" in message
+    assert f"the certificate of {EMULATOR} could not be verified" in message
     assert "`ca`" in remedy
 
 
 def test_a_refusal_is_told_in_its_first_line_without_numbers_for_support() -> None:
     message, remedy = why(ClientAuthenticationError("Bad secret. Trace ID: 1 Correlation ID: 2\nmore"), AZURE)
-    assert message == "no access token could be had: Bad secret."
+    assert message == "no access token could be obtained: Bad secret."
     assert "az login" in remedy

@@ -57,7 +57,7 @@ def test_sharing_needs_a_permission_that_contributors_lack() -> None:
         (409, "PropertyChangeNotAllowed", ProviderError, "allow its replacement"),
         (409, "MissingSubscriptionRegistration", ProviderError, "az provider register"),
         (400, "InvalidParameter", ProviderError, "correct the manifest"),
-        (409, "SomethingNew", ProviderError, "see what the service says"),
+        (409, "SomethingNew", ProviderError, "see the message of the service"),
     ],
 )
 def test_every_refusal_has_a_remedy(status: int, code: str, kind: type[ProviderError], remedy: str) -> None:
@@ -81,5 +81,5 @@ def test_a_source_that_is_missing_is_told_as_one() -> None:
 )
 def test_a_source_of_another_nature_is_told_with_the_rule(message: str) -> None:
     failed = CallFailed(400, "InvalidParameter", message)
-    assert "of the definition have to be those of the source" in explained(failed, "corp/web/1.0.0", ("vm",)).remedy
+    assert "of the definition must match those of the source" in explained(failed, "corp/web/1.0.0", ("vm",)).remedy
     assert explained(failed, "corp/web").remedy == "correct the manifest"

@@ -76,7 +76,7 @@ def test_what_is_not_allowed_says_which_role_is_needed(
 ) -> None:
     proxy.refuse(Answer(status, {"x-ms-error-code": code}))
 
-    with pytest.raises(ProviderError, match=f"not allowed to list blobs in the container test-.*{code}") as caught:
+    with pytest.raises(ProviderError, match=f"no permission to list blobs in the container test-.*{code}") as caught:
         make_staging().names("", "lineage")
 
     assert remedy in caught.value.remedy
@@ -215,7 +215,9 @@ def test_without_an_identity_the_remedy_is_to_sign_in() -> None:
     settings = StorageSettings(f"{GROUP}/corpimages", "images", "https://127.0.0.1:9/corpimages")
     staging = Staging(settings, NobodySignedIn(), environment={})  # type: ignore[arg-type]
 
-    with pytest.raises(ProviderError, match="no token for the storage account corpimages") as caught:
+    with pytest.raises(
+        ProviderError, match="no access token could be obtained for the storage account corpimages"
+    ) as caught:
         staging.names("", "lineage")
 
     staging.close()
@@ -227,7 +229,7 @@ def test_nothing_to_sign_in_with_is_told() -> None:
     settings = StorageSettings(f"{GROUP}/corpimages", "images", default_endpoint(f"{GROUP}/corpimages"))
     staging = Staging(settings, environment={})
 
-    with pytest.raises(ProviderError, match="nothing says who we are") as caught:
+    with pytest.raises(ProviderError, match="there are no credentials") as caught:
         staging.names("", "lineage")
 
     staging.close()
@@ -239,7 +241,9 @@ def test_the_connection_string_has_to_be_of_the_account() -> None:
     text = f"AccountName=another;AccountKey={key};DefaultEndpointsProtocol=https"
     settings = StorageSettings(f"{GROUP}/corpimages", "images", default_endpoint(f"{GROUP}/corpimages"))
 
-    with pytest.raises(ProviderError, match="is of the storage account another, and the project file names corpimages"):
+    with pytest.raises(
+        ProviderError, match="is for the storage account another, but the project file names corpimages"
+    ):
         connect(settings, settings.endpoint, None, {"AZURE_STORAGE_CONNECTION_STRING": text})
 
 

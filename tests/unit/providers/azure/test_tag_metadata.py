@@ -114,23 +114,23 @@ def test_sixty_four_disks_with_two_digests_each_leave_room_for_tags() -> None:
 
 
 def test_too_much_for_the_tags_is_refused_with_a_remedy() -> None:
-    with pytest.raises(ProviderError, match=r"it takes \d+ tags to keep track") as caught:
+    with pytest.raises(ProviderError, match=r"keeping track of the object takes \d+ tags") as caught:
         to_tags(large(200))
     assert "split" in caught.value.remedy
     with pytest.raises(ProviderError, match="49 tags and the 2 that") as caught:
         tagged({f"tag-{number}": "" for number in range(49)}, TagMetadata(OWNER, regions=frozenset({"eastus"})))
-    assert caught.value.remedy == "declare 1 tags less"
+    assert caught.value.remedy == "remove 1 of the declared tags"
 
 
 @pytest.mark.parametrize(
     ("own", "why"),
     [
-        ({"reconciler-owner": "me"}, "a name that we use"),
-        ({"Reconciler-Source-7": "me"}, "a name that we use"),
-        ({"env": "a", "Env": "b"}, "upper and lower case"),
-        ({"a/b": ""}, "takes no tag called 'a/b'"),
-        ({"a" * 513: ""}, "takes no tag called"),
-        ({"": ""}, "takes no tag called ''"),
+        ({"reconciler-owner": "me"}, "is reserved"),
+        ({"Reconciler-Source-7": "me"}, "is reserved"),
+        ({"env": "a", "Env": "b"}, "in different case"),
+        ({"a/b": ""}, "does not accept a tag named 'a/b'"),
+        ({"a" * 513: ""}, "does not accept a tag named"),
+        ({"": ""}, "does not accept a tag named ''"),
         ({"a": "b" * 257}, "'a' has 257 characters"),
     ],
 )
