@@ -1,4 +1,4 @@
-"""What images come from, made with `az`: disks, snapshots, managed images, virtual machines."""
+"""The sources of images, created with `az`: disks, snapshots, managed images, virtual machines."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_disks_and_snapshots(az: Az, group: str) -> None:
     assert [one["name"] for one in az("disk", "list", "-g", group)] == ["os"]
 
 
-def test_a_machine_is_captured_as_an_image_and_published(az: Az, group: str, gallery: str) -> None:
+def test_a_vm_is_captured_as_an_image_and_published(az: Az, group: str, gallery: str) -> None:
     vm = make_vm(az, group)
     assert [one["name"] for one in az("vm", "list", "-g", group)] == ["builder"]
     with pytest.raises(AzFailed, match="is running"):
@@ -76,7 +76,7 @@ def test_a_machine_is_captured_as_an_image_and_published(az: Az, group: str, gal
 
 
 def make_vm(az: Az, group: str) -> str:
-    """The id of a virtual machine, which is asked for as scripts without a network do."""
+    """The id of a virtual machine, created as in scripts without a network."""
     market = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server-gen2", "version": "latest"}
     properties = {
         "hardwareProfile": {"vmSize": "Standard_D2s_v5"},

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.azure.emulated_http import BASE_URL, HOST, EmulatorClient, emulator_client
-from support.azure.emulator_requests import COMPUTE, EXAMPLES, IMAGE, Sent, operations, sendings
+from support.azure.emulator_requests import COMPUTE, EXAMPLES, IMAGE, Sent, endpoints, sendings
 
 from reconciler.providers.emulator.assembly import all_handlers
 from reconciler.providers.emulator.http.app import create_app
 from reconciler.providers.emulator.http.openapi import describe
 
-OPERATIONS = operations(describe(all_handlers().routes))
+ENDPOINTS = endpoints(describe(all_handlers().routes))
 
 
 def delivered(client: EmulatorClient, sent: Sent) -> tuple[int, dict[str, str], bytes]:
@@ -112,7 +112,7 @@ def follow(client: EmulatorClient, url: str) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(requests=st.lists(sendings(OPERATIONS), min_size=1, max_size=12))
+@given(requests=st.lists(sendings(ENDPOINTS), min_size=1, max_size=12))
 def test_every_request_has_an_answer_that_clients_can_read(furnished: Path, requests: list[Sent]) -> None:
     with fresh_client(furnished) as client:
         for sent in requests:

@@ -1,4 +1,4 @@
-"""Microsoft's own SDK for Python, unmodified, through the whole life of a gallery, over TLS."""
+"""Microsoft's own SDK for Python, unmodified, through the whole life cycle of a gallery, over TLS."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulat
 
 
 class _Token:
-    """A credential that gives what the emulator hands to scripts."""
+    """A credential that returns the token that the emulator writes for scripts."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -61,7 +61,7 @@ def client(emulator: RunningEmulator) -> Iterator[ComputeManagementClient]:
 
 @pytest.fixture
 def group(emulator: RunningEmulator) -> str:
-    """A resource group of the test's own; the compute SDK has no call that makes one."""
+    """A resource group for one test; the compute SDK cannot create one."""
     name = f"group-{uuid.uuid4().hex[:8]}"
     path = f"/subscriptions/{emulator.subscription}/resourcegroups/{name}?api-version=2024-11-01"
     headers = {"Authorization": f"Bearer {emulator.token()}", "Content-Type": "application/json"}
@@ -403,7 +403,7 @@ def test_errors_arrive_as_the_sdks_own(
 
 
 def test_a_credential_of_azure_identity(emulator: RunningEmulator, group: str, unique: str) -> None:
-    """Both libraries as they come: the secret buys a token, the token opens the API."""
+    """Both libraries unmodified: the secret is exchanged for a token, and the token gives access."""
     credential = ClientSecretCredential(
         emulator.tenant,
         emulator.client_id,

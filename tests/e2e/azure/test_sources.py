@@ -1,4 +1,4 @@
-"""Every kind of source of a version, through the engine, on the emulator; and what is said of those that do not fit."""
+"""Every kind of source of a version, through the engine, on the emulator; and the errors for those that do not fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def project(tmp_path: Path, azurite: RunningAzurite) -> Iterator[CloudProject]:
 
 
 def community_image(project: CloudProject) -> Source:
-    """A version that somebody has published to everybody."""
+    """A version that another publisher shares with the community."""
     public = {**PUBLISHER, "publicNamePrefix": "public"}
     path = f"{COMPUTE_ID}/galleries/theirs"
     profile = {"sharingProfile": {"permissions": "Community", "communityGalleryInfo": public}}
@@ -68,7 +68,7 @@ def test_a_version_is_made_from(project: CloudProject, style: str) -> None:
     assert project.world.objects() == before
 
 
-def test_a_version_is_made_from_a_machine_that_was_not_generalized(project: CloudProject) -> None:
+def test_a_version_is_created_from_a_vm_that_was_not_generalized(project: CloudProject) -> None:
     vm = {"vm": project.virtual_machine("builder", generalized=False)}
     documents = gallery(), definition(osState="Specialized"), version(vm)
     assert project.settle(*documents)[V1] == "create"

@@ -1,4 +1,4 @@
-"""The emulator without a socket: requests go in as they would come off the wire, answers are looked at."""
+"""The emulator without a socket: requests enter the pipeline as they would arrive over HTTP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ API = "2026-03-03"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; header names are in lower case, `body` is parsed JSON, None when it is empty."""
+    """An answer; header names are in lower case, `body` is parsed JSON, None when it is empty."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass
 class EmulatorClient:
-    """A front, and the clock that it goes by."""
+    """A client of a request pipeline, and the clock of that."""
 
     pipeline: RequestPipeline
     clock: ManualClock
@@ -61,7 +61,7 @@ class EmulatorClient:
         headers: Mapping[str, str] | None = None,
         token: str | None = None,
     ) -> Answer:
-        """An answer. `body` is sent as JSON, bytes as they are; an empty `token` sends none."""
+        """Sends a request. `body` is sent as JSON, bytes unchanged; an empty `token` sends none."""
         shown = self.token if token is None else token
         sent = {"host": HOST, "content-type": "application/json", **(headers or {})}
         if shown:
@@ -86,7 +86,7 @@ def gallery_path(name: str = "corp", group: str = "rg") -> str:
 
 @contextmanager
 def emulator_client(folder: Path, *, budgets: bool = False, scale: float = 0) -> Iterator[EmulatorClient]:
-    """A desk on a store in `folder`."""
+    """A client of an emulator with a store in `folder`."""
     clock = ManualClock()
     store = Store(folder / "emulator.db")
     contents = DiskContents(folder / "disks")

@@ -1,4 +1,4 @@
-"""The emulated service without HTTP, for tests of what it answers: a store of its own, and a clock that stands."""
+"""The emulated service without HTTP, for tests of its answers: with its own store, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Emulated:
         return self.service.handle(ArmRequest(method, full, {"api-version": api_version, **names}, body))
 
     def put(self, path: str, properties: Mapping[str, Any] | None = None, **more: Any) -> ArmAnswer:
-        """Writes a resource in eastus, unless `more` says otherwise."""
+        """Writes a resource, in eastus unless `more` has another location."""
         return self.send("PUT", path, {"location": "eastus", "properties": properties or {}, **more})
 
     def get(self, path: str, **query: str) -> Body:
@@ -57,7 +57,7 @@ class Emulated:
         return properties
 
     def refused(self, method: str, path: str, body: Any = None, **query: str) -> ArmError:
-        """The error that a request is answered with."""
+        """The error in the answer to a request."""
         with pytest.raises(ArmError) as caught:
             self.send(method, path, body, **query)
         return caught.value
@@ -66,12 +66,12 @@ class Emulated:
         return self.refused("PUT", path, {"location": "eastus", "properties": properties or {}, **more})
 
     def status(self, answer: ArmAnswer) -> Body:
-        """How the operation stands that an answer began."""
+        """The status of the operation that an answer has started."""
         path = urlsplit(answer.headers["Azure-AsyncOperation"]).path
         return self.get(path)
 
     def faults(self, *faults: Fault) -> None:
-        """These faults from now on, and no others."""
+        """Replaces the faults."""
         set_faults(self.service, faults)
 
     def group(self) -> None:
@@ -96,7 +96,7 @@ class Emulated:
         return f"{COMPUTE}/images/{name}"
 
     def virtual_machine(self, name: str, disk: str, **more: Any) -> str:
-        """The id of a virtual machine that has a disk for its system; `more` is of its storage profile."""
+        """The id of a virtual machine with an OS disk; `more` is added to its storage profile."""
         os_disk = {"osType": "Linux", "createOption": "Attach", "managedDisk": {"id": disk}}
         profile = {"osDisk": os_disk, **more}
         self.put(
@@ -106,7 +106,7 @@ class Emulated:
         return f"{COMPUTE}/virtualMachines/{name}"
 
     def definition(self, name: str = "ubuntu", *, gallery: str = "corp", **properties: Any) -> str:
-        """The id of a definition, Linux, generalized and of the second generation unless something else is said."""
+        """The id of a definition: Linux, generalized, generation 2 unless `properties` differ."""
         self.put(f"galleries/{gallery}")
         path = f"galleries/{gallery}/images/{name}"
         identifier = {"publisher": "Contoso", "offer": "Servers", "sku": name}
@@ -115,7 +115,7 @@ class Emulated:
         return f"{COMPUTE}/{path}"
 
     def version(self, profile: Mapping[str, Any], name: str = "1.0.0", definition: str = DEFINITION) -> Body:
-        """The properties of a version that is made and done."""
+        """The properties of a new version after its creation."""
         self.put(f"{definition}/versions/{name}", version_properties(profile))
         return self.properties(f"{definition}/versions/{name}")
 

@@ -1,4 +1,4 @@
-"""What is planned comes back from the service as it was planned; and what exactly is sent."""
+"""What is sent to the service, and that it is read back exactly as it was planned."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_an_update_of_a_definition_sends_back_the_security_type_that_the_service
     assert sent == [{"name": "SecurityType", "value": "TrustedLaunch"}]
 
 
-def test_what_is_not_declared_any_more_is_reset() -> None:
+def test_what_is_no_longer_declared_is_reset() -> None:
     planned = planned_gallery(GALLERY_DOCUMENT)
     gallery = gallery_body(planned, TagMetadata())
     assert gallery["tags"] == {}

@@ -1,4 +1,4 @@
-"""The emulated service takes the bodies, and what it shows of them afterwards is what was planned."""
+"""The emulated service accepts the bodies, and then shows what was planned."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def service() -> Iterator[Emulated]:
 
 
 def share(emulated: Emulated, before: Attributes, after: Attributes) -> None:
-    """Shares the gallery with other groups, as it takes two operations."""
+    """Changes the groups of the gallery, which takes two operations."""
     for action, wanted, others in (("Remove", groups_of(before), after), ("Add", groups_of(after), before)):
         known = groups_of(others)
         groups = [{"type": kind, "ids": sorted(ids - known.get(kind, frozenset()))} for kind, ids in wanted.items()]

@@ -1,4 +1,4 @@
-"""The service's words are the manifests' words."""
+"""The canonical values of the service are those of the manifests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reconciler.providers.azure.service.canonical_values import (
 
 
 def values_in(annotation: Any) -> Iterator[str]:
-    """Every enum_value that values of an annotation can be."""
+    """Every enum value of an annotation."""
     for argument in typing.get_args(annotation):
         if isinstance(argument, Choice):
             yield from argument.words
@@ -39,7 +39,7 @@ def values_of(model: type[Model]) -> Iterator[str]:
                 yield from values_of(below)
 
 
-def test_every_word_of_the_manifests_is_known_and_no_other() -> None:
+def test_every_value_of_the_manifests_is_known_and_no_other() -> None:
     declared = {one for model in node_models().values() for one in values_of(model)}
     declared |= {one for choice in DECLARED_FEATURES.values() for one in choice.words}
     assert set(ENUM_VALUES) == declared - {"delete", "retain"}  # of the lifecycle, which the service does not know

@@ -1,4 +1,4 @@
-"""Who we are: which credential an endpoint gets, and why there is no token."""
+"""Credentials: which one an endpoint gets, and why there is no token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EMULATOR = "https://localhost:8443"
 
 
 class Inner:
-    """A credential that gives tokens for `lifetime_s`, or raises `error`."""
+    """A credential that returns tokens for `lifetime_s`, or raises `error`."""
 
     def __init__(self, lifetime_s: float = 3600, error: Exception | None = None) -> None:
         self.lifetime_s, self.error, self.asked = lifetime_s, error, 0
@@ -86,13 +86,13 @@ def why(error: Exception, endpoint: str) -> tuple[str, str]:
 
 
 def wrapped(text: str) -> Exception:
-    """As azure-identity reports what its transport raised: by its text, the cause in the context only."""
+    """The error that azure-identity raises for one of its transport: with its text, the cause only in the context."""
     error = ClientAuthenticationError(f"Authentication failed: {text}")
     error.__context__ = ServiceRequestError(text)
     return error
 
 
-def test_who_does_not_answer_is_told_apart_from_who_refuses() -> None:
+def test_a_missing_answer_is_not_reported_as_a_refusal() -> None:
     message, remedy = why(wrapped("Connection refused"), EMULATOR)
     assert message == "the emulator does not answer: Connection refused"
     assert "start it" in remedy
@@ -103,7 +103,7 @@ def test_who_does_not_answer_is_told_apart_from_who_refuses() -> None:
     assert "`ca`" in remedy
 
 
-def test_a_refusal_is_told_in_its_first_line_without_numbers_for_support() -> None:
+def test_a_refusal_is_shown_without_trace_ids() -> None:
     message, remedy = why(ClientAuthenticationError("Bad secret. Trace ID: 1 Correlation ID: 2\nmore"), AZURE)
     assert message == "no access token could be obtained: Bad secret."
     assert "az login" in remedy

@@ -1,4 +1,4 @@
-"""Whatever the service answers can be read: objects of strangers, and answers that are no such thing."""
+"""Whatever the service answers can be read: unmanaged objects, and malformed answers."""
 
 from __future__ import annotations
 

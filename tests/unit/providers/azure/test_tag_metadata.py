@@ -1,4 +1,4 @@
-"""Marks survive in tags, and what is left of them when somebody edits the tags."""
+"""Metadata survives in tags, and as much as possible of it when others edit the tags."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_marks_come_back_from_tags_in_any_order_and_case(
 
 @settings(deadline=None)
 @given(metadata)
-def test_tags_are_what_azure_takes(planned: TagMetadata) -> None:
+def test_tags_are_within_the_limits_of_azure(planned: TagMetadata) -> None:
     for name, value in to_tags(planned).items():
         assert re.fullmatch(r"reconciler-[a-z]+(-\d+)?", name)
         assert 0 < len(value) <= LONGEST_VALUE
@@ -78,7 +78,7 @@ def test_what_is_packed_has_none_of_the_characters_that_azure_refuses_in_places(
     assert not set("<>%&\\?/") & set("".join(packed))
 
 
-def test_an_object_says_in_plain_words_whose_it_is() -> None:
+def test_the_owner_mark_is_readable() -> None:
     tags = to_tags(TagMetadata(OWNER, regions=frozenset({"westus", "eastus"}), source='{"source":{"file":"a.vhd"}}'))
     assert tags == {
         "reconciler-owner": "5f1d2c3b-aaaa-bbbb-cccc-000000000001 corp/ubuntu/1.0.3",
@@ -168,7 +168,7 @@ def test_what_is_missing_in_part_is_missing() -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(st.data())
-def test_whatever_somebody_writes_into_a_tag_the_rest_is_read(data: st.DataObject) -> None:
+def test_a_damaged_tag_does_not_affect_the_rest(data: st.DataObject) -> None:
     whole = replace(large(20), security="a" * 32, spellings=frozenset({"Env"}))
     tags: dict[str, Any] = dict(to_tags(whole))
     name = data.draw(st.sampled_from(sorted(tags)))

@@ -1,4 +1,4 @@
-"""Disks and snapshots: made, copied, changed, listed, deleted."""
+"""Disks and snapshots: created, copied, changed, listed, deleted."""
 
 from __future__ import annotations
 

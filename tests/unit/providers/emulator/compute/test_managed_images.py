@@ -1,4 +1,4 @@
-"""Managed images: made of disks or of a machine, and not changed afterwards."""
+"""Managed images: created from disks or a virtual machine, and not changed afterwards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_first_generation_unless_something_is_said(emulated: Emulated) -> No
     assert emulated.properties("images/base")["hyperVGeneration"] == "V1"
 
 
-def test_an_image_of_a_generalized_machine(emulated: Emulated) -> None:
+def test_an_image_of_a_generalized_vm(emulated: Emulated) -> None:
     data = [{"lun": 1, "createOption": "Empty", "diskSizeGB": 9}]
     vm = emulated.virtual_machine("builder", emulated.disk("os", size_gb=33, hyperVGeneration="V2"), dataDisks=data)
     wanted = {"sourceVirtualMachine": {"id": vm}}

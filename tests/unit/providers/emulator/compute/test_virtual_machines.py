@@ -1,4 +1,4 @@
-"""Virtual machines: what they are made of, their states, and what becomes of their disks."""
+"""Virtual machines: their sources, their states, and their disks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def statuses(emulated: Emulated, name: str = "web") -> list[str]:
     return [status["code"] for status in view["statuses"]]
 
 
-def test_a_machine_of_the_marketplace_makes_its_disks(emulated: Emulated) -> None:
+def test_a_vm_from_the_marketplace_creates_its_disks(emulated: Emulated) -> None:
     data = [{"lun": 0, "createOption": "Empty", "diskSizeGB": 4}]
     answer = emulated.put("virtualMachines/web", wanted(dataDisks=data))
     assert answer.status == 201
@@ -40,7 +40,7 @@ def test_a_machine_of_the_marketplace_makes_its_disks(emulated: Emulated) -> Non
     assert statuses(emulated) == ["ProvisioningState/succeeded", "PowerState/running"]
 
 
-def test_a_machine_is_stopped_generalized_and_never_started_again(emulated: Emulated) -> None:
+def test_a_vm_is_stopped_generalized_and_never_started_again(emulated: Emulated) -> None:
     emulated.put("virtualMachines/web", wanted())
     running = emulated.refused("POST", "virtualMachines/web/generalize")
     assert (running.status, running.code) == (409, "OperationNotAllowed")
@@ -58,7 +58,7 @@ def test_a_machine_is_stopped_generalized_and_never_started_again(emulated: Emul
     assert emulated.refused("POST", "virtualMachines/web/start").code == "OperationNotAllowed"
 
 
-def test_disks_stay_or_go_with_the_machine_as_they_are_marked(emulated: Emulated) -> None:
+def test_disks_are_kept_or_deleted_with_the_vm_as_requested(emulated: Emulated) -> None:
     data = [{"lun": 0, "createOption": "Empty", "diskSizeGB": 4, "deleteOption": "Delete", "name": "scratch"}]
     emulated.put("virtualMachines/web", wanted(osDisk={"createOption": "FromImage", "name": "system"}, dataDisks=data))
     assert emulated.refused("DELETE", "disks/system").code == "OperationNotAllowed"
@@ -86,7 +86,7 @@ def test_data_disks_come_and_go(emulated: Emulated) -> None:
     assert emulated.properties("disks/attached")["diskState"] == "Unattached"
 
 
-def test_a_disk_belongs_to_one_machine(emulated: Emulated) -> None:
+def test_a_disk_belongs_to_one_vm(emulated: Emulated) -> None:
     disk = emulated.disk("os")
     emulated.virtual_machine("one", disk)
     profile = {"osDisk": {"osType": "Linux", "createOption": "Attach", "managedDisk": {"id": disk}}}
@@ -95,7 +95,7 @@ def test_a_disk_belongs_to_one_machine(emulated: Emulated) -> None:
     assert emulated.get("disks/os")["managedBy"].endswith("/one")
 
 
-def test_a_machine_of_the_latest_version_in_its_region(emulated: Emulated) -> None:
+def test_a_vm_from_the_latest_version_in_its_region(emulated: Emulated) -> None:
     definition = emulated.definition()
     reference = {"imageReference": {"id": definition}}
     assert "no latest version" in emulated.put_refused("virtualMachines/web", wanted(**reference)).message
@@ -137,7 +137,7 @@ def test_os_profiles_belong_to_generalized_images(emulated: Emulated) -> None:
         ({"dataDisks": [{"createOption": "Empty", "diskSizeGB": 1}]}, "storageProfile.dataDisks[0].lun"),
     ],
 )
-def test_a_machine_that_cannot_be_leaves_nothing(emulated: Emulated, storage: dict[str, Any], target: str) -> None:
+def test_a_refused_vm_leaves_nothing(emulated: Emulated, storage: dict[str, Any], target: str) -> None:
     error = emulated.put_refused("virtualMachines/web", wanted(**storage))
     assert (error.code, error.target) == ("InvalidParameter", f"virtualMachine.properties.{target}")
     assert emulated.get("disks")["value"] == []
@@ -150,7 +150,7 @@ def test_a_network_interface_is_named_by_its_id(emulated: Emulated) -> None:
     assert "network interface" in emulated.put_refused("virtualMachines/web", properties).message
 
 
-def test_what_a_machine_is_made_of_does_not_change(emulated: Emulated) -> None:
+def test_the_sources_of_a_vm_do_not_change(emulated: Emulated) -> None:
     emulated.put("virtualMachines/web", wanted())
     for changed in (
         {"storageProfile": {"imageReference": {**MARKET, "sku": "other"}}},

@@ -1,4 +1,4 @@
-"""VHDs in blobs as sources, read from a real blob service: what is taken, what is kept, what is refused."""
+"""VHDs in blobs as sources, read from a real blob service: which are accepted, kept and refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def container(azurite: RunningAzurite) -> Iterator[ContainerClient]:
 
 
 def upload(container: ContainerClient, name: str, content: bytes, at: int = 0, size: int = 3 * MIB) -> str:
-    """The URL of a fixed VHD of `size` bytes with something at a place in it."""
+    """The URL of a fixed VHD of `size` bytes, with some data at one position."""
     with container.get_blob_client(name) as blob:
         blob.create_page_blob(size + 512)
         blob.upload_page(content, at, len(content))
@@ -139,7 +139,7 @@ def test_one_blob_is_copied_once_until_it_changes(container: ContainerClient, tm
 
 
 def signature(container: ContainerClient, name: str) -> str:
-    """A signature that lets anybody read a blob for an hour."""
+    """A signature that allows anyone to read a blob for an hour."""
     return generate_blob_sas(
         str(container.account_name),
         container.container_name,
@@ -150,7 +150,9 @@ def signature(container: ContainerClient, name: str) -> str:
     )
 
 
-def test_a_bad_signature_is_not_helped_by_the_key_and_is_not_told(container: ContainerClient, tmp_path: Path) -> None:
+def test_a_bad_signature_is_not_replaced_by_the_key_and_is_not_shown(
+    container: ContainerClient, tmp_path: Path
+) -> None:
     uri = upload(container, "os.vhd", b"g" * 512)
     wrong = signature(container, "other.vhd")
     with pytest.raises(ArmError) as caught:

@@ -1,4 +1,4 @@
-"""Image definitions: what the service adds by itself, what can be changed, and what cannot."""
+"""Image definitions: what the service adds, what can be changed, and what cannot."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_empty_things_and_flags_do_not_come_back(emulated: Emulated) -> None:
         ("purchasePlan", {"name": "plan", "publisher": "Contoso", "product": "servers"}),
     ],
 )
-def test_what_is_said_once(emulated: Emulated, name: str, value: Any) -> None:
+def test_what_is_fixed_at_creation(emulated: Emulated, name: str, value: Any) -> None:
     kept = {**LEAST, "eula": "https://contoso.example/eula"}
     write(emulated, kept)
     before = emulated.properties(DEFINITION)
@@ -99,7 +99,7 @@ def test_a_definition_of_old_clients_is_of_x64(emulated: Emulated) -> None:
     assert error.code == "PropertyChangeNotAllowed"
 
 
-def test_a_put_replaces_what_can_change_but_for_the_end_of_life(emulated: Emulated) -> None:
+def test_a_put_replaces_what_can_change_except_for_the_end_of_life(emulated: Emulated) -> None:
     changeable = {
         "description": "servers",
         "releaseNoteUri": "https://contoso.example/notes",
@@ -223,7 +223,7 @@ def test_names_may_have_dashes_inside(emulated: Emulated, name: str, good: bool)
         assert emulated.put_refused(path, LEAST).code == "InvalidResourceName"
 
 
-def test_a_definition_lies_in_a_gallery(emulated: Emulated) -> None:
+def test_a_definition_is_in_a_gallery(emulated: Emulated) -> None:
     error = emulated.put_refused("galleries/none/images/ubuntu", LEAST)
     assert (error.status, error.code) == (404, "ParentResourceNotFound")
     write(emulated, LEAST)

@@ -1,4 +1,4 @@
-"""Galleries: names, places, what a write changes, and how they go."""
+"""Galleries: names, locations, writes and deletion."""
 
 from __future__ import annotations
 

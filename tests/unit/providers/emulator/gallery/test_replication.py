@@ -1,4 +1,4 @@
-"""How copies spread: region by region, visibly; what fails and what sticks."""
+"""Replication: progress by region, failures, and operations that are stuck."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_regions_are_filled_one_after_the_other(paced: Emulated, source: dict[st
     assert ended["startTime"] < ended["endTime"]
 
 
-def test_the_state_of_regions_is_told_only_when_asked_for(paced: Emulated, source: dict[str, Any]) -> None:
+def test_the_state_of_regions_is_only_shown_on_request(paced: Emulated, source: dict[str, Any]) -> None:
     paced.put(VERSION, version_properties(source))
     assert "replicationStatus" not in paced.properties(VERSION)
     (listed,) = paced.get(f"{DEFINITION}/versions")["value"]

@@ -46,7 +46,7 @@ def direct(emulated: Emulated) -> Emulated:
 
 @pytest.fixture
 def community(emulated: Emulated) -> str:
-    """The path of a gallery that is shared with everybody."""
+    """The path of a gallery that is shared with everyone."""
     furnish(emulated, {"permissions": "Community", "communityGalleryInfo": PUBLISHER})
     (name,) = emulated.properties("galleries/corp")["sharingProfile"]["communityGalleryInfo"]["publicNames"]
     return f"{LOCATION}/communityGalleries/{name}"

@@ -1,4 +1,4 @@
-"""Whom a gallery is shared with: what is possible, what is kept, and what it forbids."""
+"""Sharing of galleries: what is possible, what is stored, and what it rules out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_groups_come_and_go_and_are_shown_when_asked_for(emulated: Emulated) -> 
     assert groups_of(emulated, select="Permissions") == {"Subscriptions": ["S1", "s3"]}
 
 
-def test_sharing_is_a_long_operation_and_is_told(paced: Emulated) -> None:
+def test_sharing_is_an_asynchronous_operation_with_a_status(paced: Emulated) -> None:
     make(paced, {"permissions": "Groups"})
     paced.clock.advance(10)
     answer = paced.send("POST", f"{GALLERY}/share", share("Add", ("Subscriptions", ["s1"])))

@@ -1,4 +1,4 @@
-"""Versions that are deleted softly: kept, listed, brought back, purged, and gone in the end."""
+"""Soft-deleted versions: kept, listed, restored, purged, and finally expired."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POLICY = {"isSoftDeleteEnabled": True, "retentionPeriodInDays": 30, "gracePeriod
 
 @pytest.fixture(autouse=True)
 def version(emulated: Emulated) -> dict[str, Any]:
-    """A version in a gallery that deletes softly."""
+    """A version in a gallery with soft delete."""
     emulated.definition()
     emulated.put(GALLERY, {"softDeletePolicy": POLICY})
     source = {"osDiskImage": {"source": {"id": emulated.disk("os")}}}

@@ -1,4 +1,4 @@
-"""Where an image version may come from, and what is refused."""
+"""The sources of image versions, and which are refused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_caching_of_an_images_disks_can_be_chosen(emulated: Emulated) -> Non
 
 
 @pytest.mark.parametrize("member", ["id", "virtualMachineId"])
-def test_a_generalized_machine_brings_its_disks(emulated: Emulated, member: str) -> None:
+def test_a_generalized_vm_brings_its_disks(emulated: Emulated, member: str) -> None:
     vm = generalized(
         emulated, emulated.virtual_machine("builder", emulated.disk("os", size_gb=64, hyperVGeneration="V2"))
     )
@@ -81,7 +81,7 @@ def generalized(emulated: Emulated, vm: str) -> str:
     return vm
 
 
-def test_a_machine_has_to_be_in_the_state_of_the_definition(emulated: Emulated) -> None:
+def test_a_vm_has_to_be_in_the_state_of_the_definition(emulated: Emulated) -> None:
     vm = emulated.virtual_machine("builder", emulated.disk("os", hyperVGeneration="V2"))
     error = emulated.version_refused({"source": {"virtualMachineId": vm}})
     assert "OS state 'Specialized'" in error.message
@@ -214,7 +214,7 @@ def test_what_an_image_says_has_to_be_what_the_definition_says(
 PLAN = {"name": "pro", "publisher": "Contoso", "product": "servers"}
 
 
-def test_the_plan_of_a_machine_is_that_of_the_definition(emulated: Emulated) -> None:
+def test_the_plan_of_a_vm_is_that_of_the_definition(emulated: Emulated) -> None:
     disk = emulated.disk("os", hyperVGeneration="V2", purchasePlan=PLAN)
     profile = disk_source(disk)
     assert "marketplace plan" in emulated.version_refused(profile).message
@@ -253,7 +253,7 @@ def test_ultra_disks_and_those_that_wait_for_their_upload_are_no_sources(emulate
     assert "waits for its upload" in emulated.version_refused(disk_source(f"{COMPUTE}/disks/upload")).message
 
 
-def test_machines_with_ephemeral_ultra_or_unmanaged_disks_are_no_sources(emulated: Emulated) -> None:
+def test_vms_with_ephemeral_ultra_or_unmanaged_disks_are_not_sources(emulated: Emulated) -> None:
     special = emulated.definition("special", osState="Specialized")
     creation = {"createOption": "Empty"}
     emulated.put("disks/ultra", {"creationData": creation, "diskSizeGB": 8}, sku={"name": "UltraSSD_LRS"})
@@ -314,7 +314,7 @@ def test_a_source_that_is_still_made_has_to_be_waited_for(emulated: Emulated) ->
     emulated.version(disk_source(f"{COMPUTE}/disks/os"))
 
 
-def test_what_is_encrypted_with_a_key_of_ones_own_has_disks_of_ones_own(emulated: Emulated) -> None:
+def test_what_is_encrypted_with_customer_keys_comes_from_the_customers_disks(emulated: Emulated) -> None:
     def refused(profile: dict[str, Any], **data: Any) -> str:
         keys = {"diskEncryptionSetId": GROUP + CUSTOMER_KEYS}
         encryption = {"osDiskImage": keys, **{name: [{**keys, **one} for one in luns] for name, luns in data.items()}}

@@ -1,4 +1,4 @@
-"""Image versions: what is filled in, what stays, what is refused, and how they go."""
+"""Image versions: defaults, changes, refusals and deletion."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def source(emulated: Emulated) -> dict[str, Any]:
 
 @pytest.fixture
 def made(emulated: Emulated, source: dict[str, Any]) -> dict[str, Any]:
-    """What a GET shows of a version in two regions, which may leave one of them."""
+    """A version in two regions as a GET shows it; one of them may be removed."""
     regions = [EAST, {"name": "westus", "regionalReplicaCount": 2}]
     safety = {"allowDeletionOfReplicatedLocations": True}
     emulated.put(VERSION, {**version_properties(source, targetRegions=regions), "safetyProfile": safety})
@@ -270,7 +270,7 @@ def test_settings_of_the_firmware_are_shown_when_asked_for(emulated: Emulated, s
     assert emulated.refused("GET", VERSION, expand="Everything").status == 400
 
 
-def test_somebody_else_can_change_the_regions_between_two_calls(emulated: Emulated, made: dict[str, Any]) -> None:
+def test_another_client_can_change_the_regions_between_two_calls(emulated: Emulated, made: dict[str, Any]) -> None:
     emulated.faults(Fault("edit-regions", "PATCH", regions=("eastus", "northeurope")))
     emulated.send("PATCH", VERSION, {"tags": {"a": "b"}})
     assert regions_of(emulated) == ["East US", "North Europe"]

@@ -1,4 +1,4 @@
-"""A desk of an empty emulator."""
+"""A client of an empty emulator."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from support.azure.emulated_http import EmulatorClient, emulator_client
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[EmulatorClient]:
-    """An emulator whose operations end when they are first asked for."""
+    """An emulator whose operations are done when they are first polled."""
     with emulator_client(tmp_path) as found:
         yield found

@@ -1,4 +1,4 @@
-"""What is answered without a token: where things are, and tokens for who knows the secrets."""
+"""Answers without a token: the cloud's endpoints, and tokens for clients that know the secrets."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_token_for_something_else_does_not_work_here(client: EmulatorClient) -
         ({"scope": f"{ARM}/.default {ARM}/user"}, 400, "invalid_scope", 1002012),
     ],
 )
-def test_who_gets_no_token_is_told_as_by_entra(
+def test_refusals_are_those_of_entra(
     client: EmulatorClient, changed: dict[str, str | None], status: int, error: str, number: int
 ) -> None:
     answer = ask_token(client, **changed)

@@ -1,4 +1,4 @@
-"""Paths, queries and JSON that could mean two things are refused; what is well-formed is decoded."""
+"""Ambiguous paths, queries and JSON are refused; well-formed ones are decoded."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_query_that_cannot_be_read_is_refused(query: bytes, code: str) -> None
 
 
 def nested(depth: int) -> bytes:
-    """An object of so many levels, the outermost counted."""
+    """An object with so many levels, including the outermost."""
     return b'{"a":' * (depth - 1) + b"{}" + b"}" * (depth - 1)
 
 

@@ -1,4 +1,4 @@
-"""Every request meets the same door: a token, an api-version, the faults that are set, the budgets; and is counted."""
+"""Every request is checked in the same way, for a token, an api-version, faults and budgets, and is logged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAULTS, REQUESTS = "/emulator/faults", "/emulator/requests"
 
 
 @pytest.mark.parametrize("path", [SUB, "/subscriptions", "/nothing", FAULTS, "/emulator/openapi.json"])
-def test_nothing_is_told_without_a_token(client: EmulatorClient, path: str) -> None:
+def test_nothing_is_revealed_without_a_token(client: EmulatorClient, path: str) -> None:
     answer = client.ask("GET", path, token="")
     assert (answer.status, answer.code) == (401, "AuthenticationFailed")
     challenge = answer.headers["www-authenticate"]
@@ -72,7 +72,7 @@ def test_other_types_take_any_date(client: EmulatorClient) -> None:
     assert client.ask("GET", f"{SUB}/resourceGroups", query="api-version=2031-01-02-preview").status == 200
 
 
-def test_answers_can_be_told_apart(client: EmulatorClient) -> None:
+def test_answers_have_ids_of_their_own(client: EmulatorClient) -> None:
     one, other = client.ask("GET", SUB).headers, client.ask("GET", "/nothing").headers
     assert uuid.UUID(one["x-ms-request-id"]) != uuid.UUID(other["x-ms-request-id"])
     assert one["x-ms-correlation-request-id"] == one["x-ms-request-id"]
@@ -109,7 +109,7 @@ def test_a_body_that_is_no_json_is_refused(client: EmulatorClient) -> None:
     assert (answer.status, answer.code) == (400, "InvalidRequestContent")
 
 
-def test_a_bug_is_logged_and_told(
+def test_a_bug_is_logged_and_reported(
     client: EmulatorClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The emulator on a real socket with TLS: what only the wire can show."""
+"""The emulator on a real socket with TLS: what only a connection can show."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def ask(
 
 @contextmanager
 def wire(running: RunningEmulator) -> Iterator[ssl.SSLSocket]:
-    """A connection for bytes."""
+    """A connection that sends and receives bytes."""
     context = ssl.create_default_context(cafile=str(running.ca))
     host, port = address_of(running)
     plain = socket.create_connection((host, port), timeout=10)
@@ -76,7 +76,7 @@ def wire(running: RunningEmulator) -> Iterator[ssl.SSLSocket]:
 
 
 def raw(running: RunningEmulator, request: bytes) -> bytes:
-    """Everything that comes back for bytes, until the server closes the connection."""
+    """Everything that is received after sending bytes, until the server closes the connection."""
     with wire(running) as end:
         end.sendall(request)
         return b"".join(iter(lambda: end.recv(65536), b""))
@@ -190,12 +190,12 @@ def test_many_clients_at_once(running: RunningEmulator) -> None:
 
 
 def told(running: RunningEmulator) -> tuple[bytes, str, str, str, str]:
-    """What clients keep of an emulator."""
+    """What clients store about an emulator."""
     credentials = (running.client_id, running.client_secret)
     return (running.ca.read_bytes(), *credentials, running.subscription, running.tenant)
 
 
-def test_what_was_told_is_known_after_a_restart(tmp_path: Path) -> None:
+def test_stored_settings_are_valid_after_a_restart(tmp_path: Path) -> None:
     with emulator(tmp_path) as first:
         token = first.token()
         known = told(first)

@@ -1,4 +1,4 @@
-"""Requests are counted in windows of 3 and of 30 minutes; what is beyond them is told when to come again."""
+"""Requests are counted in windows of 3 and of 30 minutes; those beyond the budget get a Retry-After."""
 
 from __future__ import annotations
 

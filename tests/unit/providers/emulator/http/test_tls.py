@@ -1,4 +1,4 @@
-"""A CA of one's own: made once, trusted on, and what it signs is renewed in time."""
+"""The CA of an emulator is created once, and its certificates are renewed in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW = datetime.now(UTC)
 
 
 def talk(server: ssl.SSLContext, ca: Path, name: str) -> str:
-    """The serial number of the certificate that a client sees which trusts `ca` and asks for `name`."""
+    """The serial number of the certificate that a client sees when it trusts `ca` and connects to `name`."""
     client = ssl.create_default_context(cafile=str(ca))
     near, far = socketpair()
 

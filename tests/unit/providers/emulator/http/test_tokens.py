@@ -1,4 +1,4 @@
-"""A token counts when we signed it, for us, for this tenant, and now."""
+"""A token is valid if it was signed by us, for us, for this tenant, and has not expired."""
 
 from __future__ import annotations
 
@@ -80,22 +80,22 @@ def test_a_foreign_tenant_is_named(tokens: Tokens) -> None:
     assert refusal(tokens, foreign) == "InvalidAuthenticationTokenTenant"
 
 
-def test_a_foreign_signature_does_not_count(tokens: Tokens) -> None:
+def test_a_foreign_signature_is_refused(tokens: Tokens) -> None:
     assert refusal(tokens, forged(tokens, key="k" * 64)) == "InvalidAuthenticationToken"
 
 
-def test_no_signature_does_not_count(tokens: Tokens) -> None:
+def test_a_missing_signature_is_refused(tokens: Tokens) -> None:
     claims = jwt.decode(tokens.issue("https://localhost"), options={"verify_signature": False})
     assert refusal(tokens, "Bearer " + jwt.encode(claims, None, algorithm="none")) == "InvalidAuthenticationToken"
 
 
 @pytest.mark.parametrize("audience", ["https://graph.microsoft.com", "https://elsewhere:8443", "", "https://[", "x"])
-def test_a_token_for_somebody_else_does_not_count(tokens: Tokens, audience: str) -> None:
+def test_a_token_for_another_audience_is_refused(tokens: Tokens, audience: str) -> None:
     assert refusal(tokens, forged(tokens, aud=audience)) == "InvalidAuthenticationTokenAudience"
 
 
 @pytest.mark.parametrize("claim", ["aud", "exp", "iss", "nbf"])
-def test_all_claims_must_be_there(tokens: Tokens, claim: str) -> None:
+def test_all_claims_are_required(tokens: Tokens, claim: str) -> None:
     assert refusal(tokens, forged(tokens, **{claim: None})) == "InvalidAuthenticationToken"
 
 
