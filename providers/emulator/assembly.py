@@ -38,8 +38,8 @@ def all_handlers() -> Handlers:
 
 def _wing_modules() -> Iterator[ModuleType]:
     for wing in _WINGS:
-        for found in iter_modules(wing.__path__):
-            yield import_module(f"{wing.__name__}.{found.name}")
+        for module in iter_modules(wing.__path__):
+            yield import_module(f"{wing.__name__}.{module.name}")
 
 
 def joined(handlers: Mapping[str, Handlers]) -> Handlers:

@@ -54,7 +54,7 @@ def definition_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, 
     """The canonical attributes of a definition."""
     properties = inside(body, "properties")
     generation = enum_value(properties.get("hyperVGeneration")) or "V1"
-    found = present(
+    attributes = present(
         {
             "location": canonical_values.region(body.get("location")),
             **members(properties, ("osType", "osState"), enum_value),
@@ -70,7 +70,7 @@ def definition_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, 
         }
     )
     free = {name: free_text(properties, name, metadata) for name in _TEXTS}
-    return found | {name: value for name, value in free.items() if value is not None}
+    return attributes | {name: value for name, value in free.items() if value is not None}
 
 
 def _recommended(recommended: JsonObject) -> dict[str, Any]:
@@ -89,15 +89,15 @@ def _name(feature: JsonObject) -> str:
 
 
 def _features(properties: JsonObject, generation: str, metadata: TagMetadata) -> dict[str, Any]:
-    found = {}
+    features = {}
     for feature in objects(properties.get("features")):
         name = _name(feature)
         if name:
             read = {"value": enum_value(feature.get("value")), "startsAtVersion": text(feature.get("startsAtVersion"))}
-            found[name] = present(read)
+            features[name] = present(read)
     planned = f"features.{SECURITY}" in metadata.declared
     if planned:
-        found.setdefault(SECURITY, {"value": "Standard"})
-    elif found.get(SECURITY) == {"value": _DEFAULT_SECURITY.get(generation)}:
-        del found[SECURITY]
-    return found
+        features.setdefault(SECURITY, {"value": "Standard"})
+    elif features.get(SECURITY) == {"value": _DEFAULT_SECURITY.get(generation)}:
+        del features[SECURITY]
+    return features

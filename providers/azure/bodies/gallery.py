@@ -73,18 +73,18 @@ def groups_of_body(body: JsonObject) -> dict[str, frozenset[str]]:
 
 def _groups(body: JsonObject) -> dict[str, list[str]]:
     kinds = {kind.lower(): kind for kind in GROUPS}
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for group in objects(inside(body, "properties", "sharingProfile").get("groups")):
         kind = kinds.get(text(group.get("type")).lower())
         if kind is not None:
-            found.setdefault(kind, []).extend(texts(group.get("ids")))
-    return present(found)
+            groups.setdefault(kind, []).extend(texts(group.get("ids")))
+    return present(groups)
 
 
 def gallery_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     """The canonical attributes of a gallery; with groups if it was read with `$expand=SharingProfile/Groups`."""
     properties = inside(body, "properties")
-    found = present(
+    attributes = present(
         {
             "location": canonical_values.region(body.get("location")),
             "sharing": _sharing(body, metadata),
@@ -94,13 +94,13 @@ def gallery_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, Any
         }
     )
     description = free_text(properties, "description", metadata)
-    return found if description is None else {**found, "description": description}
+    return attributes if description is None else {**attributes, "description": description}
 
 
 def _sharing(body: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     profile = inside(body, "properties", "sharingProfile")
     info = inside(profile, "communityGalleryInfo")
-    # Marks only hold ids that were not planned in lower case, as ids of subscriptions and tenants usually are.
+    # The metadata only has ids that were not planned in lower case, as ids of subscriptions and tenants usually are.
     groups = {
         kind: sorted({metadata.as_planned(name) or name.lower() for name in ids}) for kind, ids in _groups(body).items()
     }
@@ -119,14 +119,14 @@ def _read_policy(policy: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     planned = "softDeletePolicy" in metadata.declared
     if not enabled and not planned:
         return {}
-    found: dict[str, Any] = {"isSoftDeleteEnabled": enabled}
+    policy_read: dict[str, Any] = {"isSoftDeleteEnabled": enabled}
     for name, default in (("retentionPeriodInDays", RETENTION_DAYS), ("gracePeriodInDays", None)):
         days = number(policy.get(name))
         # The default grace period is not documented, so one that was not declared is ignored.
         filled_in = not enabled or default is None or days == default
         if days is not None and (f"softDeletePolicy.{name}" in metadata.declared or not (planned and filled_in)):
-            found[name] = days
-    return found
+            policy_read[name] = days
+    return policy_read
 
 
 def _read_identity(identity: JsonObject, metadata: TagMetadata) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _FILLED_IN: Mapping[Kind, tuple[str, ...]] = {
     Kind.IMAGE_VERSION: ("hostCaching", "safety", "storageAccountStrategy", "storageAccountType"),
     Kind.TARGET_REGION: ("storageAccountType",),
 }
-"""The attributes by dotted path that the service fills in when nobody sets them.
+"""The attributes by dotted path that the service fills in if they are not set.
 
 Source: the Compute Gallery REST specification; recordings of the Azure CLI's gallery tests.
 """
@@ -56,11 +56,11 @@ def metadata_for(
 
 def declared(kind: Kind, attributes: Attributes) -> frozenset[str]:
     """The dotted paths in `attributes` that the service would fill in, or drops when they are empty."""
-    found = {path for path in _FILLED_IN[kind] if _has(attributes, path)}
-    found |= {name for name in _MAY_BE_EMPTY if attributes.get(name) == ""}
+    paths = {path for path in _FILLED_IN[kind] if _has(attributes, path)}
+    paths |= {name for name in _MAY_BE_EMPTY if attributes.get(name) == ""}
     for zone, planned in attributes.get("targetExtendedLocations", {}).items():
-        found |= {f"targetExtendedLocations.{zone}.{name}" for name in _FILLED_IN_EDGE_ZONE if name in planned}
-    return frozenset(found)
+        paths |= {f"targetExtendedLocations.{zone}.{name}" for name in _FILLED_IN_EDGE_ZONE if name in planned}
+    return frozenset(paths)
 
 
 def _has(attributes: Any, path: str) -> bool:

@@ -50,13 +50,13 @@ def _region_body(name: str, region: Attributes) -> dict[str, Any]:
 
 def extended_locations(attributes: Attributes) -> list[dict[str, Any]]:
     """The `targetExtendedLocations` of a PUT, sorted by edge zone."""
-    found = []
+    locations = []
     for zone, planned in sorted(attributes.get("targetExtendedLocations", {}).items()):
         body = {**planned, "extendedLocation": {"name": zone, **planned["extendedLocation"]}}
         if "encryption" in planned:
             body["encryption"] = _encryption_body(planned["encryption"])
-        found.append(body)
-    return found
+        locations.append(body)
+    return locations
 
 
 def _encryption_body(encryption: Attributes) -> dict[str, Any]:
@@ -107,14 +107,14 @@ def _replica_sets(entry: JsonObject) -> dict[str, Any]:
 def read_extended_locations(profile: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     """Edge zone -> its attributes."""
     usual = (1, number(profile.get("replicaCount")))
-    found = {}
+    zones = {}
     for entry in objects(profile.get("targetExtendedLocations")):
         place = inside(entry, "extendedLocation")
         name = text(place.get("name"))
         zone = metadata.as_planned(name) or name
         if zone:
-            found[zone] = _edge_zone(entry, enum_value(place.get("type")), zone, usual, metadata)
-    return found
+            zones[zone] = _edge_zone(entry, enum_value(place.get("type")), zone, usual, metadata)
+    return zones
 
 
 def _edge_zone(
@@ -160,5 +160,5 @@ def _keys(disk: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
 
 
 def _id(value: Any, metadata: TagMetadata) -> str:
-    found = text(value)
-    return metadata.as_planned(found) or found
+    key_id = text(value)
+    return metadata.as_planned(key_id) or key_id

@@ -102,27 +102,27 @@ def _is_other(planned: Any, shown: Any) -> bool:
 def _shown_source(profile: JsonObject) -> dict[str, Any]:
     source = inside(profile, "source")
     for member, style in (("virtualMachineId", "vm"), ("communityGalleryImageId", "communityGalleryImage")):
-        if found := text(source.get(member)):
-            return {style: found}
-    if found := text(source.get("id")):
-        return {"vm" if "/virtualmachines/" in found.lower() else "managedImage": found}
+        if source_id := text(source.get(member)):
+            return {style: source_id}
+    if source_id := text(source.get("id")):
+        return {"vm" if "/virtualmachines/" in source_id.lower() else "managedImage": source_id}
     return _shown_disk_source(inside(profile, "osDiskImage", "source"))
 
 
 def _shown_disk_source(source: JsonObject) -> dict[str, Any]:
-    if found := text(source.get("id")):
-        return {"snapshot" if "/snapshots/" in found.lower() else "disk": found}
-    if found := text(source.get("uri")):
-        return {"vhd": present({"uri": found, "storageAccount": text(source.get("storageAccountId"))})}
+    if source_id := text(source.get("id")):
+        return {"snapshot" if "/snapshots/" in source_id.lower() else "disk": source_id}
+    if uri := text(source.get("uri")):
+        return {"vhd": present({"uri": uri, "storageAccount": text(source.get("storageAccountId"))})}
     return {}
 
 
 def _shown_disks(profile: JsonObject) -> dict[str, Any]:
     """The data disks of a version made from single disks; those of a whole image are not declared."""
-    found = {}
+    disks = {}
     for disk in objects(profile.get("dataDiskImages")):
         lun, source = number(disk.get("lun")), _shown_disk_source(inside(disk, "source"))
         caching = enum_value(disk.get("hostCaching"))
         if lun is not None and source:
-            found[str(lun)] = present({"source": source, "hostCaching": "" if caching == DATA_CACHING else caching})
-    return found
+            disks[str(lun)] = present({"source": source, "hostCaching": "" if caching == DATA_CACHING else caching})
+    return disks

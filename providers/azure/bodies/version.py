@@ -94,8 +94,8 @@ def lacks_security(body: JsonObject, metadata: TagMetadata) -> bool:
 
 
 def _safety(safety: JsonObject, metadata: TagMetadata) -> dict[str, bool]:
-    found = {name: flag(safety.get(name)) or False for name in _SAFETY}
-    return found if "safety" in metadata.declared or any(found.values()) else {}
+    flags = {name: flag(safety.get(name)) or False for name in _SAFETY}
+    return flags if "safety" in metadata.declared or any(flags.values()) else {}
 
 
 def _security(security: JsonObject, metadata: TagMetadata) -> dict[str, Any]:

@@ -90,11 +90,11 @@ class Staging:
         blob = self._connected().get_blob_client(blob_name(mark.lineage, mark.address, disk.disk))
         labels = _labels(disk, mark)
         with translated_errors(self._settings, self._endpoint(), f"upload '{blob.blob_name}'"):
-            found = self._ours(blob, mark.lineage)
-            known = found.metadata.get(_SHA256, "") if found is not None else ""
-            if found is not None and found.metadata == _completed(labels, known):
+            existing = self._ours(blob, mark.lineage)
+            known = existing.metadata.get(_SHA256, "") if existing is not None else ""
+            if existing is not None and existing.metadata == _completed(labels, known):
                 return self._staged(disk, blob, known)
-            present = self._prepare(blob, labels, found, whole_mib(disk.format.virtual_size) + SECTOR)
+            present = self._prepare(blob, labels, existing, whole_mib(disk.format.virtual_size) + SECTOR)
             with opened_disk(disk) as content:
                 upload(blob, content, present, self._uploads, progress)
             sha256 = content.sha256()
@@ -111,9 +111,9 @@ class Staging:
             return
         blob = self._connected().get_blob_client(name)
         with translated_errors(self._settings, self._endpoint(), f"remove '{name}'"):
-            found = self._ours(blob, lineage)
-            if found is not None:
-                _delete(blob, found)
+            existing = self._ours(blob, lineage)
+            if existing is not None:
+                _delete(blob, existing)
 
     def names(self, prefix: str, lineage: str) -> list[str]:
         """The names of this lineage's staged blobs, complete or not, that begin with `prefix`; sorted.
@@ -125,10 +125,10 @@ class Staging:
         container = self._connected()
         with translated_errors(self._settings, self._endpoint(), "list blobs"):
             try:
-                found = list(container.list_blobs(name_starts_with=prefix, include=["metadata"], **NO_CONNECT_RETRY))
+                blobs = list(container.list_blobs(name_starts_with=prefix, include=["metadata"], **NO_CONNECT_RETRY))
             except ResourceNotFoundError:  # nothing has ever been staged there
                 return []
-        return sorted(blob.name for blob in found if _lineage_of(blob) == lineage)
+        return sorted(blob.name for blob in blobs if _lineage_of(blob) == lineage)
 
     def close(self) -> None:
         """Closes connections, and stops the Azurite that was started for this."""
@@ -158,25 +158,27 @@ class Staging:
     def _ours(self, blob: BlobClient, lineage: str) -> BlobProperties | None:
         """The present blob; None when there is none. Raises: ObjectConflict when it is not of this lineage."""
         try:
-            found = blob.get_blob_properties(**NO_CONNECT_RETRY)
+            existing = blob.get_blob_properties(**NO_CONNECT_RETRY)
         except ResourceNotFoundError:
             return None
-        if _lineage_of(found) != lineage:
+        if _lineage_of(existing) != lineage:
             raise ObjectConflict(
                 f"the blob '{blob.blob_name}' in the container {self._settings.container} is not ours",
                 "remove it, or use another container in the project file",
             )
-        return found
+        return existing
 
-    def _prepare(self, blob: BlobClient, labels: Mapping[str, str], found: BlobProperties | None, size: int) -> PageSet:
+    def _prepare(
+        self, blob: BlobClient, labels: Mapping[str, str], existing: BlobProperties | None, size: int
+    ) -> PageSet:
         """Creates a blob of `size` bytes with these labels unless it exists; returns the ranges that have been written.
 
         Raises: ObjectConflict.
         """
-        if found is not None:
-            if found.metadata == labels and found.size == size:
+        if existing is not None:
+            if existing.metadata == labels and existing.size == size:
                 return PageSet(_written(blob))
-            _delete(blob, found)
+            _delete(blob, existing)
         try:
             self._create(blob, labels, size)
         except ResourceNotFoundError:
@@ -190,10 +192,10 @@ class Staging:
         try:
             blob.create_page_blob(size, metadata=dict(labels), match_condition=MatchConditions.IfMissing)
         except (ResourceExistsError, ResourceModifiedError):
-            found = self._ours(blob, unquote(labels[_LINEAGE]))
-            if found is None:
+            existing = self._ours(blob, unquote(labels[_LINEAGE]))
+            if existing is None:
                 raise  # the container was the problem
-            if found.metadata != labels or found.size != size:
+            if existing.metadata != labels or existing.size != size:
                 raise Unavailable(f"'{blob.blob_name}' is being uploaded by another command", "try again") from None
             # It is ours: the answer was lost, and the request was repeated.
 
@@ -232,7 +234,7 @@ def _written(blob: BlobClient) -> Iterator[tuple[int, int]]:
             yield pages.start, pages.end + 1
 
 
-def _delete(blob: BlobClient, found: BlobProperties) -> None:
+def _delete(blob: BlobClient, existing: BlobProperties) -> None:
     """Removes the blob that was found, unless it has changed since then."""
     with contextlib.suppress(ResourceNotFoundError):
-        blob.delete_blob("include", etag=found.etag, match_condition=MatchConditions.IfNotModified)
+        blob.delete_blob("include", etag=existing.etag, match_condition=MatchConditions.IfNotModified)

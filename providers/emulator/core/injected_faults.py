@@ -22,7 +22,7 @@ ACTIONS = {
     "stick": "the operation does not end until the fault is removed",
     "hide-parent": "answer as if the parent of what is written did not exist yet",
     "busy-parent": "refuse the deletion as if something were still inside",
-    "edit-regions": "somebody else sets the target regions to `regions` just before the request is served",
+    "edit-regions": "another client sets the target regions to `regions` just before the request is handled",
 }
 """What a fault can do."""
 

@@ -1,4 +1,4 @@
-"""Writes by somebody else that come between a client's look at an image version and its own write, as a fault asks."""
+"""Injected writes by another client, between a client's read of an image version and its own write."""
 
 from __future__ import annotations
 

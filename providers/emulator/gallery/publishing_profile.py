@@ -73,7 +73,9 @@ def _storage(request: ArmRequest, profile: Fields, before: Body | None) -> Body:
     if request.api_version >= "2025-03-03":
         strategy = profile.choice("storageAccountStrategy", STRATEGIES)
     if kind and strategy:
-        raise profile.refuse("storageAccountStrategy", "storageAccountType and storageAccountStrategy exclude another.")
+        raise profile.refuse(
+            "storageAccountStrategy", "storageAccountType and storageAccountStrategy exclude each other."
+        )
     if before is not None:
         _check_kept_storage(profile, kind, before)
         return without_nones(
