@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's emulator of the blob service, as a server of our own for the life of a command."""
+"""Azurite, Microsoft's emulator of the blob service, as a server that we run for the duration of a command."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _STOP_TIMEOUT_S = 10.0
 _LOCK_TIMEOUT_S = 5.0
 _LISTENING = re.compile(r"successfully listens on (http://127\.0\.0\.1:\d+)")
 
-# Standard input is a pipe that we hold: it ends when we close it and also when we are killed, from whatever thread the
-# server was started. (The kernel's own notice of a parent's death comes when the starting thread ends.)
+# Standard input is a pipe that we keep open: it ends when we close it and also when we are killed, whichever thread
+# started the server. (The kernel's own signal for the death of a parent is sent when the starting thread ends.)
 _GUARD = """
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -41,11 +41,11 @@ exit "$status"
 
 
 class Azurite:
-    """A server on a free port of the loopback interface, its data in `folder`. It starts when its endpoint is first
-    asked for, and ends in `close` or with this process, however that ends. May be used from several threads."""
+    """A server on a free loopback port, with its data in `folder`. It starts when `endpoint` is first called, and stops
+    in `close` or with this process, however that ends. May be used from several threads."""
 
     def __init__(self, folder: Path, near: Iterable[Path] = ()) -> None:
-        """`near`: folders in which, or above which, the program may be in `.tools` when it is not on PATH."""
+        """`near`: folders whose `.tools`, or that of a folder above, may have the program if it is not on PATH."""
         self._folder = folder
         self._near = tuple(near)
         self._starting = threading.Lock()
@@ -56,21 +56,21 @@ class Azurite:
         """The URL of the development account's blob service. Raises: ProviderError, Unavailable."""
         with self._starting:
             if self._server is not None and self._server.poll() is not None:
-                self._let_go()
+                self._stop_server()
             if self._server is None:
                 self._start()
             return self._endpoint
 
     def has_data(self) -> bool:
-        """Whether a server has ever kept anything in the folder."""
+        """Whether a server has ever stored anything in the folder."""
         return any(self._folder.glob("__azurite_db_*"))
 
     def close(self) -> None:
-        """Ends the server, if it runs, once it has written down what it holds."""
+        """Stops the server, if it is running, after it has saved its data."""
         with self._starting:
-            self._let_go()
+            self._stop_server()
 
-    def _let_go(self) -> None:
+    def _stop_server(self) -> None:
         if self._server is not None:
             _stop(self._server)
             self._server = None
@@ -87,8 +87,8 @@ class Azurite:
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
-                    pass_fds=(lock,),  # held for as long as the server lives, even if that is longer than we do
-                    process_group=0,  # an interrupt from the terminal is for us: uploads end before their server
+                    pass_fds=(lock,),  # held while the server lives, even if it outlives us
+                    process_group=0,  # an interrupt from the terminal is for us: uploads stop before their server
                 )
         finally:
             os.close(lock)
@@ -101,13 +101,13 @@ class Azurite:
 
 
 def find_program(near: Iterable[Path] = ()) -> str:
-    """The path of Azurite's blob service: on PATH, or in `.tools` of a folder of `near` or above it.
+    """The path of Azurite's blob service: on PATH, or in `.tools` of a folder in `near` or above one.
 
     Raises: ProviderError when it is not installed.
     """
-    found = shutil.which(_PROGRAM)
-    if found:
-        return found
+    installed = shutil.which(_PROGRAM)
+    if installed:
+        return installed
     for start in near:
         for folder in (start.absolute(), *start.absolute().parents):
             program = folder / _TOOLS / _PROGRAM
@@ -115,13 +115,13 @@ def find_program(near: Iterable[Path] = ()) -> str:
                 return str(program)
     raise ProviderError(
         "Azurite, which stands in for an Azure storage account, is not installed",
-        "install it with: npm install --global azurite (or give the storage account's `endpoint`)",
+        "install it with: npm install --global azurite (or set the storage account's `endpoint`)",
     )
 
 
 def _command(program: str, folder: Path) -> list[str]:
-    """Source: Azurite's README. Port 0 is any free one; `--loose` lets it ignore headers it does not know, and newer
-    versions of the API than its own are taken."""
+    """Source: Azurite's README. Port 0 means any free port; `--loose` makes it ignore unknown headers, and
+    `--skipApiVersionCheck` accept versions of the API that are newer than its own."""
     address = ["--blobHost", "127.0.0.1", "--blobPort", "0", "--location", str(folder.absolute())]
     return [program, *address, "--silent", "--loose", "--skipApiVersionCheck", "--disableTelemetry"]
 
@@ -129,7 +129,7 @@ def _command(program: str, folder: Path) -> list[str]:
 def _lock(folder: Path) -> int:
     """A descriptor whose lock keeps a second server out of `folder`: each would overwrite the other's tables.
 
-    Raises: Unavailable when another server keeps it.
+    Raises: Unavailable when another server holds it.
     """
     fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     until = time.monotonic() + _LOCK_TIMEOUT_S
@@ -137,31 +137,31 @@ def _lock(folder: Path) -> int:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            if time.monotonic() < until:  # one that was killed a moment ago needs that long to end
+            if time.monotonic() < until:  # a server that has just been killed may still be stopping
                 time.sleep(0.05)
                 continue
             os.close(fd)
             raise Unavailable(
                 f"another command runs Azurite on '{folder}'",
-                "wait until it has ended, or run Azurite yourself and give its `endpoint`",
+                "wait until it has finished, or run Azurite yourself and set its `endpoint`",
             ) from error
         return fd
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> str:
-    """The URL on which the server says that it listens. Raises: Unavailable."""
+    """The URL on which the server reports that it listens. Raises: Unavailable."""
     until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until and server.poll() is None:
-        found = _LISTENING.search(log.read_text("utf-8", "replace"))
-        if found:
-            return found[1]
+        listening = _LISTENING.search(log.read_text("utf-8", "replace"))
+        if listening:
+            return listening[1]
         time.sleep(0.02)
-    said = " ".join(log.read_text("utf-8", "replace").split())[-500:]
-    raise Unavailable(f"Azurite did not start: {said or 'it said nothing'}", f"what it wrote is in '{log}'")
+    output = " ".join(log.read_text("utf-8", "replace").split())[-500:]
+    raise Unavailable(f"Azurite did not start: {output or 'it printed nothing'}", f"see its log in '{log}'")
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ends the server by closing its pipe; what does not end by itself is killed."""
+    """Stops the server by closing its pipe; kills it if it does not stop."""
     if server.stdin is not None:
         server.stdin.close()
     try:

@@ -1,4 +1,4 @@
-"""The `azure` backend: Azure Compute Gallery, and whatever else speaks its API."""
+"""The `azure` backend: Azure Compute Gallery, and every other service with its API."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reconciler.manifests.regions import canonical_region
 from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, Sources, version_id
 from reconciler.providers.azure.images.source_uploads import Uploads
-from reconciler.providers.azure.observation.scan import look, read, scan
+from reconciler.providers.azure.observation.scan import fetch, read, scan
 from reconciler.providers.azure.service.api import Api
 from reconciler.providers.azure.service.credentials import Credential, credential, scope
 from reconciler.providers.azure.service.failures import CallFailed, explained
 from reconciler.providers.azure.settings import Settings, read_settings
 from reconciler.providers.azure.storage_settings import AUTO
-from reconciler.providers.azure.writing.operation_handle import Work
+from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.protocol import (
     Capabilities,
@@ -37,10 +37,10 @@ from reconciler.providers.registry import ProviderConfig, require
 
 if TYPE_CHECKING:
     from reconciler.providers.azure.images.staging import Staging
-    from reconciler.providers.azure.writing.operation_runner import Running
+    from reconciler.providers.azure.writing.operation_runner import OperationRunner
 
 LIBRARIES = ("azure.core", "azure.identity", "azure.mgmt.compute", "azure.storage.blob")
-"""What is loaded with the first call, and has to be there from the beginning."""
+"""The packages that are loaded with the first call, and have to be installed before it."""
 
 _WORKERS = 16
 
@@ -48,21 +48,21 @@ _WORKERS = 16
 def create_provider(config: ProviderConfig) -> AzureProvider:
     """The backend for these settings.
 
-    Raises: ProviderError when they cannot be understood; ModuleNotFoundError when a library is not installed.
+    Raises: ProviderError when they are not valid; ModuleNotFoundError when a library is not installed.
     """
     settings = read_settings(config)
     require(*LIBRARIES)
-    return AzureProvider(settings, Cloud(settings))
+    return AzureProvider(settings, ServiceConnection(settings))
 
 
-class Cloud:
-    """Which endpoint there is, and who we are to it. Asked once, when the first call is made."""
+class ServiceConnection:
+    """The endpoint and the credentials of a provider. `api` is called once, with the first call to the service."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def api(self) -> Api:
-        """Raises: ProviderError when the environment does not say who we are."""
+        """A client for the service. Raises: ProviderError when the environment has no credentials."""
         settings = self._settings
         return Api(
             settings.endpoint,
@@ -77,19 +77,19 @@ class Cloud:
         return credential(self._settings, self._settings.ca)
 
     def storage_credential(self) -> Any:
-        """For the storage account: the same identity on Azure; beside an emulator its key is in the environment."""
+        """The credential for the storage account: the same on Azure; None for an emulator, where a key is used."""
         return self.credential() if self._settings.type == "azure" else None
 
     def close(self) -> None:
-        """Nothing of ours stays behind."""
+        """Releases what `api` has started: nothing, for a service that others run."""
 
 
 class AzureProvider:
-    """A `Provider` on a resource group. Calls are only made when something is asked."""
+    """A `Provider` on a resource group. It makes no call before one of its methods is used."""
 
-    def __init__(self, settings: Settings, cloud: Cloud) -> None:
+    def __init__(self, settings: Settings, connection: ServiceConnection) -> None:
         self._settings = settings
-        self._cloud = cloud
+        self._connection = connection
         self._opening = RLock()
         self._opened: Api | None = None
         self._staging: Staging | None = None
@@ -99,14 +99,14 @@ class AzureProvider:
     def _api(self) -> Api:
         with self._opening:
             if self._opened is None:
-                self._opened = self._cloud.api()
+                self._opened = self._connection.api()
             return self._opened
 
     @cached_property
     def _regions(self) -> frozenset[str] | None:
-        """The regions of the subscription; None when that cannot be told: the service then has its own say."""
+        """The regions of the subscription; None when they cannot be listed: the service then refuses unknown ones."""
         try:
-            return frozenset(canonical_region(str(one["name"])) for one in self._api.locations())
+            return frozenset(canonical_region(str(location["name"])) for location in self._api.locations())
         except CallFailed:
             return None
 
@@ -140,43 +140,45 @@ class AzureProvider:
         return self._sources.digest(source, progress)
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
-        return self._running.go_on(Work(operation), progress)
+        return self._runner.proceed(OperationHandle(operation), progress)
 
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
-        return self._running.go_on(Work.of(handle), progress)
+        return self._runner.proceed(OperationHandle.read(handle), progress)
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
-        """Removes uploads that nobody needs any more; one that was cut off is gone on with when its version is still
-        declared. Versions that never got a whole copy are left to the plan: it makes them anew."""
+        """Removes uploads that are no longer needed. An interrupted upload is kept, to be continued, if its version is
+        still declared. Versions without a complete copy are left to the plan, which recreates them."""
         for version in sorted({address.unit for address in addresses if address.version}):
             if not self._needs_its_source(version, lineage, still_wanted=version in declared):
                 self._uploads.remove(OwnerMark(lineage, version))
 
     def _needs_its_source(self, version: Address, lineage: str, *, still_wanted: bool) -> bool:
-        """Whether a version of ours is still to be made, or nothing but its source. Raises: ProviderError."""
+        """Whether a version of ours still has to be created, or is shallow. Raises: ProviderError."""
         try:
-            found = look(self._api, version)
+            obj = fetch(self._api, version)
         except CallFailed as failed:
             raise explained(failed, f"{version} cannot be read") from failed
-        if found is None:
+        if obj is None:
             return still_wanted
-        if not found.is_ours(lineage, version):
+        if not obj.is_ours(lineage, version):
             return False
-        return found.in_flight or found.attributes.get("replicationMode") == "Shallow"
+        return obj.in_flight or obj.attributes.get("replicationMode") == "Shallow"
 
     @cached_property
-    def _running(self) -> Running:
-        from reconciler.providers.azure.writing.operation_runner import Running
+    def _runner(self) -> OperationRunner:
+        from reconciler.providers.azure.writing.operation_runner import OperationRunner
 
         galleries = self._settings.galleries_id
-        return Running(self._api, self._uploads, lambda named: version_id(galleries, named), self._settings.timeout_s)
+        return OperationRunner(
+            self._api, self._uploads, lambda named: version_id(galleries, named), self._settings.timeout_s
+        )
 
     @cached_property
     def _uploads(self) -> Uploads:
         return Uploads(self._sources, self._stage if self._settings.storage is not None else None)
 
     def _find_azurite(self) -> None:
-        """Raises: ProviderError where files are to be uploaded to an Azurite of our own that is not installed."""
+        """Raises: ProviderError when files would be uploaded to an Azurite that we run, and it is not installed."""
         from reconciler.providers.azure.azurite import find_program
 
         storage = self._settings.storage
@@ -186,7 +188,7 @@ class AzureProvider:
     def _stage(self) -> Staging:
         with self._opening:
             if self._staging is None:
-                self._staging = _staging(self._settings, self._cloud)
+                self._staging = _staging(self._settings, self._connection)
             return self._staging
 
     def close(self) -> None:
@@ -194,10 +196,10 @@ class AzureProvider:
             self._staging.close()
         if self._opened is not None:
             self._opened.close()
-        self._cloud.close()
+        self._connection.close()
 
 
-def _staging(settings: Settings, cloud: Cloud) -> Staging:
+def _staging(settings: Settings, connection: ServiceConnection) -> Staging:
     from reconciler.providers.azure.azurite import Azurite
     from reconciler.providers.azure.images.staging import Staging
 
@@ -207,9 +209,9 @@ def _staging(settings: Settings, cloud: Cloud) -> Staging:
     azurite = None
     if storage.endpoint == AUTO:
         azurite = Azurite(settings.data / "blobs", _near(settings))
-    return Staging(storage, cloud.storage_credential(), azurite)
+    return Staging(storage, connection.storage_credential(), azurite)
 
 
 def _near(settings: Settings) -> tuple[Path, ...]:
-    """Where an Azurite that was installed for a project may be, beside PATH."""
+    """The folders, besides PATH, in which an Azurite may be installed for a project."""
     return settings.project, Path.cwd()

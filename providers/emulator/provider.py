@@ -1,11 +1,11 @@
-"""The `emulator` type: the Azure provider on our own service, with `endpoint: auto` for the life of the command."""
+"""The `emulator` backend: the Azure provider on our own service, which `endpoint: auto` runs during the command."""
 
 from __future__ import annotations
 
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from reconciler.providers.azure.provider import LIBRARIES, AzureProvider, Cloud
+from reconciler.providers.azure.provider import LIBRARIES, AzureProvider, ServiceConnection
 from reconciler.providers.azure.service.api import Api
 from reconciler.providers.azure.service.credentials import Credential
 from reconciler.providers.azure.settings import Settings, read_settings
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 def create_provider(config: ProviderConfig) -> AzureProvider:
     """The backend for these settings.
 
-    Raises: ProviderError when they cannot be understood; ModuleNotFoundError when a library is not installed.
+    Raises: ProviderError when they are not valid; ModuleNotFoundError when a library is not installed.
     """
     settings = read_settings(config)
     require(*LIBRARIES)
     if settings.endpoint != AUTO:
-        return AzureProvider(settings, Cloud(settings))
+        return AzureProvider(settings, ServiceConnection(settings))
     require("jwt", "starlette", "trustme", "uvicorn")
-    return AzureProvider(settings, OwnEmulator(settings))
+    return AzureProvider(settings, EmulatorConnection(settings))
 
 
-class OwnEmulator(Cloud):
-    """An emulator in this process, on the data that the last command left; started when the first call is made."""
+class EmulatorConnection(ServiceConnection):
+    """An emulator in this process, on the data that the last command left; started with the first call."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -52,7 +52,7 @@ class OwnEmulator(Cloud):
         )
 
     def credential(self) -> Credential:
-        return _OwnToken(self._started())
+        return _EmulatorCredential(self._started())
 
     def storage_credential(self) -> Any:
         return None
@@ -75,8 +75,8 @@ class OwnEmulator(Cloud):
             self._running.stop()
 
 
-class _OwnToken:
-    """Tokens from the emulator in this process."""
+class _EmulatorCredential:
+    """Tokens issued by the emulator in this process."""
 
     def __init__(self, running: RunningEmulator) -> None:
         self._running = running

@@ -1,4 +1,4 @@
-"""Resource groups, and the lists of what is in them.
+"""Resource groups, and lists of the resources in them.
 
 Source: the Resource Manager REST specification (resource groups, resources).
 """
@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.core.arm import GROUP_PATH, ArmAnswer, ArmError, ArmRequest, Body, page
 from reconciler.providers.emulator.core.body_fields import Fields
+from reconciler.providers.emulator.core.json_schema import TAGS, object_of, tracked_resource
 from reconciler.providers.emulator.core.locations import Location, find
-from reconciler.providers.emulator.core.service import Finisher, Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import (
     DELETING,
     GROUP,
@@ -42,14 +43,14 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
         )
     fields = Fields.of(request.body, "resourceGroup")
     existing = service.store.get(group_id(service, name))
-    place = _location(fields, existing)
+    location = _location(fields, existing)
     tags = fields.tags()
     if existing is not None:
         require_group(service, request)
         _set_tags(existing, tags)
         service.store.put(existing)
         return ArmAnswer(200, existing.body)
-    group = _new(service, name, place)
+    group = _new(service, name, location)
     _set_tags(group, tags)
     service.store.put(group)
     return ArmAnswer(201, group.body)
@@ -59,28 +60,28 @@ def _location(fields: Fields, existing: Resource | None) -> Location:
     name = fields.text("location")
     if not name:
         raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
-    place = find(name)
-    if place is None:
+    location = find(name)
+    if location is None:
         raise ArmError(
             400,
             "LocationNotAvailableForResourceGroup",
             f"The provided location '{name}' is not available for resource group.",
         )
-    if existing is not None and existing.hidden["region"] != place.name:
+    if existing is not None and existing.hidden["region"] != location.name:
         raise ArmError(
             409,
             "InvalidResourceGroupLocation",
-            f"Invalid resource group location '{place.name}'. The resource group already exists in location "
+            f"Invalid resource group location '{location.name}'. The resource group already exists in location "
             f"'{existing.hidden['region']}'.",
         )
-    return place
+    return location
 
 
-def _new(service: Service, name: str, place: Location) -> Resource:
+def _new(service: Service, name: str, location: Location) -> Resource:
     identity = group_id(service, name)
     body: Body = {"id": identity, "name": name, "type": "Microsoft.Resources/resourceGroups"}
-    body |= {"location": place.name, "properties": {"provisioningState": "Succeeded"}}
-    return Resource(identity, GROUP, subscription_id(service), body, {"region": place.name})
+    body |= {"location": location.name, "properties": {"provisioningState": "Succeeded"}}
+    return Resource(identity, GROUP, subscription_id(service), body, {"region": location.name})
 
 
 def _set_tags(group: Resource, tags: Mapping[str, str] | None) -> None:
@@ -108,7 +109,7 @@ def _head(service: Service, request: ArmRequest) -> ArmAnswer:
 
 
 def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
-    """Begins the deletion of a group; asked again, it points to the one under way."""
+    """Starts the deletion of a group; a second request returns the deletion that is running."""
     group = require_group(service, request)
     running = service.store.running_operations(group.key)
     if running:
@@ -137,8 +138,8 @@ def _result(service: Service, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(202, None, _poll_headers(service, request, request.path))
 
 
-def _finish(service: Service, operation: Operation, group: Resource) -> None:
-    """The end of a deletion: the group goes with everything in it, and with what was under way on that."""
+def _finish(service: Service, operation: AsyncOperation, group: Resource) -> None:
+    """Ends a deletion: removes the group with everything in it, and ends all operations on those resources."""
     inside = service.store.below(group.id)
     for resource in inside:
         for other in service.store.running_operations(resource.key):
@@ -153,8 +154,8 @@ def _finish(service: Service, operation: Operation, group: Resource) -> None:
 def _list(service: Service, request: ArmRequest) -> ArmAnswer:
     wanted = _filter(request, "tagName", "tagValue")
     groups = service.store.inside(subscription_id(service), GROUP)
-    found = [group.body for group in groups if _tagged(group, wanted)]
-    return ArmAnswer(200, page(request, found, service.page_size))
+    shown = [group.body for group in groups if _tagged(group, wanted)]
+    return ArmAnswer(200, page(request, shown, service.page_size))
 
 
 def _list_resources(service: Service, request: ArmRequest) -> ArmAnswer:
@@ -167,16 +168,16 @@ def _list_in_group(service: Service, request: ArmRequest) -> ArmAnswer:
 
 def _resources(service: Service, request: ArmRequest, below: str) -> ArmAnswer:
     wanted = _filter(request, "resourceType", "resourceGroup", "name", "location", "tagName", "tagValue")
-    found = [
+    shown = [
         _summary(resource)
         for resource in service.store.below(below)
         if resource.type != GROUP and "location" in resource.body and _chosen(resource, wanted)
     ]
-    return ArmAnswer(200, page(request, found, service.page_size))
+    return ArmAnswer(200, page(request, shown, service.page_size))
 
 
 def _filter(request: ArmRequest, *known: str) -> dict[str, str]:
-    """Name in lower case -> value, of a `$filter` of equalities joined by `and`. Raises: ArmError for any other."""
+    """Name in lower case -> value, of a `$filter` of equalities joined by `and`. Raises: ArmError otherwise."""
     text = request.query.get("$filter", "")
     if not text.strip():
         return {}
@@ -194,7 +195,7 @@ def _filter(request: ArmRequest, *known: str) -> dict[str, str]:
 
 def _chosen(resource: Resource, wanted: Mapping[str, str]) -> bool:
     parts = resource.id.split("/")
-    place = find(wanted["location"]) if "location" in wanted else None
+    location = find(wanted["location"]) if "location" in wanted else None
     values = {
         "resourcetype": resource.type,
         "resourcegroup": parts[4],
@@ -202,7 +203,7 @@ def _chosen(resource: Resource, wanted: Mapping[str, str]) -> bool:
     }
     return (
         all(value.lower() == wanted.get(name, value).lower() for name, value in values.items())
-        and ("location" not in wanted or (place is not None and place.name == resource.hidden.get("region")))
+        and ("location" not in wanted or (location is not None and location.name == resource.hidden.get("region")))
         and _tagged(resource, wanted)
     )
 
@@ -216,31 +217,26 @@ def _tagged(resource: Resource, wanted: Mapping[str, str]) -> bool:
 
 
 def _summary(resource: Resource) -> Body:
-    """A resource as the lists of all types show it: without its properties, its name with those of its parents."""
+    """A resource in a list of several types: without properties, its name preceded by those of its parents."""
     kept = ("id", "type", "kind", "location", "tags", "sku", "plan", "identity", "managedBy", "zones")
     shown: Body = {name: resource.body[name] for name in kept if name in resource.body}
     return {**shown, "name": "/".join(resource.id.split("/")[8::2])}
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-}
-_PATCH_BODY: Body = {"type": "object", "properties": {"tags": _BODY["properties"]["tags"]}}
+_BODY = tracked_resource()
+_PATCH_BODY = object_of(tags=TAGS)
 
-ROUTES = (
-    Route("PUT", GROUP_PATH, _put, "write resource group", body=_BODY),
-    Route("PATCH", GROUP_PATH, _patch, "patch resource group", body=_PATCH_BODY),
-    Route("GET", GROUP_PATH, _get, "read resource group"),
-    Route("HEAD", GROUP_PATH, _head, "check resource group"),
-    Route("DELETE", GROUP_PATH, _delete, "delete resource group"),
-    Route("GET", f"{SUBSCRIPTION_PATH}/resourceGroups", _list, "list resource groups", query=("$filter",)),
-    Route("GET", f"{GROUP_PATH}/resources", _list_in_group, "list resources in group", query=("$filter",)),
-    Route("GET", f"{SUBSCRIPTION_PATH}/resources", _list_resources, "list resources", query=("$filter",)),
-    Route("GET", _RESULT_PATH, _result, "deletion of resource group"),
+HANDLERS = Handlers(
+    (
+        Route("PUT", GROUP_PATH, _put, "write resource group", body=_BODY),
+        Route("PATCH", GROUP_PATH, _patch, "patch resource group", body=_PATCH_BODY),
+        Route("GET", GROUP_PATH, _get, "read resource group"),
+        Route("HEAD", GROUP_PATH, _head, "check resource group"),
+        Route("DELETE", GROUP_PATH, _delete, "delete resource group"),
+        Route("GET", f"{SUBSCRIPTION_PATH}/resourceGroups", _list, "list resource groups", query=("$filter",)),
+        Route("GET", f"{GROUP_PATH}/resources", _list_in_group, "list resources in group", query=("$filter",)),
+        Route("GET", f"{SUBSCRIPTION_PATH}/resources", _list_resources, "list resources", query=("$filter",)),
+        Route("GET", _RESULT_PATH, _result, "deletion of resource group"),
+    ),
+    {GROUP: _finish},
 )
-FINISHERS: Mapping[str, Finisher] = {GROUP: _finish}

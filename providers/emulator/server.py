@@ -1,4 +1,4 @@
-"""The emulator as a process: everything put together, in a thread of this process or in the foreground."""
+"""The emulator as a server: all its parts together, in a thread of this process or in the foreground."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from reconciler.providers.emulator.http.admin import set_faults
 from reconciler.providers.emulator.http.app import create_app
 from reconciler.providers.emulator.http.identity import Identity
 from reconciler.providers.emulator.http.listener import Listener, bind
-from reconciler.providers.emulator.http.request_log import Traffic
-from reconciler.providers.emulator.http.request_pipeline import Front
+from reconciler.providers.emulator.http.request_log import RequestLog
+from reconciler.providers.emulator.http.request_pipeline import RequestPipeline
 from reconciler.providers.emulator.http.throttling import Budgets
 from reconciler.providers.emulator.http.tls import ca_file, server_context
 from reconciler.providers.emulator.http.tokens import LIFETIME_S, Credentials, Tokens, load_credentials
@@ -32,7 +32,7 @@ from reconciler.providers.errors import ProviderError
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 TENANT = "11111111-1111-1111-1111-111111111111"
 GROUP, HOME = "images", "eastus"
-"""The resource group that projects use unless they say otherwise, and where it is."""
+"""The resource group that projects use by default, and its location."""
 
 _GROUPS_VERSION = "2024-11-01"
 SCRIPT_TOKEN_S = 24 * 3600
@@ -42,8 +42,8 @@ _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  only compared with
 
 @dataclass(frozen=True, slots=True)
 class EmulatorSettings:
-    """What an emulator is started with. `port` 0 is any free one; `faults` is a file of faults to begin with;
-    `storage` is the connection string of a storage account whose blobs may be read, beside those on this machine."""
+    """How an emulator is started. `port` 0 means any free port; `faults` is a file with the faults to start with;
+    `storage` is the connection string of a storage account whose blobs may be read besides those on this host."""
 
     data: Path
     host: str = "127.0.0.1"
@@ -58,10 +58,10 @@ class EmulatorSettings:
 
 
 class RunningEmulator:
-    """An emulator that answers at `endpoint`, until `stop`."""
+    """An emulator that answers at `endpoint` until `stop`."""
 
     def __init__(self, settings: EmulatorSettings) -> None:
-        """Returns once it answers. Raises: ProviderError; OSError when the data directory cannot be used."""
+        """Returns when it answers. Raises: ProviderError; OSError when the data directory cannot be used."""
         faults = _read_faults(settings.faults) if settings.faults else []
         self.data = settings.data.absolute()
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -79,10 +79,10 @@ class RunningEmulator:
         set_faults(self.service, faults)
         self.ca = ca_file(self.data)
         self.subscription, self.tenant = settings.subscription, settings.tenant
-        self.traffic = Traffic()
+        self.request_log = RequestLog()
         budgets = Budgets(settings.clock) if settings.budgets else None
-        front = Front(self.service, self._tokens, Identity(self._tokens), self.traffic, budgets)
-        self._listener = Listener(create_app(front), bound, context)
+        pipeline = RequestPipeline(self.service, self._tokens, Identity(self._tokens), self.request_log, budgets)
+        self._listener = Listener(create_app(pipeline), bound, context)
 
     @property
     def credentials(self) -> Credentials:
@@ -97,11 +97,11 @@ class RunningEmulator:
         return self.credentials.client_secret
 
     def token(self, lifetime_s: float = LIFETIME_S) -> str:
-        """A token that is good for this service for so many seconds."""
+        """A token for this service, valid for so many seconds."""
         return self._tokens.issue(self.endpoint, lifetime_s)
 
     def make_group(self, name: str) -> None:
-        """Makes a resource group, unless it is there."""
+        """Creates a resource group unless it exists."""
         path, version = f"/subscriptions/{self.subscription}/resourceGroups/{name}", {"api-version": _GROUPS_VERSION}
         try:
             self.service.handle(ArmRequest("GET", path, version))
@@ -110,37 +110,37 @@ class RunningEmulator:
                 raise
             self.service.handle(ArmRequest("PUT", path, version, {"location": HOME}))
 
-    def end_soon(self) -> None:
-        """Asks the server to end; safe in a signal handler."""
-        self._listener.end_soon()
+    def stop_soon(self) -> None:
+        """Asks the server to stop; safe in a signal handler."""
+        self._listener.stop_soon()
 
     def wait(self) -> None:
-        """Returns when the server is over."""
+        """Returns when the server has stopped."""
         self._listener.wait()
 
     def stop(self) -> None:
-        """Ends the server and closes its files; what is being answered gets a second. Twice is fine."""
-        self.end_soon()
+        """Stops the server, after a second for running requests, and closes its files. Does nothing the second time."""
+        self.stop_soon()
         self.wait()
         self._store.close()
 
 
 def start(settings: EmulatorSettings) -> RunningEmulator:
-    """An emulator in a thread of this process, which answers by now. Raises: ProviderError."""
+    """An emulator in a thread of this process, which already answers. Raises: ProviderError."""
     return RunningEmulator(settings)
 
 
 def serve(settings: EmulatorSettings, ready_file: Path | None, announce: Callable[[RunningEmulator], None]) -> None:
     """Runs an emulator until the process is interrupted or terminated. Raises: ProviderError.
 
-    Who waits for `ready_file` sees none, or a whole one of an emulator that answers.
+    Readers of `ready_file` find either no file, or the complete file of an emulator that already answers.
     """
     if ready_file:
         ready_file.unlink(missing_ok=True)
     running = start(settings)
     running.make_group(GROUP)
     before = {
-        number: signal.signal(number, lambda *_: running.end_soon()) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, lambda *_: running.stop_soon()) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         if ready_file:
@@ -154,7 +154,7 @@ def serve(settings: EmulatorSettings, ready_file: Path | None, announce: Callabl
 
 
 def description(running: RunningEmulator) -> dict[str, str]:
-    """Everything that a script needs to use an emulator, secrets among it."""
+    """Everything that a script needs to use an emulator, including secrets."""
     return {
         "endpoint": running.endpoint,
         "ca": str(running.ca),
@@ -167,7 +167,7 @@ def description(running: RunningEmulator) -> dict[str, str]:
 
 
 def _names(host: str) -> list[str]:
-    """The names under which clients reach the service, the one in its endpoint first."""
+    """The names under which clients reach the service, starting with the one in its endpoint."""
     if host in _LOOPBACK:
         return ["localhost", "127.0.0.1", "::1"]
     if host in _ANYWHERE:
@@ -192,4 +192,4 @@ def _read_faults(path: Path) -> list[Fault]:
     try:
         return read_faults(json.loads(path.read_text("utf-8")))
     except ValueError as error:
-        raise ProviderError(f"{path}: {error}", "correct the file of faults") from error
+        raise ProviderError(f"{path}: {error}", "correct the faults file") from error

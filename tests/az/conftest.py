@@ -1,4 +1,4 @@
-"""The command that these tests give, and a resource group for each."""
+"""The `az` command, and a resource group for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole life of a gallery with `az sig`."""
+"""The whole life cycle of a gallery with `az sig`."""
 
 from __future__ import annotations
 

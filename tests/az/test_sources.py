@@ -1,4 +1,4 @@
-"""What images come from, made with `az`: disks, snapshots, managed images, virtual machines."""
+"""The sources of images, created with `az`: disks, snapshots, managed images, virtual machines."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_disks_and_snapshots(az: Az, group: str) -> None:
     assert [one["name"] for one in az("disk", "list", "-g", group)] == ["os"]
 
 
-def test_a_machine_is_captured_as_an_image_and_published(az: Az, group: str, gallery: str) -> None:
-    machine = make_machine(az, group)
+def test_a_vm_is_captured_as_an_image_and_published(az: Az, group: str, gallery: str) -> None:
+    vm = make_vm(az, group)
     assert [one["name"] for one in az("vm", "list", "-g", group)] == ["builder"]
     with pytest.raises(AzFailed, match="is running"):
         az("vm", "generalize", "-g", group, "-n", "builder")
@@ -58,7 +58,7 @@ def test_a_machine_is_captured_as_an_image_and_published(az: Az, group: str, gal
     assert {"PowerState/deallocated", "OSState/generalized"} <= {status["code"] for status in view["statuses"]}
 
     image = az("image", "create", "-g", group, "-n", "base", "--source", "builder", "--hyper-v-generation", "V2")
-    assert image["sourceVirtualMachine"]["id"] == machine
+    assert image["sourceVirtualMachine"]["id"] == vm
     assert image["storageProfile"]["osDisk"]["osState"] == "Generalized"
     assert [one["name"] for one in az("image", "list", "-g", group)] == ["base"]
 
@@ -67,16 +67,16 @@ def test_a_machine_is_captured_as_an_image_and_published(az: Az, group: str, gal
     words = ("--publisher", "Contoso", "--offer", "Ubuntu", "--sku", "24.04", "--os-type", "Linux")
     az("sig", "image-definition", "create", *definition, *words)
     az("sig", "image-version", "create", *definition, "-e", "1.0.0", "--managed-image", "base")
-    made = az("sig", "image-version", "create", *definition, "-e", "1.0.1", "--virtual-machine", machine)
-    assert made["storageProfile"]["source"]["virtualMachineId"] == machine
+    made = az("sig", "image-version", "create", *definition, "-e", "1.0.1", "--virtual-machine", vm)
+    assert made["storageProfile"]["source"]["virtualMachineId"] == vm
 
     az("vm", "delete", "-g", group, "-n", "builder", "--yes")
     az("image", "delete", "-g", group, "-n", "base")
     assert az("vm", "list", "-g", group) == []
 
 
-def make_machine(az: Az, group: str) -> str:
-    """The id of a virtual machine, which is asked for as scripts without a network do."""
+def make_vm(az: Az, group: str) -> str:
+    """The id of a virtual machine, created as in scripts without a network."""
     market = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server-gen2", "version": "latest"}
     properties = {
         "hardwareProfile": {"vmSize": "Standard_D2s_v5"},

@@ -31,7 +31,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def requests(estate: CloudEstate) -> int:
     """How many calls were made so far."""
-    counted: int = estate.world.emulator.traffic.shown()["total"]
+    counted: int = estate.world.emulator.request_log.summary()["total"]
     return counted
 
 

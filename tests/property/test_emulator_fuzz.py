@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.azure.emulator_requests import COMPUTE, EXAMPLES, IMAGE, Sent, operations, sendings
-from support.azure.emulators import BASE_URL, HOST, Desk, emulator_desk
+from support.azure.emulated_http import BASE_URL, HOST, EmulatorClient, emulator_client
+from support.azure.emulator_requests import COMPUTE, EXAMPLES, IMAGE, Sent, endpoints, sendings
 
-from reconciler.providers.emulator.assembly import ROUTES
+from reconciler.providers.emulator.assembly import all_handlers
 from reconciler.providers.emulator.http.app import create_app
 from reconciler.providers.emulator.http.openapi import describe
 
-OPERATIONS = operations(describe(ROUTES))
+ENDPOINTS = endpoints(describe(all_handlers().routes))
 
 
-def delivered(desk: Desk, sent: Sent) -> tuple[int, dict[str, str], bytes]:
+def delivered(client: EmulatorClient, sent: Sent) -> tuple[int, dict[str, str], bytes]:
     """What the application answers."""
     messages: list[Any] = []
-    token = (b"authorization", f"Bearer {desk.token}".encode())
+    token = (b"authorization", f"Bearer {client.token}".encode())
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -47,19 +47,19 @@ def delivered(desk: Desk, sent: Sent) -> tuple[int, dict[str, str], bytes]:
     async def send(message: Any) -> None:
         messages.append(message)
 
-    asyncio.run(create_app(desk.front)(scope, receive, send))
+    asyncio.run(create_app(client.pipeline)(scope, receive, send))
     answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in messages[0]["headers"]}
     return messages[0]["status"], answered, b"".join(message.get("body", b"") for message in messages[1:])
 
 
-def furnish(desk: Desk) -> None:
+def furnish(client: EmulatorClient) -> None:
     """A world in which most of what is asked for is there."""
 
     def put(path: str, **properties: Any) -> None:
-        answer = desk.ask("PUT", f"{COMPUTE}/{path}", {"location": "eastus", "properties": properties})
+        answer = client.ask("PUT", f"{COMPUTE}/{path}", {"location": "eastus", "properties": properties})
         assert answer.status in (200, 201, 202), answer
 
-    desk.group("rg")
+    client.group("rg")
     put("disks/disk", **EXAMPLES["/disks/{name}"])
     put("images/image", **EXAMPLES["/images/{name}"])
     put("galleries/corp", softDeletePolicy={"isSoftDeleteEnabled": True})
@@ -76,17 +76,17 @@ def furnish(desk: Desk) -> None:
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data directory of that world."""
     folder = tmp_path_factory.mktemp("furnished")
-    with emulator_desk(folder) as desk:
-        furnish(desk)
+    with emulator_client(folder) as client:
+        furnish(client)
     return folder
 
 
 @contextmanager
-def fresh_desk(furnished: Path) -> Iterator[Desk]:
+def fresh_client(furnished: Path) -> Iterator[EmulatorClient]:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(furnished, folder, dirs_exist_ok=True)
-        with emulator_desk(Path(folder)) as desk:
-            yield desk
+        with emulator_client(Path(folder)) as client:
+            yield client
 
 
 def check(sent: Sent, status: int, answered: Mapping[str, str], body: bytes) -> None:
@@ -103,21 +103,21 @@ def check(sent: Sent, status: int, answered: Mapping[str, str], body: bytes) -> 
         assert content["error"]["message"], said
 
 
-def follow(desk: Desk, url: str) -> None:
+def follow(client: EmulatorClient, url: str) -> None:
     """Asks where an answer points to."""
     assert url.startswith(f"{BASE_URL}/"), url
     path, _, query = url.removeprefix(BASE_URL).partition("?")
     sent = Sent("GET", path.encode(), query.encode(), ((b"host", HOST.encode()),), b"")
-    check(sent, *delivered(desk, sent))
+    check(sent, *delivered(client, sent))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(requests=st.lists(sendings(OPERATIONS), min_size=1, max_size=12))
+@given(requests=st.lists(sendings(ENDPOINTS), min_size=1, max_size=12))
 def test_every_request_has_an_answer_that_clients_can_read(furnished: Path, requests: list[Sent]) -> None:
-    with fresh_desk(furnished) as desk:
+    with fresh_client(furnished) as client:
         for sent in requests:
-            status, answered, body = delivered(desk, sent)
+            status, answered, body = delivered(client, sent)
             check(sent, status, answered, body)
             if (b"host", HOST.encode()) == sent.headers[0]:
                 for name in {"azure-asyncoperation", "location"} & answered.keys():
-                    follow(desk, answered[name])
+                    follow(client, answered[name])

@@ -1,4 +1,4 @@
-"""Target regions, edge zones and the keys of their copies, both ways.
+"""Target regions, edge zones and their encryption keys: attributes to bodies, and back.
 
 Source: the Compute Gallery REST specification; recordings of the Azure CLI's gallery tests.
 """
@@ -9,14 +9,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.manifests.values import Attributes
-from reconciler.providers.azure.bodies.shown import Shown, a_word, flag, inside, number, objects, present, text
-from reconciler.providers.azure.service import spelling
-from reconciler.providers.azure.service.marks import Marks
+from reconciler.providers.azure.bodies.json_reading import (
+    JsonObject,
+    enum_value,
+    flag,
+    inside,
+    number,
+    objects,
+    present,
+    text,
+)
+from reconciler.providers.azure.service import canonical_values
+from reconciler.providers.azure.service.tag_metadata import TagMetadata
 
 
-def target_regions(regions: Mapping[str, Attributes], now: Shown) -> list[dict[str, Any]]:
-    """The `targetRegions` of a PUT, sorted by name. What `now`, the version as the service shows it, says of a region
-    and we do not is sent back as it is: most of it is fixed, and what the service chose may not be chosen anew."""
+def target_regions(regions: Mapping[str, Attributes], now: JsonObject) -> list[dict[str, Any]]:
+    """The `targetRegions` of a PUT, sorted by name. Members of a region that are in `now`, the version as the service
+    shows it, but not in ours are sent unchanged: most are fixed, and the service must not choose them again."""
     shown = _shown_regions(now)
     return [{**shown.get(name, {}), **_region_body(name, regions[name])} for name in sorted(regions)]
 
@@ -41,13 +50,13 @@ def _region_body(name: str, region: Attributes) -> dict[str, Any]:
 
 def extended_locations(attributes: Attributes) -> list[dict[str, Any]]:
     """The `targetExtendedLocations` of a PUT, sorted by edge zone."""
-    found = []
+    locations = []
     for zone, planned in sorted(attributes.get("targetExtendedLocations", {}).items()):
         body = {**planned, "extendedLocation": {"name": zone, **planned["extendedLocation"]}}
         if "encryption" in planned:
             body["encryption"] = _encryption_body(planned["encryption"])
-        found.append(body)
-    return found
+        locations.append(body)
+    return locations
 
 
 def _encryption_body(encryption: Attributes) -> dict[str, Any]:
@@ -58,96 +67,98 @@ def _encryption_body(encryption: Attributes) -> dict[str, Any]:
     return body
 
 
-def region_attributes(body: Shown, marks: Marks) -> dict[str, dict[str, Any]]:
+def region_attributes(body: JsonObject, metadata: TagMetadata) -> dict[str, dict[str, Any]]:
     """Canonical region -> its attributes, for all target regions of a version, ours or not."""
     profile = inside(body, "properties", "publishingProfile")
     return {
-        name: _region(entry, profile, f"targetRegions.{name}.storageAccountType" in marks.declared, marks)
+        name: _region(entry, profile, f"targetRegions.{name}.storageAccountType" in metadata.declared, metadata)
         for name, entry in _shown_regions(body).items()
     }
 
 
-def _shown_regions(body: Shown) -> dict[str, Shown]:
+def _shown_regions(body: JsonObject) -> dict[str, JsonObject]:
     entries = objects(inside(body, "properties", "publishingProfile").get("targetRegions"))
-    return {name: entry for entry in entries if (name := spelling.region(entry.get("name")))}
+    return {name: entry for entry in entries if (name := canonical_values.region(entry.get("name")))}
 
 
-def _region(entry: Shown, profile: Shown, with_storage: bool, marks: Marks) -> dict[str, Any]:
+def _region(entry: JsonObject, profile: JsonObject, with_storage: bool, metadata: TagMetadata) -> dict[str, Any]:
     excluded = flag(entry.get("excludeFromLatest"))
     return {
         "replicas": number(entry.get("regionalReplicaCount")) or number(profile.get("replicaCount")) or 1,
         "excludeFromLatest": flag(profile.get("excludeFromLatest")) or False if excluded is None else excluded,
         **present(
             {
-                "storageAccountType": a_word(entry.get("storageAccountType")) if with_storage else None,
-                "encryption": _encryption(inside(entry, "encryption"), marks),
+                "storageAccountType": enum_value(entry.get("storageAccountType")) if with_storage else None,
+                "encryption": _encryption(inside(entry, "encryption"), metadata),
                 "additionalReplicaSets": _replica_sets(entry),
             }
         ),
     }
 
 
-def _replica_sets(entry: Shown) -> dict[str, Any]:
+def _replica_sets(entry: JsonObject) -> dict[str, Any]:
     return {
         storage: {"replicas": number(more.get("regionalReplicaCount")) or 1}
         for more in objects(entry.get("additionalReplicaSets"))
-        if (storage := a_word(more.get("storageAccountType")))
+        if (storage := enum_value(more.get("storageAccountType")))
     }
 
 
-def read_extended_locations(profile: Shown, marks: Marks) -> dict[str, Any]:
+def read_extended_locations(profile: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     """Edge zone -> its attributes."""
     usual = (1, number(profile.get("replicaCount")))
-    found = {}
+    zones = {}
     for entry in objects(profile.get("targetExtendedLocations")):
         place = inside(entry, "extendedLocation")
         name = text(place.get("name"))
-        zone = marks.spelling(name) or name
+        zone = metadata.as_planned(name) or name
         if zone:
-            found[zone] = _edge_zone(entry, a_word(place.get("type")), zone, usual, marks)
-    return found
+            zones[zone] = _edge_zone(entry, enum_value(place.get("type")), zone, usual, metadata)
+    return zones
 
 
-def _edge_zone(entry: Shown, kind: str, zone: str, usual: tuple[int | None, ...], marks: Marks) -> dict[str, Any]:
+def _edge_zone(
+    entry: JsonObject, kind: str, zone: str, usual: tuple[int | None, ...], metadata: TagMetadata
+) -> dict[str, Any]:
     path = f"targetExtendedLocations.{zone}"
     count = number(entry.get("extendedLocationReplicaCount"))
-    counted = f"{path}.extendedLocationReplicaCount" in marks.declared or count not in usual
-    stored = f"{path}.storageAccountType" in marks.declared
+    counted = f"{path}.extendedLocationReplicaCount" in metadata.declared or count not in usual
+    stored = f"{path}.storageAccountType" in metadata.declared
     return present(
         {
-            "name": spelling.region(entry.get("name")),
+            "name": canonical_values.region(entry.get("name")),
             "extendedLocation": {"type": kind or "EdgeZone"},
             "extendedLocationReplicaCount": count if counted else None,
-            "storageAccountType": a_word(entry.get("storageAccountType")) if stored else None,
-            "encryption": _encryption(inside(entry, "encryption"), marks),
+            "storageAccountType": enum_value(entry.get("storageAccountType")) if stored else None,
+            "encryption": _encryption(inside(entry, "encryption"), metadata),
         }
     )
 
 
-def _encryption(encryption: Shown, marks: Marks) -> dict[str, Any]:
+def _encryption(encryption: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     disks = {
-        str(lun): _keys(disk, marks)
+        str(lun): _keys(disk, metadata)
         for disk in objects(encryption.get("dataDiskImages"))
         if (lun := number(disk.get("lun"))) is not None
     }
-    return present({"osDiskImage": _keys(inside(encryption, "osDiskImage"), marks), "dataDiskImages": disks})
+    return present({"osDiskImage": _keys(inside(encryption, "osDiskImage"), metadata), "dataDiskImages": disks})
 
 
-def _keys(disk: Shown, marks: Marks) -> dict[str, Any]:
+def _keys(disk: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
     security = inside(disk, "securityProfile")
     return present(
         {
-            "diskEncryptionSetId": _id(disk.get("diskEncryptionSetId"), marks),
+            "diskEncryptionSetId": _id(disk.get("diskEncryptionSetId"), metadata),
             "securityProfile": present(
                 {
-                    "confidentialVMEncryptionType": a_word(security.get("confidentialVMEncryptionType")),
-                    "secureVMDiskEncryptionSetId": _id(security.get("secureVMDiskEncryptionSetId"), marks),
+                    "confidentialVMEncryptionType": enum_value(security.get("confidentialVMEncryptionType")),
+                    "secureVMDiskEncryptionSetId": _id(security.get("secureVMDiskEncryptionSetId"), metadata),
                 }
             ),
         }
     )
 
 
-def _id(value: Any, marks: Marks) -> str:
-    found = text(value)
-    return marks.spelling(found) or found
+def _id(value: Any, metadata: TagMetadata) -> str:
+    key_id = text(value)
+    return metadata.as_planned(key_id) or key_id

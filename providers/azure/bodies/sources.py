@@ -1,4 +1,4 @@
-"""What a version is made from: sources and data disks, and the storage profile that says so.
+"""The sources and data disks of a version, and its storage profile: attributes to bodies, and back.
 
 Source: the Compute Gallery REST specification; Azure's documentation of image versions.
 """
@@ -11,19 +11,27 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.manifests.values import Attributes
-from reconciler.providers.azure.bodies.shown import Shown, a_word, inside, number, objects, present, text
-from reconciler.providers.azure.service.marks import Marks
+from reconciler.providers.azure.bodies.json_reading import (
+    JsonObject,
+    enum_value,
+    inside,
+    number,
+    objects,
+    present,
+    text,
+)
+from reconciler.providers.azure.service.tag_metadata import TagMetadata
 
 DATA_CACHING = "ReadOnly"
-"""The caching of a data disk when nobody says. Source: recordings of the Azure CLI's gallery tests."""
+"""The default caching of a data disk. Source: recordings of the Azure CLI's gallery tests."""
 
 _VERSION_ID = re.compile(r".*/galleries/([^/]+)/images/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 Vhds = Mapping[str, tuple[str, str]]
 
 
 def storage_profile(attributes: Attributes, *, vhd: Vhds, version_id: Callable[[str], str]) -> dict[str, Any]:
-    """The `storageProfile` of a new version. `vhd` holds address and storage account of the blob for each disk (`os`,
-    `data-LUN`) whose source is a file; `version_id` gives the id of the version of an address."""
+    """The `storageProfile` of a new version. `vhd` holds the URI and the storage account of the blob for each disk
+    (`os`, `data-LUN`) whose source is a file; `version_id` returns the id of the version at an address."""
     style, value = next(iter(attributes["source"].items()))
     match style:
         case "managedImage":
@@ -58,26 +66,25 @@ def _disk_source(source: Attributes, vhd: Vhds, name: str) -> dict[str, Any]:
             return {"id": value}
 
 
-def read_sources(profile: Shown, marks: Marks) -> dict[str, Any]:
-    """`source`, and `dataDisks` if there are: as planned, unless the service shows that they are others. Without a
-    plan, what the service shows, which may be nothing."""
-    planned = json.loads(marks.source) if marks.source else {}
+def read_sources(profile: JsonObject, metadata: TagMetadata) -> dict[str, Any]:
+    """`source`, and `dataDisks` if there are any: as planned, unless the service shows other ones. If nothing was
+    planned, what the service shows, which may be nothing."""
+    planned = json.loads(metadata.source) if metadata.source else {}
     source, disks = inside(planned, "source"), inside(planned, "dataDisks")
     if source and not _contradicts(source, disks, profile):
         return {"source": source, **present({"dataDisks": disks})}
     return {"source": _shown_source(profile), **present({"dataDisks": _shown_disks(profile)})}
 
 
-def _contradicts(source: Shown, disks: Shown, profile: Shown) -> bool:
-    """Whether a storage profile names something else than was planned; the service shows sources, or leaves them out,
-    as it likes."""
+def _contradicts(source: JsonObject, disks: JsonObject, profile: JsonObject) -> bool:
+    """Whether a storage profile names other sources than planned; the service does not always show sources."""
     if _differs(source, inside(profile, "source")) or _differs(source, inside(profile, "osDiskImage", "source")):
         return True
     shown = {str(disk.get("lun")): inside(disk, "source") for disk in objects(profile.get("dataDiskImages"))}
     return any(_differs(inside(disk, "source"), shown.get(lun, {})) for lun, disk in disks.items())
 
 
-def _differs(source: Shown, shown: Shown) -> bool:
+def _differs(source: JsonObject, shown: JsonObject) -> bool:
     style, value = next(iter(source.items()), ("", None))
     if style == "version":
         named = _VERSION_ID.fullmatch(text(shown.get("id")))
@@ -92,30 +99,30 @@ def _is_other(planned: Any, shown: Any) -> bool:
     return bool(text(shown)) and text(planned).lower() != text(shown).lower()
 
 
-def _shown_source(profile: Shown) -> dict[str, Any]:
+def _shown_source(profile: JsonObject) -> dict[str, Any]:
     source = inside(profile, "source")
     for member, style in (("virtualMachineId", "vm"), ("communityGalleryImageId", "communityGalleryImage")):
-        if found := text(source.get(member)):
-            return {style: found}
-    if found := text(source.get("id")):
-        return {"vm" if "/virtualmachines/" in found.lower() else "managedImage": found}
+        if source_id := text(source.get(member)):
+            return {style: source_id}
+    if source_id := text(source.get("id")):
+        return {"vm" if "/virtualmachines/" in source_id.lower() else "managedImage": source_id}
     return _shown_disk_source(inside(profile, "osDiskImage", "source"))
 
 
-def _shown_disk_source(source: Shown) -> dict[str, Any]:
-    if found := text(source.get("id")):
-        return {"snapshot" if "/snapshots/" in found.lower() else "disk": found}
-    if found := text(source.get("uri")):
-        return {"vhd": present({"uri": found, "storageAccount": text(source.get("storageAccountId"))})}
+def _shown_disk_source(source: JsonObject) -> dict[str, Any]:
+    if source_id := text(source.get("id")):
+        return {"snapshot" if "/snapshots/" in source_id.lower() else "disk": source_id}
+    if uri := text(source.get("uri")):
+        return {"vhd": present({"uri": uri, "storageAccount": text(source.get("storageAccountId"))})}
     return {}
 
 
-def _shown_disks(profile: Shown) -> dict[str, Any]:
-    """The data disks of a version made from single disks; a whole image brings its own, which nobody declared."""
-    found = {}
+def _shown_disks(profile: JsonObject) -> dict[str, Any]:
+    """The data disks of a version made from single disks; those of a whole image are not declared."""
+    disks = {}
     for disk in objects(profile.get("dataDiskImages")):
         lun, source = number(disk.get("lun")), _shown_disk_source(inside(disk, "source"))
-        caching = a_word(disk.get("hostCaching"))
+        caching = enum_value(disk.get("hostCaching"))
         if lun is not None and source:
-            found[str(lun)] = present({"source": source, "hostCaching": "" if caching == DATA_CACHING else caching})
-    return found
+            disks[str(lun)] = present({"source": source, "hostCaching": "" if caching == DATA_CACHING else caching})
+    return disks

@@ -1,1 +1,1 @@
-"""Image content on its way into the service: sources, conversion, uploads to blob storage."""
+"""Image content on its way to the service: sources, conversion, uploads to blob storage."""

@@ -1,4 +1,4 @@
-"""A container of a storage account: which it is, who we are there, and what its refusals mean."""
+"""A container of a storage account: how to connect to it, and what its refusals mean."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.core.pipeline.transport import HttpRequest, HttpResponse
 
-FIRST_CONTACT: Mapping[str, Any] = {"retry_connect": 0}
-"""Options of a request that may be the first: where nobody listens, nobody waits."""
+NO_CONNECT_RETRY: Mapping[str, Any] = {"retry_connect": 0}
+"""Options of a request that may be the first: if no server listens, it fails without retries."""
 
 _ROLE = "the role Storage Blob Data Contributor on the container"
 _KEY = "AZURE_STORAGE_KEY"
@@ -34,10 +34,10 @@ def connect(
     credential: TokenCredential | None,
     environment: Mapping[str, str] = os.environ,
 ) -> ContainerClient:
-    """A client for the container, which need not be there. `endpoint` is the one of `settings`, or what `auto` became.
+    """A client for the container, which need not exist. `endpoint` is that of `settings`, or of the server for `auto`.
 
-    A connection string or a key in the environment goes before the credential; the development account, on this
-    machine only, needs neither. Raises: ProviderError when there is no credential, or it cannot be one.
+    A connection string or a key in the environment takes precedence over the credential; the development account, on
+    this host only, needs neither. Raises: ProviderError when there is no credential, or it is malformed.
     """
     try:
         with_string = _named_in_environment(settings, environment)
@@ -45,14 +45,14 @@ def connect(
             endpoint, credential=_credential(settings, endpoint, credential, environment), **_options()
         )
     except ValueError:
-        # The message of the cause may quote what it was given.
+        # The message of the cause may quote the credential.
         raise ProviderError(
-            f"the credential for the storage account {settings.account} cannot be understood",
+            f"the credential for the storage account {settings.account} is malformed",
             f"correct {_CONNECTION_STRING} or {_KEY} in the environment, or unset it",
         ) from None
     if service.account_name != settings.account:
         raise ProviderError(
-            f"{_CONNECTION_STRING} is of the storage account {service.account_name}, and the project file names "
+            f"{_CONNECTION_STRING} is for the storage account {service.account_name}, but the project file names "
             f"{settings.account}",
             "correct one of them",
         )
@@ -76,7 +76,7 @@ def _credential(
         return {"account_name": settings.account, "account_key": environment[_KEY]}
     if credential is None:
         raise ProviderError(
-            f"nothing says who we are to the storage account {settings.account}",
+            f"there are no credentials for the storage account {settings.account}",
             f"sign in to Azure, or set {_KEY} in the environment",
         )
     return credential
@@ -87,7 +87,7 @@ def _options() -> dict[str, Any]:
 
 
 class PatientRetry(ExponentialRetry):
-    """Tries again after the time that the service asks for, and otherwise after ever longer ones."""
+    """Retries after the time that the service asks for, or else with exponential backoff."""
 
     def __init__(self) -> None:
         super().__init__(initial_backoff=1, increment_base=2, retry_total=6, random_jitter_range=1)
@@ -99,23 +99,23 @@ class PatientRetry(ExponentialRetry):
         response: PipelineResponse[HttpRequest, HttpResponse] | None = None,
         error: AzureError | None = None,
     ) -> bool:
-        """Whether there is another try: none for an identity that was refused a token."""
+        """Whether to retry: never for an identity that was refused a token."""
         if isinstance(error, ClientAuthenticationError):
             return False
         return super().increment(settings, request, response, error)
 
     def get_backoff_time(self, settings: dict[str, Any]) -> float:
-        """Seconds to wait before the next try."""
+        """Seconds to wait before the next attempt."""
         response = settings["history"][-1].http_response if settings["history"] else None
         asked = response.headers.get("Retry-After", "") if response is not None else ""
         return float(asked) if asked.isdigit() else super().get_backoff_time(settings)
 
 
 @contextmanager
-def told(settings: StorageSettings, endpoint: str, doing: str) -> Iterator[None]:
-    """Turns what the service refuses in the block into a ProviderError; `doing` continues "was not allowed to".
+def translated_errors(settings: StorageSettings, endpoint: str, doing: str) -> Iterator[None]:
+    """Turns the service's refusals in the block into a ProviderError; `doing` completes "it was not possible to".
 
-    The causes are left out: the service quotes the signature that it refuses, and an address may bear one.
+    Causes are suppressed: the service quotes the signature that it refuses, and an address may contain one.
     """
     try:
         yield
@@ -126,18 +126,18 @@ def told(settings: StorageSettings, endpoint: str, doing: str) -> Iterator[None]
     except AzureError as error:
         if type(error).__name__ == "AzureSigningError":
             raise ProviderError(
-                f"the key of the storage account {settings.account} cannot be one", f"correct {_KEY} in the environment"
+                f"the key of the storage account {settings.account} is malformed", f"correct {_KEY} in the environment"
             ) from None
         raise Unavailable(
             f"the blob service at {_without_secrets(endpoint)} does not answer",
-            "check the endpoint, the network, and whether the storage account is there",
+            "check the endpoint, the network, and that the storage account exists",
         ) from None
 
 
 def _forbidden(settings: StorageSettings, error: ClientAuthenticationError, doing: str) -> ProviderError:
-    if error.status_code is None:  # it is the identity that failed, before anything was asked of the service
+    if error.status_code is None:  # the sign-in failed, before any request to the service
         return ProviderError(
-            f"there is no token for the storage account {settings.account}",
+            f"no access token could be obtained for the storage account {settings.account}",
             f"sign in to Azure with an identity that has {_ROLE}",
         )
     return _refused(settings, error, doing)
@@ -146,29 +146,30 @@ def _forbidden(settings: StorageSettings, error: ClientAuthenticationError, doin
 def _refused(settings: StorageSettings, error: HttpResponseError, doing: str) -> ProviderError:
     code, place = _code(error), f"the container {settings.container} of the storage account {settings.account}"
     if error.status_code in (401, 403):
-        return ProviderError(f"it was not allowed to {doing} in {place} ({code})", _remedy(code))
+        return ProviderError(f"no permission to {doing} in {place} ({code})", _remedy(code))
     if error.status_code in (408, 429) or (error.status_code or 500) >= 500:
         return Unavailable(f"{place} cannot be reached: its service answers {code}", "try again later")
     return ProviderError(
         f"it was not possible to {doing} in {place}: {code}",
-        "try again; if it stays so, look at the container in the Azure portal",
+        "try again; if the error persists, look at the container in the Azure portal",
         retryable=code == "ContainerBeingDeleted",
     )
 
 
 def _code(error: HttpResponseError) -> str:
-    """The service's own name for what went wrong, or else the status."""
+    """The service's error code, or else the status."""
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or f"status {error.status_code}")
 
 
 def _remedy(code: str) -> str:
     if code == "AuthenticationFailed":
-        return f"check {_KEY} or {_CONNECTION_STRING} if one is set, that it has not expired, and this machine's clock"
+        return f"check {_KEY} or {_CONNECTION_STRING} if one is set, that it has not expired, and this host's clock"
     if code == "KeyBasedAuthenticationNotPermitted":
-        return f"the account takes no keys: unset {_KEY} and {_CONNECTION_STRING}, and use an identity that has {_ROLE}"
+        variables = f"{_KEY} and {_CONNECTION_STRING}"
+        return f"the account does not accept keys: unset {variables}, and use an identity that has {_ROLE}"
     if code == "AuthorizationFailure":
-        return f"let this machine's address through the account's firewall, and give the identity in use {_ROLE}"
+        return f"allow this host's address in the account's firewall, and give the identity in use {_ROLE}"
     return f"give the identity in use {_ROLE}"
 
 

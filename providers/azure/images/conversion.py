@@ -1,4 +1,4 @@
-"""Images whose files are laid out in a way of their own (VHDX, qcow2, VMDK, dynamic VHD), as plain sectors."""
+"""Converts images in formats with a structure of their own (VHDX, qcow2, VMDK, dynamic VHD) to raw sectors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
 
 NEEDS_CONVERSION = frozenset({"vhd-dynamic", "vhdx", "qcow2", "vmdk"})
-"""The formats that cannot be read as they lie."""
+"""The formats that cannot be read directly."""
 
 
 @contextmanager
 def converted(fd: int, disk: SourceDisk) -> Iterator[tuple[int, str]]:
     """A descriptor of the disk's sectors, and the sha256 of the image itself, which is open as `fd`.
 
-    The sectors are in a sparse file without a name in the system's folder for temporary files: it is gone when the
-    block ends, and with this process however that ends.
+    The sectors are in a sparse, unnamed file in the system's folder for temporary files. It disappears when the block
+    ends, and with this process, however that ends.
 
     Raises: ProviderError when qemu-img is not installed or has no space; SourceError when it cannot read the image.
     """

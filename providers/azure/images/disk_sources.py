@@ -1,4 +1,4 @@
-"""Where versions on Azure come from: files that are uploaded first, and what is there already, named by its id."""
+"""The sources of versions on Azure: files, which are uploaded first, and existing resources, named by their ids."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _RESOURCES: Mapping[str, tuple[str, str]] = {
     "managedImage": ("/images/", "2024-07-01"),
     "vm": ("/virtualmachines/", "2024-07-01"),
 }
-"""Style -> what the id holds, and the api-version to look with."""
+"""Style -> a part of its ids, and the api-version to read it with."""
 
 ALIKE = frozenset({"osType", "osState", "hyperVGeneration", "purchasePlan"})
-"""In what a source and the definition have to agree. Source: Azure's troubleshooting guide of shared images."""
+"""The attributes that a source shares with its definition. Source: Azure's troubleshooting guide of shared images."""
 _GIB = 1 << 30
 
 
@@ -42,21 +42,21 @@ def styles_of(version: Attributes | None) -> tuple[str, ...]:
 
 
 class Sources:
-    """Finds sources among the project's files and the resources of the subscription."""
+    """Looks up sources: files of the project, and resources of the subscription."""
 
     def __init__(self, api: Callable[[], Api], project: str) -> None:
         self._api = api
         self._files = FileSources(project)
 
     def identity(self, source: Mapping[str, Any]) -> str:
-        """As `Reader.source_identity`: of what is named by its id, the id; the service keeps what was published."""
+        """As `Reader.source_identity`: for a resource, its id; the service keeps the content that was published."""
         style, value = _only(source)
         if style == "file":
             return self._files.identity(source)
         return str(value["uri"] if style == "vhd" else value).lower()
 
     def facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
-        """As `Reader.source_facts`; what is not a file tells its size only roughly, or not at all (0)."""
+        """As `Reader.source_facts`; the size of a resource is approximate, or 0 when it is not known."""
         style, _ = _only(source)
         if style == "file":
             return self._files.facts(source)
@@ -67,10 +67,10 @@ class Sources:
         return SourceFacts(size, size, style, self.identity(source))
 
     def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
-        """As `Reader.source_digest`. Raises: Unsupported for what only the service can read."""
+        """As `Reader.source_digest`. Raises: Unsupported for content that only the service can read."""
         style, value = _only(source)
         if style != "file":
-            raise Unsupported(f"the content of {style} '{value}' cannot be read from here", "name a file instead")
+            raise Unsupported(f"the content of {style} '{value}' cannot be read from here", "use a file instead")
         return self._files.digest(source, progress)
 
     def disks(self, version: Attributes) -> list[SourceDisk]:
@@ -78,37 +78,37 @@ class Sources:
         return version_disks(version, lambda source, lun: self._files.disks(source, lun) if "file" in source else [])
 
     def _body(self, style: str, source: Mapping[str, Any]) -> Json:
-        """What the service says of a resource, a machine's state included; nothing of what is none.
+        """A resource as the service shows it, including a virtual machine's state; empty for styles without one.
 
-        Raises: SourceError when it is missing or of another kind; Unavailable.
+        Raises: SourceError when it does not exist or has another type; Unavailable.
         """
         if style not in _RESOURCES:
             return {}
-        word, api_version = _RESOURCES[style]
+        segment, api_version = _RESOURCES[style]
         named = str(source[style])
         if style == "managedImage" and "/galleries/" in named.lower():
             api_version = "2024-03-03"
-        elif word not in named.lower():
-            raise SourceError(f"'{named}' is not the id of a {style}", f"give an id that ends in {word}NAME")
+        elif segment not in named.lower():
+            raise SourceError(f"'{named}' is not the id of a {style}", f"give an id that ends in {segment}NAME")
         try:
             body = self._api().resource(named, api_version, "instanceView" if style == "vm" else "")
         except CallFailed as failed:
-            raise explained(failed, f"the {style} '{named}' cannot be looked at", (style,)) from failed
+            raise explained(failed, f"the {style} '{named}' cannot be read", (style,)) from failed
         if body is None:
             raise SourceError(f"the {style} '{named}' does not exist", "check its id, or create it first")
         return body
 
 
 def _require_fitting(what: str, body: Json, definition: Attributes) -> None:
-    """Raises: SourceError when a resource says of itself what its definition does not."""
-    for name, has in _told_by(body).items():
+    """Raises: SourceError when a resource does not match its definition."""
+    for name, has in _disk_kind(body).items():
         wants = definition.get(name)
         if has and wants and has.lower() != str(wants).lower():
-            raise SourceError(f"the {what} has {name} {has}, and its definition {wants}", FITTING)
+            raise SourceError(f"the {what} has {name} {has}, but its definition has {wants}", FITTING)
 
 
-def _told_by(body: Json) -> Mapping[str, str]:
-    """osType, osState and hyperVGeneration, as far as a disk, snapshot, image or machine tells them."""
+def _disk_kind(body: Json) -> Mapping[str, str]:
+    """osType, osState and hyperVGeneration of a disk, snapshot, image or virtual machine; empty if not known."""
     properties = body.get("properties", {})
     disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
     view = properties.get("instanceView") or {}
@@ -122,7 +122,7 @@ def _told_by(body: Json) -> Mapping[str, str]:
 
 
 def _bytes_of(body: Json) -> int:
-    """The size that a disk, snapshot, image, machine or version tells, in bytes; 0 when it tells none."""
+    """The size in bytes of a disk, snapshot, image, virtual machine or version; 0 when it is not known."""
     properties = body.get("properties", {})
     if "diskSizeBytes" in properties:
         return int(properties["diskSizeBytes"])
@@ -133,14 +133,14 @@ def _bytes_of(body: Json) -> int:
 
 
 def _only(source: Mapping[str, Any]) -> tuple[str, Any]:
-    """Style and value of a source. Raises: Unsupported for a style that is not offered."""
+    """Style and value of a source. Raises: Unsupported for an unknown style."""
     style, value = next(iter(source.items()))
     if style not in STYLES:
-        raise Unsupported(f"Azure knows no source '{style}'", f"it takes: {', '.join(sorted(STYLES))}")
+        raise Unsupported(f"Azure has no source '{style}'", f"use one of: {', '.join(sorted(STYLES))}")
     return style, value
 
 
 def version_id(galleries_id: str, named: str) -> str:
-    """The id of the gallery version that an address names."""
+    """The id of the image version at an address."""
     address = Address.parse(named)
     return f"{galleries_id}/{address.gallery}/images/{address.definition}/versions/{address.version}"

@@ -1,4 +1,4 @@
-"""Writes a disk into a page blob: what has data and is not there yet, several stretches at a time."""
+"""Writes a disk to a page blob: the ranges that have data and are not written yet, several at a time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from azure.storage.blob import BlobClient
 from reconciler.providers.azure.images.vhd import MIB, Block, VirtualDisk
 
 AT_ONCE = 8
-"""How many blocks of one disk are on their way at a time, and so in memory."""
+"""How many blocks of one disk are sent at a time, and so are in memory."""
 
 _NO_DATA = bytes(MIB)
 
 
 class PageSet:
-    """Which stretches of a blob have been written."""
+    """The ranges of a blob that have been written."""
 
-    def __init__(self, stretches: Iterable[tuple[int, int]]) -> None:
-        """(begin, end) of each, in order; those that touch are one."""
+    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """`ranges`: (begin, end) of each, in order; adjacent ranges are merged."""
         self._begins: list[int] = []
         self._ends: list[int] = []
-        for begin, end in stretches:
+        for begin, end in ranges:
             if self._ends and begin <= self._ends[-1]:
                 self._ends[-1] = max(end, self._ends[-1])
             else:
@@ -33,7 +33,7 @@ class PageSet:
                 self._ends.append(end)
 
     def covers(self, begin: int, end: int) -> bool:
-        """Whether all of a stretch has been written."""
+        """Whether a range has been written completely."""
         number = bisect_right(self._begins, begin) - 1
         return number >= 0 and end <= self._ends[number]
 
@@ -41,22 +41,22 @@ class PageSet:
 def upload(
     blob: BlobClient, disk: VirtualDisk, present: PageSet, pool: Executor, progress: Callable[[int, int], None]
 ) -> None:
-    """Writes all of `disk` but what is `present`, holes and zeros into a blob that is as long and one sector longer.
+    """Writes `disk`, except for ranges that are `present`, holes and zeros, to a blob that is one sector longer.
 
-    `progress` is told bytes done and in all, about once for each hundredth. When it fails, nothing more is written
-    once it returns. Raises: AzureError, and what reading the disk does.
+    `progress` gets the bytes done and in total, about once per percent. If it fails, nothing more is written after it
+    returns. Raises: AzureError, and the errors of reading the disk.
     """
-    meter = _Meter(disk.size, progress)
+    meter = _ProgressMeter(disk.size, progress)
     running: deque[tuple[list[Future[Any]], int]] = deque()
     try:
         for block in disk.blocks():
-            stretches = [found for found in with_data(block) if not present.covers(*found)]
-            if not stretches:
+            ranges = [(begin, end) for begin, end in with_data(block) if not present.covers(begin, end)]
+            if not ranges:
                 meter.advance(block.length)
                 continue
             if len(running) == AT_ONCE:
                 _finish(running, meter)
-            running.append(([_write(blob, block, *stretch, pool) for stretch in stretches], block.length))
+            running.append(([_write(blob, block, begin, end, pool) for begin, end in ranges], block.length))
         while running:
             _finish(running, meter)
     finally:
@@ -65,7 +65,7 @@ def upload(
 
 
 def with_data(block: Block) -> Iterator[tuple[int, int]]:
-    """(begin, end) on the disk of what is not zeros; gaps of less than a MiB are not worth another request."""
+    """(begin, end) on the disk of the ranges that are not zeros; gaps shorter than a MiB do not split a range."""
     if block.content is None:
         return
     begin = end = 0
@@ -87,7 +87,7 @@ def _write(blob: BlobClient, block: Block, begin: int, end: int, pool: Executor)
     return pool.submit(blob.upload_page, content, begin, end - begin)
 
 
-def _finish(running: deque[tuple[list[Future[Any]], int]], meter: _Meter) -> None:
+def _finish(running: deque[tuple[list[Future[Any]], int]], meter: _ProgressMeter) -> None:
     """Waits for the oldest block. Raises: AzureError when it could not be written."""
     futures, length = running[0]
     for future in futures:
@@ -96,15 +96,15 @@ def _finish(running: deque[tuple[list[Future[Any]], int]], meter: _Meter) -> Non
     meter.advance(length)
 
 
-class _Meter:
-    """Adds up what is done, and tells it when another hundredth is."""
+class _ProgressMeter:
+    """Adds up the bytes that are done, and reports each further percent."""
 
     def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
         self._total, self._progress = total, progress
-        self._done = self._told = 0
+        self._done = self._reported = 0
 
     def advance(self, more: int) -> None:
         self._done += more
-        if self._done * 100 // self._total > self._told * 100 // self._total:
-            self._told = self._done
+        if self._done * 100 // self._total > self._reported * 100 // self._total:
+            self._reported = self._done
             self._progress(self._done, self._total)

@@ -1,4 +1,4 @@
-"""The disks of a version that come from files: uploaded before the version is made, removed when it is."""
+"""The disks of a version that come from files: uploaded before the version is created, and removed afterwards."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ OS_DISK = "os"
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """`blobs`: disk -> address and storage account of its blob. `facts`: disk -> what is recorded of it."""
+    """`blobs`: disk -> URI and storage account of its blob. `facts`: disk -> what is recorded about it."""
 
     blobs: dict[str, tuple[str, str]]
     facts: Mapping[str, Any]
 
     def attributes(self, planned: Attributes) -> Attributes:
-        """`planned`, with the data disks that an archive brought along."""
+        """`planned`, with the data disks of an archive added."""
         disks = dict(planned.get("dataDisks", {}))
         for name in self.blobs:
             if name != OS_DISK:
@@ -36,7 +36,7 @@ class Staged:
 
 
 class Uploads:
-    """Uploads to the container of the settings; `staging` is None when none is set up, and made when first needed."""
+    """Uploads to the container of the settings. `staging` opens it when first needed; None when there is none."""
 
     def __init__(self, sources: Sources, staging: Callable[[], Staging] | None) -> None:
         self._sources = sources
@@ -46,7 +46,7 @@ class Uploads:
         """Uploads every disk that is a file. Raises: SourceError, ProviderError, Unavailable."""
         if self._staging is None:
             raise Unsupported(
-                f"{mark.address} comes from a file, and the provider has no place to upload it to",
+                f"{mark.address} comes from a file, but the provider has no storage to upload it to",
                 "add `storage: {account: ID, container: NAME}` to the provider in the project file",
             )
         disks = self._sources.disks(planned)
@@ -56,10 +56,10 @@ class Uploads:
         for disk in disks:
             base = before
 
-            def tell(done: int, _total: int, base: int = base) -> None:
+            def report(done: int, _total: int, base: int = base) -> None:
                 progress(min(base + done, total), total)
 
-            blob = staging.stage(disk, mark, tell)
+            blob = staging.stage(disk, mark, report)
             before += disk.extent.size
             blobs[disk.disk] = (blob.uri, blob.storage_account_id)
             facts[disk.disk] = {
@@ -73,7 +73,7 @@ class Uploads:
         return Staged(blobs, facts)
 
     def named(self, planned: Attributes) -> Mapping[str, Any]:
-        """What is recorded of the disks that are named by an id: which one."""
+        """What is recorded about disks whose sources are resources: their identities."""
         sources = {OS_DISK: planned["source"]}
         sources |= {f"data-{lun}": disk.get("source", {}) for lun, disk in planned.get("dataDisks", {}).items()}
         return {
@@ -83,7 +83,7 @@ class Uploads:
         }
 
     def remove(self, mark: OwnerMark) -> None:
-        """Removes what was uploaded for a version. Raises: ProviderError, Unavailable."""
+        """Removes the uploads for a version. Raises: ProviderError, Unavailable."""
         if self._staging is None:
             return
         staging = self._staging()
@@ -92,7 +92,7 @@ class Uploads:
 
 
 def prefix_of(lineage: str, version: Address) -> str:
-    """What the names of a version's staged blobs begin with."""
+    """The prefix of the names of a version's staged blobs."""
     from reconciler.providers.azure.images.staging import blob_name
 
     return blob_name(lineage, version, "").removesuffix(".vhd")

@@ -1,7 +1,7 @@
-"""Uploads image files as page blobs, from which Azure then makes versions.
+"""Uploads image files as page blobs, from which Azure then creates versions.
 
-A blob says in its metadata whose it is, which file it is of, and whether it is complete. An upload that was interrupted
-goes on where it was, as long as the file is still the same.
+The metadata of a blob records its owner, its source file, and whether it is complete. An interrupted upload continues
+where it stopped if the file is still the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 from reconciler.manifests.address import Address
 from reconciler.providers.azure.azurite import Azurite
-from reconciler.providers.azure.images.blob_storage import FIRST_CONTACT, connect, told
+from reconciler.providers.azure.images.blob_storage import NO_CONNECT_RETRY, connect, translated_errors
 from reconciler.providers.azure.images.page_upload import AT_ONCE, PageSet, upload
 from reconciler.providers.azure.images.vhd import footer, opened_disk, whole_mib
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
@@ -39,8 +39,8 @@ _SOURCE, _STATE, _SHA256 = "reconciler_source", "reconciler_state", "reconciler_
 
 @dataclass(frozen=True, slots=True)
 class StagedBlob:
-    """An uploaded disk. `uri` and `storage_account_id` are what a version names as its source; the others tell what the
-    disk was made from: digest and size of the file, size for the virtual machine, format, identity."""
+    """An uploaded disk. `uri` and `storage_account_id` are what a version names as its source; the others describe the
+    file: digest, size, virtual size of the disk, format, identity."""
 
     uri: str
     storage_account_id: str
@@ -52,12 +52,12 @@ class StagedBlob:
 
 
 def blob_name(lineage: str, address: Address, disk: str) -> str:
-    """Where a version's disk is staged."""
+    """The name of the blob to which a version's disk is uploaded."""
     return f"{lineage_prefix(lineage)}{address.gallery}/{address.definition}/{address.version}/{disk}.vhd"
 
 
 def lineage_prefix(lineage: str) -> str:
-    """What the names of all blobs of a lineage begin with."""
+    """The prefix of the names of all blobs of a lineage."""
     return f"reconciler/{lineage[:8]}/"
 
 
@@ -71,7 +71,7 @@ class Staging:
         azurite: Azurite | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
-        """`azurite` is needed, and ended by `close`, where the endpoint is `auto`."""
+        """`azurite` is required if the endpoint is `auto`; `close` stops it."""
         self._settings = settings
         self._credential = credential
         self._azurite = azurite
@@ -81,20 +81,20 @@ class Staging:
         self._uploads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
 
     def stage(self, disk: SourceDisk, mark: OwnerMark, progress: Callable[[int, int], None]) -> StagedBlob:
-        """Uploads a disk unless that was done before, under its `blob_name`. `progress` is told the bytes gone through
-        and those in all, about once for each hundredth.
+        """Uploads a disk under its `blob_name`, unless that has been done before. `progress` gets the bytes done and in
+        total, about once per percent.
 
-        Raises: SourceError when the file cannot be used or changes meanwhile; ObjectConflict when a blob of that name
-        is not ours; ProviderError, Unavailable.
+        Raises: SourceError when the file cannot be used, or changes during the upload; ObjectConflict when a blob of
+        that name is not ours; ProviderError, Unavailable.
         """
         blob = self._connected().get_blob_client(blob_name(mark.lineage, mark.address, disk.disk))
         labels = _labels(disk, mark)
-        with told(self._settings, self._endpoint(), f"upload '{blob.blob_name}'"):
-            found = self._ours(blob, mark.lineage)
-            known = found.metadata.get(_SHA256, "") if found is not None else ""
-            if found is not None and found.metadata == _completed(labels, known):
+        with translated_errors(self._settings, self._endpoint(), f"upload '{blob.blob_name}'"):
+            existing = self._ours(blob, mark.lineage)
+            known = existing.metadata.get(_SHA256, "") if existing is not None else ""
+            if existing is not None and existing.metadata == _completed(labels, known):
                 return self._staged(disk, blob, known)
-            present = self._prepare(blob, labels, found, whole_mib(disk.format.virtual_size) + SECTOR)
+            present = self._prepare(blob, labels, existing, whole_mib(disk.format.virtual_size) + SECTOR)
             with opened_disk(disk) as content:
                 upload(blob, content, present, self._uploads, progress)
             sha256 = content.sha256()
@@ -103,17 +103,17 @@ class Staging:
             return self._staged(disk, blob, sha256)
 
     def remove(self, name: str, lineage: str) -> None:
-        """Removes a staged blob, complete or not; one that is not there is no fault.
+        """Removes a staged blob, complete or not, if it exists.
 
         Raises: ObjectConflict when it is not of this lineage; ProviderError, Unavailable.
         """
         if not self._may_hold_something():
             return
         blob = self._connected().get_blob_client(name)
-        with told(self._settings, self._endpoint(), f"remove '{name}'"):
-            found = self._ours(blob, lineage)
-            if found is not None:
-                _delete(blob, found)
+        with translated_errors(self._settings, self._endpoint(), f"remove '{name}'"):
+            existing = self._ours(blob, lineage)
+            if existing is not None:
+                _delete(blob, existing)
 
     def names(self, prefix: str, lineage: str) -> list[str]:
         """The names of this lineage's staged blobs, complete or not, that begin with `prefix`; sorted.
@@ -123,15 +123,15 @@ class Staging:
         if not self._may_hold_something():
             return []
         container = self._connected()
-        with told(self._settings, self._endpoint(), "list blobs"):
+        with translated_errors(self._settings, self._endpoint(), "list blobs"):
             try:
-                found = list(container.list_blobs(name_starts_with=prefix, include=["metadata"], **FIRST_CONTACT))
-            except ResourceNotFoundError:  # nothing was ever staged there
+                blobs = list(container.list_blobs(name_starts_with=prefix, include=["metadata"], **NO_CONNECT_RETRY))
+            except ResourceNotFoundError:  # nothing has ever been staged there
                 return []
-        return sorted(blob.name for blob in found if _lineage_of(blob) == lineage)
+        return sorted(blob.name for blob in blobs if _lineage_of(blob) == lineage)
 
     def close(self) -> None:
-        """Lets go of connections, and of the Azurite that was started for this."""
+        """Closes connections, and stops the Azurite that was started for this."""
         self._uploads.shutdown()
         if self._container is not None:
             self._container.close()
@@ -152,31 +152,33 @@ class Staging:
         return self._azurite.endpoint()
 
     def _may_hold_something(self) -> bool:
-        """False where asking would start a server that has never stored anything."""
+        """False if a request would start a server that has never stored anything."""
         return self._azurite is None or self._settings.endpoint != AUTO or self._azurite.has_data()
 
     def _ours(self, blob: BlobClient, lineage: str) -> BlobProperties | None:
-        """The blob as it is; None when there is none. Raises: ObjectConflict when it is not of this lineage."""
+        """The present blob; None when there is none. Raises: ObjectConflict when it is not of this lineage."""
         try:
-            found = blob.get_blob_properties(**FIRST_CONTACT)
+            existing = blob.get_blob_properties(**NO_CONNECT_RETRY)
         except ResourceNotFoundError:
             return None
-        if _lineage_of(found) != lineage:
+        if _lineage_of(existing) != lineage:
             raise ObjectConflict(
                 f"the blob '{blob.blob_name}' in the container {self._settings.container} is not ours",
-                "move it away, or name another container in the project file",
+                "remove it, or use another container in the project file",
             )
-        return found
+        return existing
 
-    def _prepare(self, blob: BlobClient, labels: Mapping[str, str], found: BlobProperties | None, size: int) -> PageSet:
-        """Sees to it that there is a blob of `size` bytes with these labels; what of it has been written already.
+    def _prepare(
+        self, blob: BlobClient, labels: Mapping[str, str], existing: BlobProperties | None, size: int
+    ) -> PageSet:
+        """Creates a blob of `size` bytes with these labels unless it exists; returns the ranges that have been written.
 
         Raises: ObjectConflict.
         """
-        if found is not None:
-            if found.metadata == labels and found.size == size:
+        if existing is not None:
+            if existing.metadata == labels and existing.size == size:
                 return PageSet(_written(blob))
-            _delete(blob, found)
+            _delete(blob, existing)
         try:
             self._create(blob, labels, size)
         except ResourceNotFoundError:
@@ -186,19 +188,19 @@ class Staging:
         return PageSet(())
 
     def _create(self, blob: BlobClient, labels: Mapping[str, str], size: int) -> None:
-        """Raises: ObjectConflict, Unavailable when one has appeared since it was looked for."""
+        """Raises: ObjectConflict, Unavailable when such a blob has appeared in the meantime."""
         try:
             blob.create_page_blob(size, metadata=dict(labels), match_condition=MatchConditions.IfMissing)
         except (ResourceExistsError, ResourceModifiedError):
-            found = self._ours(blob, unquote(labels[_LINEAGE]))
-            if found is None:
-                raise  # it is the container that was in the way
-            if found.metadata != labels or found.size != size:
+            existing = self._ours(blob, unquote(labels[_LINEAGE]))
+            if existing is None:
+                raise  # the container was the problem
+            if existing.metadata != labels or existing.size != size:
                 raise Unavailable(f"'{blob.blob_name}' is being uploaded by another command", "try again") from None
-            # It is what we made: the answer was lost, and the question was asked again.
+            # It is ours: the answer was lost, and the request was repeated.
 
     def _staged(self, disk: SourceDisk, blob: BlobClient, sha256: str) -> StagedBlob:
-        uri = blob.url.partition("?")[0]  # what follows is the signature of the credential in use
+        uri = blob.url.partition("?")[0]  # the rest is the signature of the credential in use
         form = disk.format
         return StagedBlob(
             uri, self._settings.account_id, sha256, disk.extent.size, form.virtual_size, form.name, disk.identity
@@ -206,7 +208,7 @@ class Staging:
 
 
 def _labels(disk: SourceDisk, mark: OwnerMark) -> dict[str, str]:
-    """The metadata of an upload that has begun."""
+    """The metadata of an upload that has started."""
     extent = disk.extent
     return {
         _LINEAGE: quote(mark.lineage),
@@ -221,18 +223,18 @@ def _completed(labels: Mapping[str, str], sha256: str) -> dict[str, str]:
 
 
 def _lineage_of(blob: BlobProperties) -> str:
-    """Whose a blob is; empty when it does not bear our mark."""
+    """The lineage of a blob; empty when it has no owner mark."""
     return unquote((blob.metadata or {}).get(_LINEAGE, ""))
 
 
 def _written(blob: BlobClient) -> Iterator[tuple[int, int]]:
-    """(begin, end) of every stretch of a blob that has pages, in order."""
+    """(begin, end) of every range of a blob that has pages, in order."""
     for pages in blob.list_page_ranges():
         if pages.start is not None and pages.end is not None and not pages.cleared:
             yield pages.start, pages.end + 1
 
 
-def _delete(blob: BlobClient, found: BlobProperties) -> None:
-    """Removes the blob that was found, unless it has become another since then."""
+def _delete(blob: BlobClient, existing: BlobProperties) -> None:
+    """Removes the blob that was found, unless it has changed since then."""
     with contextlib.suppress(ResourceNotFoundError):
-        blob.delete_blob("include", etag=found.etag, match_condition=MatchConditions.IfNotModified)
+        blob.delete_blob("include", etag=existing.etag, match_condition=MatchConditions.IfNotModified)

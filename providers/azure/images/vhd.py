@@ -1,4 +1,4 @@
-"""A disk image as a fixed VHD of whole MiB, the only form that Azure takes: what of it has data, and its footer.
+"""A disk image as a fixed VHD of whole MiB, the only format that Azure accepts: its ranges of data, and its footer.
 
 Source: Virtual Hard Disk Image Format Specification 1.0; whole MiB: learn.microsoft.com, Prepare a Windows VHD or VHDX
 to upload to Azure.
@@ -22,7 +22,7 @@ from reconciler.providers.image_files.image_sources import SourceDisk
 
 MIB = 1 << 20
 BLOCK = 4 * MIB
-"""The largest stretch of a page blob that one request can write."""
+"""The largest range of a page blob that one request can write."""
 _ZEROS = bytes(BLOCK)
 _FIXED = 2
 _NO_HEADER = 0xFFFFFFFFFFFFFFFF
@@ -31,7 +31,7 @@ _MOST_CYLINDERS = 65535
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A stretch of a disk, whole sectors: where it is, how long, and its bytes; None of a hole."""
+    """A range of a disk in whole sectors: its position, length and bytes; None for a hole."""
 
     position: int
     length: int
@@ -39,11 +39,11 @@ class Block:
 
 
 class VirtualDisk:
-    """What a virtual machine will see of an image, its size rounded up to whole MiB."""
+    """The disk that a virtual machine will see, with its size rounded up to whole MiB."""
 
     def __init__(self, fd: int, extent: Extent, virtual_size: int, sha256: str = "") -> None:
-        """`extent` of `fd` holds the disk's sectors, and maybe more after them. `sha256` is the source's where it is
-        known; otherwise the extent is the source and its digest is worked out by `blocks`."""
+        """`extent` of `fd` contains the disk's sectors, and perhaps more after them. `sha256` is the digest of the
+        source if it is known; otherwise the extent is the source, and `blocks` computes its digest."""
         self.size = whole_mib(virtual_size)
         self._fd = fd
         self._extent = extent
@@ -73,19 +73,19 @@ class VirtualDisk:
         return content
 
     def sha256(self) -> str:
-        """The digest of the source's content in hexadecimal; known once all blocks have been seen."""
+        """The digest of the source's content in hexadecimal; known when all blocks have been read."""
         return self._hasher.hexdigest() if self._hasher else self._sha256
 
 
 @contextmanager
 def opened_disk(disk: SourceDisk) -> Iterator[VirtualDisk]:
-    """What is in an image, for the length of the block; converted beforehand where its file is laid out otherwise.
+    """The disk in an image, for the duration of the block; converted first if its format requires it.
 
-    Raises: SourceError when the image cannot be read, or changed before the block ended: what was read is worthless
-    then. ProviderError when it cannot be converted.
+    Raises: SourceError when the image cannot be read, or has changed before the block ended, so that what was read is
+    useless; ProviderError when it cannot be converted.
     """
     if disk.format.virtual_size == 0:
-        raise SourceError(f"{disk.extent.label} is a disk of no size at all", "give the disk image that was meant")
+        raise SourceError(f"{disk.extent.label} is a disk of size zero", "use another disk image")
     with opened(disk.extent) as fd:
         if disk.format.name in NEEDS_CONVERSION:
             with converted(fd, disk) as (raw, sha256):

@@ -1,1 +1,1 @@
-"""What is there: listings of the service as observed objects."""
+"""Reads the service: its listings and answers as observed objects."""

@@ -1,4 +1,4 @@
-"""What the service shows, as the engine compares it: bodies become `Observed`, with condition and fingerprint. Pure."""
+"""Converts bodies of the service to `Observed` values with condition and fingerprint. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from reconciler.providers.azure.bodies import (
     region_attributes,
     version_attributes,
 )
-from reconciler.providers.azure.service import spelling
-from reconciler.providers.azure.service.marks import Marks, from_tags
+from reconciler.providers.azure.service import canonical_values
+from reconciler.providers.azure.service.tag_metadata import TagMetadata, from_tags
 from reconciler.providers.common.ownership import owner_phrase
 from reconciler.providers.errors import ObjectConflict
 from reconciler.providers.protocol import Applied, Condition, Observed, OwnerMark
@@ -29,7 +29,7 @@ COMPLETED, FAILED = "completed", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """How the copies in one region are: the service's state in lower case, its progress in percent, its words."""
+    """The replication to one region: its state in lower case, its progress in percent, and details of a failure."""
 
     state: str
     percent: int
@@ -37,13 +37,13 @@ class Replication:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One gallery, definition or version as the service showed it. `regions` are a version's, ours or not;
-    `replication` is None when it was not asked for."""
+class ServiceObject:
+    """One gallery, definition or version as the service shows it. `regions` are all target regions of a version, ours
+    or not; `replication` is None when it was not requested."""
 
     kind: Kind
     body: Json
-    marks: Marks
+    metadata: TagMetadata
     attributes: Attributes
     regions: Mapping[str, Attributes]
     replication: Mapping[str, Replication] | None
@@ -66,11 +66,11 @@ class Seen:
         return str(self.body.get("properties", {}).get("publishingProfile", {}).get("publishedDate", ""))
 
     def mark(self, address: Address) -> OwnerMark | None:
-        """Whose the object is; a target region is only ours when the marks name it."""
-        owner = self.marks.owner
+        """The owner mark of the object; a target region is only ours if the metadata names it."""
+        owner = self.metadata.owner
         if owner is None or not address.region:
             return owner
-        if address.region not in self.marks.regions:
+        if address.region not in self.metadata.regions:
             return None
         return OwnerMark(owner.lineage, owner.address._replace(region=address.region))
 
@@ -78,35 +78,35 @@ class Seen:
         return self.mark(address) == OwnerMark(lineage, address)
 
     def completed(self, region: str) -> bool:
-        """Whether a region has its copies, as far as was asked."""
+        """Whether a region has its copies, as far as that was requested."""
         if self.replication is None:
             return self.state == "succeeded"
-        found = self.replication.get(region)
-        return found is not None and found.state == COMPLETED
+        status = self.replication.get(region)
+        return status is not None and status.state == COMPLETED
 
     def failed(self, region: str) -> bool:
-        found = (self.replication or {}).get(region)
-        return found is not None and found.state == FAILED
+        status = (self.replication or {}).get(region)
+        return status is not None and status.state == FAILED
 
     @property
     def any_completed(self) -> bool:
         return any(map(self.completed, self.regions))
 
 
-def seen(kind: Kind, body: Json) -> Seen:
-    """Reads a body of the service."""
+def service_object(kind: Kind, body: Json) -> ServiceObject:
+    """The object that a body of the service describes."""
     tags = body.get("tags")
-    marks, _ = from_tags(tags if isinstance(tags, Mapping) else {})
+    metadata, _ = from_tags(tags if isinstance(tags, Mapping) else {})
     regions: Mapping[str, Attributes] = {}
     match kind:
         case Kind.GALLERY:
-            attributes = gallery_attributes(body, marks)
+            attributes = gallery_attributes(body, metadata)
         case Kind.IMAGE_DEFINITION:
-            attributes = definition_attributes(body, marks)
+            attributes = definition_attributes(body, metadata)
         case _:
-            attributes = version_attributes(body, marks)
-            regions = region_attributes(body, marks)
-    return Seen(kind, body, marks, attributes, regions, _replication(body))
+            attributes = version_attributes(body, metadata)
+            regions = region_attributes(body, metadata)
+    return ServiceObject(kind, body, metadata, attributes, regions, _replication(body))
 
 
 def _replication(body: Json) -> Mapping[str, Replication] | None:
@@ -114,83 +114,83 @@ def _replication(body: Json) -> Mapping[str, Replication] | None:
     if not isinstance(status, Mapping):
         return None
     return {
-        spelling.region(entry.get("region")): Replication(
+        canonical_values.region(entry.get("region")): Replication(
             str(entry.get("state", "")).lower(), int(entry.get("progress") or 0), str(entry.get("details") or "")
         )
         for entry in status.get("summary") or ()
     }
 
 
-def with_security(found: Seen, body: Json) -> Seen:
-    """The same version with its firmware settings, which `body` was asked for."""
+def with_security(obj: ServiceObject, body: Json) -> ServiceObject:
+    """The same version with the firmware settings in `body`."""
     security = body.get("properties", {}).get("securityProfile")
-    properties = {**found.body.get("properties", {}), "securityProfile": security}
-    return replace(seen(found.kind, {**found.body, "properties": properties}), replication=found.replication)
+    properties = {**obj.body.get("properties", {}), "securityProfile": security}
+    return replace(service_object(obj.kind, {**obj.body, "properties": properties}), replication=obj.replication)
 
 
-def observed(found: Seen, address: Address, *, recorded: bool = False) -> Observed | None:
-    """The object, or target region, at `address`; None when the version is not in that region.
+def observed(obj: ServiceObject, address: Address, *, recorded: bool = False) -> Observed | None:
+    """The object or target region at `address`; None when the version does not have that region.
 
-    `recorded`: somebody counts on it already, so that what is not whole is damage.
+    `recorded`: whether the state has it as complete, so that failed copies mean damage.
     """
     region = address.region
-    if region and region not in found.regions:
+    if region and region not in obj.regions:
         return None
-    condition, defects = _region_condition(found, region, recorded) if region else _condition(found)
+    condition, defects = _region_condition(obj, region, recorded) if region else _condition(obj)
     return Observed(
         address=address,
-        object_id=f"{found.id}@{region}" if region else found.id,
-        mark=found.mark(address),
-        fingerprint=_fingerprint(found, address),
-        canonical=canonical_json(found.regions[region] if region else found.attributes),
+        object_id=f"{obj.id}@{region}" if region else obj.id,
+        mark=obj.mark(address),
+        fingerprint=_fingerprint(obj, address),
+        canonical=canonical_json(obj.regions[region] if region else obj.attributes),
         condition=condition,
         defects=defects,
-        computed=found.marks.computed,
+        computed=obj.metadata.computed,
     )
 
 
-def conflict(found: Seen, unit: Address) -> ObjectConflict:
-    """What stands where `unit` should be is not ours."""
-    said = f"{unit} exists and {owner_phrase(found.marks.owner)} ({found.id})"
-    return ObjectConflict(said, "rename it, or remove it if nobody needs it")
+def conflict(obj: ServiceObject, unit: Address) -> ObjectConflict:
+    """The error for an object at `unit` that is not ours."""
+    message = f"{unit} exists and {owner_phrase(obj.metadata.owner)} ({obj.id})"
+    return ObjectConflict(message, "rename it, or remove the object if it is not needed")
 
 
-def applied(found: Seen, address: Address) -> Applied:
-    """How an object is after a step that went well."""
-    look = observed(found, address)
-    if look is None:
-        raise ValueError(f"{address} is not there after it was made. This is a bug.")
-    return Applied(look.object_id, look.fingerprint, look.canonical, look.computed)
+def applied(obj: ServiceObject, address: Address) -> Applied:
+    """The result of a successful step on an object."""
+    observation = observed(obj, address)
+    if observation is None:
+        raise ValueError(f"{address} does not exist after it was created. This is a bug.")
+    return Applied(observation.object_id, observation.fingerprint, observation.canonical, observation.computed)
 
 
-def _condition(found: Seen) -> tuple[Condition, tuple[str, ...]]:
-    if found.in_flight:
-        return Condition.BUSY, (f"the service is at it: {found.state}",)
-    if found.kind is Kind.IMAGE_VERSION:
-        if found.state == FAILED and found.replication is not None and not found.any_completed:
+def _condition(obj: ServiceObject) -> tuple[Condition, tuple[str, ...]]:
+    if obj.in_flight:
+        return Condition.BUSY, (f"an operation is in progress: {obj.state}",)
+    if obj.kind is Kind.IMAGE_VERSION:
+        if obj.state == FAILED and obj.replication is not None and not obj.any_completed:
             return Condition.INCOMPLETE, ("no region has its copies",)
-    elif found.state == FAILED:
-        return Condition.INCOMPLETE, ("the service failed to make it",)
+    elif obj.state == FAILED:
+        return Condition.INCOMPLETE, ("the service failed to create it",)
     return Condition.READY, ()
 
 
-def _region_condition(found: Seen, region: str, recorded: bool) -> tuple[Condition, tuple[str, ...]]:
-    if found.completed(region):
+def _region_condition(obj: ServiceObject, region: str, recorded: bool) -> tuple[Condition, tuple[str, ...]]:
+    if obj.completed(region):
         return Condition.READY, ()
-    if found.failed(region):
-        details = (found.replication or {})[region].details or "no details"
+    if obj.failed(region):
+        details = (obj.replication or {})[region].details or "no details"
         return (Condition.DAMAGED if recorded else Condition.INCOMPLETE), (f"replication failed: {details}",)
-    if found.in_flight or found.replication is not None:
+    if obj.in_flight or obj.replication is not None:
         return Condition.BUSY, ("the service is copying to it",)
     return Condition.READY, ()
 
 
-def _fingerprint(found: Seen, address: Address) -> str:
-    """Of what a listing shows, so that a listing is enough to tell that nothing changed."""
-    own: dict[str, Any] = {"mark": str(found.mark(address)), "published": found.published}
+def _fingerprint(obj: ServiceObject, address: Address) -> str:
+    """The fingerprint of what a list shows, so that a list suffices to see that nothing has changed."""
+    own: dict[str, Any] = {"mark": str(obj.mark(address)), "published": obj.published}
     if address.region:
-        own["attributes"] = found.regions[address.region]
+        own["attributes"] = obj.regions[address.region]
     else:
-        own |= {"security": found.marks.security, "computed": json.loads(found.marks.computed)}
-        own["attributes"] = {name: value for name, value in found.attributes.items() if name != "securityProfile"}
+        own |= {"security": obj.metadata.security, "computed": json.loads(obj.metadata.computed)}
+        own["attributes"] = {name: value for name, value in obj.attributes.items() if name != "securityProfile"}
     return digest(canonical_json(own))

@@ -1,1 +1,1 @@
-"""Calls to the service: who we are, what a call comes to, how the service spells words and what it keeps for us."""
+"""Calls to the service: credentials, requests and failures, canonical values, and the metadata kept in tags."""

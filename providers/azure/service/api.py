@@ -1,4 +1,4 @@
-"""The calls: Microsoft's client for one resource group, with plain JSON in and out and one kind of failure."""
+"""Calls to the service: Microsoft's client for one resource group, with plain JSON in and out, and one exception."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from reconciler.providers.azure.service.credentials import Credential, Renewing
+from reconciler.providers.azure.service.credentials import Credential, RenewingCredential
 from reconciler.providers.azure.service.failures import CallFailed
 from reconciler.providers.errors import ProviderError
 
@@ -22,21 +22,21 @@ Json = dict[str, Any]
 API_VERSION = "2026-03-03"
 _LOCATIONS_VERSION = "2022-12-01"
 _CONNECT_S, _READ_S = 20, 120
-_PATIENT = {"retry_total": 4, "retry_backoff_factor": 0.3}
-"""How a call that only reads is repeated by the client; calls that change something are repeated by us."""
+_READ_RETRIES = {"retry_total": 4, "retry_backoff_factor": 0.3}
+"""The retries of the client for reads; writes are repeated by us."""
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """The first answer to a call that takes long: where to ask (empty: it is over), and after how many seconds."""
+class StartedWrite:
+    """The first answer to a write: the URL to poll (empty: it is done), and after how many seconds."""
 
     url: str
     retry_after_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How a long operation stands."""
+class WriteProgress:
+    """The progress of a write: whether it is over, its error if it failed, and when to poll again."""
 
     over: bool
     error: Mapping[str, Any] | None
@@ -44,7 +44,7 @@ class Progress:
 
 
 class Api:
-    """Galleries, definitions and versions of one resource group, and what they are made from. Threads may share it."""
+    """Galleries, definitions and versions of one resource group, and their sources. Threads may share it."""
 
     def __init__(
         self, endpoint: str, subscription: str, group: str, credential: Credential, scope: str, ca: Path | None
@@ -52,7 +52,7 @@ class Api:
         from azure.mgmt.compute import ComputeManagementClient
 
         self._endpoint, self._subscription, self._group = endpoint, subscription, group
-        self._credential = Renewing(credential, endpoint)
+        self._credential = RenewingCredential(credential, endpoint)
         trust: dict[str, Any] = {"connection_verify": str(ca)} if ca else {}
         loopback = re.match(r"https://(localhost|127\.|\[::1\])", endpoint) is not None
         self._client: ComputeManagementClient = ComputeManagementClient(
@@ -71,16 +71,16 @@ class Api:
         self._client.close()
 
     def renew(self) -> None:
-        """The next call signs in anew."""
+        """Makes the next call sign in again."""
         self._credential.forget()
 
-    # Looking. `patient`: repeated by the client when the service is busy.
+    # Reads. Lists are retried by the client when the service is busy.
 
     def locations(self) -> list[Json]:
         """The regions of the subscription."""
         path = f"/subscriptions/{self._subscription}/locations?api-version={_LOCATIONS_VERSION}"
-        found: list[Json] = self._send("GET", self._endpoint + path, **_PATIENT).json()["value"]
-        return found
+        locations: list[Json] = self._send("GET", self._endpoint + path, **_READ_RETRIES).json()["value"]
+        return locations
 
     def galleries(self) -> list[Json]:
         return self._listed(self._client.galleries.list_by_resource_group, self._group)
@@ -98,7 +98,7 @@ class Api:
         return self._listed(call, self._group, gallery, "Images", definition)
 
     def gallery(self, name: str) -> Json | None:
-        """With the groups that it is shared with; None when it is absent."""
+        """The gallery with the groups that it is shared with; None when it does not exist."""
         call = self._client.galleries.get
         return self._read(call, self._group, name, expand="SharingProfile/Groups")
 
@@ -110,55 +110,55 @@ class Api:
         return self._read(call, self._group, gallery, definition, name, expand=expand)
 
     def resource(self, resource_id: str, api_version: str, expand: str = "") -> Json | None:
-        """Any resource by its id; None when it is absent."""
+        """Any resource by its id; None when it does not exist."""
         more = f"&$expand={expand}" if expand else ""
         try:
-            found: Json = self._send("GET", f"{self._endpoint}{resource_id}?api-version={api_version}{more}").json()
+            body: Json = self._send("GET", f"{self._endpoint}{resource_id}?api-version={api_version}{more}").json()
         except CallFailed as failed:
             if failed.missing:
                 return None
             raise
-        return found
+        return body
 
-    # Acting. Never repeated here.
+    # Writes. Never retried here.
 
-    def put_gallery(self, name: str, body: Json) -> Begun:
-        return self._begin(self._client.galleries.begin_create_or_update, self._group, name, body)
+    def put_gallery(self, name: str, body: Json) -> StartedWrite:
+        return self._start(self._client.galleries.begin_create_or_update, self._group, name, body)
 
-    def put_definition(self, gallery: str, name: str, body: Json) -> Begun:
-        return self._begin(self._client.gallery_images.begin_create_or_update, self._group, gallery, name, body)
+    def put_definition(self, gallery: str, name: str, body: Json) -> StartedWrite:
+        return self._start(self._client.gallery_images.begin_create_or_update, self._group, gallery, name, body)
 
-    def put_version(self, gallery: str, definition: str, name: str, body: Json) -> Begun:
+    def put_version(self, gallery: str, definition: str, name: str, body: Json) -> StartedWrite:
         call = self._client.gallery_image_versions.begin_create_or_update
-        return self._begin(call, self._group, gallery, definition, name, body)
+        return self._start(call, self._group, gallery, definition, name, body)
 
-    def share(self, gallery: str, body: Json) -> Begun:
-        return self._begin(self._client.gallery_sharing_profile.begin_update, self._group, gallery, body)
+    def share(self, gallery: str, body: Json) -> StartedWrite:
+        return self._start(self._client.gallery_sharing_profile.begin_update, self._group, gallery, body)
 
-    def delete_gallery(self, name: str) -> Begun:
-        return self._begin(self._client.galleries.begin_delete, self._group, name)
+    def delete_gallery(self, name: str) -> StartedWrite:
+        return self._start(self._client.galleries.begin_delete, self._group, name)
 
-    def delete_definition(self, gallery: str, name: str) -> Begun:
-        return self._begin(self._client.gallery_images.begin_delete, self._group, gallery, name)
+    def delete_definition(self, gallery: str, name: str) -> StartedWrite:
+        return self._start(self._client.gallery_images.begin_delete, self._group, gallery, name)
 
-    def delete_version(self, gallery: str, definition: str, name: str, *, for_good: bool = False) -> Begun:
-        """`for_good`: past the soft delete of its gallery."""
+    def delete_version(self, gallery: str, definition: str, name: str, *, for_good: bool = False) -> StartedWrite:
+        """`for_good`: bypasses the soft delete of its gallery."""
         call = self._client.gallery_image_versions.begin_delete
         more = {"bypass_soft_delete": True} if for_good else {}
-        return self._begin(call, self._group, gallery, definition, name, **more)
+        return self._start(call, self._group, gallery, definition, name, **more)
 
-    def progress(self, url: str) -> Progress:
-        """How the operation behind a URL stands. Raises: CallFailed, `missing` when the service has forgotten it."""
+    def progress(self, url: str) -> WriteProgress:
+        """The progress of the write with this URL. Raises: CallFailed, `missing` when the service has dropped it."""
         if urlsplit(url).netloc != urlsplit(self._endpoint).netloc:
-            raise ProviderError(f"an operation is said to be at another service than {self._endpoint}. This is a bug.")
+            raise ProviderError(f"the URL of an operation is not at {self._endpoint}. This is a bug.")
         response = self._send("GET", url)
         body = response.json()
         status = str(body.get("status", "")).lower()
         over = status in ("succeeded", "failed", "canceled")
-        error = body.get("error") or {"message": f"the operation was {status}"} if status not in _GOOD else None
-        return Progress(over, error, _seconds(response.headers))
+        error = body.get("error") or {"message": f"the operation was {status}"} if status not in _NOT_FAILED else None
+        return WriteProgress(over, error, _seconds(response.headers))
 
-    # How all of them are made.
+    # Common to all calls.
 
     def _send(self, method: str, url: str, **options: Any) -> HttpResponse:
         from azure.core.rest import HttpRequest
@@ -170,20 +170,20 @@ class Api:
 
     def _listed(self, call: Callable[..., Any], *names: str) -> list[Json]:
         with _failures():
-            return [item.as_dict() for item in call(*names, **_PATIENT)]
+            return [item.as_dict() for item in call(*names, **_READ_RETRIES)]
 
     def _read(self, call: Callable[..., Any], *names: str, **options: Any) -> Json | None:
         try:
             with _failures():
-                found: Json = call(*names, **options).as_dict()
+                body: Json = call(*names, **options).as_dict()
         except CallFailed as failed:
             if failed.missing:
                 return None
             raise
-        return found
+        return body
 
-    def _begin(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Begun:
-        """Sends the first request of a long operation and leaves the waiting to whoever asked."""
+    def _start(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> StartedWrite:
+        """Sends the first request of a write; the caller polls."""
         answers: list[Mapping[str, str]] = []
         with _failures():
             call(
@@ -193,14 +193,14 @@ class Api:
                 **options,
             )
         headers = answers[-1]
-        return Begun(headers.get("Azure-AsyncOperation", ""), _seconds(headers))
+        return StartedWrite(headers.get("Azure-AsyncOperation", ""), _seconds(headers))
 
 
-_GOOD = ("succeeded", "inprogress", "running", "creating", "updating", "deleting", "accepted", "")
+_NOT_FAILED = ("succeeded", "inprogress", "running", "creating", "updating", "deleting", "accepted", "")
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds; None when the service does not say, or says a date."""
+    """Retry-After in seconds; None when it is absent or a date."""
     text = headers.get("Retry-After", "")
     return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
 

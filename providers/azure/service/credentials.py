@@ -1,4 +1,4 @@
-"""Who we are to the service: tokens from the environment or an identity, never from the project file."""
+"""Credentials for the service: from the environment or an identity, never from the project file."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _AUTHORITIES: Mapping[str, str] = {
     "https://management.usgovcloudapi.net": "login.microsoftonline.us",
     "https://management.chinacloudapi.cn": "login.chinacloudapi.cn",
 }
-"""Azure's clouds: the endpoint of each, and where one signs in. Source: azure-identity, AzureAuthorityHosts."""
+"""Azure's clouds: the endpoint of each, and its sign-in host. Source: azure-identity, AzureAuthorityHosts."""
 
 logging.getLogger("azure").addHandler(logging.NullHandler())
-# What the client warns of, it raises as well; without a handler Python would print it beside our own words.
+# The client also raises what it warns about; without a handler Python would print the warnings as well.
 
 
 class Credential(Protocol):
-    """What azure-core asks tokens of."""
+    """The source of tokens that azure-core expects."""
 
     def get_token(self, *scopes: str, **more: Any) -> AccessToken: ...
 
 
-class Renewing:
-    """A credential in front of another: keeps a token until shortly before its end, or until told to forget it.
+class RenewingCredential:
+    """Wraps a credential: keeps its token until shortly before it expires, or until `forget`.
 
-    azure-core keeps the token that it was given for as long as that lasts by its own word; so each is handed out as if
-    it ended now, and asked for here before every request.
+    azure-core caches a token until its stated expiry. Tokens are therefore returned as if they expired immediately, so
+    that azure-core asks for one before every request.
     """
 
     def __init__(self, inner: Credential, endpoint: str) -> None:
@@ -49,7 +49,7 @@ class Renewing:
         self._token: AccessToken | None = None
 
     def get_token(self, *scopes: str, **more: Any) -> AccessToken:
-        """Raises: Unavailable when no token can be had."""
+        """Raises: Unavailable when no token can be obtained."""
         from azure.core.credentials import AccessToken
         from azure.core.exceptions import AzureError
 
@@ -61,24 +61,24 @@ class Renewing:
         return AccessToken(self._token.token, int(time.time()))
 
     def forget(self) -> None:
-        """The next request gets a new token."""
+        """Makes the next request get a new token."""
         self._token = None
 
 
 def _no_token(error: AzureError, endpoint: str) -> Unavailable:
-    """Why there is no token: nobody answered, the wrong one did, or it did not know us."""
+    """Why there is no token: there was no answer, its certificate is not trusted, or the sign-in was refused."""
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
     unanswered = next(
-        (one for one in _chain(error) if isinstance(one, (ServiceRequestError, ServiceResponseError))), None
+        (cause for cause in _chain(error) if isinstance(cause, (ServiceRequestError, ServiceResponseError))), None
     )
     if unanswered is None:
-        said = re.split(r" Trace ID:|\. Authority would", _first_line(error))[0]
-        return Unavailable(f"no access token could be had: {said}", f"sign in (az login), or correct {_NAMES}")
+        reason = re.split(r" Trace ID:|\. Authority would", _first_line(error))[0]
+        return Unavailable(f"no access token could be obtained: {reason}", f"sign in (az login), or correct {_NAMES}")
     if "CERTIFICATE_VERIFY_FAILED" in str(unanswered):
         return Unavailable(
-            f"who answers for {endpoint} is not known: {_first_line(unanswered)}",
-            "name the certificate of its authority, `ca`, in the project file",
+            f"the certificate of {endpoint} could not be verified: {_first_line(unanswered)}",
+            "set `ca` in the project file to the certificate of its authority",
         )
     where = "the emulator" if endpoint not in _AUTHORITIES else f"the sign-in of {_AUTHORITIES[endpoint]}"
     remedy = "start it (reconciler emulator), and check `endpoint`" if endpoint not in _AUTHORITIES else "try again"
@@ -86,7 +86,7 @@ def _no_token(error: AzureError, endpoint: str) -> Unavailable:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and those that it came of, the latest first."""
+    """An exception and its causes, the latest first."""
     here: BaseException | None = error
     while here is not None:
         yield here
@@ -98,9 +98,9 @@ def _first_line(error: BaseException) -> str:
 
 
 def credential(settings: Settings, ca: Path | None) -> Credential:
-    """The credential for an endpoint: Azure's usual chain, or for an emulator the client in the environment.
+    """The credential for an endpoint: Azure's default chain, or for an emulator the client in the environment.
 
-    Raises: ProviderError when the environment does not say who we are, or there is no certificate at `ca`.
+    Raises: ProviderError when the environment has no credentials, or `ca` does not exist.
     """
     if settings.type == "azure" and settings.endpoint in _AUTHORITIES:
         from azure.identity import DefaultAzureCredential
@@ -109,18 +109,18 @@ def credential(settings: Settings, ca: Path | None) -> Credential:
     missing = [name for name in _VARIABLES if not os.environ.get(name)]
     if missing:
         raise ProviderError(
-            f"provider '{settings.name}': the environment does not say who we are: {', '.join(missing)} not set",
-            "take them from the ready file of the emulator, or write `endpoint: auto`",
+            f"provider '{settings.name}': there are no credentials in the environment: {', '.join(missing)} not set",
+            "copy them from the ready file of the emulator, or use `endpoint: auto`",
         )
     if ca is not None and not ca.is_file():
         raise ProviderError(
-            f"provider '{settings.name}': there is no certificate '{ca}'",
-            "correct `ca` in the project file; the emulator keeps its ca.pem where it keeps everything",
+            f"provider '{settings.name}': the certificate '{ca}' does not exist",
+            "correct `ca` in the project file; the emulator keeps its ca.pem in its data directory",
         )
     from azure.identity import ClientSecretCredential
 
     tenant, client, secret = (os.environ[name] for name in _VARIABLES)
-    options: dict[str, Any] = {"retry_connect": 0}  # where nobody listens, nobody waits
+    options: dict[str, Any] = {"retry_connect": 0}  # if no server listens, do not wait
     if ca is not None:
         options["connection_verify"] = str(ca)
     return ClientSecretCredential(
@@ -129,5 +129,5 @@ def credential(settings: Settings, ca: Path | None) -> Credential:
 
 
 def scope(settings: Settings) -> str:
-    """What a token has to be good for."""
+    """The scope of the tokens."""
     return f"{settings.endpoint}/.default"

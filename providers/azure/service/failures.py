@@ -1,6 +1,6 @@
-"""What a call to the service can come to besides its answer, and how that is told to people.
+"""Failures of calls to the service, and how they are explained to people.
 
-CallFailed is how the calls report it; `explained` turns it into the provider's errors, with rule and remedy.
+Calls raise CallFailed; `explained` turns it into one of the provider's errors, with a remedy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _EXPIRED = frozenset({"ExpiredAuthenticationToken", "InvalidAuthenticationToken"
 
 
 class CallFailed(Exception):
-    """A call without success. `status` is that of HTTP, 0 when there was no answer; `code` the service's word."""
+    """A call that failed. `status` is the HTTP status, 0 without an answer; `code` is the service's error code."""
 
     def __init__(self, status: int, code: str, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class CallFailed(Exception):
 
     @property
     def transient(self) -> bool:
-        """Whether the same call may go well a little later."""
+        """Whether the same call may succeed a little later."""
         return self.status in _TRY_AGAIN or self.expired
 
     @property
@@ -34,7 +34,7 @@ class CallFailed(Exception):
 
     @property
     def expired(self) -> bool:
-        """Whether the credential has to be renewed."""
+        """Whether the token has to be renewed."""
         return self.status == 401 and self.code in _EXPIRED
 
     @property
@@ -51,19 +51,19 @@ class CallFailed(Exception):
 
     @property
     def busy(self) -> bool:
-        """Whether another operation is under way on the object."""
+        """Whether another operation on the object is in progress."""
         return self.status == 409 and self.code in _BUSY and "progress" in self.message.lower()
 
 
 _REMEDIES: Mapping[str, str] = {
-    "PropertyChangeNotAllowed": "this is fixed once it is made: declare a new one, or allow its replacement",
-    "InvalidResourceLocation": "give it another name, or the location it has",
+    "PropertyChangeNotAllowed": "this cannot be changed after creation: declare a new one, or allow its replacement",
+    "InvalidResourceLocation": "use another name, or its present location",
     "QuotaExceeded": "remove what is not needed, or use another region or subscription",
     "GalleryNameNotUnique": "gallery names are unique in a subscription: choose another",
     "LocationNotAvailableForResourceType": "use a region that the subscription offers",
     "DeleteGalleryImageVersionBlockedBeforeEndOfLife": "set safety.blockDeletionBeforeEndOfLife: false and apply that",
     "ResourceGroupNotFound": "create the resource group first: az group create --name NAME --location REGION",
-    "SubscriptionNotFound": "check `subscription` in the project file, and whose credential is used",
+    "SubscriptionNotFound": "check `subscription` in the project file, and which credential is used",
     "MissingSubscriptionRegistration": "register it once: az provider register --namespace Microsoft.Compute",
     "ReplicationJobsNotCompleted": "apply again: the regions that failed are removed and added once more",
     "NoRegisteredProviderFound": "the service is too old for this client: update the emulator",
@@ -79,12 +79,12 @@ _SOURCE_ROLES: Mapping[str, str] = {
     "version": "Microsoft.Compute/galleries/images/versions/read on the image version",
     "communityGalleryImage": "Microsoft.Compute/locations/communityGalleries read access",
 }
-"""What the caller must be allowed to do with each source. Source: Azure's documentation of image versions."""
+"""The permission that each source requires. Source: Azure's documentation of image versions."""
 
-_NATURE = re.compile(r"\bOS ?(type|state)\b|\bgeneration\b|\bplan\b", re.IGNORECASE)
+_DISK_KIND = re.compile(r"\bOS ?(type|state)\b|\bgeneration\b|\bplan\b", re.IGNORECASE)
 FITTING = (
-    "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source: name "
-    "a source that fits, or declare a definition for this one"
+    "osType, osState, hyperVGeneration and purchasePlan of the definition must match those of the source: use "
+    "a source that matches, or declare a definition for this one"
 )
 """Source: Azure's troubleshooting guide of shared images."""
 
@@ -96,7 +96,7 @@ _SHARING_ROLE = (
 
 
 def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> ProviderError:
-    """The error to show: `doing` says what was tried, `styles` are the source styles it involved."""
+    """The error to show: `doing` says what was attempted, `styles` are the source styles that were involved."""
     what = f"{doing}: {failed.message.rstrip()}"
     if failed.code and failed.code not in what:
         what = f"{what} ({failed.code})"
@@ -115,8 +115,8 @@ def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> P
 
 def _by_message(failed: CallFailed, styles: tuple[str, ...]) -> str:
     if failed.status != 400:
-        return "see what the service says"
-    return FITTING if styles and _NATURE.search(failed.message) else "correct the manifest"
+        return "see the message of the service"
+    return FITTING if styles and _DISK_KIND.search(failed.message) else "correct the manifest"
 
 
 def _permission(styles: tuple[str, ...]) -> str:
@@ -129,5 +129,5 @@ def _permission(styles: tuple[str, ...]) -> str:
 
 
 def from_operation(error: Mapping[str, Any]) -> CallFailed:
-    """The failure that a long operation ended with."""
+    """The failure of an asynchronous operation."""
     return CallFailed(400, str(error.get("code", "")), str(error.get("message", "the operation failed")))

@@ -1,1 +1,1 @@
-"""What operations change: galleries, definitions, versions and their target regions."""
+"""Writes objects: galleries, definitions, versions and their target regions."""

@@ -1,4 +1,4 @@
-"""An operation on its way: what is to be done and how far it is, also as a handle for another process."""
+"""The handle of an operation in progress: what has to be done and how far it is, for this or another process."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _FIRST_PAUSE_S = 0.2
 
 
 @dataclass(slots=True)
-class Work:
-    """The operation, and how far it is.
+class OperationHandle:
+    """The operation, and its progress.
 
-    `url`: where the service tells how its part stands; empty when nothing is under way. `failure`: how the last part
-    ended, if badly. `tries`: calls in a row that came to nothing. `polls`: how often this part was not over yet.
-    `writes`: how often the object was written. `attempted` and `removed`: the regions that were written, and those that
-    were taken away first, in this operation. `disks`: what was worked out of the sources, and `staged` whether blobs of
-    theirs are to be removed. `lent`: regions may be taken away for the time of this operation only. `restored`: a
-    soft-deleted version was brought back.
+    `url`: where to poll the running write; empty when there is none. `failure`: the error of the last write, if it
+    failed. `tries`: consecutive calls that failed. `polls`: how often the running write was not over yet. `writes`: how
+    often the object was written. `attempted` and `removed`: the regions that this operation has written, and those that
+    it removed first. `disks`: the values computed from the sources, and `staged`: whether their blobs have to be
+    removed. `lent`: the permission to remove regions was granted for this operation only. `restored`: a soft-deleted
+    version was restored.
     """
 
     operation: Operation
@@ -59,8 +59,8 @@ class Work:
     def deletes_unit(self) -> bool:
         return self.own is not None and self.own.verb is Verb.DELETE
 
-    def handle(self) -> dict[str, Any]:
-        """JSON-shaped, without secrets."""
+    def written(self) -> dict[str, Any]:
+        """The handle as JSON-shaped values, without secrets; `read` reads it."""
         return {
             "operation": operation_json.encode(self.operation),
             "since": self.since,
@@ -78,22 +78,21 @@ class Work:
         }
 
     @classmethod
-    def of(cls, handle: Mapping[str, Any]) -> Work:
-        """The work that a handle stands for."""
-        operation = operation_json.decode(handle["operation"])
-        work = cls(operation, since=handle["since"], url=handle["url"], failure=handle["failure"])
-        work.tries, work.polls = handle["tries"], handle["polls"]
-        work.writes, work.staged = handle["writes"], handle["staged"]
-        work.attempted, work.removed = set(handle["attempted"]), set(handle["removed"])
-        work.disks, work.lent, work.restored = handle["disks"], handle["lent"], handle["restored"]
-        return work
+    def read(cls, written: Mapping[str, Any]) -> OperationHandle:
+        """The handle that `written` returned, perhaps in another process."""
+        handle = cls(operation_json.decode(written["operation"]), since=written["since"], url=written["url"])
+        handle.failure, handle.tries, handle.polls = written["failure"], written["tries"], written["polls"]
+        handle.writes, handle.staged = written["writes"], written["staged"]
+        handle.attempted, handle.removed = set(written["attempted"]), set(written["removed"])
+        handle.disks, handle.lent, handle.restored = written["disks"], written["lent"], written["restored"]
+        return handle
 
     def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:
-        """To be asked again after a while; without a word from the service, after longer and longer ones."""
+        """The answer to poll again after `seconds`; None means exponential backoff."""
         if seconds is None:
             seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.tries + self.polls, 10))
-        return InProgress(self.handle(), seconds, results or {})
+        return InProgress(self.written(), seconds, results or {})
 
     def failed(self, error: ProviderError) -> Done:
-        """The end of all steps with one error."""
+        """The end of the operation, with one error for all steps."""
         return Done({step.address: error for step in self.operation.steps})

@@ -1,43 +1,44 @@
-"""What soft delete leaves behind: versions that are gone, keep their name taken, and can be brought back. Pure."""
+"""Soft-deleted versions, which keep their names reserved and can be restored. Pure."""
 
 from __future__ import annotations
 
 from reconciler.manifests.address import Address, Kind
-from reconciler.providers.azure.observation.observed_objects import Seen
+from reconciler.providers.azure.observation.observed_objects import ServiceObject
 from reconciler.providers.azure.service.api import Json
-from reconciler.providers.azure.service.spelling import moment
-from reconciler.providers.azure.writing.operation_handle import Work
+from reconciler.providers.azure.service.canonical_values import moment
+from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.errors import ObjectConflict, ProviderError
 
-END_IT = "az sig image-version delete --bypass-soft-delete true"
+DELETE_COMMAND = "az sig image-version delete --bypass-soft-delete true"
 """Source: the Compute Gallery REST specification, bypassSoftDelete; the Azure CLI's name for it."""
 
 
 def until(deleted: Json) -> str:
-    """How long a soft-deleted version stays, in words; only newer services say it."""
+    """How long a soft-deleted version is kept, as text for messages; only newer services say it."""
     properties = deleted.get("properties") or {}
     end = properties.get("hardDeletionTargetTime") or properties.get("consumptionEndTime")
-    return f"soft-deleted, gone by itself on {moment(str(end))}" if end else "soft-deleted"
+    return f"soft-deleted, expires on {moment(str(end))}" if end else "soft-deleted"
 
 
-def in_the_way(unit: Address, deleted: Json, why: str = "") -> ObjectConflict:
-    """The error when a soft-deleted version keeps the name of a new one taken."""
+def name_taken(unit: Address, deleted: Json, why: str = "") -> ObjectConflict:
+    """The error when a soft-deleted version has the name of a new one."""
     return ObjectConflict(
-        f"a deleted version keeps the name {unit} taken: {until(deleted)}{f'; {why}' if why else ''}",
-        f"bring it back with `restore: true` on the version, publish under another number, or end it with: {END_IT}",
+        f"a deleted version still has the name {unit}: {until(deleted)}{f'; {why}' if why else ''}",
+        "restore it with `restore: true` on the version, publish under another number, or delete it for good with: "
+        f"{DELETE_COMMAND}",
     )
 
 
-def check_restored(work: Work, found: Seen) -> None:
-    """Raises: ProviderError when a version that was brought back differs in what cannot be changed any more."""
-    own = work.own
-    planned = own.planned if own is not None and own.planned is not None else found.attributes
-    fixed = [name for name in sorted(planned.keys() | found.attributes.keys()) if _is_fixed(name)]
-    differing = [name for name in fixed if planned.get(name) != found.attributes.get(name)]
+def check_restored(handle: OperationHandle, version: ServiceObject) -> None:
+    """Raises: ProviderError when a restored version differs from the plan in attributes that cannot be changed."""
+    own = handle.own
+    planned = own.planned if own is not None and own.planned is not None else version.attributes
+    fixed = [name for name in sorted(planned.keys() | version.attributes.keys()) if _is_fixed(name)]
+    differing = [name for name in fixed if planned.get(name) != version.attributes.get(name)]
     if differing:
         raise ProviderError(
-            f"{work.unit} was brought back, and differs from the manifest in what is fixed: {', '.join(differing)}",
-            f"declare it as it was, or have it made anew with --allow-replace {work.unit}",
+            f"{handle.unit} was restored, but differs from the manifest in fixed attributes: {', '.join(differing)}",
+            f"declare it as it was, or recreate it with --allow-replace {handle.unit}",
         )
 
 

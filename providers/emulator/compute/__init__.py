@@ -1,1 +1,1 @@
-"""Emulated disks, snapshots, managed images and virtual machines, which images are made from."""
+"""Emulated disks, snapshots, managed images and virtual machines: the sources of images."""

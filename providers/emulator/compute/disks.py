@@ -7,20 +7,38 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from reconciler.providers.emulator.compute.disk_origins import Origin, from_blob, from_disk, from_image
+from reconciler.providers.emulator.compute.disk_sources import (
+    DISK_REFERENCE,
+    DiskSource,
+    from_blob,
+    from_disk,
+    from_image,
+)
 from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
 from reconciler.providers.emulator.core.ids import DISK, ENCRYPTION_SET, SNAPSHOT, type_of
-from reconciler.providers.emulator.core.resources import Kind, fixed
-from reconciler.providers.emulator.core.service import Finisher, Service
-from reconciler.providers.emulator.core.simple_resources import TAGS, Plain
+from reconciler.providers.emulator.core.json_schema import (
+    ANY_OBJECT,
+    FLAG,
+    TEXT,
+    WHOLE,
+    Schema,
+    list_of,
+    object_of,
+    one_of,
+    texts,
+    tracked_resource,
+)
+from reconciler.providers.emulator.core.resources import ResourceType, fixed
+from reconciler.providers.emulator.core.service import Service
+from reconciler.providers.emulator.core.simple_resources import SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
-_NAME_SAYS = "letters, digits, '.', '_' and '-', 1 to 80 of them, beginning with a letter or digit."
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
+_NAME_RULE = "letters, digits, '.', '_' and '-', 1 to 80 of them, beginning with a letter or digit."
 SKUS = {
     DISK: (
         "Standard_LRS",
@@ -46,13 +64,13 @@ _KEPT_TEXTS = ("networkAccessPolicy", "publicNetworkAccess", "diskAccessId", "ti
 _CREATION = ("sourceUri", "storageAccountId", "sourceResourceId")
 
 
-def new_disk(service: Service, disk: Resource, origin: Origin, *, option: str, size_gb: int, sku: str) -> None:
-    """Fills in a disk that is made from `origin`; what it says itself is there already."""
+def new_disk(service: Service, disk: Resource, disk_source: DiskSource, *, option: str, size_gb: int, sku: str) -> None:
+    """Fills in a disk that is made from `disk_source`, except for what the request has already set."""
     properties = disk.properties
     properties.setdefault("creationData", {"createOption": option})
-    _say(properties, "osType", origin.os_type)
-    _say(properties, "hyperVGeneration", origin.generation)
-    _say(properties, "purchasePlan", dict(origin.plan) if origin.plan else None)
+    _default(properties, "osType", disk_source.os_type)
+    _default(properties, "hyperVGeneration", disk_source.generation)
+    _default(properties, "purchasePlan", dict(disk_source.plan) if disk_source.plan else None)
     properties |= {
         "diskSizeGB": size_gb,
         "diskSizeBytes": size_gb * _GIB,
@@ -64,11 +82,11 @@ def new_disk(service: Service, disk: Resource, origin: Origin, *, option: str, s
     properties.setdefault("networkAccessPolicy", "AllowAll")
     properties.setdefault("publicNetworkAccess", "Enabled")
     disk.body["sku"] = {"name": sku, "tier": sku.partition("_")[0].removesuffix("SSD").removesuffix("V2")}
-    disk.hidden["content"] = origin.content
+    disk.hidden["content"] = disk_source.content
 
 
-def _say(properties: Body, name: str, value: object) -> None:
-    """Sets what the source says, unless the request said something itself."""
+def _default(properties: Body, name: str, value: object) -> None:
+    """Sets a value of the source unless the request has set one."""
     if value is not None and name not in properties:
         properties[name] = value
 
@@ -79,18 +97,18 @@ def _make(service: Service, _request: ArmRequest, disk: Resource, fields: Fields
     option = creation.choice("createOption", _OPTIONS, required=True) or ""
     if option == "CopyStart" and disk.type == DISK:
         raise creation.refuse("createOption", "CopyStart is for snapshots.")
-    origin = _origin(service, creation, disk.hidden["region"], option)
-    size_gb = _size(properties, creation, origin, option)
+    disk_source = _disk_source(service, creation, disk.hidden["region"], option)
+    size_gb = _size(properties, creation, disk_source, option)
     disk.properties["creationData"] = _creation(creation, option)
-    _take(disk, fields)
+    _apply(disk, fields)
     incremental = properties.flag("incremental")
     if disk.type == SNAPSHOT:
         disk.properties["incremental"] = bool(incremental)
     sku = fields.object("sku").choice("name", SKUS[disk.type]) or "Standard_LRS"
-    new_disk(service, disk, origin, option=option, size_gb=size_gb, sku=sku)
+    new_disk(service, disk, disk_source, option=option, size_gb=size_gb, sku=sku)
 
 
-def _origin(service: Service, creation: Fields, region: str, option: str) -> Origin:
+def _disk_source(service: Service, creation: Fields, region: str, option: str) -> DiskSource:
     if option in ("Copy", "CopyStart"):
         text = creation.text("sourceResourceId", required=True) or ""
         path = creation.path("sourceResourceId")
@@ -101,24 +119,26 @@ def _origin(service: Service, creation: Fields, region: str, option: str) -> Ori
         name = "galleryImageReference" if creation.has("galleryImageReference") else "imageReference"
         reference = creation.object(name)
         return from_image(service, reference, region, reference.whole("lun", 0, 63))
-    return Origin()
+    return DiskSource()
 
 
-def _size(properties: Fields, creation: Fields, origin: Origin, option: str) -> int:
-    """The size in GiB that is asked for, or that of the source, which is the least."""
+def _size(properties: Fields, creation: Fields, disk_source: DiskSource, option: str) -> int:
+    """The size in GiB from the request, which may not be less than the source's, or else that of the source."""
     asked = properties.whole("diskSizeGB", 1, _LARGEST_GB)
     if option == "Upload":
         upload = _upload_size(creation)
         return max(1, -(-(upload - _FOOTER) // _GIB))
-    if asked is None and not origin.size_gb:
+    if asked is None and not disk_source.size_gb:
         raise properties.refuse("diskSizeGB", "Required parameter 'disk.diskSizeGB' is missing (null).")
-    if asked is not None and asked < origin.size_gb:
-        raise properties.refuse("diskSizeGB", f"The size of {asked} GB is less than the source's {origin.size_gb} GB.")
-    return asked or origin.size_gb
+    if asked is not None and asked < disk_source.size_gb:
+        raise properties.refuse(
+            "diskSizeGB", f"The size of {asked} GB is less than the source's {disk_source.size_gb} GB."
+        )
+    return asked or disk_source.size_gb
 
 
 def _upload_size(creation: Fields) -> int:
-    """Source: the size of an upload is that of the VHD, with its footer of 512 bytes; at least 20 MiB."""
+    """The bytes of an upload. Source: the REST specification: those of the VHD with its footer; at least 20 MiB."""
     size = creation.whole("uploadSizeBytes", (20 << 20) + _FOOTER, _LARGEST_GB * _GIB + _FOOTER)
     if size is None:
         raise creation.refuse("uploadSizeBytes", "Required parameter 'uploadSizeBytes' is missing (null).")
@@ -126,18 +146,18 @@ def _upload_size(creation: Fields) -> int:
 
 
 def _creation(creation: Fields, option: str) -> Body:
-    found: Body = {"createOption": option}
-    found |= {name: creation.text(name) for name in _CREATION if creation.text(name)}
+    shown: Body = {"createOption": option}
+    shown |= {name: creation.text(name) for name in _CREATION if creation.text(name)}
     for name in ("imageReference", "galleryImageReference"):
         if creation.has(name):
-            found[name] = dict(creation.object(name).values)
+            shown[name] = dict(creation.object(name).values)
     if option == "Upload":
-        found["uploadSizeBytes"] = creation.get("uploadSizeBytes")
-    return found
+        shown["uploadSizeBytes"] = creation.get("uploadSizeBytes")
+    return shown
 
 
-def _take(disk: Resource, fields: Fields) -> None:
-    """Takes in what may be said at any time."""
+def _apply(disk: Resource, fields: Fields) -> None:
+    """Applies what can be changed at any time."""
     properties, stored = fields.object("properties"), disk.properties
     given = without_nones(
         osType=properties.choice("osType", _OS_TYPES),
@@ -158,12 +178,14 @@ def _take(disk: Resource, fields: Fields) -> None:
 
 def _encryption(given: Fields) -> Body:
     key_set = given.text("diskEncryptionSetId")
-    kind = given.choice("type", _ENCRYPTIONS) or (_CUSTOMER_KEY if key_set else _PLATFORM_KEY)
+    encryption = given.choice("type", _ENCRYPTIONS) or (_CUSTOMER_KEY if key_set else _PLATFORM_KEY)
     if key_set and type_of(key_set) != ENCRYPTION_SET:
         raise given.refuse("diskEncryptionSetId", f"The value '{key_set}' is not the id of a disk encryption set.")
-    if (kind == _PLATFORM_KEY) == bool(key_set):
-        raise given.refuse("diskEncryptionSetId", f"The encryption type {kind} and a disk encryption set do not fit.")
-    return without_nones(type=kind, diskEncryptionSetId=key_set or None)
+    if (encryption == _PLATFORM_KEY) == bool(key_set):
+        raise given.refuse(
+            "diskEncryptionSetId", f"The encryption type {encryption} and a disk encryption set do not fit."
+        )
+    return without_nones(type=encryption, diskEncryptionSetId=key_set or None)
 
 
 def _change(_service: Service, disk: Resource, fields: Fields, _replaced: bool) -> None:
@@ -173,7 +195,7 @@ def _change(_service: Service, disk: Resource, fields: Fields, _replaced: bool) 
         fixed(creation, name, stored.get(name), creation.text(name) or None)
     if size_gb := properties.whole("diskSizeGB", 1, _LARGEST_GB):
         _resize(disk, properties, size_gb)
-    _take(disk, fields)
+    _apply(disk, fields)
     if sku := fields.object("sku").choice("name", SKUS[disk.type]):
         disk.body["sku"]["name"] = sku
 
@@ -198,45 +220,37 @@ def _resize(disk: Resource, properties: Fields, size_gb: int) -> None:
 
 
 def _refuse_attached(_service: Service, disk: Resource) -> None:
-    if machine := disk.body.get("managedBy"):
-        raise ArmError(409, "OperationNotAllowed", f"The disk '{disk.name}' is attached to the VM '{machine}'.")
+    if vm := disk.body.get("managedBy"):
+        raise ArmError(409, "OperationNotAllowed", f"The disk '{disk.name}' is attached to the VM '{vm}'.")
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": TAGS,
-        "sku": {"type": "object", "properties": {"name": {"enum": list(SKUS[DISK])}}},
-        "properties": {
-            "type": "object",
-            "properties": {
-                "creationData": {
-                    "type": "object",
-                    "required": ["createOption"],
-                    "properties": {
-                        "createOption": {"enum": list(_OPTIONS)},
-                        "sourceResourceId": {"type": "string"},
-                        "sourceUri": {"type": "string"},
-                        "uploadSizeBytes": {"type": "integer"},
-                    },
-                },
-                "diskSizeGB": {"type": "integer"},
-                "osType": {"enum": list(_OS_TYPES)},
-                "hyperVGeneration": {"enum": list(_GENERATIONS)},
-                "encryption": {"type": "object", "properties": {"type": {"enum": list(_ENCRYPTIONS)}}},
-            },
-        },
-    },
-}
+def _body(skus: Sequence[str]) -> Schema:
+    creation = object_of(
+        "createOption",
+        createOption=one_of(*_OPTIONS),
+        uploadSizeBytes=WHOLE,
+        imageReference=DISK_REFERENCE,
+        galleryImageReference=DISK_REFERENCE,
+        **texts(*_CREATION),
+    )
+    properties = object_of(
+        creationData=creation,
+        diskSizeGB=WHOLE,
+        osType=one_of(*_OS_TYPES),
+        hyperVGeneration=one_of(*_GENERATIONS),
+        encryption=object_of(type=one_of(*_ENCRYPTIONS), diskEncryptionSetId=TEXT),
+        incremental=FLAG,
+        **texts(*_KEPT_TEXTS),
+        **dict.fromkeys(_KEPT_OBJECTS, ANY_OBJECT),
+    )
+    return tracked_resource(sku=object_of(name=one_of(*skus)), zones=list_of(TEXT), properties=properties)
 
 
-def _plain(kind: Kind, collection: str) -> Plain:
-    return Plain(
-        kind,
+def _disk_type(resource_type: ResourceType, collection: str) -> SimpleResourceType:
+    return SimpleResourceType(
+        resource_type,
         collection,
-        _BODY,
+        _body(SKUS[resource_type.name]),
         _make,
         _change,
         seconds=2.0,
@@ -246,7 +260,6 @@ def _plain(kind: Kind, collection: str) -> Plain:
     )
 
 
-DISKS = _plain(Kind(DISK, "disk", _NAME, _NAME_SAYS), "disks")
-SNAPSHOTS = _plain(Kind(SNAPSHOT, "snapshot", _NAME, _NAME_SAYS), "snapshots")
-ROUTES = (*DISKS.routes(), *SNAPSHOTS.routes())
-FINISHERS: Mapping[str, Finisher] = {DISK: DISKS.finish, SNAPSHOT: SNAPSHOTS.finish}
+DISKS = _disk_type(ResourceType(DISK, "disk", _NAME_PATTERN, _NAME_RULE), "disks")
+SNAPSHOTS = _disk_type(ResourceType(SNAPSHOT, "snapshot", _NAME_PATTERN, _NAME_RULE), "snapshots")
+HANDLERS = DISKS.handlers() + SNAPSHOTS.handlers()

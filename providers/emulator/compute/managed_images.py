@@ -9,15 +9,24 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.providers.emulator.compute.disk_origins import Origin, from_blob, from_disk
+from reconciler.providers.emulator.compute.disk_sources import DiskSource, from_blob, from_disk
 from reconciler.providers.emulator.content.content_users import drop_content
-from reconciler.providers.emulator.content.disk_kinds import of_machine
+from reconciler.providers.emulator.content.disk_kinds import kind_of_vm
 from reconciler.providers.emulator.core.arm import ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
-from reconciler.providers.emulator.core.ids import DISK, IMAGE, MACHINE, SNAPSHOT, linked, same_region
-from reconciler.providers.emulator.core.resources import Kind, fixed
-from reconciler.providers.emulator.core.service import Finisher, Service
-from reconciler.providers.emulator.core.simple_resources import TAGS, Plain
+from reconciler.providers.emulator.core.ids import DISK, IMAGE, SNAPSHOT, VIRTUAL_MACHINE, linked, same_region
+from reconciler.providers.emulator.core.json_schema import (
+    FLAG,
+    TEXT,
+    WHOLE,
+    list_of,
+    object_of,
+    one_of,
+    tracked_resource,
+)
+from reconciler.providers.emulator.core.resources import ResourceType, fixed
+from reconciler.providers.emulator.core.service import Service
+from reconciler.providers.emulator.core.simple_resources import SimpleResourceType
 from reconciler.providers.emulator.core.store import Resource
 
 _CACHING = ("None", "ReadOnly", "ReadWrite")
@@ -26,6 +35,7 @@ _OS_STATES = ("Generalized", "Specialized")
 _GENERATIONS = ("V1", "V2")
 _SKUS = ("Standard_LRS", "Premium_LRS", "StandardSSD_LRS", "Standard_ZRS", "StandardSSD_ZRS", "Premium_ZRS")
 _PLACES = ("managedDisk", "snapshot", "blobUri")
+_DISK_MEMBERS = ("caching", *_PLACES)
 
 
 def _make(service: Service, _request: ArmRequest, image: Resource, fields: Fields) -> None:
@@ -34,13 +44,12 @@ def _make(service: Service, _request: ArmRequest, image: Resource, fields: Field
     generation = properties.choice("hyperVGeneration", _GENERATIONS)
     if properties.has("sourceVirtualMachine"):
         given = properties.object("sourceVirtualMachine")
-        machine = linked(service, given.text("id", required=True) or "", [MACHINE], given.path("id"))
-        same_region(machine, image.hidden["region"], given.path("id"))
+        vm = linked(service, given.text("id", required=True) or "", [VIRTUAL_MACHINE], given.path("id"))
+        same_region(vm, image.hidden["region"], given.path("id"))
         if storage.has("osDisk") or storage.objects("dataDisks"):
             raise storage.refuse("osDisk", "'sourceVirtualMachine' and disks exclude each other.")
-        _capture(service, image, machine, given.path("id"))
-        kept = image.properties["hyperVGeneration"]
-        fixed(properties, "hyperVGeneration", kept, generation)
+        _capture(service, image, vm, given.path("id"))
+        fixed(properties, "hyperVGeneration", image.properties["hyperVGeneration"], generation)
     else:
         _assemble(service, image, storage)
         image.properties.setdefault("hyperVGeneration", generation or "V1")
@@ -48,50 +57,50 @@ def _make(service: Service, _request: ArmRequest, image: Resource, fields: Field
     image.properties["storageProfile"]["zoneResilient"] = bool(storage.flag("zoneResilient"))
 
 
-def _capture(service: Service, image: Resource, machine: Resource, target: str) -> None:
-    """Takes the disks of a virtual machine."""
-    if not machine.hidden["generalized"]:
+def _capture(service: Service, image: Resource, vm: Resource, target: str) -> None:
+    """Copies the disks of a virtual machine."""
+    if not vm.hidden["generalized"]:
         raise ArmError(
             409,
             "OperationNotAllowed",
-            f"The virtual machine '{machine.name}' is not generalized: it cannot be captured as a managed image.",
+            f"The virtual machine '{vm.name}' is not generalized: it cannot be captured as a managed image.",
             target,
         )
-    nature, profile = of_machine(machine), machine.properties["storageProfile"]
+    disk_kind, profile = kind_of_vm(vm), vm.properties["storageProfile"]
     os_disk = {**_captured(service, image, "os", profile["osDisk"], target)}
-    os_disk = {"osType": nature.os_type, "osState": nature.os_state, **os_disk}
+    os_disk = {"osType": disk_kind.os_type, "osState": disk_kind.os_state, **os_disk}
     data = [
         {"lun": disk["lun"], **_captured(service, image, str(disk["lun"]), disk, target)}
         for disk in profile.get("dataDisks", ())
     ]
-    image.properties["sourceVirtualMachine"] = {"id": machine.id}
-    image.properties["hyperVGeneration"] = nature.generation
+    image.properties["sourceVirtualMachine"] = {"id": vm.id}
+    image.properties["hyperVGeneration"] = disk_kind.generation
     image.properties["storageProfile"] = {"osDisk": os_disk, "dataDisks": data}
-    image.hidden["plan"] = machine.body.get("plan")
+    image.hidden["plan"] = vm.body.get("plan")
 
 
 def _captured(service: Service, image: Resource, name: str, disk: Mapping[str, Any], target: str) -> Body:
-    found = linked(service, disk["managedDisk"]["id"], [DISK], target)
-    origin = from_disk(service, found.id, image.hidden["region"], target)
-    _keep(image, name, origin, origin.size_gb)
+    managed = linked(service, disk["managedDisk"]["id"], [DISK], target)
+    disk_source = from_disk(service, managed.id, image.hidden["region"], target)
+    _keep(image, name, disk_source, disk_source.size_gb)
     return {
-        "managedDisk": {"id": found.id},
-        "diskSizeGB": origin.size_gb,
+        "managedDisk": {"id": managed.id},
+        "diskSizeGB": disk_source.size_gb,
         "caching": disk.get("caching") or "None",
-        "storageAccountType": found.body["sku"]["name"],
+        "storageAccountType": managed.body["sku"]["name"],
     }
 
 
 def _assemble(service: Service, image: Resource, storage: Fields) -> None:
-    """Takes the disks that the request names."""
+    """Copies the disks that the request names."""
     if not storage.has("osDisk"):
         raise storage.refuse("osDisk", "Required parameter 'storageProfile.osDisk' is missing (null).")
     given = storage.object("osDisk")
     os_type = given.choice("osType", _OS_TYPES, required=True)
     os_state = given.choice("osState", _OS_STATES, required=True)
-    shown, origin = _named_disk(service, image, "os", given)
-    if origin.os_type not in (None, os_type):
-        raise given.refuse("osType", f"The OS type {os_type} is not the source's, {origin.os_type}.")
+    shown, disk_source = _named_disk(service, image, "os", given)
+    if disk_source.os_type not in (None, os_type):
+        raise given.refuse("osType", f"The OS type {os_type} is not the source's, {disk_source.os_type}.")
     data = []
     for entry in storage.objects("dataDisks"):
         lun = entry.whole("lun", 0, 63)
@@ -100,12 +109,12 @@ def _assemble(service: Service, image: Resource, storage: Fields) -> None:
         data.append({"lun": lun, **_named_disk(service, image, str(lun), entry)[0]})
     os_disk = {"osType": os_type, "osState": os_state, **shown}
     image.properties["storageProfile"] = {"osDisk": os_disk, "dataDisks": data}
-    if origin.generation:
-        image.properties["hyperVGeneration"] = origin.generation
+    if disk_source.generation:
+        image.properties["hyperVGeneration"] = disk_source.generation
 
 
-def _named_disk(service: Service, image: Resource, name: str, given: Fields) -> tuple[Body, Origin]:
-    """A disk as answers show it, and where it comes from. Raises: ArmError unless it has exactly one source."""
+def _named_disk(service: Service, image: Resource, name: str, given: Fields) -> tuple[Body, DiskSource]:
+    """A disk as answers show it, and its source. Raises: ArmError unless it has exactly one source."""
     places = [place for place in _PLACES if given.has(place)]
     if len(places) != 1:
         raise given.refuse("managedDisk", f"Give exactly one of {', '.join(_PLACES)}, not {len(places)}.")
@@ -113,31 +122,33 @@ def _named_disk(service: Service, image: Resource, name: str, given: Fields) -> 
     source: Body | str
     if place == "blobUri":
         source = given.text(place) or ""
-        origin = from_blob(service, source, given.path(place))
+        disk_source = from_blob(service, source, given.path(place))
     else:
         below = given.object(place)
         types, target = {"managedDisk": [DISK], "snapshot": [SNAPSHOT]}[place], below.path("id")
-        found = linked(service, below.text("id", required=True) or "", types, target)
-        origin = from_disk(service, found.id, image.hidden["region"], target)
-        source = {"id": found.id}
-    size_gb = given.whole("diskSizeGB", 1, 32_767) or origin.size_gb
-    if size_gb < origin.size_gb:
-        raise given.refuse("diskSizeGB", f"The size of {size_gb} GB is less than the source's {origin.size_gb} GB.")
-    _keep(image, name, origin, size_gb)
+        disk = linked(service, below.text("id", required=True) or "", types, target)
+        disk_source = from_disk(service, disk.id, image.hidden["region"], target)
+        source = {"id": disk.id}
+    size_gb = given.whole("diskSizeGB", 1, 32_767) or disk_source.size_gb
+    if size_gb < disk_source.size_gb:
+        raise given.refuse(
+            "diskSizeGB", f"The size of {size_gb} GB is less than the source's {disk_source.size_gb} GB."
+        )
+    _keep(image, name, disk_source, size_gb)
     more = without_nones(
         caching=given.choice("caching", _CACHING) or "None",
         storageAccountType=given.choice("storageAccountType", _SKUS) or "Standard_LRS",
         diskSizeGB=size_gb,
     )
-    return {place: source, **more}, origin
+    return {place: source, **more}, disk_source
 
 
-def _keep(image: Resource, name: str, origin: Origin, size_gb: int) -> None:
-    image.hidden.setdefault("disks", {})[name] = {"sizeInGB": size_gb, "content": origin.content}
+def _keep(image: Resource, name: str, disk_source: DiskSource, size_gb: int) -> None:
+    image.hidden.setdefault("disks", {})[name] = {"sizeInGB": size_gb, "content": disk_source.content}
 
 
 def _change(_service: Service, image: Resource, fields: Fields, _replaced: bool) -> None:
-    """A managed image does not change, but for its tags."""
+    """Raises: ArmError for any change: only the tags of a managed image can change."""
     properties = fields.object("properties")
     fixed(
         properties,
@@ -147,56 +158,42 @@ def _change(_service: Service, image: Resource, fields: Fields, _replaced: bool)
     )
     stored = image.properties["storageProfile"]
     storage = properties.object("storageProfile")
-    _same_disk(storage.object("osDisk"), stored["osDisk"])
+    _same_disk(storage.object("osDisk"), stored["osDisk"], "osType", "osState", *_DISK_MEMBERS)
     by_lun = {disk["lun"]: disk for disk in stored["dataDisks"]}
     for entry in storage.objects("dataDisks"):
         lun = entry.whole("lun", 0, 63)
         if lun not in by_lun:
             fixed(entry, "lun", sorted(by_lun), lun)
         else:
-            _same_disk(entry, by_lun[lun])
+            _same_disk(entry, by_lun[lun], *_DISK_MEMBERS)
 
 
-def _same_disk(given: Fields, stored: Mapping[str, Any]) -> None:
-    for name in ("osType", "osState", "caching", *_PLACES):
+def _same_disk(given: Fields, stored: Mapping[str, Any], *names: str) -> None:
+    for name in names:
         fixed(given, name, stored.get(name) or {}, given.get(name))
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["location"],
-    "properties": {
-        "location": {"type": "string"},
-        "tags": TAGS,
-        "properties": {
-            "type": "object",
-            "properties": {
-                "hyperVGeneration": {"enum": list(_GENERATIONS)},
-                "sourceVirtualMachine": {"type": "object", "properties": {"id": {"type": "string"}}},
-                "storageProfile": {
-                    "type": "object",
-                    "properties": {
-                        "osDisk": {
-                            "type": "object",
-                            "required": ["osType", "osState"],
-                            "properties": {
-                                "osType": {"enum": list(_OS_TYPES)},
-                                "osState": {"enum": list(_OS_STATES)},
-                                "managedDisk": {"type": "object", "properties": {"id": {"type": "string"}}},
-                                "snapshot": {"type": "object", "properties": {"id": {"type": "string"}}},
-                                "blobUri": {"type": "string"},
-                            },
-                        },
-                        "dataDisks": {"type": "array", "items": {"type": "object"}},
-                    },
-                },
-            },
-        },
-    },
+_DISK = {
+    **dict.fromkeys(("managedDisk", "snapshot"), object_of(id=TEXT)),
+    "blobUri": TEXT,
+    "diskSizeGB": WHOLE,
+    "caching": one_of(*_CACHING),
+    "storageAccountType": one_of(*_SKUS),
 }
+_BODY = tracked_resource(
+    properties=object_of(
+        hyperVGeneration=one_of(*_GENERATIONS),
+        sourceVirtualMachine=object_of(id=TEXT),
+        storageProfile=object_of(
+            osDisk=object_of("osType", "osState", osType=one_of(*_OS_TYPES), osState=one_of(*_OS_STATES), **_DISK),
+            dataDisks=list_of(object_of(lun=WHOLE, **_DISK)),
+            zoneResilient=FLAG,
+        ),
+    )
+)
 
-IMAGES = Plain(
-    Kind(
+IMAGES = SimpleResourceType(
+    ResourceType(
         IMAGE,
         "image",
         re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?"),
@@ -209,5 +206,4 @@ IMAGES = Plain(
     seconds=15.0,
     after_delete=drop_content,
 )
-ROUTES = IMAGES.routes()
-FINISHERS: Mapping[str, Finisher] = {IMAGE: IMAGES.finish}
+HANDLERS = IMAGES.handlers()

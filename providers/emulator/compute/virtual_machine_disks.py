@@ -1,4 +1,4 @@
-"""The disks of virtual machines: made from an image, copied, attached; and let go of with the machine.
+"""The disks of virtual machines: created from an image, copied, attached; and released with the virtual machine.
 
 Source: the Compute REST specification of virtual machines (storageProfile).
 """
@@ -10,13 +10,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.providers.emulator.compute.disk_origins import LINUX_GB, Origin, from_disk, from_image
+from reconciler.providers.emulator.compute.disk_sources import (
+    IMAGE_REFERENCE,
+    LINUX_GB,
+    DiskSource,
+    from_disk,
+    from_image,
+)
 from reconciler.providers.emulator.compute.disks import SKUS, new_disk
 from reconciler.providers.emulator.content.content_users import drop_content
-from reconciler.providers.emulator.content.disk_kinds import of_disk
+from reconciler.providers.emulator.content.disk_kinds import kind_of_disk
 from reconciler.providers.emulator.core.arm import COMPUTE, ArmError, Body
 from reconciler.providers.emulator.core.body_fields import Fields, without_nones
 from reconciler.providers.emulator.core.ids import DISK, linked, same_region
+from reconciler.providers.emulator.core.json_schema import ANY_OBJECT, TEXT, WHOLE, list_of, object_of, one_of
 from reconciler.providers.emulator.core.resources import SUCCEEDED
 from reconciler.providers.emulator.core.service import Service
 from reconciler.providers.emulator.core.store import Resource
@@ -25,10 +32,25 @@ _CACHING = ("None", "ReadOnly", "ReadWrite")
 _OPTIONS = ("FromImage", "Attach", "Empty", "Copy")
 _DELETE_OPTIONS = ("Delete", "Detach")
 _OS_TYPES = ("Linux", "Windows")
+_DISK = {
+    "createOption": one_of(*_OPTIONS),
+    "name": TEXT,
+    "diskSizeGB": WHOLE,
+    "caching": one_of(*_CACHING),
+    "deleteOption": one_of(*_DELETE_OPTIONS),
+    "managedDisk": object_of(id=TEXT, storageAccountType=one_of(*SKUS[DISK])),
+}
+STORAGE_PROFILE = object_of(
+    imageReference=IMAGE_REFERENCE,
+    osDisk=object_of(
+        "createOption", osType=one_of(*_OS_TYPES), vhd=object_of(uri=TEXT), diffDiskSettings=ANY_OBJECT, **_DISK
+    ),
+    dataDisks=list_of(object_of(lun=WHOLE, sourceResource=object_of(id=TEXT), **_DISK)),
+)
 
 
-def make_os_disk(service: Service, machine: Resource, storage: Fields) -> tuple[Body, Origin]:
-    """The OS disk of a new machine as answers show it, and where it comes from. Raises: ArmError."""
+def make_os_disk(service: Service, vm: Resource, storage: Fields) -> tuple[Body, DiskSource]:
+    """The OS disk of a new virtual machine as answers show it, and its source. Raises: ArmError."""
     given = storage.object("osDisk")
     if not given.values:
         raise storage.refuse("osDisk", "Required parameter 'storageProfile.osDisk' is missing (null).")
@@ -36,26 +58,26 @@ def make_os_disk(service: Service, machine: Resource, storage: Fields) -> tuple[
     os_type = given.choice("osType", _OS_TYPES)
     if option == "Attach":
         if given.has("vhd"):
-            return _unmanaged(given, os_type), Origin(os_type=os_type)
-        return _attach_os_disk(service, machine, given, os_type)
+            return _unmanaged(given, os_type), DiskSource(os_type=os_type)
+        return _attach_os_disk(service, vm, given, os_type)
     if option != "FromImage":
         raise given.refuse("createOption", f"An OS disk is made FromImage, or attached: not by {option}.")
     if not storage.has("imageReference"):
         raise storage.refuse("imageReference", "Required parameter 'imageReference' is missing (null).")
-    origin = from_image(service, storage.object("imageReference"), machine.hidden["region"])
-    if os_type is not None and os_type != origin.os_type:
-        raise given.refuse("osType", f"The OS type {os_type} is not the image's, {origin.os_type}.")
-    shown: Body = {"osType": origin.os_type, "createOption": option}
+    disk_source = from_image(service, storage.object("imageReference"), vm.hidden["region"])
+    if os_type is not None and os_type != disk_source.os_type:
+        raise given.refuse("osType", f"The OS type {os_type} is not the image's, {disk_source.os_type}.")
+    shown: Body = {"osType": disk_source.os_type, "createOption": option}
     ephemeral = given.object("diffDiskSettings")
     if ephemeral.values:
         shown["diffDiskSettings"] = dict(ephemeral.values)
-    name = given.text("name") or f"{machine.name}_OsDisk_1_{uuid.uuid4().hex}"
-    shown |= _made(service, machine, given, replace(origin, caching=origin.caching or "ReadWrite"), name)
-    return shown, origin
+    name = given.text("name") or f"{vm.name}_OsDisk_1_{uuid.uuid4().hex}"
+    shown |= _made(service, vm, given, replace(disk_source, caching=disk_source.caching or "ReadWrite"), name)
+    return shown, disk_source
 
 
 def _unmanaged(given: Fields, os_type: str | None) -> Body:
-    """A disk that is a blob of the user's own."""
+    """An unmanaged disk: a blob of the user."""
     uri = given.object("vhd").text("uri", required=True)
     return without_nones(
         osType=os_type or "Linux",
@@ -66,35 +88,37 @@ def _unmanaged(given: Fields, os_type: str | None) -> Body:
     )
 
 
-def _attach_os_disk(service: Service, machine: Resource, given: Fields, os_type: str | None) -> tuple[Body, Origin]:
+def _attach_os_disk(service: Service, vm: Resource, given: Fields, os_type: str | None) -> tuple[Body, DiskSource]:
     if os_type is None:
         raise given.refuse("osType", "Required parameter 'osDisk.osType' is missing (null) for an attached OS disk.")
-    shown, disk = _attached(service, machine, given, "ReadWrite")
-    nature = of_disk(disk)
-    if nature.os_type not in (None, os_type):
-        raise given.refuse("osType", f"The OS type {os_type} is not the disk's, {nature.os_type}.")
-    return {"osType": os_type, **shown}, Origin(os_type=os_type, generation=nature.generation, os_state="Specialized")
+    shown, disk = _attached(service, vm, given, "ReadWrite")
+    disk_kind = kind_of_disk(disk)
+    if disk_kind.os_type not in (None, os_type):
+        raise given.refuse("osType", f"The OS type {os_type} is not the disk's, {disk_kind.os_type}.")
+    return {"osType": os_type, **shown}, DiskSource(
+        os_type=os_type, generation=disk_kind.generation, os_state="Specialized"
+    )
 
 
-def make_data_disks(service: Service, machine: Resource, storage: Fields) -> list[Body]:
-    """The data disks of a machine: those that it has stay, new ones are made or attached, others are let go of.
+def make_data_disks(service: Service, vm: Resource, storage: Fields) -> list[Body]:
+    """The data disks of a virtual machine: present ones are kept, new ones created or attached, others released.
 
     Raises: ArmError.
     """
-    before = {disk["lun"]: disk for disk in _profile(machine).get("dataDisks", ())}
-    found: dict[int, Body] = {}
+    before = {disk["lun"]: disk for disk in _profile(vm).get("dataDisks", ())}
+    disks: dict[int, Body] = {}
     for given in storage.objects("dataDisks"):
         lun = given.whole("lun", 0, 63)
-        if lun is None or lun in found:
+        if lun is None or lun in disks:
             raise given.refuse("lun", f"Each data disk needs a lun of its own, and this is {lun}.")
-        found[lun] = _kept(before, lun, given) or {"lun": lun, **_data_disk(service, machine, storage, given, lun)}
-    for lun in before.keys() - found.keys():
-        _let_go(service, before[lun])
-    return list(found.values())
+        disks[lun] = _kept(before, lun, given) or {"lun": lun, **_data_disk(service, vm, storage, given, lun)}
+    for lun in before.keys() - disks.keys():
+        _release(service, before[lun])
+    return list(disks.values())
 
 
 def _kept(before: Mapping[int, Body], lun: int, given: Fields) -> Body | None:
-    """The disk that is there already, when the request means it."""
+    """The present disk with a LUN, if the request names that; None otherwise."""
     disk = before.get(lun)
     wanted = given.object("managedDisk").text("id")
     if disk is None or (wanted and wanted.lower() != disk["managedDisk"]["id"].lower()):
@@ -102,60 +126,62 @@ def _kept(before: Mapping[int, Body], lun: int, given: Fields) -> Body | None:
     return disk | without_nones(caching=given.choice("caching", _CACHING))
 
 
-def _data_disk(service: Service, machine: Resource, storage: Fields, given: Fields, lun: int) -> Body:
+def _data_disk(service: Service, vm: Resource, storage: Fields, given: Fields, lun: int) -> Body:
     option = given.choice("createOption", _OPTIONS, required=True)
     if option == "Attach":
-        return _attached(service, machine, given, "None")[0]
+        return _attached(service, vm, given, "None")[0]
     if option == "FromImage":
-        origin = from_image(service, storage.object("imageReference"), machine.hidden["region"], lun)
+        disk_source = from_image(service, storage.object("imageReference"), vm.hidden["region"], lun)
     elif option == "Copy":
         source = given.object("sourceResource")
         text = source.text("id", required=True) or ""
-        origin = from_disk(service, text, machine.hidden["region"], source.path("id"))
+        disk_source = from_disk(service, text, vm.hidden["region"], source.path("id"))
     else:
-        origin = Origin()
+        disk_source = DiskSource()
         if given.whole("diskSizeGB", 1, 65_536) is None:
             raise given.refuse("diskSizeGB", "Required parameter 'diskSizeGB' is missing (null) for an empty disk.")
-    name = given.text("name") or f"{machine.name}_disk{lun + 2}_{uuid.uuid4().hex}"
-    plain = Origin(origin.size_gb, content=origin.content, caching=origin.caching or "None")
-    return {"createOption": option, **_made(service, machine, given, plain, name)}
+    name = given.text("name") or f"{vm.name}_disk{lun + 2}_{uuid.uuid4().hex}"
+    plain = DiskSource(disk_source.size_gb, content=disk_source.content, caching=disk_source.caching or "None")
+    return {"createOption": option, **_made(service, vm, given, plain, name)}
 
 
-def _made(service: Service, machine: Resource, given: Fields, origin: Origin, name: str) -> Body:
-    """Makes a managed disk beside the machine; the disk as the machine shows it."""
-    size_gb = given.whole("diskSizeGB", 1, 65_536) or origin.size_gb or LINUX_GB
-    if size_gb < origin.size_gb:
-        raise given.refuse("diskSizeGB", f"The size of {size_gb} GB is less than the image's {origin.size_gb} GB.")
+def _made(service: Service, vm: Resource, given: Fields, disk_source: DiskSource, name: str) -> Body:
+    """Creates a managed disk in the group of the virtual machine; returns it as the virtual machine shows it."""
+    size_gb = given.whole("diskSizeGB", 1, 65_536) or disk_source.size_gb or LINUX_GB
+    if size_gb < disk_source.size_gb:
+        raise given.refuse("diskSizeGB", f"The size of {size_gb} GB is less than the image's {disk_source.size_gb} GB.")
     managed = given.object("managedDisk")
     sku = managed.choice("storageAccountType", SKUS[DISK]) or "Standard_LRS"
-    identity = f"{machine.id.rsplit('/', 2)[0]}/disks/{name}"
+    identity = f"{vm.id.rsplit('/', 2)[0]}/disks/{name}"
     if service.store.get(identity) is not None:
-        raise ArmError(409, "Conflict", f"The disk '{identity}' exists already.", given.path("name"))
-    body: Body = {"id": identity, "name": name, "type": f"{COMPUTE}/disks", "location": machine.body["location"]}
-    disk = Resource(identity, DISK, machine.parent, body, {"region": machine.hidden["region"]})
-    new_disk(service, disk, origin, option="FromImage" if origin.size_gb else "Empty", size_gb=size_gb, sku=sku)
+        raise ArmError(409, "Conflict", f"The disk '{identity}' already exists.", given.path("name"))
+    body: Body = {"id": identity, "name": name, "type": f"{COMPUTE}/disks", "location": vm.body["location"]}
+    disk = Resource(identity, DISK, vm.parent, body, {"region": vm.hidden["region"]})
+    new_disk(
+        service, disk, disk_source, option="FromImage" if disk_source.size_gb else "Empty", size_gb=size_gb, sku=sku
+    )
     disk.properties["provisioningState"] = SUCCEEDED
-    _bind(service, disk, machine)
-    return _shown(given, disk, origin.caching or "None")
+    _bind(service, disk, vm)
+    return _shown(given, disk, disk_source.caching or "None")
 
 
-def _attached(service: Service, machine: Resource, given: Fields, caching: str) -> tuple[Body, Resource]:
+def _attached(service: Service, vm: Resource, given: Fields, caching: str) -> tuple[Body, Resource]:
     managed = given.object("managedDisk")
     disk = linked(service, managed.text("id", required=True) or "", [DISK], managed.path("id"))
-    same_region(disk, machine.hidden["region"], managed.path("id"))
+    same_region(disk, vm.hidden["region"], managed.path("id"))
     owner = disk.body.get("managedBy", "")
-    if owner and owner.lower() != machine.key:
+    if owner and owner.lower() != vm.key:
         raise ArmError(
             409, "AttachDiskWhileBeingDetached", f"The disk '{disk.id}' is attached to '{owner}'.", managed.path("id")
         )
     if disk.properties["diskState"] == "ReadyToUpload":
         raise managed.refuse("id", f"The disk '{disk.id}' waits for its upload.")
-    _bind(service, disk, machine)
+    _bind(service, disk, vm)
     return {"createOption": "Attach", **_shown(given, disk, caching)}, disk
 
 
-def _bind(service: Service, disk: Resource, machine: Resource) -> None:
-    disk.body["managedBy"] = machine.id
+def _bind(service: Service, disk: Resource, vm: Resource) -> None:
+    disk.body["managedBy"] = vm.id
     disk.properties["diskState"] = "Attached"
     service.store.put(disk)
 
@@ -170,33 +196,33 @@ def _shown(given: Fields, disk: Resource, caching: str) -> Body:
     }
 
 
-def _profile(machine: Resource) -> Mapping[str, Any]:
-    profile: Mapping[str, Any] = machine.properties.get("storageProfile", {})
+def _profile(vm: Resource) -> Mapping[str, Any]:
+    profile: Mapping[str, Any] = vm.properties.get("storageProfile", {})
     return profile
 
 
-def disks_of_machine(machine: Resource) -> list[Body]:
-    """The OS disk, then the data disks, as the machine shows them."""
-    profile = _profile(machine)
+def disks_of_vm(vm: Resource) -> list[Body]:
+    """The OS disk and then the data disks, as the virtual machine shows them."""
+    profile = _profile(vm)
     return [profile["osDisk"], *profile.get("dataDisks", ())]
 
 
-def set_state(service: Service, machine: Resource, state: str) -> None:
-    """Sets the state of all disks: Attached while the machine has its hardware, Reserved when it has not."""
-    for shown in disks_of_machine(machine):
+def set_state(service: Service, vm: Resource, state: str) -> None:
+    """Sets the state of all disks: Attached while the virtual machine is allocated, else Reserved."""
+    for shown in disks_of_vm(vm):
         disk = service.store.get(shown.get("managedDisk", {}).get("id", ""))
         if disk is not None:
             disk.properties["diskState"] = state
             service.store.put(disk)
 
 
-def release_disks(service: Service, machine: Resource) -> None:
-    """What becomes of the disks of a machine that is gone: deleted or kept, as they are marked."""
-    for shown in disks_of_machine(machine):
-        _let_go(service, shown)
+def release_disks(service: Service, vm: Resource) -> None:
+    """Deletes or detaches the disks of a deleted virtual machine, as their deleteOption says."""
+    for shown in disks_of_vm(vm):
+        _release(service, shown)
 
 
-def _let_go(service: Service, shown: Mapping[str, Any]) -> None:
+def _release(service: Service, shown: Mapping[str, Any]) -> None:
     disk = service.store.get(shown.get("managedDisk", {}).get("id", ""))
     if disk is None:
         return

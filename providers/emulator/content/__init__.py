@@ -1,1 +1,1 @@
-"""The content of emulated disks, and who still uses it."""
+"""The content of emulated disks, and which resources use it."""

@@ -1,6 +1,6 @@
-"""The content of disks: blobs are read where they lie, and what is published from them is kept in a folder.
+"""The content of disks: source blobs are read from blob storage, and copies of the published ones are kept in a folder.
 
-Only blobs on hosts that are allowed are read, and nothing leads elsewhere: no redirects, no proxies.
+Blobs are only read from allowed hosts, without following redirects or using proxies.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _UNFINISHED = ".part"
 class DiskContents:
     """Disks in `folder`, and the blobs they come from.
 
-    Blobs on this machine are read, and those of the storage account that `connection_string` is for. The account of a
-    local storage service for development is known without one.
+    Blobs may be on this host, or in the storage account of `connection_string`. The development account of a local blob
+    service needs no connection string.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class DiskContents:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def facts(self, uri: str) -> BlobFacts:
-        """Raises: ArmError when there is no such page blob, or it may not be read."""
+        """Raises: ArmError when the page blob does not exist, or may not be read."""
         with self._reading(uri) as client:
             properties = self._page_blob(client, uri)
             start = max(0, properties.size - SECTOR)
@@ -53,9 +53,9 @@ class DiskContents:
             return BlobFacts(properties.size, footer)
 
     def keep(self, uri: str) -> str:
-        """The name of the copy of a blob; a blob that has not changed since is not copied again.
+        """The name of the copy of a blob, which is only copied again after it has changed.
 
-        Raises: ArmError as `facts` does, and when the blob changes meanwhile.
+        Raises: ArmError as `facts` does, and when the blob changes during the copy.
         """
         with self._reading(uri) as client:
             properties = self._page_blob(client, uri)
@@ -66,15 +66,15 @@ class DiskContents:
             return name
 
     def path(self, name: str) -> Path:
-        """Where a disk lies that is kept."""
+        """The path of a disk that `keep` made."""
         return self.folder / name
 
     def remove(self, name: str) -> None:
-        """Removes a disk that `keep` made; fine when it is gone."""
+        """Removes a disk that `keep` made, if it still exists."""
         self.path(name).unlink(missing_ok=True)
 
     def keep_only(self, names: Collection[str]) -> None:
-        """Removes all disks but these, and what an interrupted copy left."""
+        """Removes all disks except these, and the remains of interrupted copies."""
         for path in self.folder.glob(f"*{_UNFINISHED}"):
             path.unlink(missing_ok=True)
         for path in self.folder.glob(f"*{_ENDING}"):
@@ -82,7 +82,7 @@ class DiskContents:
                 path.unlink(missing_ok=True)
 
     def _copy(self, client: BlobClient, properties: BlobProperties, target: Path) -> None:
-        """Copies what has data, and leaves the rest a hole."""
+        """Copies the ranges that have data, and leaves holes for the rest."""
         from azure.core import MatchConditions
 
         unchanged: Mapping[str, Any] = {"etag": properties.etag, "match_condition": MatchConditions.IfNotModified}
@@ -103,7 +103,7 @@ class DiskContents:
 
     @contextmanager
     def _reading(self, uri: str) -> Iterator[BlobClient]:
-        """A client for a blob. What goes wrong with it becomes an ArmError."""
+        """A client for a blob. Failures of its calls become ArmErrors."""
         from azure.core.exceptions import (
             AzureError,
             ClientAuthenticationError,
@@ -144,7 +144,7 @@ class DiskContents:
             raise _refused(f"The host '{host}' of the blob '{plain_address(uri)}' is not one that may be read from.")
 
     def _credential(self, uri: str) -> dict[str, str] | None:
-        """The key of the blob's account; None when its address is signed, or the account is not known."""
+        """The key of the blob's account; None when the address is signed, or the account is not known."""
         if "sig" in parse_qs(urlsplit(uri).query):
             return None
         for account in self._accounts():
@@ -153,7 +153,7 @@ class DiskContents:
         return None
 
     def _accounts(self) -> Iterator[_Account]:
-        """The storage accounts that are known."""
+        """The storage accounts whose blobs may be read."""
         from azure.storage.blob import BlobServiceClient
 
         for text in filter(None, (self.connection_string, _DEVELOPMENT)):

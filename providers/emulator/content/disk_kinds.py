@@ -1,7 +1,7 @@
-"""What kind of disk a source is, and whether an image definition takes it.
+"""What kind of disk a source is, and whether it fits an image definition.
 
 Source: Azure's troubleshooting guide of the Compute Gallery: type, state, generation and plan of source and definition
-have to be the same. What a source does not say is not compared.
+must be the same. What is not known of a source is not compared.
 """
 
 from __future__ import annotations
@@ -16,50 +16,50 @@ from reconciler.providers.emulator.core.store import Resource
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
-    """What a source says of itself; None where it says nothing. `tells_plan`: no plan means it has none."""
+class DiskKind:
+    """The kind of a source; None where it is not known. `plan_known`: whether a plan of None means that it has none."""
 
     os_type: str | None = None
     os_state: str | None = None
     generation: str | None = None
     plan: Mapping[str, str] | None = None
-    tells_plan: bool = False
+    plan_known: bool = False
 
 
-def of_disk(disk: Resource) -> Nature:
-    """A managed disk or a snapshot."""
+def kind_of_disk(disk: Resource) -> DiskKind:
+    """Of a managed disk or a snapshot."""
     properties = disk.properties
     plan = plan_of(properties.get("purchasePlan"))
-    return Nature(properties.get("osType"), None, properties.get("hyperVGeneration"), plan)
+    return DiskKind(properties.get("osType"), None, properties.get("hyperVGeneration"), plan)
 
 
-def of_image(image: Resource) -> Nature:
-    """A managed image; it has a plan when it was taken from a machine."""
+def kind_of_image(image: Resource) -> DiskKind:
+    """Of a managed image; its plan is known when it was captured from a virtual machine."""
     disk, properties = image.properties["storageProfile"]["osDisk"], image.properties
-    plan, tells = plan_of(image.hidden.get("plan")), "plan" in image.hidden
-    return Nature(disk["osType"], disk["osState"], properties["hyperVGeneration"], plan, tells)
+    plan, known = plan_of(image.hidden.get("plan")), "plan" in image.hidden
+    return DiskKind(disk["osType"], disk["osState"], properties["hyperVGeneration"], plan, known)
 
 
-def of_machine(machine: Resource) -> Nature:
-    """A virtual machine: specialized, until it was generalized."""
-    state = "Generalized" if machine.hidden["generalized"] else "Specialized"
-    os_type = machine.properties["storageProfile"]["osDisk"]["osType"]
-    return Nature(os_type, state, machine.hidden["generation"], plan_of(machine.body.get("plan")), tells_plan=True)
+def kind_of_vm(vm: Resource) -> DiskKind:
+    """Of a virtual machine, which is specialized until it has been generalized."""
+    state = "Generalized" if vm.hidden["generalized"] else "Specialized"
+    os_type = vm.properties["storageProfile"]["osDisk"]["osType"]
+    return DiskKind(os_type, state, vm.hidden["generation"], plan_of(vm.body.get("plan")), plan_known=True)
 
 
-def of_version(service: Service, version: Resource) -> Nature:
-    """A published version is what its definition says."""
+def kind_of_version(service: Service, version: Resource) -> DiskKind:
+    """Of a published version: that of its definition."""
     definition = service.store.get(version.parent)
     if definition is None:
         raise LookupError(f"the version '{version.id}' has no definition. This is a bug.")
-    return of_definition(definition)
+    return kind_of_definition(definition)
 
 
-def of_definition(definition: Resource) -> Nature:
+def kind_of_definition(definition: Resource) -> DiskKind:
     properties = definition.properties
     plan = plan_of(properties.get("purchasePlan"))
-    return Nature(
-        properties["osType"], properties["osState"], properties.get("hyperVGeneration"), plan, tells_plan=True
+    return DiskKind(
+        properties["osType"], properties["osState"], properties.get("hyperVGeneration"), plan, plan_known=True
     )
 
 
@@ -70,9 +70,9 @@ def plan_of(plan: Mapping[str, Any] | None) -> dict[str, str] | None:
     return {name: str(plan.get(name) or "").lower() for name in ("name", "publisher", "product")}
 
 
-def check_nature(source: Nature, definition: Resource, name: str, target: str) -> None:
-    """Raises: ArmError when a definition does not take the source that messages call `name`."""
-    wanted = of_definition(definition)
+def check_disk_kind(source: DiskKind, definition: Resource, name: str, target: str) -> None:
+    """Raises: ArmError when a source, which messages call `name`, does not fit a definition."""
+    wanted = kind_of_definition(definition)
     pairs = (
         ("OS type", source.os_type, wanted.os_type),
         ("OS state", source.os_state, wanted.os_state),
@@ -85,13 +85,13 @@ def check_nature(source: Nature, definition: Resource, name: str, target: str) -
                 f"The {what} '{has}' of the source '{name}' is not the {what} '{wants}' of the gallery image "
                 f"'{definition.name}'.",
             )
-    if (source.plan or source.tells_plan) and source.plan != wanted.plan:
+    if (source.plan or source.plan_known) and source.plan != wanted.plan:
         raise invalid(
             target,
-            f"The marketplace plan of the source '{name}', {_told(source.plan)}, is not the purchase plan of the "
-            f"gallery image '{definition.name}', {_told(wanted.plan)}.",
+            f"The marketplace plan of the source '{name}', {_plan_text(source.plan)}, is not the purchase plan of the "
+            f"gallery image '{definition.name}', {_plan_text(wanted.plan)}.",
         )
 
 
-def _told(plan: Mapping[str, str] | None) -> str:
+def _plan_text(plan: Mapping[str, str] | None) -> str:
     return "/".join(plan[name] for name in ("publisher", "product", "name")) if plan else "none"

@@ -1,4 +1,4 @@
-"""Blobs as disks: which account they lie in, when two are the same, and what makes one a disk that Azure takes."""
+"""Blobs as disks: the account that they are in, when two are the same, and which of them Azure accepts as disks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _FIXED, _DYNAMIC = 2, 3
 
 
 def blob_key(uri: str) -> str:
-    """What a blob is known by: its address without a signature; equal for two addresses of one blob."""
+    """The identity of a blob: its address without a signature; the same for all addresses of one blob."""
     parts = urlsplit(uri)
     return f"{parts.netloc.lower()}{unquote(parts.path)}"
 
 
 def account_of(uri: str) -> str:
-    """The storage account in a blob's address: the first label of its host, or the first segment of the path where the
-    host is an address or localhost, as local storage services have it. Empty when there is none."""
+    """The storage account in a blob's address: the first label of its host, or the first segment of its path where the
+    host is an IP address or localhost, as with local blob services. Empty when there is none."""
     parts = urlsplit(uri)
     host = parts.hostname or ""
     if host == "localhost" or _is_address(host):
@@ -39,7 +39,7 @@ def _is_address(host: str) -> bool:
 
 
 def check_address(uri: str, target: str) -> None:
-    """Raises: ArmError when it is not the address of a blob in a container."""
+    """Raises: ArmError when `uri` is not the address of a blob in a container."""
     try:
         parts = urlsplit(uri)
         segments = [segment for segment in parts.path.split("/") if segment]
@@ -53,12 +53,12 @@ def check_address(uri: str, target: str) -> None:
 
 
 def plain_address(uri: str) -> str:
-    """How messages call a blob: never with the signature that may be in its address."""
+    """The name of a blob in messages: its address without a signature."""
     return uri.partition("?")[0]
 
 
 def vhd_size_gb(service: Service, uri: str, target: str) -> int:
-    """The size in GiB, rounded up, of the disk in a blob. Raises: ArmError when it is not one that Azure takes."""
+    """The size in GiB, rounded up, of the disk in a blob. Raises: ArmError when Azure would not accept it."""
     check_address(uri, target)
     try:
         facts = service.blobs.facts(uri)
@@ -76,15 +76,15 @@ def keep_vhd(service: Service, uri: str, target: str) -> str:
 
 
 def _virtual_size(facts: BlobFacts, uri: str, target: str) -> int:
-    """The bytes of the disk. Source: Azure's requirements for VHDs: fixed, and a whole number of MiB."""
+    """The size of the disk in bytes. Source: Azure's requirements for VHDs: fixed, and a whole number of MiB."""
     footer, name = facts.footer, plain_address(uri)
     if len(footer) != SECTOR or not footer.startswith(b"conectix"):
         raise invalid(target, f"The blob '{name}' is not a VHD: the cookie in its footer is missing.")
     if int.from_bytes(footer[64:68], "big") != vhd_checksum(footer):
         raise invalid(target, f"The VHD '{name}' is damaged: the checksum of its footer is wrong.")
-    kind = int.from_bytes(footer[60:64], "big")
-    if kind != _FIXED:
-        what = "dynamic" if kind == _DYNAMIC else f"of type {kind}"
+    disk_type = int.from_bytes(footer[60:64], "big")
+    if disk_type != _FIXED:
+        what = "dynamic" if disk_type == _DYNAMIC else f"of type {disk_type}"
         raise invalid(target, f"The VHD '{name}' is {what}. Only fixed VHDs are supported.")
     size = int.from_bytes(footer[48:56], "big")
     if size != facts.size - SECTOR:

@@ -1,1 +1,1 @@
-"""The machinery that all emulated resources share: routes, storage, operations, time, ids."""
+"""What all emulated resources share: routing, storage, asynchronous operations, time, ids, schemas."""

@@ -1,7 +1,7 @@
-"""Which api-versions a path can be asked with.
+"""The api-versions that are accepted for a path.
 
-Source: the api-versions of Microsoft.Compute/galleries in the REST specification and the clients. The other types take
-every well-formed one, because clients mix them.
+Source: the api-versions of Microsoft.Compute/galleries in the REST specification and the clients. The other types
+accept every well-formed one, because clients mix them.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _GALLERY_PATH = re.compile(
 
 
 def check(version: str, path: str) -> None:
-    """Raises: ArmError when there is no api-version, or none that the type of the path has."""
+    """Raises: ArmError when the api-version is missing, or is not one of those of the type in the path."""
     if not version:
         raise ArmError(
             400,
             "MissingApiVersionParameter",
             "The api-version query parameter (?api-version=) is required for all requests.",
         )
-    found = _GALLERY_PATH.search(path)
-    if found and version not in GALLERY_VERSIONS:
+    match = _GALLERY_PATH.search(path)
+    if match and version not in GALLERY_VERSIONS:
         raise ArmError(
             400,
             "NoRegisteredProviderFound",
-            f"No registered resource provider found for API version '{version}' and type '{found[1]}'. The supported "
+            f"No registered resource provider found for API version '{version}' and type '{match[1]}'. The supported "
             f"api-versions are '{', '.join(GALLERY_VERSIONS)}'.",
         )
     if not _WELL_FORMED.fullmatch(version):

@@ -1,4 +1,4 @@
-"""The values that handlers take and give: a request of the Resource Manager API, its answer, its errors."""
+"""What handlers receive and return: requests to the Resource Manager API, answers and errors."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ GROUP_COMPUTE = f"{GROUP_PATH}/providers/{COMPUTE}"
 
 @dataclass(frozen=True, slots=True)
 class ArmRequest:
-    """One authenticated request. `path` and `params` are decoded, `query` has its names in lower case; `base_url` is
-    how the client reached us, without a slash at its end."""
+    """One authenticated request. `path` and `params` are decoded, the names in `query` are in lower case; `base_url` is
+    the address under which the client reached us, without a trailing slash."""
 
     method: str
     path: str
@@ -43,7 +43,7 @@ class ArmRequest:
 
 @dataclass(frozen=True, slots=True)
 class ArmAnswer:
-    """A status, a JSON body (None for an empty one) and headers beside the usual ones."""
+    """A status, a JSON body (None for an empty one), and headers in addition to the usual ones."""
 
     status: int
     body: Any = None
@@ -51,7 +51,7 @@ class ArmAnswer:
 
 
 class ArmError(Exception):
-    """An answer in the shape of Azure's errors. Source: Resource Manager common API contract, error response."""
+    """An answer in the form of Azure's errors. Source: Resource Manager common API contract, error response."""
 
     def __init__(
         self,
@@ -81,12 +81,12 @@ class ArmError(Exception):
 
 
 def invalid(target: str, message: str) -> ArmError:
-    """What most refusals are: 400 InvalidParameter, with the property at fault as its target."""
+    """The most common refusal: 400 InvalidParameter, with the offending property as its target."""
     return ArmError(400, "InvalidParameter", message, target)
 
 
 def not_found(resource_id: str) -> ArmError:
-    """404 for a resource that is not there."""
+    """404 for a resource that does not exist."""
     parts = resource_id.strip("/").split("/")
     group = parts[3] if len(parts) > 3 else ""
     kind = "/".join([*parts[5:7], *parts[8::2]]) if len(parts) > 6 else ""
@@ -96,18 +96,18 @@ def not_found(resource_id: str) -> ArmError:
 
 
 def group_not_found(name: str) -> ArmError:
-    """404 for what would be in a resource group that is not there."""
+    """404 for anything in a resource group that does not exist."""
     return ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
 
 
 def page(request: ArmRequest, items: Sequence[Body], size: int) -> Body:
-    """One page of a list, in the order of the ids, and, unless it is the last, the absolute URL of the next.
+    """One page of a list, sorted by id, and the absolute URL of the next page unless this is the last.
 
-    The token of the next page is the last id of this one, so that nothing is missed or seen twice when others write
-    meanwhile. Source: Resource Manager common API contract, paging with nextLink and $skiptoken.
+    The token of the next page is the last id of this one, so that no entry is missed or listed twice when others write
+    in the meantime. Source: Resource Manager common API contract, paging with nextLink and $skiptoken.
     """
     after = request.query.get("$skiptoken", "")
-    left = sorted((one for one in items if _identity(one) > after), key=_identity)
+    left = sorted((entry for entry in items if _identity(entry) > after), key=_identity)
     body: Body = {"value": left[:size]}
     if len(left) > size:
         kept = {name: value for name, value in request.query.items() if name not in ("api-version", "$skiptoken")}
@@ -115,6 +115,6 @@ def page(request: ArmRequest, items: Sequence[Body], size: int) -> Body:
     return body
 
 
-def _identity(one: Body) -> str:
-    """What tells one entry of a list from the others: its id, or how others know what is shared with them."""
-    return str(one.get("id") or one["identifier"]["uniqueId"]).lower()
+def _identity(entry: Body) -> str:
+    """The identity of an entry in its list: its id, or the unique id of an object that was shared."""
+    return str(entry.get("id") or entry["identifier"]["uniqueId"]).lower()

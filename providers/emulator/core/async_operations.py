@@ -1,4 +1,4 @@
-"""Long operations as clients meet them: the headers of a first answer, and the URL that is polled.
+"""Asynchronous operations as clients see them: the headers of the first answer, and the URL to poll.
 
 Source: recordings of the Azure CLI's gallery tests; Resource Manager's documentation of asynchronous operations.
 """
@@ -6,30 +6,30 @@ Source: recordings of the Azure CLI's gallery tests; Resource Manager's document
 from __future__ import annotations
 
 from reconciler.providers.emulator.core.arm import SUBSCRIPTION_COMPUTE, ArmAnswer, ArmError, ArmRequest, Body
-from reconciler.providers.emulator.core.service import Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 
 _PATH = f"{SUBSCRIPTION_COMPUTE}/locations/{{location}}/capsOperations/{{operation}}"
 
 
 def written(
-    service: Service, request: ArmRequest, resource: Resource, operation: Operation, *, new: bool, poll_s: float
+    service: Service, request: ArmRequest, resource: Resource, operation: AsyncOperation, *, new: bool, poll_s: float
 ) -> ArmAnswer:
-    """The first answer to a PUT or PATCH: the resource in its passing state, and where to ask how it goes on."""
+    """The first answer to a PUT or PATCH: the resource in its intermediate state, and the URL to poll."""
     return ArmAnswer(201 if new else 200, resource.body, _headers(service, request, resource, operation, poll_s))
 
 
 def accepted(
-    service: Service, request: ArmRequest, resource: Resource, operation: Operation, *, poll_s: float
+    service: Service, request: ArmRequest, resource: Resource, operation: AsyncOperation, *, poll_s: float
 ) -> ArmAnswer:
-    """The first answer to a DELETE or POST: empty, with the same URL twice, once to monitor the result."""
+    """The first answer to a DELETE or POST: empty, with the URL to poll twice, once to monitor the result."""
     headers = _headers(service, request, resource, operation, poll_s)
     location = f"{headers['Azure-AsyncOperation']}&monitor=true"
     return ArmAnswer(202, None, {**headers, "Location": location})
 
 
 def _headers(
-    service: Service, request: ArmRequest, resource: Resource, operation: Operation, poll_s: float
+    service: Service, request: ArmRequest, resource: Resource, operation: AsyncOperation, poll_s: float
 ) -> dict[str, str]:
     region = resource.hidden["region"]
     path = _PATH.format(sub=service.subscription, location=region, operation=operation.id)
@@ -56,4 +56,6 @@ def _status(service: Service, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(200, body)
 
 
-ROUTES = (Route("GET", _PATH, _status, "operation status", budget="GetOperationStatus", query=("monitor",)),)
+HANDLERS = Handlers(
+    (Route("GET", _PATH, _status, "operation status", budget="GetOperationStatus", query=("monitor",)),),
+)

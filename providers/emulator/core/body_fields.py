@@ -1,4 +1,4 @@
-"""Reads what clients send: typed members of JSON objects, null like absent, every refusal naming the property."""
+"""Reads request bodies: typed members of JSON objects. Null counts as absent, and every refusal names the property."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INT32 = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A JSON object and the name it has in refusals, such as `galleryImage.properties`."""
+    """A JSON object and its name in refusals, such as `galleryImage.properties`."""
 
     values: Mapping[str, Any]
     target: str
@@ -45,7 +45,7 @@ class Fields:
         return Fields({} if value is None else Fields.of(value, self.path(name)).values, self.path(name))
 
     def objects(self, name: str) -> list[Fields]:
-        """A member that is a list of objects; an empty one when it is absent."""
+        """A member that is a list of objects; an empty list when it is absent."""
         return [Fields.of(entry, f"{self.path(name)}[{index}]") for index, entry in enumerate(self._list(name))]
 
     def texts(self, name: str) -> list[str]:
@@ -73,7 +73,7 @@ class Fields:
         return value
 
     def choice(self, name: str, choices: Sequence[str], *, required: bool = False) -> str | None:
-        """One of `choices`, in the service's spelling however it was written."""
+        """One of `choices`, in the service's spelling whatever its case was; None when it is absent or empty."""
         value = self.text(name, required=required)
         if not value:
             return None
@@ -102,7 +102,7 @@ class Fields:
         return value
 
     def moment(self, name: str) -> str | None:
-        """A date-time as the service answers it: with an offset, without an empty fraction."""
+        """A date-time as the service returns it: with an offset, and without a fraction of zero."""
         value = self.text(name)
         if not value:
             return None
@@ -113,7 +113,7 @@ class Fields:
             raise self.refuse(name, f"The value '{value}' of '{self.path(name)}' is not a date-time.") from error
 
     def tags(self) -> dict[str, str] | None:
-        """Resource tags. Source: Resource Manager, limits of tags."""
+        """Resource tags; None when they are absent. Source: Resource Manager, limits of tags."""
         given = self.values.get("tags")
         if given is None:
             return None
@@ -137,5 +137,5 @@ _NOT_IN_TAGS = re.compile(r"[<>%&\\?/]")
 
 
 def without_nones(**members: Any) -> Body:
-    """The members that are there."""
+    """The members that are not None."""
     return {name: value for name, value in members.items() if value is not None}

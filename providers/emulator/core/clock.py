@@ -1,4 +1,4 @@
-"""Time as a parameter: whose clock, and how long the operations take."""
+"""Time as a parameter: the clock, and how long operations take."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that only goes on when told: for tests."""
+    """A clock that only moves when `advance` is called: for tests."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self._now = start
@@ -34,7 +34,7 @@ class ManualClock:
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """How long operations take, in seconds: what was seen on the real service, times `scale`.
+    """How long operations take, in seconds: as measured on the real service, times `scale`.
 
     Source: recordings of the Azure CLI's gallery tests (a 40 GB image, one region).
     """
@@ -54,5 +54,5 @@ class Durations:
         return seconds * self.scale
 
     def retry_after_s(self, seconds: float) -> int:
-        """Whole seconds for a Retry-After header, 0 only when time does not count."""
+        """Whole seconds for a Retry-After header; 0 only when operations take no time."""
         return math.ceil(self.scaled(seconds))

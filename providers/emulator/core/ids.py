@@ -1,4 +1,4 @@
-"""Ids of compute resources inside requests: taken apart, and followed to what they name."""
+"""Resource ids in request bodies: parsed, and resolved to the resources that they name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.providers.emulator.core.store import Resource
 DISK = "microsoft.compute/disks"
 SNAPSHOT = "microsoft.compute/snapshots"
 IMAGE = "microsoft.compute/images"
-MACHINE = "microsoft.compute/virtualmachines"
+VIRTUAL_MACHINE = "microsoft.compute/virtualmachines"
 ENCRYPTION_SET = "microsoft.compute/diskencryptionsets"
 STORAGE_ACCOUNT = "microsoft.storage/storageaccounts"
 
@@ -25,7 +25,7 @@ _ID = re.compile(
 
 
 def type_of(text: str) -> str:
-    """The type that an id is of, in lower case; empty when it is not an id of a resource in a group."""
+    """The resource type of an id, in lower case; empty when it is not the id of a resource in a group."""
     match = _ID.fullmatch(text)
     if match is None:
         return ""
@@ -35,12 +35,13 @@ def type_of(text: str) -> str:
 def linked(service: Service, text: str, types: Sequence[str], target: str) -> Resource:
     """The resource that an id in a request names.
 
-    Raises: ArmError when it is no id, of another type, in a foreign subscription, missing or on its way out.
+    Raises: ArmError when it is not an id, has another type, is in another subscription, does not exist, or is being
+    created or deleted.
     """
-    kind = type_of(text)
-    if kind not in types:
+    resource_type = type_of(text)
+    if resource_type not in types:
         expected = " or ".join(types)
-        what = f"is an id of type '{kind}'" if kind else "is not a resource id"
+        what = f"is an id of type '{resource_type}'" if resource_type else "is not a resource id"
         raise invalid(target, f"The value '{text}' of '{target}' {what}; expected is {expected}.")
     subscription = text.split("/")[2]
     if subscription.lower() != service.subscription.lower():
@@ -50,17 +51,17 @@ def linked(service: Service, text: str, types: Sequence[str], target: str) -> Re
             f"The client has no permission on the linked scope '{text}' in subscription '{subscription}'.",
             target,
         )
-    found = service.store.get(text)
-    if found is None:
+    resource = service.store.get(text)
+    if resource is None:
         raise ArmError(404, "NotFound", f"The resource '{text}' in '{target}' was not found.", target)
-    state = found.properties.get("provisioningState")
-    if state == DELETING or (state == CREATING and not found.type.startswith(GALLERY)):
+    state = resource.properties.get("provisioningState")
+    if state == DELETING or (state == CREATING and not resource.type.startswith(GALLERY)):
         raise ArmError(409, "Conflict", f"The resource '{text}' in '{target}' is in state {state}.", target)
-    return found
+    return resource
 
 
-def same_region(found: Resource, region: str, target: str) -> None:
-    """Raises: ArmError when a linked resource lies in another region."""
-    there = found.hidden["region"]
-    if there != region:
-        raise invalid(target, f"The resource '{found.id}' is in location '{there}'; it has to be in '{region}'.")
+def same_region(resource: Resource, region: str, target: str) -> None:
+    """Raises: ArmError when a linked resource is in another region."""
+    home = resource.hidden["region"]
+    if home != region:
+        raise invalid(target, f"The resource '{resource.id}' is in location '{home}'; it has to be in '{region}'.")

@@ -1,4 +1,4 @@
-"""Misbehaviour on demand: a list of faults, each taken when a request matches it, a number of times.
+"""Faults to inject: a list of them, each of which happens to the requests that match it, a number of times.
 
 A fault file, and the body of `PUT /emulator/faults`, is a JSON list of objects with the fields of `Fault`.
 """
@@ -20,17 +20,17 @@ ACTIONS = {
     "expire-token": "answer 401 as if the token had just expired",
     "fail-region": "replication into `region` fails",
     "stick": "the operation does not end until the fault is removed",
-    "hide-parent": "answer as if the parent of what is written were not there yet",
+    "hide-parent": "answer as if the parent of what is written did not exist yet",
     "busy-parent": "refuse the deletion as if something were still inside",
-    "edit-regions": "somebody else sets the target regions to `regions` just before the request is served",
+    "edit-regions": "another client sets the target regions to `regions` just before the request is handled",
 }
 """What a fault can do."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """One fault. `method` and `path` are patterns with `*`, the path in lower case; `skip` requests that match are let
-    through first, then it happens `times` times (0: as long as it is there)."""
+    """One fault. `method` and `path` are patterns with `*`; paths match in any case. The first `skip` matching requests
+    pass, then the fault happens `times` times (0: until it is removed)."""
 
     action: str
     method: str = "*"
@@ -58,7 +58,7 @@ class Fault:
 
 
 class Faults:
-    """The faults that are set, in their order."""
+    """The faults that are set, in order."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._faults = list(faults)
@@ -72,7 +72,7 @@ class Faults:
         self._faults = list(faults)
 
     def take(self, action: str, method: str, path: str, region: str = "") -> Fault | None:
-        """The first fault for this request, counted; None when it is to go well."""
+        """The first fault for this request, which counts as having happened; None when there is none."""
         with self._lock:
             for fault in self._faults:
                 if not fault.spent and fault.matches(action, method, path, region):
@@ -83,9 +83,9 @@ class Faults:
 
 
 def read_faults(content: Any) -> list[Fault]:
-    """Faults from JSON. Raises: ValueError saying what is wrong with which entry."""
+    """Faults from JSON. Raises: ValueError that says what is wrong with which entry."""
     if not isinstance(content, list):
-        raise ValueError("faults are a list of objects")  # noqa: TRY004 - a fault of the file, not of a caller
+        raise ValueError("faults are a list of objects")  # noqa: TRY004 - the file is wrong, not the caller
     return [_read(index, entry) for index, entry in enumerate(content)]
 
 

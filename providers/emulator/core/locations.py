@@ -1,4 +1,4 @@
-"""Azure's public regions: how they are written, and which have availability zones.
+"""Azure's public regions: their names, and which of them have availability zones.
 
 Source: Azure's list of regions, and its list of regions with availability zones.
 """
@@ -12,7 +12,7 @@ from reconciler.manifests.regions import canonical_region
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """One region: its canonical name, how answers write it, its part of the world, and whether it has zones."""
+    """One region: its canonical name, its name in answers, its geography, and whether it has availability zones."""
 
     name: str
     display_name: str
@@ -86,11 +86,11 @@ LOCATIONS = {
         key=lambda location: location.name,
     )
 }
-"""Canonical name -> region, in the order of the names."""
+"""Canonical name -> region, sorted by name."""
 
 
 def find(text: str) -> Location | None:
-    """The region that a text names in any spelling; None when there is none."""
+    """The region that a string names in any spelling; None when there is no such region."""
     try:
         return LOCATIONS.get(canonical_region(text))
     except ValueError:
@@ -98,5 +98,5 @@ def find(text: str) -> Location | None:
 
 
 def display_name(canonical: str) -> str:
-    """How answers write a region: `eastus2` is `East US 2`. Raises: KeyError for a name that is not canonical."""
+    """The name of a region in answers: `eastus2` is `East US 2`. Raises: KeyError for a name that is not canonical."""
     return LOCATIONS[canonical].display_name

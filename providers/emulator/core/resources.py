@@ -1,4 +1,4 @@
-"""What galleries, definitions and versions have in common as tracked resources: ids, location, states, children."""
+"""What all tracked resources have in common: names, ids, location, provisioning state, children."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reconciler.providers.emulator.core.async_operations import accepted
 from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.locations import Location, find
 from reconciler.providers.emulator.core.service import Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 
 GALLERY = "microsoft.compute/galleries"
 DEFINITION = "microsoft.compute/galleries/images"
@@ -36,53 +36,62 @@ _CHANGED = "PropertyChangeNotAllowed"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What a kind is called: its type, the word for it in targets, and the rule of its names."""
+class ResourceType:
+    """A type of resource: its name in lower case, such as microsoft.compute/disks; its label, which begins the targets
+    of refusals; the pattern of its resources' names, and the rule that refusals quote."""
 
-    type: str
-    word: str
-    name_rule: re.Pattern[str]
-    name_says: str
+    name: str
+    label: str
+    name_pattern: re.Pattern[str]
+    name_rule: str
 
 
-def check_name(kind: Kind, name: str) -> None:
-    if not kind.name_rule.fullmatch(name):
-        raise ArmError(400, "InvalidResourceName", f"The resource name '{name}' is invalid: {kind.name_says}", "name")
+def check_name(resource_type: ResourceType, name: str) -> None:
+    """Raises: ArmError for a name that resources of this type cannot have."""
+    if not resource_type.name_pattern.fullmatch(name):
+        message = f"The resource name '{name}' is invalid: {resource_type.name_rule}"
+        raise ArmError(400, "InvalidResourceName", message, "name")
+
+
+def check_quota(service: Service, resource_type: str, location: Location, most: int, plural: str) -> None:
+    """Raises: ArmError when a location holds `most` resources of a type already, which the message calls `plural`."""
+    if service.store.count(resource_type, location.name) >= most:
+        raise ArmError(409, "QuotaExceeded", f"The limit of {most} {plural} in location '{location.name}' is reached.")
 
 
 def location_of(fields: Fields, existing: Resource | None) -> Location:
-    """The location that is asked for. Raises: ArmError when there is none, or when it is not where the resource is."""
+    """The location in a request. Raises: ArmError when there is none, or when the existing resource is elsewhere."""
     given = fields.text("location", required=existing is None)
     name = given or (existing.body["location"] if existing else "")
-    found = find(name)
-    if found is None:
+    location = find(name)
+    if location is None:
         raise ArmError(
             400,
             "LocationNotAvailableForResourceType",
             f"The provided location '{name}' is not available for resource type '{fields.target}'.",
             "location",
         )
-    if existing is not None and found.name != existing.hidden["region"]:
+    if existing is not None and location.name != existing.hidden["region"]:
         raise ArmError(
             409,
             "InvalidResourceLocation",
             f"The resource '{existing.name}' already exists in location '{existing.hidden['region']}' in resource "
             f"group '{existing.id.split('/')[4]}'. A resource with the same name cannot be created in location "
-            f"'{found.name}'.",
+            f"'{location.name}'.",
             "location",
         )
-    return found
+    return location
 
 
 def changed(target: str, before: Any, after: Any) -> ArmError:
-    """The refusal of a change of what was fixed at creation."""
+    """The refusal to change what was fixed at creation."""
     return ArmError(409, _CHANGED, f"Changing property '{target}' from '{before}' to '{after}' is not allowed.", target)
 
 
 def fixed(fields: Fields, name: str, before: Any, after: Any) -> Any:
-    """The value before of a property that is set when its resource is created and may be left out later.
+    """The present value of a property that is set when its resource is created, and may be left out later.
 
-    Raises: ArmError when another is asked for, or one where there was none.
+    Raises: ArmError when the request has another value, or a value where there was none.
     """
     if after is not None and _folded(after) != _folded(before):
         raise changed(fields.path(name), before, after)
@@ -100,18 +109,18 @@ def _folded(value: Any) -> Any:
 
 
 def require(service: Service, resource_id: str) -> Resource:
-    """The resource of an id. Raises: ArmError 404, for its resource group when that is what is missing."""
-    found = service.store.get(resource_id)
-    if found is None:
+    """The resource with an id. Raises: ArmError 404, for the resource group when that is what does not exist."""
+    resource = service.store.get(resource_id)
+    if resource is None:
         group_id = "/".join(resource_id.split("/")[:5])
         if service.store.get(group_id) is None:
             raise group_not_found(group_id.rpartition("/")[2])
         raise not_found(resource_id)
-    return found
+    return resource
 
 
 def parent_of(service: Service, request: ArmRequest, resource_id: str) -> Resource:
-    """What a new or changed resource lies in. Raises: ArmError when it is not there, not yet visible, or going."""
+    """The parent of a resource. Raises: ArmError when it does not exist, is hidden by a fault, or is being deleted."""
     parent_id = resource_id.rsplit("/", 2)[0]
     parent = service.store.get(parent_id)
     hidden = service.faults.take("hide-parent", request.method, request.path)
@@ -133,7 +142,7 @@ def _type_of(resource_id: str) -> str:
 
 
 def not_busy(service: Service, resource: Resource) -> None:
-    """Raises: ArmError when the resource is being deleted, or another operation on it is under way."""
+    """Raises: ArmError when the resource is being deleted, or another operation on it is running."""
     if resource.properties.get("provisioningState") == DELETING:
         raise ArmError(
             409, "OperationNotAllowed", f"The resource '{resource.id}' is marked for deletion: it cannot be changed."
@@ -143,7 +152,7 @@ def not_busy(service: Service, resource: Resource) -> None:
 
 
 def refuse_parent_delete(service: Service, request: ArmRequest, resource: Resource, inside: list[str]) -> None:
-    """Raises: ArmError as long as something is inside, or still seems to be."""
+    """Raises: ArmError while the resource has children, or the service still believes that it has."""
     lagging = resource.hidden.get("busyUntil", 0) > service.clock.now()
     if inside or lagging or service.faults.take("busy-parent", request.method, request.path):
         named = f" Some existing nested resource IDs include: '{', '.join(inside[:5])}'." if inside else ""
@@ -155,7 +164,7 @@ def refuse_parent_delete(service: Service, request: ArmRequest, resource: Resour
 
 
 def child_gone(service: Service, child: Resource, since: float) -> None:
-    """Notes that the parent still believes in a child for a while.
+    """Records that the parent is not yet seen as empty, for a while.
 
     Source: reports that a parent's deletion fails for 10 to 30 seconds after its child is gone.
     """
@@ -167,7 +176,7 @@ def child_gone(service: Service, child: Resource, since: float) -> None:
 
 
 def begin_delete(service: Service, request: ArmRequest, resource: Resource, seconds: float, poll_s: float) -> ArmAnswer:
-    """Starts the deletion of a resource; what else was under way on it is over."""
+    """Starts the deletion of a resource, which ends every other operation on it."""
     running = service.store.running_operations(resource.key)
     for operation in running:
         if operation.verb == "delete":
@@ -181,7 +190,7 @@ def begin_delete(service: Service, request: ArmRequest, resource: Resource, seco
     return accepted(service, request, resource, operation, poll_s=poll_s)
 
 
-def finish_container(service: Service, operation: Operation, resource: Resource) -> None:
+def finish_container(service: Service, operation: AsyncOperation, resource: Resource) -> None:
     """The end of an operation on a gallery or a definition."""
     if operation.verb == "delete":
         service.store.remove(resource.id)
@@ -198,6 +207,6 @@ def listing(
 
 
 def resource_id(request: ArmRequest, *names: str) -> str:
-    """The id of a gallery, or of what is in it: `names` are kinds and names in turn, below the resource group."""
+    """The id of a compute resource in the request's group: `names` are collections and names in turn."""
     group = GROUP_PATH.format(**request.params)
     return "/".join([group, "providers", COMPUTE, *names])

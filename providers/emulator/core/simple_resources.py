@@ -1,4 +1,4 @@
-"""What disks, snapshots, managed images and virtual machines have in common: how they are written, read and deleted."""
+"""Types of resources without parents or children: how they are written, read, listed and deleted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from reconciler.providers.emulator.core.arm import (
 )
 from reconciler.providers.emulator.core.async_operations import written
 from reconciler.providers.emulator.core.body_fields import Fields
+from reconciler.providers.emulator.core.json_schema import Schema
 from reconciler.providers.emulator.core.resources import (
     CREATING,
     SUCCEEDED,
     UPDATING,
-    Kind,
+    ResourceType,
     begin_delete,
     check_name,
     listing,
@@ -28,33 +29,32 @@ from reconciler.providers.emulator.core.resources import (
     require,
     resource_id,
 )
-from reconciler.providers.emulator.core.service import Finisher, Handler, Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.service import Finisher, Handler, Handlers, Route, Service
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
-
-TAGS: Body = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def nothing(_service: Service, _resource: Resource) -> None:
-    """For kinds that have nothing to add."""
+    """For types that have nothing to add."""
 
 
-def ended(_service: Service, _operation: Operation, resource: Resource) -> None:
+def ended(_service: Service, _operation: AsyncOperation, resource: Resource) -> None:
     """The usual end of a write."""
     resource.properties["provisioningState"] = SUCCEEDED
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """One kind. `collection` is its name in paths; `seconds` is how long a write takes, `first_status` answers it.
+class SimpleResourceType:
+    """One type. `collection` is its name in paths; `seconds` is how long a write takes, and `first_status`, unless 0,
+    the status of the first answer to it.
 
-    `make` fills in a new resource (its ids, location and tags are there), `change` takes in a PUT (`replace`) or PATCH
-    of an existing one, `before_delete` may refuse, `after_delete` clears up; `end` is the end of a write.
+    `make` fills in a new resource (which has its id, location and tags), `change` applies a PUT (its last argument is
+    True) or a PATCH to an existing one, `before_delete` may refuse, `after_delete` cleans up; `end` ends a write.
     """
 
-    kind: Kind
+    type: ResourceType
     collection: str
-    body: Body
+    body: Schema
     make: Callable[[Service, ArmRequest, Resource, Fields], None]
     change: Callable[[Service, Resource, Fields, bool], None]
     seconds: float
@@ -72,8 +72,8 @@ class Plain:
         return resource_id(request, self.collection, request.params["name"])
 
     def routes(self) -> tuple[Route, ...]:
-        """Reading, writing, deleting and listing."""
-        word, in_group = self.kind.word, f"{GROUP_COMPUTE}/{self.collection}"
+        """Reads, writes, deletes and lists."""
+        word, in_group = self.type.label, f"{GROUP_COMPUTE}/{self.collection}"
         return (
             Route("PUT", self.path, self._put, f"write {word}", body=self.body),
             Route("PATCH", self.path, self._patch, f"patch {word}", body=self.body),
@@ -83,8 +83,12 @@ class Plain:
             Route("GET", f"{SUBSCRIPTION_COMPUTE}/{self.collection}", self._list, f"list {word} of subscription"),
         )
 
-    def finish(self, service: Service, operation: Operation, resource: Resource) -> None:
-        """The end of an operation on one of this kind."""
+    def handlers(self) -> Handlers:
+        """The usual requests, and the end of every operation."""
+        return Handlers(self.routes(), {self.type.name: self.finish})
+
+    def finish(self, service: Service, operation: AsyncOperation, resource: Resource) -> None:
+        """Ends an operation on a resource of this type."""
         if operation.verb == "delete":
             service.store.remove(resource.id)
             self.after_delete(service, resource)
@@ -98,15 +102,15 @@ class Plain:
 
     def _put(self, service: Service, request: ArmRequest) -> ArmAnswer:
         group = require_group(service, request)
-        check_name(self.kind, request.params["name"])
-        fields = Fields.of(request.body, self.kind.word)
+        check_name(self.type, request.params["name"])
+        fields = Fields.of(request.body, self.type.label)
         existing = service.store.get(self.id_of(request))
         location = location_of(fields, existing)
         if existing is not None:
             return self._rewrite(service, request, existing, fields, replaced=True)
         identity, name = self.id_of(request), request.params["name"]
         body: Body = {"id": identity, "name": name, "type": f"{COMPUTE}/{self.collection}", "location": location.name}
-        resource = Resource(identity, self.kind.type, group.id, body, {"region": location.name})
+        resource = Resource(identity, self.type.name, group.id, body, {"region": location.name})
         _take_tags(resource, fields, replaced=False)
         self.make(service, request, resource, fields)
         return self.begin(service, request, resource, "create")
@@ -114,7 +118,7 @@ class Plain:
     def _patch(self, service: Service, request: ArmRequest) -> ArmAnswer:
         require_group(service, request)
         existing = require(service, self.id_of(request))
-        return self._rewrite(service, request, existing, Fields.of(request.body, self.kind.word), replaced=False)
+        return self._rewrite(service, request, existing, Fields.of(request.body, self.type.label), replaced=False)
 
     def _rewrite(
         self, service: Service, request: ArmRequest, existing: Resource, fields: Fields, *, replaced: bool
@@ -125,7 +129,7 @@ class Plain:
         return self.begin(service, request, existing, "update")
 
     def begin(self, service: Service, request: ArmRequest, resource: Resource, verb: str) -> ArmAnswer:
-        """Keeps what was written, and starts the operation that ends it."""
+        """Stores what was written, and starts the operation that ends the write."""
         new = verb == "create"
         resource.properties["provisioningState"] = CREATING if new else UPDATING
         service.store.put(resource)
@@ -143,10 +147,10 @@ class Plain:
 
     def _list_in_group(self, service: Service, request: ArmRequest) -> ArmAnswer:
         group = require_group(service, request)
-        return listing(service, request, service.store.inside(group.id, self.kind.type), _body)
+        return listing(service, request, service.store.inside(group.id, self.type.name), _body)
 
     def _list(self, service: Service, request: ArmRequest) -> ArmAnswer:
-        return listing(service, request, service.store.of_type(self.kind.type), _body)
+        return listing(service, request, service.store.of_type(self.type.name), _body)
 
 
 def _body(resource: Resource) -> Body:

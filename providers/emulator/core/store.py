@@ -1,7 +1,7 @@
-"""Everything the service keeps, in one SQLite file: resources and operations.
+"""Everything that the service stores, in one SQLite file: resources and asynchronous operations.
 
-Every request reads what it needs and writes what it changed in one transaction, so nothing is lost when the process
-is killed, and a second process on the same file sees the same world.
+Every request reads and writes in one transaction, so that nothing is lost when the process is killed, and a second
+process on the same file sees the same resources.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from reconciler.providers.emulator.core.arm import Body
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS resources (
     key TEXT PRIMARY KEY,          -- the id in lower case
-    parent TEXT NOT NULL,          -- the key of what contains it: a resource, a group or a subscription
+    parent TEXT NOT NULL,          -- the key of its container: a resource, a group or a subscription
     type TEXT NOT NULL,            -- in lower case, such as microsoft.compute/galleries/images
     id TEXT NOT NULL,              -- as it was first written
-    body TEXT NOT NULL,            -- what a GET shows, JSON
-    hidden TEXT NOT NULL           -- what only the service knows of it, JSON
+    body TEXT NOT NULL,            -- what a GET returns, JSON
+    hidden TEXT NOT NULL           -- what no answer shows, JSON
 ) STRICT;
 CREATE INDEX IF NOT EXISTS resources_by_parent ON resources (parent, type, key);
 CREATE INDEX IF NOT EXISTS resources_by_type ON resources (type, key);
 CREATE TABLE IF NOT EXISTS operations (
     id TEXT PRIMARY KEY,
-    key TEXT NOT NULL,             -- the resource it works on
+    key TEXT NOT NULL,             -- the resource that it changes
     due REAL,                      -- when it ends, seconds since 1970; NULL when it is stuck
     done INTEGER NOT NULL,
     body TEXT NOT NULL             -- JSON
@@ -41,7 +41,8 @@ CREATE INDEX IF NOT EXISTS operations_by_key ON operations (key, done);
 
 @dataclass(slots=True)
 class Resource:
-    """One resource: `body` as a GET shows it, `hidden` beside it. Changed in place, then `Store.put`."""
+    """One resource: `body` as a GET returns it, and `hidden` values that no answer shows. Change it in place, then call
+    `Store.put`."""
 
     id: str
     type: str
@@ -64,8 +65,8 @@ class Resource:
 
 
 @dataclass(slots=True)
-class Operation:
-    """A long operation. `verb` is create, update, delete or share; `due` is None while it is stuck."""
+class AsyncOperation:
+    """An asynchronous operation. `verb` is create, update, delete, share or expire; `due` is None while it is stuck."""
 
     id: str
     key: str
@@ -85,7 +86,7 @@ class Operation:
 
 
 class Store:
-    """The file. One transaction at a time: take `transaction()` around everything that belongs together."""
+    """The file. One transaction at a time: put `transaction()` around everything that belongs together."""
 
     def __init__(self, path: Path) -> None:
         self._lock = RLock()
@@ -96,7 +97,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what happens inside."""
+        """Commits everything that happens inside, or nothing."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -113,30 +114,37 @@ class Store:
         rows = self._select("key = ?", resource_id.lower())
         return rows[0] if rows else None
 
-    def inside(self, parent: str, kind: str) -> list[Resource]:
-        """The resources of a type directly in a parent, in the order of their ids."""
-        return self._select("parent = ? AND type = ? ORDER BY key", parent.lower(), kind.lower())
+    def inside(self, parent: str, resource_type: str) -> list[Resource]:
+        """The resources of a type directly in a parent, sorted by id."""
+        return self._select("parent = ? AND type = ? ORDER BY key", parent.lower(), resource_type.lower())
 
-    def of_type(self, kind: str, below: str = "") -> list[Resource]:
-        """All resources of a type whose id begins with `below`, in the order of their ids."""
+    def of_type(self, resource_type: str, below: str = "") -> list[Resource]:
+        """All resources of a type whose id starts with `below`, sorted by id."""
         start = below.lower()
-        return self._select("type = ? AND key >= ? AND key < ? ORDER BY key", kind.lower(), start, start + "\uffff")
+        return self._select(
+            "type = ? AND key >= ? AND key < ? ORDER BY key", resource_type.lower(), start, start + "\uffff"
+        )
 
-    def count(self, kind: str, region: str) -> int:
-        """How many resources of a type have their home in a region."""
+    def count(self, resource_type: str, region: str) -> int:
+        """The number of resources of a type whose home is a region."""
         where = "type = ? AND json_extract(hidden, '$.region') = ?"
-        return int(self._db.execute(f"SELECT count(*) FROM resources WHERE {where}", (kind, region)).fetchone()[0])  # noqa: S608 - constants
+        row = self._db.execute(f"SELECT count(*) FROM resources WHERE {where}", (resource_type, region)).fetchone()  # noqa: S608 - constants
+        return int(row[0])
+
+    def all(self) -> list[Resource]:
+        """All resources, sorted by id."""
+        return self._select("TRUE ORDER BY key")
 
     def below(self, resource_id: str) -> list[Resource]:
-        """Everything inside a resource or a group, at any depth."""
+        """Everything in a resource or a group, at any depth."""
         start = f"{resource_id.lower()}/"
         return self._select("key >= ? AND key < ? ORDER BY key", start, start + "\uffff")
 
     def _select(self, where: str, *values: str) -> list[Resource]:
         rows = self._db.execute(f"SELECT id, type, parent, body, hidden FROM resources WHERE {where}", values)  # noqa: S608 - constants
         return [
-            Resource(identity, kind, parent, json.loads(body), json.loads(hidden))
-            for identity, kind, parent, body, hidden in rows.fetchall()
+            Resource(identity, resource_type, parent, json.loads(body), json.loads(hidden))
+            for identity, resource_type, parent, body, hidden in rows.fetchall()
         ]
 
     def put(self, resource: Resource) -> None:
@@ -155,7 +163,7 @@ class Store:
     def remove(self, resource_id: str) -> None:
         self._db.execute("DELETE FROM resources WHERE key = ?", (resource_id.lower(),))
 
-    def put_operation(self, operation: Operation) -> None:
+    def put_operation(self, operation: AsyncOperation) -> None:
         body = {
             "verb": operation.verb,
             "started": operation.started,
@@ -167,27 +175,26 @@ class Store:
             (operation.id, operation.key, operation.due, int(operation.done), json.dumps(body)),
         )
 
-    def operation(self, operation_id: str) -> Operation | None:
-        found = self._operations("id = ?", operation_id)
-        return found[0] if found else None
+    def operation(self, operation_id: str) -> AsyncOperation | None:
+        operations = self._operations("id = ?", operation_id)
+        return operations[0] if operations else None
 
-    def due_operations(self, now: float) -> list[Operation]:
-        """What is over by now and not yet settled, in the order in which it ended."""
+    def due_operations(self, now: float) -> list[AsyncOperation]:
+        """The operations that are due and not yet ended, the earliest first."""
         return self._operations("done = 0 AND due <= ? ORDER BY due, id", now)
 
-    def running_operations(self, key: str) -> list[Operation]:
-        """What is under way on a resource."""
+    def running_operations(self, key: str) -> list[AsyncOperation]:
+        """The operations on a resource that have not ended."""
         return self._operations("done = 0 AND key = ? ORDER BY id", key.lower())
 
-    def stuck_operations(self) -> list[Operation]:
+    def stuck_operations(self) -> list[AsyncOperation]:
         return self._operations("done = 0 AND due IS NULL ORDER BY id")
 
-    def _operations(self, where: str, *values: str | float) -> list[Operation]:
+    def _operations(self, where: str, *values: str | float) -> list[AsyncOperation]:
         rows = self._db.execute(f"SELECT id, key, due, done, body FROM operations WHERE {where}", values)  # noqa: S608 - constants
-        found = []
+        operations = []
         for identity, key, due, done, text in rows.fetchall():
             body = json.loads(text)
-            found.append(
-                Operation(identity, key, body["verb"], body["started"], due, bool(done), body["error"], body["more"])
-            )
-        return found
+            verb, started, error, more = (body[name] for name in ("verb", "started", "error", "more"))
+            operations.append(AsyncOperation(identity, key, verb, started, due, bool(done), error, more))
+        return operations

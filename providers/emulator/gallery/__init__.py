@@ -1,1 +1,1 @@
-"""Emulated galleries, image definitions, image versions, sharing and soft delete: one file a subject."""
+"""Emulated galleries, image definitions, image versions, sharing and soft delete, each in a file of its own."""

@@ -20,9 +20,11 @@ from reconciler.providers.emulator.core.resources import (
     SOFT_DELETED,
     UPDATING,
     VERSION,
-    Kind,
+    ResourceType,
     begin_delete,
     check_name,
+    check_quota,
+    finish_container,
     fixed,
     listing,
     location_of,
@@ -32,14 +34,14 @@ from reconciler.providers.emulator.core.resources import (
     require,
     resource_id,
 )
-from reconciler.providers.emulator.core.service import Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 from reconciler.providers.emulator.gallery import request_schemas
 from reconciler.providers.emulator.gallery.features import NEEDS_PRIVATE, definition_features, security_type
 from reconciler.providers.emulator.gallery.galleries import PATH as GALLERY_PATH
 
-KIND = Kind(
+RESOURCE_TYPE = ResourceType(
     DEFINITION,
     "galleryImage",
     re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?"),
@@ -52,7 +54,7 @@ _IDENTIFIER_LENGTHS = {"publisher": 128, "offer": 64, "sku": 64}
 _MUTABLE_TEXTS = ("description", "releaseNoteUri")
 _FIXED_TEXTS = ("eula", "privacyStatementUri")
 _DEFAULTS = {"architecture": "x64"}
-"""What a definition is that was made before there was anything to say of it."""
+"""The values of a definition that was created before a property existed."""
 
 
 def definition_id(request: ArmRequest) -> str:
@@ -63,12 +65,12 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
     require_group(service, request)
     identity = definition_id(request)
     gallery = parent_of(service, request, identity)
-    check_name(KIND, request.params["definition"])
+    check_name(RESOURCE_TYPE, request.params["definition"])
     existing = service.store.get(identity)
     fields = Fields.of(request.body, "galleryImage")
     location = location_of(fields, existing)
     if existing is None:
-        _room_for_one_more(service, location)
+        check_quota(service, DEFINITION, location, MOST_IN_REGION, "image definitions")
         definition = _new(identity, request, gallery, location)
     else:
         not_busy(service, existing)
@@ -92,15 +94,6 @@ def _begin(service: Service, request: ArmRequest, definition: Resource, *, new: 
     verb = "create" if new else "update"
     operation = service.start(request, definition, verb, service.durations.definition_write)
     return written(service, request, definition, operation, new=new, poll_s=2)
-
-
-def _room_for_one_more(service: Service, location: Location) -> None:
-    if service.store.count(DEFINITION, location.name) >= MOST_IN_REGION:
-        raise ArmError(
-            409,
-            "QuotaExceeded",
-            f"The limit of {MOST_IN_REGION} image definitions in location '{location.name}' is reached.",
-        )
 
 
 def _new(identity: str, request: ArmRequest, gallery: Resource, location: Location) -> Resource:
@@ -131,7 +124,7 @@ def _write(
 
 
 def _write_fixed(service: Service, request: ArmRequest, definition: Resource, properties: Fields, *, new: bool) -> None:
-    """What is set once."""
+    """Writes what is fixed at creation."""
     stored = definition.properties
     modern = request.api_version >= "2025-03-03"
     given = {
@@ -159,15 +152,15 @@ def _identifier(properties: Fields, *, required: bool) -> Body | None:
     if not properties.has("identifier") and not required:
         return None
     identifier = properties.object("identifier")
-    found: Body = {}
+    checked: Body = {}
     for name, most in _IDENTIFIER_LENGTHS.items():
         value = str(identifier.text(name, required=True))
         if len(value) > most or not _IDENTIFIER.fullmatch(value):
             raise identifier.refuse(
                 name, f"The value '{value}' of '{identifier.path(name)}' is invalid: letters, digits, '.', '_', '-'."
             )
-        found[name] = value
-    return found
+        checked[name] = value
+    return checked
 
 
 def _check_unique(service: Service, definition: Resource, identifier: Any) -> None:
@@ -195,7 +188,7 @@ def _purchase_plan(properties: Fields) -> Body | None:
 def _write_mutable(
     service: Service, definition: Resource, fields: Fields, properties: Fields, *, replace: bool
 ) -> None:
-    """What can be changed: a PUT replaces all of it, a PATCH what it names. An end-of-life date stays until moved."""
+    """Writes what can be changed: a PUT replaces all of it, a PATCH what it names. An end-of-life date stays."""
     stored = definition.properties
     tags = fields.tags()
     if tags is not None or replace:
@@ -218,7 +211,7 @@ def _write_mutable(
 
 
 def future(service: Service, fields: Fields, end: str, before: str | None) -> str:
-    """An end of life that is kept as it was, or lies ahead."""
+    """An end of life that is the same as before, or in the future. Raises: ArmError for any other."""
     if end != before and datetime.fromisoformat(end).timestamp() <= service.clock.now():
         raise fields.refuse("endOfLifeDate", f"The end of life date '{end}' must be in the future.")
     return end
@@ -226,15 +219,15 @@ def future(service: Service, fields: Fields, end: str, before: str | None) -> st
 
 def _recommended(properties: Fields) -> Body | None:
     recommended = properties.object("recommended")
-    found: Body = {}
+    ranges: Body = {}
     for name in ("vCPUs", "memory"):
         bounds = recommended.object(name)
         least, most = bounds.whole("min", 0), bounds.whole("max", 0)
         if least is not None and most is not None and least > most:
             raise recommended.refuse(name, f"The minimum {least} of '{bounds.target}' is greater than its maximum.")
         if bounds.values:
-            found[name] = without_nones(min=least, max=most)
-    return found or None
+            ranges[name] = without_nones(min=least, max=most)
+    return ranges or None
 
 
 def _disallowed(properties: Fields) -> Body | None:
@@ -243,16 +236,16 @@ def _disallowed(properties: Fields) -> Body | None:
 
 
 def _check_security(definition: Resource, gallery: Resource, properties: Fields) -> None:
-    kind = security_type(definition)
-    if kind not in ("", "Standard") and definition.properties["hyperVGeneration"] != "V2":
-        raise properties.refuse("features", f"The security type '{kind}' needs an image of Hyper-V generation V2.")
+    security = security_type(definition)
+    if security not in ("", "Standard") and definition.properties["hyperVGeneration"] != "V2":
+        raise properties.refuse("features", f"The security type '{security}' needs an image of Hyper-V generation V2.")
     permissions = gallery.properties.get("sharingProfile", {}).get("permissions", "Private")
-    if kind in NEEDS_PRIVATE and permissions != "Private":
-        raise properties.refuse("features", f"The security type '{kind}' is for private galleries only.")
+    if security in NEEDS_PRIVATE and permissions != "Private":
+        raise properties.refuse("features", f"The security type '{security}' is for private galleries only.")
 
 
 def _check_community(definition: Resource, gallery: Resource, properties: Fields) -> None:
-    """Source: Azure's documentation of community galleries: everything in one region, nothing of the marketplace."""
+    """Source: Azure's documentation of community galleries: everything in one region, no marketplace images."""
     if gallery.properties.get("sharingProfile", {}).get("permissions") != "Community":
         return
     if definition.hidden["region"] != gallery.hidden["region"]:
@@ -270,7 +263,7 @@ def _get(service: Service, request: ArmRequest) -> ArmAnswer:
 
 def _list(service: Service, request: ArmRequest) -> ArmAnswer:
     gallery = require(service, resource_id(request, "galleries", request.params["gallery"]))
-    return listing(service, request, service.store.inside(gallery.id, DEFINITION), lambda one: one.body)
+    return listing(service, request, service.store.inside(gallery.id, DEFINITION), lambda definition: definition.body)
 
 
 def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
@@ -279,18 +272,28 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     if definition is None:
         return ArmAnswer(204)
     inside = [version.id for version in service.store.inside(definition.id, VERSION)]
-    gone = f"{definition.parent}/softDeletedArtifactTypes/Images/artifacts/{definition.name}/versions/"
-    inside += [artifact.id for artifact in service.store.of_type(SOFT_DELETED, gone)]
+    artifacts = f"{definition.parent}/softDeletedArtifactTypes/Images/artifacts/{definition.name}/versions/"
+    inside += [artifact.id for artifact in service.store.of_type(SOFT_DELETED, artifacts)]
     refuse_parent_delete(service, request, definition, inside)
     return begin_delete(service, request, definition, service.durations.container_delete, poll_s=2)
 
 
-ROUTES = (
-    Route("PUT", PATH, _put, "write definition", budget="CreateUpdateGalleryImage", body=request_schemas.DEFINITION),
-    Route(
-        "PATCH", PATH, _patch, "patch definition", budget="CreateUpdateGalleryImage", body=request_schemas.DEFINITION
+HANDLERS = Handlers(
+    (
+        Route(
+            "PUT", PATH, _put, "write definition", budget="CreateUpdateGalleryImage", body=request_schemas.DEFINITION
+        ),
+        Route(
+            "PATCH",
+            PATH,
+            _patch,
+            "patch definition",
+            budget="CreateUpdateGalleryImage",
+            body=request_schemas.DEFINITION,
+        ),
+        Route("GET", PATH, _get, "read definition", budget="GetGalleryImage"),
+        Route("DELETE", PATH, _delete, "delete definition", budget="DeleteGalleryImage"),
+        Route("GET", f"{GALLERY_PATH}/images", _list, "list definitions", budget="ListGalleryImagesInGallery"),
     ),
-    Route("GET", PATH, _get, "read definition", budget="GetGalleryImage"),
-    Route("DELETE", PATH, _delete, "delete definition", budget="DeleteGalleryImage"),
-    Route("GET", f"{GALLERY_PATH}/images", _list, "list definitions", budget="ListGalleryImagesInGallery"),
+    {DEFINITION: finish_container},
 )

@@ -1,4 +1,4 @@
-"""The features of an image definition: which there are, what the service adds by itself, and how they may change.
+"""The features of an image definition: their names and values, what the service adds, and how they may change.
 
 Source: Azure's documentation of image definitions; the Compute Gallery REST specification,
 GalleryImage_UpdateFeatures.
@@ -43,7 +43,7 @@ def security_type(definition: Resource) -> str:
 
 
 def definition_features(request: ArmRequest, properties: Fields, definition: Resource, *, new: bool) -> list[Body]:
-    """The features after this write. Raises: ArmError when they may not become that."""
+    """The features after this write. Raises: ArmError when this change of them is not allowed."""
     given = [_feature(entry) for entry in properties.objects("features")]
     names = [feature["name"] for feature in given]
     if len(set(names)) < len(names):
@@ -63,17 +63,17 @@ def _feature(entry: Fields) -> Body:
     if spelled is None:
         allowed = ", ".join(_CHOICES[name])
         raise entry.refuse("value", f"The value '{value}' of feature '{name}' is invalid. Allowed are: {allowed}.")
-    found: Body = {"name": name, "value": spelled}
+    feature: Body = {"name": name, "value": spelled}
     starts = entry.text("startsAtVersion")
     if starts:
         if not _VERSION.fullmatch(starts):
             raise entry.refuse("startsAtVersion", f"'{starts}' is not Major.Minor.Patch.")
-        found["startsAtVersion"] = starts
-    return found
+        feature["startsAtVersion"] = starts
+    return feature
 
 
 def _normal(feature: Body) -> Body:
-    """The service keeps one order of the disk controllers; sending the other again counts as a change."""
+    """The service stores one order of the disk controllers; sending the other order later counts as a change."""
     if feature["name"] == _DISK_CONTROLLERS and feature["value"] == "NVMe, SCSI":
         return {**feature, "value": "SCSI, NVMe"}
     return feature

@@ -26,10 +26,11 @@ from reconciler.providers.emulator.core.resources import (
     GALLERY,
     SOFT_DELETED,
     UPDATING,
-    Kind,
+    ResourceType,
     begin_delete,
     changed,
     check_name,
+    check_quota,
     listing,
     location_of,
     not_busy,
@@ -37,12 +38,12 @@ from reconciler.providers.emulator.core.resources import (
     require,
     resource_id,
 )
-from reconciler.providers.emulator.core.service import Route, Service
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 from reconciler.providers.emulator.gallery import request_schemas
 
-KIND = Kind(
+RESOURCE_TYPE = ResourceType(
     GALLERY,
     "gallery",
     re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._]{0,78}[A-Za-z0-9])?"),
@@ -66,11 +67,12 @@ def _put(service: Service, request: ArmRequest) -> ArmAnswer:
     require_group(service, request)
     identity = gallery_id(request)
     existing = service.store.get(identity)
-    check_name(KIND, request.params["gallery"])
+    check_name(RESOURCE_TYPE, request.params["gallery"])
     fields = Fields.of(request.body, "gallery")
     location = location_of(fields, existing)
     if existing is None:
-        _room_for_one_more(service, request.params["gallery"], location)
+        _check_unique(service, request.params["gallery"])
+        check_quota(service, GALLERY, location, MOST_IN_REGION, "galleries")
         gallery = _new(service, identity, request, location)
     else:
         not_busy(service, existing)
@@ -94,15 +96,10 @@ def _begin(service: Service, request: ArmRequest, gallery: Resource, *, new: boo
     return written(service, request, _shown(gallery), operation, new=new, poll_s=2)
 
 
-def _room_for_one_more(service: Service, name: str, location: Location) -> None:
-    galleries = service.store.of_type(GALLERY)
-    if any(other.name.lower() == name.lower() for other in galleries):
+def _check_unique(service: Service, name: str) -> None:
+    if any(other.name.lower() == name.lower() for other in service.store.of_type(GALLERY)):
         raise ArmError(
-            409, "GalleryNameNotUnique", f"A gallery named '{name}' exists already in the subscription.", "name"
-        )
-    if service.store.count(GALLERY, location.name) >= MOST_IN_REGION:
-        raise ArmError(
-            409, "QuotaExceeded", f"The limit of {MOST_IN_REGION} galleries in location '{location.name}' is reached."
+            409, "GalleryNameNotUnique", f"A gallery named '{name}' already exists in the subscription.", "name"
         )
 
 
@@ -118,7 +115,7 @@ def _new(service: Service, identity: str, request: ArmRequest, location: Locatio
 def _write(
     service: Service, request: ArmRequest, gallery: Resource, fields: Fields, *, replace: bool, new: bool
 ) -> None:
-    """Takes in what is sent. A PUT replaces what can be changed, a PATCH only what it names."""
+    """Applies a request. A PUT replaces everything that can be changed, a PATCH only what it names."""
     properties = fields.object("properties")
     tags = fields.tags()
     if tags is not None or replace:
@@ -142,18 +139,18 @@ def _set(members: Body, name: str, value: Any) -> None:
 
 def _identity(service: Service, fields: Fields, gallery: Resource) -> Body | None:
     identity = fields.object("identity")
-    kind = identity.choice("type", _IDENTITY_TYPES, required=fields.has("identity"))
-    if kind in (None, "None"):
+    identity_type = identity.choice("type", _IDENTITY_TYPES, required=fields.has("identity"))
+    if identity_type in (None, "None"):
         return None
     before = gallery.body.get("identity", {})
-    found: Body = {"type": kind}
-    if kind.startswith("SystemAssigned"):
-        found |= {"principalId": before.get("principalId", str(uuid.uuid4())), "tenantId": service.tenant}
-    if kind.endswith("UserAssigned"):
+    body: Body = {"type": identity_type}
+    if identity_type.startswith("SystemAssigned"):
+        body |= {"principalId": before.get("principalId", str(uuid.uuid4())), "tenantId": service.tenant}
+    if identity_type.endswith("UserAssigned"):
         named = identity.object("userAssignedIdentities").values
         kept = before.get("userAssignedIdentities", {}) | dict(named)
-        found["userAssignedIdentities"] = {name: {} for name, value in kept.items() if value is not None}
-    return found
+        body["userAssignedIdentities"] = {name: {} for name, value in kept.items() if value is not None}
+    return body
 
 
 def _sharing(gallery: Resource, sharing: Fields, *, new: bool) -> None:
@@ -177,15 +174,15 @@ def _publisher(sharing: Fields, before: Body | None) -> Body:
             if info.has(name) and info.get(name) != before[name]:
                 raise changed(info.path(name), before[name], info.get(name))
         return before
-    found: Body = {name: info.text(name, required=True) for name in PUBLISHER}
-    prefix = found["publicNamePrefix"]
+    publisher: Body = {name: info.text(name, required=True) for name in PUBLISHER}
+    prefix = publisher["publicNamePrefix"]
     if not _PREFIX.fullmatch(prefix):
         raise info.refuse("publicNamePrefix", f"The prefix '{prefix}' is not 5 to 16 letters and digits.")
-    return found | {"communityGalleryEnabled": False, "publicNames": [f"{prefix}-{uuid.uuid4()}"]}
+    return publisher | {"communityGalleryEnabled": False, "publicNames": [f"{prefix}-{uuid.uuid4()}"]}
 
 
 def _soft_delete(request: ArmRequest, policy: Fields, gallery: Resource) -> Body | None:
-    """Source: the days can be set from api-version 2026-03-03 on; before that they are 7."""
+    """Source: the days can be set since api-version 2026-03-03; before that they are 7."""
     if not policy.values:
         return None
     given: Body = {"isSoftDeleteEnabled": policy.flag("isSoftDeleteEnabled")}
@@ -196,7 +193,7 @@ def _soft_delete(request: ArmRequest, policy: Fields, gallery: Resource) -> Body
 
 
 def _shown(gallery: Resource, *, groups: bool = False) -> Resource:
-    """The gallery as a GET shows it: who it is shared with only on request."""
+    """The gallery as a GET shows it; the groups that it is shared with only on request."""
     body = dict(gallery.body, properties=dict(gallery.properties))
     shared = [{"type": kind, "ids": ids} for kind, ids in sorted(gallery.hidden["groups"].items()) if ids]
     if groups and shared:
@@ -214,7 +211,7 @@ def _get(service: Service, request: ArmRequest) -> ArmAnswer:
 
 
 def _in_list(gallery: Resource) -> Body:
-    """Lists of galleries show the resource group in capitals."""
+    """The gallery as lists show it: with its resource group in capitals."""
     parts = gallery.id.split("/")
     parts[4] = parts[4].upper()
     return dict(_shown(gallery).body, id="/".join(parts))
@@ -235,7 +232,7 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     if gallery is None:
         return ArmAnswer(204)
     inside = [child.id for child in service.store.inside(gallery.id, DEFINITION)]
-    inside += [gone.id for gone in service.store.of_type(SOFT_DELETED, f"{gallery.id}/")]
+    inside += [artifact.id for artifact in service.store.of_type(SOFT_DELETED, f"{gallery.id}/")]
     refuse_parent_delete(service, request, gallery, inside)
     info = gallery.properties.get("sharingProfile", {}).get("communityGalleryInfo", {})
     if info.get("communityGalleryEnabled"):
@@ -245,11 +242,15 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
     return begin_delete(service, request, gallery, service.durations.container_delete, poll_s=2)
 
 
-ROUTES = (
-    Route("PUT", PATH, _put, "write gallery", budget="CreateUpdateGallery", body=request_schemas.GALLERY),
-    Route("PATCH", PATH, _patch, "patch gallery", budget="CreateUpdateGallery", body=request_schemas.GALLERY),
-    Route("GET", PATH, _get, "read gallery", budget="GetGallery", query=("$select", "$expand")),
-    Route("DELETE", PATH, _delete, "delete gallery", budget="DeleteGallery"),
-    Route("GET", f"{GROUP_COMPUTE}/galleries", _list_in_group, "list galleries", budget="ListGalleryInResourceGroup"),
-    Route("GET", f"{SUBSCRIPTION_COMPUTE}/galleries", _list, "list galleries of subscription"),
+HANDLERS = Handlers(
+    (
+        Route("PUT", PATH, _put, "write gallery", budget="CreateUpdateGallery", body=request_schemas.GALLERY),
+        Route("PATCH", PATH, _patch, "patch gallery", budget="CreateUpdateGallery", body=request_schemas.GALLERY),
+        Route("GET", PATH, _get, "read gallery", budget="GetGallery", query=("$select", "$expand")),
+        Route("DELETE", PATH, _delete, "delete gallery", budget="DeleteGallery"),
+        Route(
+            "GET", f"{GROUP_COMPUTE}/galleries", _list_in_group, "list galleries", budget="ListGalleryInResourceGroup"
+        ),
+        Route("GET", f"{SUBSCRIPTION_COMPUTE}/galleries", _list, "list galleries of subscription"),
+    ),
 )

@@ -1,4 +1,4 @@
-"""Published image versions as others use them: by id, by public name, or as the latest of a definition in a region."""
+"""Resolves references to published image versions: by id, by public name, or as the latest version in a region."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _SHARED = re.compile(r"/SharedGalleries/([^/]+)/Images/([^/]+)(?:/Versions/([^/]
 
 
 def own_version(service: Service, text: str, region: str, target: str) -> Resource:
-    """The version that the id of a version names, ready in a region. Raises: ArmError."""
+    """The version with an id, if it is ready in a region. Raises: ArmError."""
     return _ready(service, linked(service, text, [VERSION], target), region, target)
 
 
 def version_or_latest(service: Service, text: str, region: str, target: str) -> Resource:
-    """As `own_version`; the id of a definition stands for the latest version there."""
+    """As `own_version`; the id of a definition stands for its latest version in the region."""
     if text.lower().rstrip("/").endswith("/versions/latest"):
         text = text.rstrip("/").rsplit("/", 2)[0]
-    found = linked(service, text, [VERSION, DEFINITION], target)
-    return (
-        latest(service, found, region, target) if found.type == DEFINITION else _ready(service, found, region, target)
-    )
+    resource = linked(service, text, [VERSION, DEFINITION], target)
+    if resource.type == DEFINITION:
+        return latest(service, resource, region, target)
+    return _ready(service, resource, region, target)
 
 
 def community_version(service: Service, text: str, region: str, target: str) -> Resource:
-    """The version that a community image id names. Raises: ArmError."""
+    """The version that the id of a community image names. Raises: ArmError."""
     return _by_name(service, _COMMUNITY, text, region, target)
 
 
@@ -48,7 +48,7 @@ def _by_name(service: Service, pattern: re.Pattern[str], text: str, region: str,
     if match is None:
         raise invalid(target, f"The value '{text}' of '{target}' is not the id of a shared image version.")
     gallery = next(
-        (one for one in service.store.of_type(GALLERY) if match[1].lower() in _names(one, pattern)),
+        (gallery for gallery in service.store.of_type(GALLERY) if match[1].lower() in _names(gallery, pattern)),
         None,
     )
     definition = service.store.get(f"{gallery.id}/images/{match[2]}") if gallery else None
@@ -61,7 +61,7 @@ def _by_name(service: Service, pattern: re.Pattern[str], text: str, region: str,
 
 
 def _names(gallery: Resource, pattern: re.Pattern[str]) -> list[str]:
-    """The names, in lower case, by which others know a gallery."""
+    """The public names of a gallery, in lower case."""
     if pattern is _SHARED:
         return [gallery.properties["identifier"]["uniqueName"].lower()]
     community = gallery.properties.get("sharingProfile", {}).get("communityGalleryInfo", {})
@@ -80,17 +80,21 @@ def _ready(service: Service, version: Resource, region: str, target: str) -> Res
 def latest(service: Service, definition: Resource, region: str, target: str) -> Resource:
     """The highest version of a definition that is in a region and not excluded there. Raises: ArmError.
 
-    Source: Azure Compute Gallery overview: excludeFromLatest, of the region before that of the version.
+    Source: Azure Compute Gallery overview: excludeFromLatest of the region overrides that of the version.
     """
-    versions = service.store.inside(definition.id, VERSION)
     now = service.clock.now()
-    fit = [one for one in versions if region in usable_regions(one, now) and not _excluded(one, region)]
-    fit = [one for one in fit if one.properties.get("provisioningState") in (SUCCEEDED, UPDATING)]
-    if not fit:
+    usable = [
+        version
+        for version in service.store.inside(definition.id, VERSION)
+        if version.properties.get("provisioningState") in (SUCCEEDED, UPDATING)
+        and region in usable_regions(version, now)
+        and not _excluded(version, region)
+    ]
+    if not usable:
         raise ArmError(
             404, "GalleryImageNotFound", f"'{definition.id}' has no latest version in location '{region}'.", target
         )
-    return max(fit, key=lambda one: tuple(int(number) for number in one.name.split(".")))
+    return max(usable, key=lambda version: tuple(int(number) for number in version.name.split(".")))
 
 
 def _excluded(version: Resource, region: str) -> bool:
@@ -103,6 +107,6 @@ def _excluded(version: Resource, region: str) -> bool:
 
 
 def disks_of(version: Resource) -> Mapping[str, Mapping[str, Any]]:
-    """The disks of a version: `os`, and data disks by their lun; each with sizeInGB, hostCaching and content."""
+    """The disks of a version: `os`, and data disks by LUN; each with sizeInGB, hostCaching and content."""
     disks: Mapping[str, Mapping[str, Any]] = version.hidden["disks"]
     return disks

@@ -1,4 +1,4 @@
-"""The publishing profile of an image version: where its copies are kept, and for how long.
+"""The publishing profile of an image version: the regions with its copies, and their storage.
 
 Source: the Compute Gallery REST specification; Azure's documentation and troubleshooting guide of image versions.
 """
@@ -32,22 +32,22 @@ CONFIDENTIAL = (
 
 def region_of(entry: Mapping[str, Any]) -> str:
     """The canonical region of a stored target region."""
-    found = find(entry["name"])
-    if found is None:
+    location = find(entry["name"])
+    if location is None:
         raise ValueError(f"unknown region stored: {entry['name']}. This is a bug.")
-    return found.name
+    return location.name
 
 
 def publishing_profile(
     service: Service, request: ArmRequest, profile: Fields, home: Location, before: Body | None, *, replace: bool
 ) -> Body:
-    """The profile after this write; `before` is the stored one, None for a new version. Raises: ArmError."""
+    """The profile after this write; `before` is the stored profile, None for a new version. Raises: ArmError."""
     stored = before or {}
-    found: Body = {"publishedDate": stored.get("publishedDate") or service.stamp()}
+    written: Body = {"publishedDate": stored.get("publishedDate") or service.stamp()}
     kept = {} if replace else stored
-    found["replicaCount"] = profile.whole("replicaCount", 1, MOST_REPLICAS) or kept.get("replicaCount", 1)
+    written["replicaCount"] = profile.whole("replicaCount", 1, MOST_REPLICAS) or kept.get("replicaCount", 1)
     exclude = profile.flag("excludeFromLatest")
-    found["excludeFromLatest"] = kept.get("excludeFromLatest", False) if exclude is None else exclude
+    written["excludeFromLatest"] = kept.get("excludeFromLatest", False) if exclude is None else exclude
     end = profile.moment("endOfLifeDate")
     if end is not None:
         end = future(service, profile, end, stored.get("endOfLifeDate"))
@@ -55,25 +55,27 @@ def publishing_profile(
     if before is not None:
         fixed(profile, "replicationMode", before.get("replicationMode", MODES[0]), mode)
     mode = mode or stored.get("replicationMode")
-    found |= without_nones(endOfLifeDate=end or stored.get("endOfLifeDate"), replicationMode=mode)
-    found |= _storage(request, profile, before)
-    found["targetRegions"] = _target_regions(service, profile, found, home, stored.get("targetRegions"))
+    written |= without_nones(endOfLifeDate=end or stored.get("endOfLifeDate"), replicationMode=mode)
+    written |= _storage(request, profile, before)
+    written["targetRegions"] = _target_regions(service, profile, written, home, stored.get("targetRegions"))
     edges = _edge_zones(profile)
     if edges or (not profile.has("targetExtendedLocations") and "targetExtendedLocations" in kept):
-        found["targetExtendedLocations"] = edges or kept["targetExtendedLocations"]
+        written["targetExtendedLocations"] = edges or kept["targetExtendedLocations"]
     if mode == "Shallow":
-        _check_shallow(profile, found, home)
-    return found
+        _check_shallow(profile, written, home)
+    return written
 
 
 def _storage(request: ArmRequest, profile: Fields, before: Body | None) -> Body:
-    """The storage of regions that do not say: a type, or from api-version 2025-03-03 on a strategy."""
+    """The default storage of regions: a type or, since api-version 2025-03-03, a strategy."""
     kind = profile.choice("storageAccountType", STORAGE_TYPES)
     strategy = None
     if request.api_version >= "2025-03-03":
         strategy = profile.choice("storageAccountStrategy", STRATEGIES)
     if kind and strategy:
-        raise profile.refuse("storageAccountStrategy", "storageAccountType and storageAccountStrategy exclude another.")
+        raise profile.refuse(
+            "storageAccountStrategy", "storageAccountType and storageAccountStrategy exclude each other."
+        )
     if before is not None:
         _check_kept_storage(profile, kind, before)
         return without_nones(
@@ -103,7 +105,7 @@ def _check_kept_storage(profile: Fields, kind: str | None, before: Body) -> None
 
 
 def _target_regions(
-    service: Service, profile: Fields, found: Body, home: Location, before: list[Body] | None
+    service: Service, profile: Fields, written: Body, home: Location, before: list[Body] | None
 ) -> list[Body]:
     if not profile.has("targetRegions"):
         if before is not None:
@@ -117,7 +119,7 @@ def _target_regions(
         location = _location(entry)
         if location.name in regions:
             raise profile.refuse("targetRegions", f"The target region '{location.display_name}' is there twice.")
-        regions[location.name] = _target_region(entry, location, found, stored.get(location.name))
+        regions[location.name] = _target_region(entry, location, written, stored.get(location.name))
     if home.name not in regions:
         raise profile.refuse(
             "targetRegions",
@@ -132,10 +134,10 @@ def _target_regions(
 
 def _location(entry: Fields) -> Location:
     name = str(entry.text("name", required=True))
-    found = find(name)
-    if found is None:
+    location = find(name)
+    if location is None:
         raise entry.refuse("name", f"The region '{name}' is not valid, or not enabled for the subscription.")
-    return found
+    return location
 
 
 def _target_region(entry: Fields, location: Location, profile: Body, before: Body | None) -> Body:
@@ -155,12 +157,12 @@ def _target_region(entry: Fields, location: Location, profile: Body, before: Bod
         kind = before["storageAccountType"]
     if kind == "Standard_ZRS" and not location.zones:
         raise entry.refuse("storageAccountType", f"Standard_ZRS is not supported in region '{location.display_name}'.")
-    found: Body = {"name": location.display_name, "regionalReplicaCount": count, "storageAccountType": kind}
+    region: Body = {"name": location.display_name, "regionalReplicaCount": count, "storageAccountType": kind}
     encryption = _encryption(entry)
     if before is not None:
         _check_kept(entry, "encryption", before.get("encryption"), encryption, location)
     sets = _replica_sets(entry)
-    return found | without_nones(
+    return region | without_nones(
         excludeFromLatest=entry.flag("excludeFromLatest"), encryption=encryption, additionalReplicaSets=sets
     )
 
@@ -180,13 +182,13 @@ def _check_kept(entry: Fields, name: str, before: Any, after: Any, location: Loc
 def _replica_sets(entry: Fields) -> list[Body] | None:
     sets = [
         {
-            "storageAccountType": one.choice("storageAccountType", STORAGE_TYPES, required=True),
-            "regionalReplicaCount": one.whole("regionalReplicaCount", 1, MOST_REPLICAS) or 1,
+            "storageAccountType": replica_set.choice("storageAccountType", STORAGE_TYPES, required=True),
+            "regionalReplicaCount": replica_set.whole("regionalReplicaCount", 1, MOST_REPLICAS) or 1,
         }
-        for one in entry.objects("additionalReplicaSets")
+        for replica_set in entry.objects("additionalReplicaSets")
     ]
-    kinds = [one["storageAccountType"] for one in sets]
-    if len(set(kinds)) < len(kinds):
+    types = [replica_set["storageAccountType"] for replica_set in sets]
+    if len(set(types)) < len(types):
         raise entry.refuse("additionalReplicaSets", "A storage account type is there twice.")
     return sets or None
 
@@ -194,16 +196,16 @@ def _replica_sets(entry: Fields) -> list[Body] | None:
 def _encryption(entry: Fields) -> Body | None:
     encryption = entry.object("encryption")
     os_disk = encryption.object("osDiskImage")
-    found: Body = {}
+    encrypted: Body = {}
     if os_disk.values:
-        found["osDiskImage"] = _disk_encryption(os_disk)
-    data = [{"lun": one.whole("lun", 0), **_disk_encryption(one)} for one in encryption.objects("dataDiskImages")]
-    luns = [one["lun"] for one in data]
+        encrypted["osDiskImage"] = _disk_encryption(os_disk)
+    data = [{"lun": disk.whole("lun", 0), **_disk_encryption(disk)} for disk in encryption.objects("dataDiskImages")]
+    luns = [disk["lun"] for disk in data]
     if None in luns or len(set(luns)) < len(luns):
         raise encryption.refuse("dataDiskImages", "Each data disk needs a lun of its own.")
     if data:
-        found["dataDiskImages"] = sorted(data, key=lambda one: one["lun"])
-    return found or None
+        encrypted["dataDiskImages"] = sorted(data, key=lambda disk: disk["lun"])
+    return encrypted or None
 
 
 def _disk_encryption(disk: Fields) -> Body:
@@ -224,7 +226,7 @@ def _encryption_set(fields: Fields, name: str) -> str | None:
 
 
 def _check_encryption(service: Service, profile: Fields, regions: list[Body]) -> None:
-    """A disk is encrypted with keys of the customer in all regions or in none; the keys are of this subscription."""
+    """Raises: ArmError unless a disk has customer keys, of this subscription, in all regions or in none."""
     for key in (key for region in regions for key in _keys(region.get("encryption", {}))):
         if key.split("/")[2].lower() != service.subscription.lower():
             raise profile.refuse("targetRegions", f"The disk encryption set '{key}' is of another subscription.")
@@ -243,15 +245,15 @@ def _keys(encryption: Body) -> list[str]:
 
 
 def _encrypted_disks(encryption: Body) -> set[str]:
-    disks = {f"lun {one['lun']}" for one in encryption.get("dataDiskImages", ()) if "diskEncryptionSetId" in one}
+    disks = {f"lun {disk['lun']}" for disk in encryption.get("dataDiskImages", ()) if "diskEncryptionSetId" in disk}
     return disks | ({"os"} if "diskEncryptionSetId" in encryption.get("osDiskImage", {}) else set())
 
 
 def _edge_zones(profile: Fields) -> list[Body]:
-    found = []
+    zones = []
     for entry in profile.objects("targetExtendedLocations"):
         zone = entry.object("extendedLocation")
-        found.append(
+        zones.append(
             without_nones(
                 name=_location(entry).display_name,
                 extendedLocation={
@@ -263,12 +265,12 @@ def _edge_zones(profile: Fields) -> list[Body]:
                 encryption=_encryption(entry),
             )
         )
-    return found
+    return zones
 
 
-def _check_shallow(profile: Fields, found: Body, home: Location) -> None:
-    """Source: issues of the Packer plugin for Azure: one replica, in the home region alone; no encryption set."""
-    regions = found["targetRegions"]
+def _check_shallow(profile: Fields, written: Body, home: Location) -> None:
+    """Source: issues of the Packer plugin for Azure: one replica, in the home region only; no encryption set."""
+    regions = written["targetRegions"]
     if len(regions) > 1 or regions[0]["regionalReplicaCount"] > 1 or "encryption" in regions[0]:
         raise profile.refuse(
             "replicationMode",

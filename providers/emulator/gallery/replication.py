@@ -1,7 +1,7 @@
-"""How copies spread: which regions an operation fills, until when, and what can be seen of it meanwhile.
+"""Replication: the regions that an operation copies to, until when, and the progress that can be seen meanwhile.
 
-A version keeps a leg for each region in `hidden["regions"]`: when copying began, when it ends (None while it is stuck),
-why it fails, if it does, and whether there was a copy before.
+A version has a copy for each region in `hidden["regions"]`: when copying started, when it ends (None while stuck), why
+it fails, if it does, and whether the region already had a copy.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from collections.abc import Mapping, Sequence
 from reconciler.providers.emulator.core.arm import ArmRequest, Body
 from reconciler.providers.emulator.core.locations import display_name
 from reconciler.providers.emulator.core.service import Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.gallery.publishing_profile import region_of
 
 COMPLETED, FAILED, REPLICATING = "Completed", "Failed", "Replicating"
 _SHALLOW_S = 5.0
 
 
-def plan_legs(
+def plan_copies(
     service: Service, request: ArmRequest, version: Resource, before: Mapping[str, Body], *, shallow: bool
 ) -> tuple[dict[str, Body], float]:
-    """The legs after a write, and the seconds (unscaled) until the last one ends.
+    """The copies after a write, and the seconds (unscaled) until the last one ends.
 
-    New regions are filled, those with more replicas than before get them, the home region is tried again when it had
-    failed; what else is there stays as it is. `before` are the target regions before the write, by canonical name.
+    Copying starts in new regions, in regions that get more replicas, and again in the home region if it failed there;
+    all other copies stay as they are. `before` holds the target regions before the write, by canonical name.
     """
     now, durations = service.clock.now(), service.durations
-    legs: dict[str, Body] = {}
+    copies: dict[str, Body] = {}
     home, longest, later = version.hidden["region"], 0.0, 0
     stored: Mapping[str, Body] = version.hidden.get("regions", {})
     for entry in version.properties["publishingProfile"]["targetRegions"]:
@@ -35,7 +35,7 @@ def plan_legs(
         kept = stored.get(region)
         more = entry["regionalReplicaCount"] > before.get(region, entry)["regionalReplicaCount"]
         if kept is not None and not more and not (region == home and kept["fails"]):
-            legs[region] = kept
+            copies[region] = kept
             continue
         if region != home:
             later += 1
@@ -43,55 +43,55 @@ def plan_legs(
         fault = service.faults.take("fail-region", request.method, request.path, region)
         why = "The replication of the image version to this region failed: an internal error." if fault else ""
         filled = kept is not None and (kept.get("filled", False) or state_of(kept, now) == COMPLETED)
-        legs[region] = {"started": now, "due": now + durations.scaled(seconds), "fails": why, "filled": filled}
+        copies[region] = {"started": now, "due": now + durations.scaled(seconds), "fails": why, "filled": filled}
         longest = max(longest, seconds)
-    return legs, longest
+    return copies, longest
 
 
-def hold(legs: Mapping[str, Body], before: Mapping[str, Body]) -> None:
-    """Lets the legs that are not those from before last as long as the operation: for ever, until it is released."""
-    for region, leg in legs.items():
-        if leg is not before.get(region):
-            leg["due"] = None
+def hold(copies: Mapping[str, Body], before: Mapping[str, Body]) -> None:
+    """Makes the new copies last as long as their operation, which is stuck."""
+    for region, copy in copies.items():
+        if copy is not before.get(region):
+            copy["due"] = None
 
 
-def release(legs: Mapping[str, Body], operation: Operation) -> None:
-    """Ends legs that were held, with their operation."""
-    for leg in legs.values():
-        if leg["due"] is None:
-            leg["due"] = operation.due
+def release(copies: Mapping[str, Body], operation: AsyncOperation) -> None:
+    """Ends the copies that were held, together with their operation."""
+    for copy in copies.values():
+        if copy["due"] is None:
+            copy["due"] = operation.due
 
 
-def state_of(leg: Body, now: float) -> str:
+def state_of(copy: Body, now: float) -> str:
     """Replicating, Completed or Failed."""
-    if leg["due"] is None or leg["due"] > now:
+    if copy["due"] is None or copy["due"] > now:
         return REPLICATING
-    return FAILED if leg["fails"] else COMPLETED
+    return FAILED if copy["fails"] else COMPLETED
 
 
 def usable_regions(version: Resource, now: float) -> set[str]:
-    """Where a version can be used: its copy is there, while more of them are being made too."""
-    legs: Mapping[str, Body] = version.hidden["regions"]
-    return {region for region, leg in legs.items() if leg.get("filled") or state_of(leg, now) == COMPLETED}
+    """The regions in which a version can be used: those with a copy, even while more replicas are being made."""
+    copies: Mapping[str, Body] = version.hidden["regions"]
+    return {region for region, copy in copies.items() if copy.get("filled") or state_of(copy, now) == COMPLETED}
 
 
 def failed_regions(version: Resource) -> list[str]:
-    return sorted(region for region, leg in version.hidden["regions"].items() if leg["fails"])
+    return sorted(region for region, copy in version.hidden["regions"].items() if copy["fails"])
 
 
 def replication_status(service: Service, version: Resource) -> Body:
-    """What `$expand=ReplicationStatus` shows. Source: the REST specification: its two enums differ."""
+    """What `$expand=ReplicationStatus` shows. Source: the REST specification, whose two enums differ."""
     now = service.clock.now()
-    summary = [_region_status(region, leg, now) for region, leg in version.hidden["regions"].items()]
-    return {"aggregatedState": _aggregated([one["state"] for one in summary]), "summary": summary}
+    summary = [_region_status(region, copy, now) for region, copy in version.hidden["regions"].items()]
+    return {"aggregatedState": _aggregated([entry["state"] for entry in summary]), "summary": summary}
 
 
-def _region_status(region: str, leg: Body, now: float) -> Body:
-    state = state_of(leg, now)
+def _region_status(region: str, copy: Body, now: float) -> Body:
+    state = state_of(copy, now)
     progress = 100 if state == COMPLETED else 0
-    if state == REPLICATING and leg["due"] is not None:
-        progress = min(99, int(100 * (now - leg["started"]) / (leg["due"] - leg["started"])))
-    details = leg["fails"] if state == FAILED else ""
+    if state == REPLICATING and copy["due"] is not None:
+        progress = min(99, int(100 * (now - copy["started"]) / (copy["due"] - copy["started"])))
+    details = copy["fails"] if state == FAILED else ""
     return {"region": display_name(region), "state": state, "details": details, "progress": progress}
 
 
@@ -103,11 +103,11 @@ def _aggregated(states: Sequence[str]) -> str:
 
 def failure(version: Resource) -> Body:
     """The error of an operation in which regions failed."""
-    told = "; ".join(
+    regions = "; ".join(
         f"{display_name(region)}: {version.hidden['regions'][region]['fails']}" for region in failed_regions(version)
     )
     return {
         "code": "ReplicationJobsNotCompleted",
-        "message": f"The replication job has not completed at: {told} Remove the region from the target regions of the "
-        "image version and add it again to retry.",
+        "message": f"The replication job has not completed at: {regions} Remove the region from the target regions of "
+        "the image version and add it again to retry.",
     }

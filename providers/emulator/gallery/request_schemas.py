@@ -1,86 +1,112 @@
-"""The bodies that galleries, definitions and versions are written with, as the service describes itself (JSON Schema).
+"""The request bodies of galleries, definitions and versions, as the service describes itself.
 
 Source: the Compute Gallery REST specification.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from reconciler.providers.emulator.core.json_schema import (
+    ANY_OBJECT,
+    FLAG,
+    TEXT,
+    WHOLE,
+    list_of,
+    object_of,
+    one_of,
+    texts,
+    tracked_resource,
+)
 
-_TEXT = {"type": "string"}
-_FLAG = {"type": "boolean"}
-_WHOLE = {"type": "integer"}
-_TAGS = {"type": "object", "additionalProperties": _TEXT}
-
-
-def _object(required: tuple[str, ...] = (), **members: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": "object", "properties": members}
-    return {**found, "required": list(required)} if required else found
-
-
-def _list(entry: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": entry}
-
-
-def _texts(*names: str) -> dict[str, Any]:
-    return dict.fromkeys(names, _TEXT)
-
-
-GALLERY = _object(
-    ("location",),
-    location=_TEXT,
-    tags=_TAGS,
-    identity=_object(type={"enum": ["None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned"]}),
-    properties=_object(
-        description=_TEXT,
-        sharingProfile=_object(
-            permissions={"enum": ["Private", "Groups", "Community"]},
-            communityGalleryInfo=_object(**_texts("publisherUri", "publisherContact", "eula", "publicNamePrefix")),
+GALLERY = tracked_resource(
+    identity=object_of(
+        type=one_of("None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned"),
+        userAssignedIdentities=ANY_OBJECT,
+    ),
+    properties=object_of(
+        description=TEXT,
+        sharingProfile=object_of(
+            permissions=one_of("Private", "Groups", "Community"),
+            communityGalleryInfo=object_of(**texts("publisherUri", "publisherContact", "eula", "publicNamePrefix")),
         ),
-        softDeletePolicy=_object(isSoftDeleteEnabled=_FLAG, retentionPeriodInDays=_WHOLE, gracePeriodInDays=_WHOLE),
+        softDeletePolicy=object_of(isSoftDeleteEnabled=FLAG, retentionPeriodInDays=WHOLE, gracePeriodInDays=WHOLE),
     ),
 )
 
-_BOUNDS = _object(min=_WHOLE, max=_WHOLE)
-DEFINITION = _object(
-    ("location", "properties"),
-    location=_TEXT,
-    tags=_TAGS,
-    properties=_object(
-        ("osType", "osState", "identifier"),
-        osType={"enum": ["Windows", "Linux"]},
-        osState={"enum": ["Generalized", "Specialized"]},
-        hyperVGeneration={"enum": ["V1", "V2"]},
-        architecture={"enum": ["x64", "Arm64"]},
-        identifier=_object(**_texts("publisher", "offer", "sku")),
-        recommended=_object(vCPUs=_BOUNDS, memory=_BOUNDS),
-        features=_list(_object(**_texts("name", "value", "startsAtVersion"))),
-        endOfLifeDate=_TEXT,
-        description=_TEXT,
-        allowUpdateImage=_FLAG,
+_BOUNDS = object_of(min=WHOLE, max=WHOLE)
+_FEATURES = ("SecurityType", "IsHibernateSupported", "IsAcceleratedNetworkSupported", "DiskControllerTypes")
+DEFINITION = tracked_resource(
+    "properties",
+    properties=object_of(
+        *("osType", "osState", "identifier"),
+        osType=one_of("Windows", "Linux"),
+        osState=one_of("Generalized", "Specialized"),
+        hyperVGeneration=one_of("V1", "V2"),
+        architecture=one_of("x64", "Arm64"),
+        identifier=object_of(**texts("publisher", "offer", "sku")),
+        purchasePlan=object_of(**texts("name", "publisher", "product")),
+        recommended=object_of(vCPUs=_BOUNDS, memory=_BOUNDS),
+        disallowed=object_of(diskTypes=list_of(TEXT)),
+        features=list_of(object_of(name=one_of(*_FEATURES), **texts("value", "startsAtVersion"))),
+        allowUpdateImage=FLAG,
+        **texts("endOfLifeDate", "description", "releaseNoteUri", "eula", "privacyStatementUri"),
     ),
 )
 
-_TARGET_REGION = _object(name=_TEXT, regionalReplicaCount=_WHOLE, storageAccountType=_TEXT, excludeFromLatest=_FLAG)
-VERSION = _object(
-    ("location",),
-    location=_TEXT,
-    tags=_TAGS,
-    properties=_object(
-        publishingProfile=_object(
-            targetRegions=_list(_TARGET_REGION),
-            replicaCount=_WHOLE,
-            excludeFromLatest=_FLAG,
-            endOfLifeDate=_TEXT,
-            replicationMode={"enum": ["Full", "Shallow"]},
-            storageAccountType=_TEXT,
+_STORAGE = one_of("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
+_DISK_KEYS = {
+    "diskEncryptionSetId": TEXT,
+    "securityProfile": object_of(
+        confidentialVMEncryptionType=one_of(
+            "EncryptedVMGuestStateOnlyWithPmk",
+            "EncryptedWithPmk",
+            "EncryptedWithCmk",
+            "NonPersistedTPM",
+            "DataDiskEncryptedWithCmk",
         ),
-        storageProfile=_object(
-            source=_object(id=_TEXT, virtualMachineId=_TEXT),
-            osDiskImage={"type": "object"},
-            dataDiskImages=_list({"type": "object"}),
+        secureVMDiskEncryptionSetId=TEXT,
+    ),
+}
+_ENCRYPTION = object_of(osDiskImage=object_of(**_DISK_KEYS), dataDiskImages=list_of(object_of(lun=WHOLE, **_DISK_KEYS)))
+_DISK = {
+    "hostCaching": one_of("None", "ReadOnly", "ReadWrite"),
+    "source": object_of(**texts("id", "uri", "storageAccountId")),
+}
+VERSION = tracked_resource(
+    properties=object_of(
+        publishingProfile=object_of(
+            targetRegions=list_of(
+                object_of(
+                    name=TEXT,
+                    regionalReplicaCount=WHOLE,
+                    storageAccountType=_STORAGE,
+                    excludeFromLatest=FLAG,
+                    encryption=_ENCRYPTION,
+                    additionalReplicaSets=list_of(object_of(storageAccountType=_STORAGE, regionalReplicaCount=WHOLE)),
+                )
+            ),
+            targetExtendedLocations=list_of(
+                object_of(
+                    name=TEXT,
+                    extendedLocation=object_of(name=TEXT, type=one_of("EdgeZone", "Unknown")),
+                    extendedLocationReplicaCount=WHOLE,
+                    storageAccountType=one_of("Standard_LRS", "Standard_ZRS", "StandardSSD_LRS", "Premium_LRS"),
+                    encryption=_ENCRYPTION,
+                )
+            ),
+            replicaCount=WHOLE,
+            excludeFromLatest=FLAG,
+            endOfLifeDate=TEXT,
+            replicationMode=one_of("Full", "Shallow"),
+            storageAccountType=_STORAGE,
+            storageAccountStrategy=one_of("PreferStandard_ZRS", "DefaultStandard_LRS"),
         ),
-        safetyProfile={"type": "object"},
-        restore=_FLAG,
+        storageProfile=object_of(
+            source=object_of(**texts("id", "virtualMachineId", "communityGalleryImageId")),
+            osDiskImage=object_of(**_DISK),
+            dataDiskImages=list_of(object_of(lun=WHOLE, **_DISK)),
+        ),
+        safetyProfile=object_of(allowDeletionOfReplicatedLocations=FLAG, blockDeletionBeforeEndOfLife=FLAG),
+        securityProfile=ANY_OBJECT,
+        restore=FLAG,
     ),
 )

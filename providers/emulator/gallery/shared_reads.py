@@ -1,4 +1,4 @@
-"""What others see of shared galleries: the read paths of direct-shared and of community galleries.
+"""Shared galleries as others see them: the read paths of directly shared and of community galleries.
 
 Source: the Compute Gallery REST specification, SharedGalleries and CommunityGalleries; recordings of 2026: community
 reads have empty identifiers, a disclaimer, and `diskSizeGB` where a version has `sizeInGB`.
@@ -20,7 +20,7 @@ from reconciler.providers.emulator.core.arm import (
 )
 from reconciler.providers.emulator.core.locations import find
 from reconciler.providers.emulator.core.resources import DEFINITION, GALLERY, VERSION
-from reconciler.providers.emulator.core.service import Handler, Route, Service
+from reconciler.providers.emulator.core.service import Handler, Handlers, Route, Service
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.gallery.replication import usable_regions
 
@@ -43,10 +43,10 @@ _DISCLAIMER = "This image is published by a third party and is not verified by t
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """One of the two ways to share: its word in paths, and how its ids begin."""
+class _SharingMode:
+    """Direct or community sharing: its collection in paths, and the prefix of its ids."""
 
-    word: str
+    collection: str
     prefix: str
     community: bool
 
@@ -57,14 +57,14 @@ class _Way:
         return str(gallery.properties["identifier"]["uniqueName"])
 
 
-_DIRECT = _Way("sharedGalleries", "/SharedGalleries", community=False)
-_COMMUNITY = _Way("communityGalleries", "/CommunityGalleries", community=True)
+_DIRECT = _SharingMode("sharedGalleries", "/SharedGalleries", community=False)
+_COMMUNITY = _SharingMode("communityGalleries", "/CommunityGalleries", community=True)
 
 
-def _shared(service: Service, way: _Way, *, to_tenant: bool) -> Iterator[Resource]:
+def _shared(service: Service, mode: _SharingMode, *, to_tenant: bool) -> Iterator[Resource]:
     for gallery in service.store.of_type(GALLERY):
         profile = gallery.properties.get("sharingProfile", {})
-        if way.community:
+        if mode.community:
             if profile.get("communityGalleryInfo", {}).get("communityGalleryEnabled"):
                 yield gallery
         elif profile.get("permissions") == "Groups" and _reaches_us(service, gallery, to_tenant=to_tenant):
@@ -78,25 +78,25 @@ def _reaches_us(service: Service, gallery: Resource, *, to_tenant: bool) -> bool
     return service.subscription.lower() in map(str.lower, groups.get("Subscriptions", ()))
 
 
-def _gallery(service: Service, request: ArmRequest, way: _Way) -> Resource:
+def _gallery(service: Service, request: ArmRequest, mode: _SharingMode) -> Resource:
     name = request.params["gallery"].lower()
     for to_tenant in (False, True):
-        for gallery in _shared(service, way, to_tenant=to_tenant):
-            if way.public_name(gallery).lower() == name:
+        for gallery in _shared(service, mode, to_tenant=to_tenant):
+            if mode.public_name(gallery).lower() == name:
                 return gallery
     raise not_found(request.path)
 
 
 def _location(request: ArmRequest) -> str:
-    found = find(request.params["location"])
-    if found is None:
+    location = find(request.params["location"])
+    if location is None:
         raise ArmError(
             400,
             "LocationNotAvailableForResourceType",
             f"The provided location '{request.params['location']}' is not available.",
             "location",
         )
-    return found.name
+    return location.name
 
 
 def _to_tenant(request: ArmRequest) -> bool:
@@ -111,23 +111,23 @@ def _versions(service: Service, definition: Resource, location: str) -> list[Res
     ]
 
 
-def _definition(service: Service, request: ArmRequest, way: _Way) -> tuple[Resource, Resource]:
-    gallery = _gallery(service, request, way)
+def _definition(service: Service, request: ArmRequest, mode: _SharingMode) -> tuple[Resource, Resource]:
+    gallery = _gallery(service, request, mode)
     definition = service.store.get(f"{gallery.id}/images/{request.params['definition']}")
     if definition is None:
         raise not_found(request.path)
     return gallery, definition
 
 
-def _base(request: ArmRequest, way: _Way, gallery: Resource, *names: str) -> Body:
-    unique = "/".join([way.prefix, way.public_name(gallery), *names])
-    name = names[-1] if names else way.public_name(gallery)
+def _base(request: ArmRequest, mode: _SharingMode, gallery: Resource, *names: str) -> Body:
+    unique = "/".join([mode.prefix, mode.public_name(gallery), *names])
+    name = names[-1] if names else mode.public_name(gallery)
     return {"name": name, "location": _location(request), "identifier": {"uniqueId": unique}}
 
 
-def _show_gallery(request: ArmRequest, way: _Way, gallery: Resource) -> Body:
-    body = _base(request, way, gallery)
-    if not way.community:
+def _show_gallery(request: ArmRequest, mode: _SharingMode, gallery: Resource) -> Body:
+    body = _base(request, mode, gallery)
+    if not mode.community:
         return body | {"properties": {"artifactTags": {}}}
     info = gallery.properties["sharingProfile"]["communityGalleryInfo"]
     metadata = {name: info[name] for name in ("publisherUri", "publisherContact", "eula")}
@@ -138,18 +138,18 @@ def _show_gallery(request: ArmRequest, way: _Way, gallery: Resource) -> Body:
     }
 
 
-def _show_definition(request: ArmRequest, way: _Way, gallery: Resource, definition: Resource) -> Body:
+def _show_definition(request: ArmRequest, mode: _SharingMode, gallery: Resource, definition: Resource) -> Body:
     properties = {name: definition.properties[name] for name in _DEFINITION_MEMBERS if name in definition.properties}
-    if way.community:
+    if mode.community:
         properties["identifier"] = {"publisher": "", "offer": "", "sku": ""}
         properties["disclaimer"] = _DISCLAIMER
-    body = _base(request, way, gallery, "Images", definition.name)
-    if way.community:
+    body = _base(request, mode, gallery, "Images", definition.name)
+    if mode.community:
         body["type"] = "Microsoft.Compute/communityGalleries/images"
     return body | {"properties": properties}
 
 
-def _show_version(request: ArmRequest, way: _Way, gallery: Resource, version: Resource) -> Body:
+def _show_version(request: ArmRequest, mode: _SharingMode, gallery: Resource, version: Resource) -> Body:
     profile = version.properties["publishingProfile"]
     storage = version.properties["storageProfile"]
     shown: Body = {"osDiskImage": _disk(storage["osDiskImage"])}
@@ -159,18 +159,18 @@ def _show_version(request: ArmRequest, way: _Way, gallery: Resource, version: Re
     properties |= {"storageProfile": shown}
     if "endOfLifeDate" in profile:
         properties["endOfLifeDate"] = profile["endOfLifeDate"]
-    if way.community:
+    if mode.community:
         properties["disclaimer"] = _DISCLAIMER
     definition = version.parent.rpartition("/")[2]
-    body = _base(request, way, gallery, "Images", definition, "Versions", version.name)
-    if way.community:
+    body = _base(request, mode, gallery, "Images", definition, "Versions", version.name)
+    if mode.community:
         body["type"] = "Microsoft.Compute/communityGalleries/images/versions"
     return body | {"properties": properties}
 
 
 def _disk(disk: Body) -> Body:
-    found: Body = {"diskSizeGB": disk["sizeInGB"]} if "sizeInGB" in disk else {}
-    return found | ({"hostCaching": disk["hostCaching"]} if "hostCaching" in disk else {})
+    shown: Body = {"diskSizeGB": disk["sizeInGB"]} if "sizeInGB" in disk else {}
+    return shown | ({"hostCaching": disk["hostCaching"]} if "hostCaching" in disk else {})
 
 
 def _list_galleries(service: Service, request: ArmRequest) -> ArmAnswer:
@@ -180,64 +180,66 @@ def _list_galleries(service: Service, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(200, page(request, shown, service.page_size))
 
 
-def _get_gallery(way: _Way) -> Handler:
+def _get_gallery(mode: _SharingMode) -> Handler:
     def get(service: Service, request: ArmRequest) -> ArmAnswer:
-        return ArmAnswer(200, _show_gallery(request, way, _gallery(service, request, way)))
+        return ArmAnswer(200, _show_gallery(request, mode, _gallery(service, request, mode)))
 
     return get
 
 
-def _list_definitions(way: _Way) -> Handler:
+def _list_definitions(mode: _SharingMode) -> Handler:
     def get(service: Service, request: ArmRequest) -> ArmAnswer:
-        gallery = _gallery(service, request, way)
+        gallery = _gallery(service, request, mode)
         definitions = service.store.inside(gallery.id, DEFINITION)
-        shown = [_show_definition(request, way, gallery, definition) for definition in definitions]
+        shown = [_show_definition(request, mode, gallery, definition) for definition in definitions]
         return ArmAnswer(200, page(request, shown, service.page_size))
 
     return get
 
 
-def _get_definition(way: _Way) -> Handler:
+def _get_definition(mode: _SharingMode) -> Handler:
     def get(service: Service, request: ArmRequest) -> ArmAnswer:
-        return ArmAnswer(200, _show_definition(request, way, *_definition(service, request, way)))
+        return ArmAnswer(200, _show_definition(request, mode, *_definition(service, request, mode)))
 
     return get
 
 
-def _list_versions(way: _Way) -> Handler:
+def _list_versions(mode: _SharingMode) -> Handler:
     def get(service: Service, request: ArmRequest) -> ArmAnswer:
-        gallery, definition = _definition(service, request, way)
+        gallery, definition = _definition(service, request, mode)
         versions = _versions(service, definition, _location(request))
-        shown = [_show_version(request, way, gallery, version) for version in versions]
+        shown = [_show_version(request, mode, gallery, version) for version in versions]
         return ArmAnswer(200, page(request, shown, service.page_size))
 
     return get
 
 
-def _get_version(way: _Way) -> Handler:
+def _get_version(mode: _SharingMode) -> Handler:
     def get(service: Service, request: ArmRequest) -> ArmAnswer:
-        gallery, definition = _definition(service, request, way)
+        gallery, definition = _definition(service, request, mode)
         for version in _versions(service, definition, _location(request)):
             if version.name == request.params["version"]:
-                return ArmAnswer(200, _show_version(request, way, gallery, version))
+                return ArmAnswer(200, _show_version(request, mode, gallery, version))
         raise not_found(request.path)
 
     return get
 
 
-def _routes(way: _Way) -> Iterator[Route]:
-    gallery = f"{_LOCATION}/{way.word}/{{gallery}}"
+def _routes(mode: _SharingMode) -> Iterator[Route]:
+    gallery = f"{_LOCATION}/{mode.collection}/{{gallery}}"
     definition = f"{gallery}/images/{{definition}}"
-    told = "community" if way.community else "shared"
-    yield Route("GET", gallery, _get_gallery(way), f"read {told} gallery")
-    yield Route("GET", f"{gallery}/images", _list_definitions(way), f"list {told} definitions", query=("sharedTo",))
-    yield Route("GET", definition, _get_definition(way), f"read {told} definition")
-    yield Route("GET", f"{definition}/versions", _list_versions(way), f"list {told} versions", query=("sharedTo",))
-    yield Route("GET", f"{definition}/versions/{{version}}", _get_version(way), f"read {told} version")
+    label = "community" if mode.community else "shared"
+    yield Route("GET", gallery, _get_gallery(mode), f"read {label} gallery")
+    yield Route("GET", f"{gallery}/images", _list_definitions(mode), f"list {label} definitions", query=("sharedTo",))
+    yield Route("GET", definition, _get_definition(mode), f"read {label} definition")
+    yield Route("GET", f"{definition}/versions", _list_versions(mode), f"list {label} versions", query=("sharedTo",))
+    yield Route("GET", f"{definition}/versions/{{version}}", _get_version(mode), f"read {label} version")
 
 
-ROUTES = (
-    Route("GET", f"{_LOCATION}/sharedGalleries", _list_galleries, "list shared galleries", query=("sharedTo",)),
-    *_routes(_DIRECT),
-    *_routes(_COMMUNITY),
+HANDLERS = Handlers(
+    (
+        Route("GET", f"{_LOCATION}/sharedGalleries", _list_galleries, "list shared galleries", query=("sharedTo",)),
+        *_routes(_DIRECT),
+        *_routes(_COMMUNITY),
+    ),
 )

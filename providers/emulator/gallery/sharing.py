@@ -1,4 +1,4 @@
-"""`POST galleries/{gallery}/share`: who a gallery is shared with.
+"""`POST galleries/{gallery}/share`: the groups that a gallery is shared with.
 
 Source: the Compute Gallery REST specification, GallerySharingProfile_Update; Azure's documentation of direct sharing.
 """
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.async_operations import accepted
 from reconciler.providers.emulator.core.body_fields import Fields
-from reconciler.providers.emulator.core.resources import UPDATING, finish_container, not_busy, require
-from reconciler.providers.emulator.core.service import Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.json_schema import TEXT, list_of, object_of, one_of
+from reconciler.providers.emulator.core.resources import GALLERY, UPDATING, finish_container, not_busy, require
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.gallery.galleries import PATH, gallery_id
 
 _OPERATIONS = ("Add", "Remove", "Reset", "EnableCommunity")
@@ -35,9 +36,10 @@ def _share(service: Service, request: ArmRequest) -> ArmAnswer:
             "sharingUpdate.operationType",
         )
     planned = _planned(gallery.hidden["groups"], str(action), groups)
-    for kind, ids in planned.items():
-        if len(ids) > _MOST[kind]:
-            raise fields.refuse("groups", f"A gallery can be shared with {_MOST[kind]} {kind}; these are {len(ids)}.")
+    for group_type, ids in planned.items():
+        most = _MOST[group_type]
+        if len(ids) > most:
+            raise fields.refuse("groups", f"A gallery can be shared with {most} {group_type}; these are {len(ids)}.")
     operation = service.start(request, gallery, "share", service.durations.share, action=action, groups=planned)
     gallery.properties["sharingStatus"] = _status(gallery, "InProgress")
     gallery.properties["provisioningState"] = UPDATING
@@ -46,22 +48,22 @@ def _share(service: Service, request: ArmRequest) -> ArmAnswer:
 
 
 def _groups(fields: Fields) -> dict[str, list[str]]:
-    """The ids of each type, also when a type is there more than once."""
-    found: dict[str, list[str]] = {}
+    """Type of group -> ids; entries of the same type are combined."""
+    groups: dict[str, list[str]] = {}
     for entry in fields.objects("groups"):
-        kind = str(entry.choice("type", tuple(_MOST), required=True))
-        found[kind] = found.get(kind, []) + entry.texts("ids")
-    return found
+        group_type = str(entry.choice("type", tuple(_MOST), required=True))
+        groups[group_type] = groups.get(group_type, []) + entry.texts("ids")
+    return groups
 
 
 def _planned(before: Mapping[str, list[str]], action: str, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:
     if action in ("Reset", "EnableCommunity"):
         return {}
-    planned = {kind: list(ids) for kind, ids in before.items()}
-    for kind, ids in groups.items():
-        folded = {one.lower() for one in ids}
-        rest = [one for one in planned.get(kind, []) if one.lower() not in folded]
-        planned[kind] = rest if action == "Remove" else rest + list(dict.fromkeys(ids))
+    planned = {group_type: list(ids) for group_type, ids in before.items()}
+    for group_type, ids in groups.items():
+        folded = set(map(str.lower, ids))
+        rest = [group for group in planned.get(group_type, []) if group.lower() not in folded]
+        planned[group_type] = rest if action == "Remove" else rest + list(dict.fromkeys(ids))
     return planned
 
 
@@ -70,15 +72,15 @@ def _status(gallery: Resource, state: str) -> Body:
     return {"aggregatedState": state, "summary": [{"region": region, "state": state, "details": ""}]}
 
 
-def finish(service: Service, operation: Operation, gallery: Resource) -> None:
-    """The end of any operation on a gallery."""
+def _finish(service: Service, operation: AsyncOperation, gallery: Resource) -> None:
+    """Ends an operation on a gallery, whether it is about sharing or not."""
     if operation.verb == "share":
         _apply(operation, gallery)
         gallery.properties["sharingStatus"] = _status(gallery, "Succeeded")
     finish_container(service, operation, gallery)
 
 
-def _apply(operation: Operation, gallery: Resource) -> None:
+def _apply(operation: AsyncOperation, gallery: Resource) -> None:
     profile = gallery.properties.get("sharingProfile", {})
     match operation.more["action"]:
         case "Reset":
@@ -90,22 +92,13 @@ def _apply(operation: Operation, gallery: Resource) -> None:
             gallery.hidden["groups"] = operation.more["groups"]
 
 
-_BODY: Body = {
-    "type": "object",
-    "required": ["operationType"],
-    "properties": {
-        "operationType": {"enum": list(_OPERATIONS)},
-        "groups": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "type": {"enum": list(_MOST)},
-                    "ids": {"type": "array", "items": {"type": "string"}},
-                },
-            },
-        },
-    },
-}
+_BODY = object_of(
+    "operationType",
+    operationType=one_of(*_OPERATIONS),
+    groups=list_of(object_of(type=one_of(*_MOST), ids=list_of(TEXT))),
+)
 
-ROUTES = (Route("POST", f"{PATH}/share", _share, "share gallery", budget="CreateUpdateGallery", body=_BODY),)
+HANDLERS = Handlers(
+    (Route("POST", f"{PATH}/share", _share, "share gallery", budget="CreateUpdateGallery", body=_BODY),),
+    {GALLERY: _finish},
+)

@@ -1,7 +1,7 @@
 """Soft delete: deleted versions are kept for a while, listed, restored or purged.
 
-Source: Azure's documentation of soft delete; recordings of the Azure CLI's tests: `consumptionEndTime` is the deletion
-plus the retention, `hardDeletionTargetTime` that plus the grace period.
+Source: Azure's documentation of soft delete; recordings of the Azure CLI's tests: `consumptionEndTime` is the time of
+deletion plus the retention period, `hardDeletionTargetTime` that plus the grace period.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import uuid
 
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest, Body, page
 from reconciler.providers.emulator.core.resources import SOFT_DELETED, SUCCEEDED, VERSION, require, resource_id
-from reconciler.providers.emulator.core.service import Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.gallery.galleries import DEFAULT_RETENTION_DAYS
 from reconciler.providers.emulator.gallery.galleries import PATH as GALLERY_PATH
 
@@ -20,28 +20,31 @@ _PATH = f"{GALLERY_PATH}/softDeletedArtifactTypes/{{kind}}/artifacts/{{definitio
 
 
 def artifact_id(version_id: str) -> str:
-    """The id under which a version lies once it is soft-deleted."""
+    """The id of a version after its soft deletion."""
     definition_id, _, version = version_id.rpartition("/versions/")
     gallery, _, definition = definition_id.rpartition("/images/")
     return f"{gallery}/softDeletedArtifactTypes/Images/artifacts/{definition}/versions/{version}"
 
 
 def soft_delete_policy(service: Service, version: Resource) -> Body | None:
-    """The policy of a version's gallery; None when deleted versions are gone at once."""
+    """The policy of a version's gallery; None when deletions are final."""
     gallery = require(service, version.parent.rpartition("/images/")[0])
     policy: Body = gallery.properties.get("softDeletePolicy", {})
     return policy if policy.get("isSoftDeleteEnabled") else None
 
 
 def keep_artifact(service: Service, version: Resource, deleted: float) -> None:
-    """Puts a version that was deleted at a moment among the soft-deleted ones, until its time is over."""
+    """Keeps a version that was deleted at a given time as a soft-deleted artifact, until it expires."""
     policy = soft_delete_policy(service, version) or {}
-    usable = deleted + _DAY_S * policy.get("retentionPeriodInDays", DEFAULT_RETENTION_DAYS)
-    gone = usable + _DAY_S * policy.get("gracePeriodInDays", 0)
+    usable_until = deleted + _DAY_S * policy.get("retentionPeriodInDays", DEFAULT_RETENTION_DAYS)
+    kept_until = usable_until + _DAY_S * policy.get("gracePeriodInDays", 0)
     identity = artifact_id(version.id)
     properties: Body = {"resourceArmId": version.id, "softDeletedArtifactType": "Images"}
     properties |= {"softDeletedTime": service.stamp(deleted)}
-    properties |= {"consumptionEndTime": service.stamp(usable), "hardDeletionTargetTime": service.stamp(gone)}
+    properties |= {
+        "consumptionEndTime": service.stamp(usable_until),
+        "hardDeletionTargetTime": service.stamp(kept_until),
+    }
     body: Body = {"id": identity, "name": version.name, "location": version.body["location"]}
     body |= {
         "type": "Microsoft.Compute/galleries/softDeletedArtifactTypes/artifacts/versions",
@@ -52,11 +55,11 @@ def keep_artifact(service: Service, version: Resource, deleted: float) -> None:
     hidden = {**version.hidden, "was": version.body}
     kept = Resource(identity, SOFT_DELETED, identity.rsplit("/versions/", 1)[0], body, hidden)
     service.store.put(kept)
-    service.store.put_operation(Operation(str(uuid.uuid4()), kept.key, "expire", deleted, gone))
+    service.store.put_operation(AsyncOperation(str(uuid.uuid4()), kept.key, "expire", deleted, kept_until))
 
 
 def restore(service: Service, deleted: Resource) -> Resource:
-    """The version that was deleted, back in its place with everything it had."""
+    """The deleted version with everything that it had, no longer among the artifacts."""
     for operation in service.store.running_operations(deleted.key):
         operation.done = True
         service.store.put_operation(operation)
@@ -84,4 +87,6 @@ def _shown(request: ArmRequest, artifact: Resource) -> Body:
     return dict(artifact.body, properties=properties)
 
 
-ROUTES = (Route("GET", _PATH, _list, "list soft-deleted versions"),)
+HANDLERS = Handlers(
+    (Route("GET", _PATH, _list, "list soft-deleted versions"),),
+)

@@ -1,4 +1,4 @@
-"""The storage profile of an image version: where its disks come from, kept once, and shown with sizes when it is done.
+"""The storage profile of an image version: the sources of its disks, set once, and shown with sizes when it is done.
 
 Source: the Compute Gallery REST specification; recordings of the Azure CLI's gallery tests.
 """
@@ -22,9 +22,9 @@ _STICKY = ("source", "osDiskImage", "dataDiskImages")
 
 @contextlib.contextmanager
 def copy_ahead(service: Service, request: ArmRequest) -> Iterator[None]:
-    """Copies the blobs that a new version is made from; they go again when it is refused after all."""
+    """Copies the blobs that a new version is made from; the copies are removed if the request is refused."""
     kept: list[str] = []
-    with contextlib.suppress(ArmError):  # told in its place among the other refusals, when the sources are followed
+    with contextlib.suppress(ArmError):  # reported when the sources are resolved, in order with the other refusals
         for uri in _blobs_in(Fields.of(request.body, "galleryImageVersion")):
             vhd_size_gb(service, uri, "galleryImageVersion")
             kept.append(service.blobs.keep(uri))
@@ -38,7 +38,7 @@ def copy_ahead(service: Service, request: ArmRequest) -> Iterator[None]:
 
 
 def _blobs_in(version: Fields) -> Iterator[str]:
-    """Raises: ArmError when the body has not the form that it needs."""
+    """Raises: ArmError when the body is malformed."""
     properties = version.object("properties")
     if str(properties.object("publishingProfile").get("replicationMode")).lower() == "shallow":
         return
@@ -51,7 +51,7 @@ def _blobs_in(version: Fields) -> Iterator[str]:
 def write_storage(
     service: Service, version: Resource, definition: Resource, properties: Fields, *, new: bool, shallow: bool
 ) -> None:
-    """The sources are set once; an update may leave them out, and says the same or nothing."""
+    """Sets the sources of a new version. Raises: ArmError when an update names other ones; it may leave them out."""
     given = properties.object("storageProfile")
     if new:
         if not properties.has("storageProfile"):
@@ -85,21 +85,21 @@ def write_storage(
 
 
 def _check_encryption(version: Resource, source: ResolvedSource, given: Fields) -> None:
-    """Source: Azure's documentation of encrypted image versions: which sources they can have; luns are the source's."""
+    """Source: Azure's documentation of encrypted image versions: their sources; LUNs are those of the source."""
     entries = version.properties["publishingProfile"]["targetRegions"]
     encryptions = [entry["encryption"] for entry in entries if entry.get("encryption")]
     if encryptions and not source.encryptable:
         raise invalid(
             given.target,
-            "A version that is encrypted with a key of one's own is made from a virtual machine, a disk, a snapshot or "
-            "a managed image.",
+            "A version that is encrypted with a customer-managed key is made from a virtual machine, a disk, a "
+            "snapshot or a managed image.",
         )
     luns = {disk["lun"] for encryption in encryptions for disk in encryption.get("dataDiskImages", ())}
-    strange = sorted(luns - source.data_disks.keys())
-    if strange:
+    unknown = sorted(luns - source.data_disks.keys())
+    if unknown:
         raise invalid(
             "galleryImageVersion.properties.publishingProfile.targetRegions.encryption.dataDiskImages",
-            f"The source has no data disk with lun {strange[0]}.",
+            f"The source has no data disk with lun {unknown[0]}.",
         )
 
 
@@ -115,23 +115,23 @@ def _disk(disk: SourceDisk) -> Body:
 
 
 def shown_storage(version: Resource, *, ready: bool) -> Body:
-    """The storage profile of answers: sizes only once the copy is done, sources as they were sent."""
+    """The storage profile in answers: sizes only when the copies are done, sources as they were sent."""
     disks, profile = version.hidden["disks"], version.hidden["profile"]
     given = {disk["lun"]: disk for disk in profile.get("dataDiskImages") or ()}
-    found: Body = {"source": profile["source"]} if "source" in profile else {}
-    found["osDiskImage"] = _shown_disk(disks["os"], profile.get("osDiskImage") or {}, ready=ready)
+    shown: Body = {"source": profile["source"]} if "source" in profile else {}
+    shown["osDiskImage"] = _shown_disk(disks["os"], profile.get("osDiskImage") or {}, ready=ready)
     data = [
         {"lun": int(lun), **_shown_disk(disk, given.get(int(lun), {}), ready=ready)}
         for lun, disk in disks.items()
         if lun != "os"
     ]
     if data:
-        found["dataDiskImages"] = data
-    return found
+        shown["dataDiskImages"] = data
+    return shown
 
 
 def _shown_disk(disk: Body, given: Body, *, ready: bool) -> Body:
-    found: Body = {"sizeInGB": disk["sizeInGB"]} if ready else {}
+    shown: Body = {"sizeInGB": disk["sizeInGB"]} if ready else {}
     if disk["hostCaching"]:
-        found["hostCaching"] = disk["hostCaching"]
-    return found | {"source": given.get("source") or {}}
+        shown["hostCaching"] = disk["hostCaching"]
+    return shown | {"source": given.get("source") or {}}

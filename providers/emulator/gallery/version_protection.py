@@ -1,4 +1,4 @@
-"""What keeps an image version from being changed or deleted: its safety profile, and the sharing of its gallery.
+"""What protects an image version from changes and deletion: its safety profile, and the sharing of its gallery.
 
 Source: the Compute Gallery REST specification; Azure's documentation of direct and community sharing; recordings of the
 Azure CLI's tests.
@@ -19,8 +19,8 @@ from reconciler.providers.emulator.gallery.publishing_profile import region_of
 
 
 def check_removed(version: Resource, properties: Fields, before: Mapping[str, Body], profile: Body) -> None:
-    """Raises: ArmError when regions are left without leave; versions from before it could be given have it."""
-    removed = sorted(before.keys() - {region_of(one) for one in profile["targetRegions"]})
+    """Raises: ArmError when target regions are removed without permission, which versions older than it have."""
+    removed = sorted(before.keys() - {region_of(entry) for entry in profile["targetRegions"]})
     allowed = version.properties.get("safetyProfile", {}).get("allowDeletionOfReplicatedLocations", True)
     if removed and not allowed:
         raise ArmError(
@@ -33,7 +33,7 @@ def check_removed(version: Resource, properties: Fields, before: Mapping[str, Bo
 
 
 def check_sharing(service: Service, definition: Resource, version: Resource, properties: Fields) -> None:
-    """What direct and community sharing ask of versions. Source: Azure's documentation of both."""
+    """Raises: ArmError when a version cannot be in a shared gallery. Source: Azure's documentation of sharing."""
     gallery = require(service, definition.parent)
     permissions = gallery.properties.get("sharingProfile", {}).get("permissions", "Private")
     regions = version.properties["publishingProfile"]["targetRegions"]
@@ -54,7 +54,7 @@ def check_sharing(service: Service, definition: Resource, version: Resource, pro
 
 
 def check_end_of_life(service: Service, version: Resource) -> None:
-    """Raises: ArmError for a version that is to be kept until a day that has not come."""
+    """Raises: ArmError when a version is protected until an end of life that is in the future."""
     if not version.properties.get("safetyProfile", {}).get("blockDeletionBeforeEndOfLife"):
         return
     end = version.properties["publishingProfile"].get("endOfLifeDate")
@@ -68,20 +68,20 @@ def check_end_of_life(service: Service, version: Resource) -> None:
 
 
 def safety_profile(request: ArmRequest, given: Fields, before: Body | None) -> Body:
-    """The safety profile after a write: two members are always there since they exist, the third when it was set."""
-    found = dict(before or {})
+    """The safety profile after a write: two members are always present since they exist, the third if it was set."""
+    profile = dict(before or {})
     if request.api_version >= "2022-03-03":
-        found.setdefault("reportedForPolicyViolation", False)
-        found.setdefault("allowDeletionOfReplicatedLocations", False)
+        profile.setdefault("reportedForPolicyViolation", False)
+        profile.setdefault("allowDeletionOfReplicatedLocations", False)
     for name in ("allowDeletionOfReplicatedLocations", "blockDeletionBeforeEndOfLife"):
         flag = given.flag(name)
         if flag is not None:
-            found[name] = flag
-    return found
+            profile[name] = flag
+    return profile
 
 
 def write_security(properties: Fields, stored: Body, *, new: bool) -> None:
-    """Keeps the settings of the firmware, which are said once. Raises: ArmError."""
+    """Stores the firmware settings, which are fixed at creation. Raises: ArmError."""
     profile = dict(properties.object("securityProfile").values)
     if profile and new:
         stored["securityProfile"] = profile

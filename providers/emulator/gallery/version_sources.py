@@ -1,4 +1,4 @@
-"""The sources of an image version: followed, checked against the definition and each other, and taken in.
+"""The sources of an image version: resolved, and checked against the definition and each other.
 
 Source: the Compute Gallery REST specification (storageProfile); Azure's troubleshooting guide of the Compute Gallery.
 """
@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reconciler.providers.emulator.content.disk_kinds import check_nature, of_disk, of_image, of_machine, of_version
+from reconciler.providers.emulator.content.disk_kinds import (
+    check_disk_kind,
+    kind_of_disk,
+    kind_of_image,
+    kind_of_version,
+    kind_of_vm,
+)
 from reconciler.providers.emulator.content.vhds import (
     account_of,
     blob_key,
@@ -23,9 +29,9 @@ from reconciler.providers.emulator.core.body_fields import Fields
 from reconciler.providers.emulator.core.ids import (
     DISK,
     IMAGE,
-    MACHINE,
     SNAPSHOT,
     STORAGE_ACCOUNT,
+    VIRTUAL_MACHINE,
     linked,
     same_region,
     type_of,
@@ -46,7 +52,7 @@ _SINGLE = ("id", "uri", "storageAccountId")
 
 @dataclass(frozen=True, slots=True)
 class SourceDisk:
-    """One disk of a new version; `content` is the name under which its bytes are kept, empty when there are none."""
+    """One disk of a new version; `content` is the name of its stored content, empty when it has none."""
 
     size_gb: int
     host_caching: str | None
@@ -55,8 +61,8 @@ class SourceDisk:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSource:
-    """The disks of a new version: data disks by lun. `encryptable` tells whether a version made from it may be
-    encrypted with a key of one's own."""
+    """The disks of a new version: data disks by LUN. `encryptable`: whether the version may be encrypted with a
+    customer-managed key."""
 
     os_disk: SourceDisk
     data_disks: Mapping[int, SourceDisk]
@@ -64,8 +70,8 @@ class ResolvedSource:
 
 
 @dataclass(frozen=True, slots=True)
-class _Want:
-    """What a source is wanted for: a version of `definition` in region `region`."""
+class _SourceContext:
+    """What sources are resolved for: a version of `definition` in `region`. `keep`: whether to copy blobs."""
 
     service: Service
     definition: Resource
@@ -74,32 +80,32 @@ class _Want:
 
 
 def resolve(service: Service, profile: Body, definition: Resource, location: str, *, mode: str) -> ResolvedSource:
-    """The disks that a storage profile stands for. `location` is the canonical home region, `mode` Full or Shallow.
+    """The disks that a storage profile names. `location` is the canonical home region, `mode` Full or Shallow.
 
-    Raises: ArmError when a source is missing, cannot be one, or is not what the definition says.
+    Raises: ArmError when a source does not exist, cannot be used, or does not fit the definition.
     """
     fields = Fields.of(profile, TARGET)
-    want = _Want(service, definition, location, keep=mode != "Shallow")
+    context = _SourceContext(service, definition, location, keep=mode != "Shallow")
     os_image, data_images = fields.object("osDiskImage"), fields.objects("dataDiskImages")
     by_lun = _by_lun(data_images)
     if _style(fields, os_image, data_images) == "source":
-        found = _with_caching(_whole(want, fields.object("source")), os_image, by_lun)
+        resolved = _with_caching(_whole(context, fields.object("source")), os_image, by_lun)
     else:
-        found = _single_disks(want, os_image, by_lun)
-    _check_sizes(found, mode)
-    return found
+        resolved = _single_disks(context, os_image, by_lun)
+    _check_sizes(resolved, mode)
+    return resolved
 
 
 def _by_lun(images: Sequence[Fields]) -> dict[int, Fields]:
-    found: dict[int, Fields] = {}
+    by_lun: dict[int, Fields] = {}
     for image in images:
         lun = image.whole("lun", 0, _MOST_LUN)
         if lun is None:
             raise image.refuse("lun", f"Required parameter '{image.path('lun')}' is missing (null).")
-        if lun in found:
+        if lun in by_lun:
             raise image.refuse("lun", f"The lun {lun} is there more than once.")
-        found[lun] = image
-    return found
+        by_lun[lun] = image
+    return by_lun
 
 
 def _given(source: Fields, names: Sequence[str]) -> list[str]:
@@ -107,7 +113,7 @@ def _given(source: Fields, names: Sequence[str]) -> list[str]:
 
 
 def _style(fields: Fields, os_image: Fields, data_images: Sequence[Fields]) -> str:
-    """`source` or `disks`. Raises: ArmError unless it is exactly one."""
+    """`source` or `disks`. Raises: ArmError unless it is exactly one of them."""
     whole = _given(fields.object("source"), _WHOLE)
     single = [image for image in (os_image, *data_images) if _given(image.object("source"), _SINGLE)]
     if whole and single:
@@ -125,22 +131,22 @@ def _style(fields: Fields, os_image: Fields, data_images: Sequence[Fields]) -> s
     return "disks"
 
 
-def _whole(want: _Want, source: Fields) -> ResolvedSource:
-    """The disks of a managed image, a machine or a published version."""
+def _whole(context: _SourceContext, source: Fields) -> ResolvedSource:
+    """The disks of a managed image, a virtual machine or a published version."""
     (name,) = _given(source, _WHOLE)
     text, target = str(source.text(name)), source.path(name)
     if name == "communityGalleryImageId":
-        return _from_version(want, community_version(want.service, text, want.region, target), target)
-    types = {"virtualMachineId": [MACHINE], "id": [IMAGE, MACHINE, VERSION]}[name]
+        return _from_version(context, community_version(context.service, text, context.region, target), target)
+    types = {"virtualMachineId": [VIRTUAL_MACHINE], "id": [IMAGE, VIRTUAL_MACHINE, VERSION]}[name]
     if type_of(text) == VERSION and VERSION in types:
-        return _from_version(want, own_version(want.service, text, want.region, target), target)
-    found = linked(want.service, text, types, target)
-    same_region(found, want.region, target)
-    return _from_image(want, found, target) if found.type == IMAGE else _from_machine(want, found, target)
+        return _from_version(context, own_version(context.service, text, context.region, target), target)
+    resource = linked(context.service, text, types, target)
+    same_region(resource, context.region, target)
+    return _from_image(context, resource, target) if resource.type == IMAGE else _from_vm(context, resource, target)
 
 
-def _from_version(want: _Want, version: Resource, target: str) -> ResolvedSource:
-    check_nature(of_version(want.service, version), want.definition, version.id, target)
+def _from_version(context: _SourceContext, version: Resource, target: str) -> ResolvedSource:
+    check_disk_kind(kind_of_version(context.service, version), context.definition, version.id, target)
     regions = version.properties.get("publishingProfile", {}).get("targetRegions", ())
     if any(region.get("encryption") for region in regions):
         raise invalid(
@@ -155,8 +161,8 @@ def _from_version(want: _Want, version: Resource, target: str) -> ResolvedSource
     return ResolvedSource(disks["os"], data, encryptable=False)
 
 
-def _from_image(want: _Want, image: Resource, target: str) -> ResolvedSource:
-    check_nature(of_image(image), want.definition, image.id, target)
+def _from_image(context: _SourceContext, image: Resource, target: str) -> ResolvedSource:
+    check_disk_kind(kind_of_image(image), context.definition, image.id, target)
     profile, hidden = image.properties["storageProfile"], image.hidden["disks"]
     os_disk = SourceDisk(hidden["os"]["sizeInGB"], profile["osDisk"].get("caching"), hidden["os"]["content"])
     data = {}
@@ -166,24 +172,22 @@ def _from_image(want: _Want, image: Resource, target: str) -> ResolvedSource:
     return ResolvedSource(os_disk, data)
 
 
-def _from_machine(want: _Want, machine: Resource, target: str) -> ResolvedSource:
-    check_nature(of_machine(machine), want.definition, machine.id, target)
-    profile = machine.properties["storageProfile"]
+def _from_vm(context: _SourceContext, vm: Resource, target: str) -> ResolvedSource:
+    check_disk_kind(kind_of_vm(vm), context.definition, vm.id, target)
+    profile = vm.properties["storageProfile"]
     os_disk = profile["osDisk"]
     if (os_disk.get("diffDiskSettings") or {}).get("option") == "Local":
-        raise invalid(target, f"The virtual machine '{machine.id}' has an ephemeral OS disk: it cannot be a source.")
-    data = {disk["lun"]: _machine_disk(want, machine, disk, target) for disk in profile.get("dataDisks", ())}
-    return ResolvedSource(_machine_disk(want, machine, os_disk, target), data)
+        raise invalid(target, f"The virtual machine '{vm.id}' has an ephemeral OS disk: it cannot be a source.")
+    data = {disk["lun"]: _vm_disk(context, vm, disk, target) for disk in profile.get("dataDisks", ())}
+    return ResolvedSource(_vm_disk(context, vm, os_disk, target), data)
 
 
-def _machine_disk(want: _Want, machine: Resource, disk: Mapping[str, Any], target: str) -> SourceDisk:
+def _vm_disk(context: _SourceContext, vm: Resource, disk: Mapping[str, Any], target: str) -> SourceDisk:
     if "managedDisk" not in disk:
-        raise invalid(
-            target, f"The virtual machine '{machine.id}' has a disk that is not managed: it cannot be a source."
-        )
-    found = linked(want.service, disk["managedDisk"]["id"], [DISK], target)
-    _refuse_ultra(found, target)
-    return SourceDisk(found.properties["diskSizeGB"], disk.get("caching"), found.hidden["content"])
+        raise invalid(target, f"The virtual machine '{vm.id}' has a disk that is not managed: it cannot be a source.")
+    managed = linked(context.service, disk["managedDisk"]["id"], [DISK], target)
+    _refuse_ultra(managed, target)
+    return SourceDisk(managed.properties["diskSizeGB"], disk.get("caching"), managed.hidden["content"])
 
 
 def _refuse_ultra(disk: Resource, target: str) -> None:
@@ -191,35 +195,37 @@ def _refuse_ultra(disk: Resource, target: str) -> None:
         raise invalid(target, f"The disk '{disk.id}' is an Ultra disk: it cannot be a source.")
 
 
-def _with_caching(found: ResolvedSource, os_image: Fields, data_images: Mapping[int, Fields]) -> ResolvedSource:
-    """Host caching may be chosen for disks that the source has."""
+def _with_caching(resolved: ResolvedSource, os_image: Fields, data_images: Mapping[int, Fields]) -> ResolvedSource:
+    """The disks with the host caching chosen for them. Raises: ArmError for a disk that the source lacks."""
     for lun, image in data_images.items():
-        if lun not in found.data_disks:
+        if lun not in resolved.data_disks:
             raise image.refuse("lun", f"The source has no data disk with lun {lun}.")
     data = {
         lun: replace(disk, host_caching=_caching(data_images.get(lun), disk.host_caching))
-        for lun, disk in found.data_disks.items()
+        for lun, disk in resolved.data_disks.items()
     }
-    os_disk = replace(found.os_disk, host_caching=_caching(os_image, found.os_disk.host_caching))
-    return replace(found, os_disk=os_disk, data_disks=data)
+    os_disk = replace(resolved.os_disk, host_caching=_caching(os_image, resolved.os_disk.host_caching))
+    return replace(resolved, os_disk=os_disk, data_disks=data)
 
 
 def _caching(image: Fields | None, default: str | None) -> str | None:
     return (image.choice("hostCaching", CACHING) if image else None) or default
 
 
-def _single_disks(want: _Want, os_image: Fields, data_images: Mapping[int, Fields]) -> ResolvedSource:
+def _single_disks(context: _SourceContext, os_image: Fields, data_images: Mapping[int, Fields]) -> ResolvedSource:
     seen: set[str] = set()
-    os_disk, managed = _single(want, os_image, OS_CACHING, seen, is_os=True)
+    os_disk, managed = _single(context, os_image, OS_CACHING, seen, is_os=True)
     data = {}
     for lun, image in data_images.items():
-        data[lun], also_managed = _single(want, image, DATA_CACHING, seen, is_os=False)
+        data[lun], also_managed = _single(context, image, DATA_CACHING, seen, is_os=False)
         managed = managed and also_managed
     return ResolvedSource(os_disk, data, encryptable=managed)
 
 
-def _single(want: _Want, image: Fields, caching: str, seen: set[str], *, is_os: bool) -> tuple[SourceDisk, bool]:
-    """The disk of one entry, and whether it is a managed one."""
+def _single(
+    context: _SourceContext, image: Fields, caching: str, seen: set[str], *, is_os: bool
+) -> tuple[SourceDisk, bool]:
+    """The disk of one entry, and whether it is a managed disk."""
     source = image.object("source")
     given = _given(source, _SINGLE)
     if not given:
@@ -232,24 +238,24 @@ def _single(want: _Want, image: Fields, caching: str, seen: set[str], *, is_os: 
     seen.add(name)
     chosen = _caching(image, caching)
     if "id" not in given:
-        return _from_blob(want, source, chosen), False
-    disk = _managed(want, source, is_os=is_os)
+        return _from_blob(context, source, chosen), False
+    disk = _managed(context, source, is_os=is_os)
     return SourceDisk(disk.properties["diskSizeGB"], chosen, disk.hidden["content"]), True
 
 
-def _managed(want: _Want, source: Fields, *, is_os: bool) -> Resource:
+def _managed(context: _SourceContext, source: Fields, *, is_os: bool) -> Resource:
     target = source.path("id")
-    disk = linked(want.service, str(source.text("id")), [SNAPSHOT, DISK], target)
-    same_region(disk, want.region, target)
+    disk = linked(context.service, str(source.text("id")), [SNAPSHOT, DISK], target)
+    same_region(disk, context.region, target)
     _refuse_ultra(disk, target)
     if disk.properties["diskState"] == "ReadyToUpload":
         raise invalid(target, f"The disk '{disk.id}' waits for its upload: it has no content yet.")
     if is_os:
-        check_nature(of_disk(disk), want.definition, disk.id, target)
+        check_disk_kind(kind_of_disk(disk), context.definition, disk.id, target)
     return disk
 
 
-def _from_blob(want: _Want, source: Fields, caching: str | None) -> SourceDisk:
+def _from_blob(context: _SourceContext, source: Fields, caching: str | None) -> SourceDisk:
     uri, account = source.text("uri"), source.text("storageAccountId")
     for name, value in (("uri", uri), ("storageAccountId", account)):
         if not value:
@@ -264,13 +270,16 @@ def _from_blob(want: _Want, source: Fields, caching: str | None) -> SourceDisk:
             f"The blob '{plain_address(str(uri))}' is in the storage account '{account_of(str(uri))}', not in "
             f"'{account}'.",
         )
-    size_gb = vhd_size_gb(want.service, str(uri), target)
-    return SourceDisk(size_gb, caching, keep_vhd(want.service, str(uri), target) if want.keep else "")
+    size_gb = vhd_size_gb(context.service, str(uri), target)
+    return SourceDisk(size_gb, caching, keep_vhd(context.service, str(uri), target) if context.keep else "")
 
 
-def _check_sizes(found: ResolvedSource, mode: str) -> None:
+def _check_sizes(resolved: ResolvedSource, mode: str) -> None:
     most = _MOST_GB[mode]
-    for name, disk in (("osDiskImage", found.os_disk), *((f"lun {n}", disk) for n, disk in found.data_disks.items())):
+    for name, disk in (
+        ("osDiskImage", resolved.os_disk),
+        *((f"lun {n}", disk) for n, disk in resolved.data_disks.items()),
+    ):
         if disk.size_gb > most:
             raise ArmError(
                 400,

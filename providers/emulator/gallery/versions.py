@@ -13,18 +13,20 @@ from reconciler.providers.emulator.content.content_users import drop_content
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest, Body
 from reconciler.providers.emulator.core.async_operations import written
 from reconciler.providers.emulator.core.body_fields import Fields
-from reconciler.providers.emulator.core.locations import LOCATIONS, Location, display_name, find
+from reconciler.providers.emulator.core.locations import LOCATIONS, Location, find
 from reconciler.providers.emulator.core.resources import (
     CREATING,
     DELETING,
     FAILED,
+    SOFT_DELETED,
     SUCCEEDED,
     UPDATING,
     VERSION,
-    Kind,
+    ResourceType,
     begin_delete,
     changed,
     check_name,
+    check_quota,
     child_gone,
     listing,
     location_of,
@@ -32,10 +34,11 @@ from reconciler.providers.emulator.core.resources import (
     parent_of,
     require,
 )
-from reconciler.providers.emulator.core.service import Route, Service
-from reconciler.providers.emulator.core.store import Operation, Resource
+from reconciler.providers.emulator.core.service import Handlers, Route, Service
+from reconciler.providers.emulator.core.store import AsyncOperation, Resource
 from reconciler.providers.emulator.core.subscriptions import require_group
 from reconciler.providers.emulator.gallery import request_schemas
+from reconciler.providers.emulator.gallery.concurrent_edits import edited_before
 from reconciler.providers.emulator.gallery.definitions import PATH as DEFINITION_PATH
 from reconciler.providers.emulator.gallery.definitions import definition_id
 from reconciler.providers.emulator.gallery.publishing_profile import publishing_profile, region_of
@@ -43,7 +46,7 @@ from reconciler.providers.emulator.gallery.replication import (
     failed_regions,
     failure,
     hold,
-    plan_legs,
+    plan_copies,
     release,
     replication_status,
 )
@@ -58,7 +61,7 @@ from reconciler.providers.emulator.gallery.version_protection import (
 )
 
 _NUMBER = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
-KIND = Kind(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
+RESOURCE_TYPE = ResourceType(VERSION, "galleryImageVersion", _NUMBER, "it must be Major.Minor.Patch.")
 PATH = f"{DEFINITION_PATH}/versions/{{version}}"
 MOST_IN_REGION = 10_000
 _POLL_S = 60
@@ -97,55 +100,22 @@ def _patch(service: Service, request: ArmRequest) -> ArmAnswer:
 
 
 def _check_number(name: str) -> None:
-    check_name(KIND, name)
+    check_name(RESOURCE_TYPE, name)
     if any(int(part) > 2**31 - 1 for part in name.split(".")):
         raise ArmError(400, "InvalidParameter", f"Each part of the version '{name}' must fit into 32 bits.", "name")
 
 
 def _new(service: Service, identity: str, request: ArmRequest, definition: Resource, location: Location) -> Resource:
-    if service.store.count(VERSION, location.name) >= MOST_IN_REGION:
-        raise ArmError(
-            409,
-            "QuotaExceeded",
-            f"The limit of {MOST_IN_REGION} image versions in location '{location.name}' is reached.",
-        )
+    check_quota(service, VERSION, location, MOST_IN_REGION, "image versions")
     body: Body = {"properties": {}, "location": location.name, "id": identity}
     body |= {"name": request.params["version"], "type": "Microsoft.Compute/galleries/images/versions"}
     return Resource(identity, VERSION, definition.id, body, {"region": location.name, "regions": {}})
 
 
 @contextlib.contextmanager
-def _interfered(service: Service, request: ArmRequest) -> Iterator[None]:
-    """Somebody else's write comes first, when a fault asks for it, and stays when the request is refused."""
-    with service.store.transaction():
-        service.advance()
-        version = service.store.get(request.path)
-        if version is not None and not service.store.running_operations(version.key):
-            _interfere(service, request, version)
-    yield
-
-
-@contextlib.contextmanager
 def _ahead_of_put(service: Service, request: ArmRequest) -> Iterator[None]:
-    with _interfered(service, request), copy_ahead(service, request):
+    with edited_before(service, request), copy_ahead(service, request):
         yield
-
-
-def _interfere(service: Service, request: ArmRequest, version: Resource) -> None:
-    """The target regions become other ones, when a fault asks for it."""
-    fault = service.faults.take("edit-regions", request.method, request.path)
-    if fault is None:
-        return
-    entries = {region_of(one): one for one in version.properties["publishingProfile"]["targetRegions"]}
-    now = service.clock.now()
-    found, legs = [], {}
-    for region in fault.regions:
-        plain = {"name": display_name(region), "regionalReplicaCount": 1, "storageAccountType": "Standard_LRS"}
-        found.append(entries.get(region, plain))
-        legs[region] = version.hidden["regions"].get(region, {"started": now, "due": now, "fails": ""})
-    version.properties["publishingProfile"]["targetRegions"] = found
-    version.hidden["regions"] = legs
-    service.store.put(version)
 
 
 def _write(
@@ -160,7 +130,7 @@ def _write(
 ) -> ArmAnswer:
     properties, stored = fields.object("properties"), version.properties
     home = LOCATIONS[version.hidden["region"]]
-    before = {region_of(one): one for one in stored.get("publishingProfile", {}).get("targetRegions", ())}
+    before = {region_of(entry): entry for entry in stored.get("publishingProfile", {}).get("targetRegions", ())}
     tags = fields.tags()
     if tags is not None or replace:
         version.body.pop("tags", None)
@@ -183,18 +153,18 @@ def _write(
     if not stored["safetyProfile"]:
         del stored["safetyProfile"]
     write_security(properties, stored, new=new)
-    legs, seconds = plan_legs(service, request, version, before, shallow=shallow)
-    return _begin(service, request, version, legs, seconds, new=new)
+    copies, seconds = plan_copies(service, request, version, before, shallow=shallow)
+    return _begin(service, request, version, copies, seconds, new=new)
 
 
 def _begin(
-    service: Service, request: ArmRequest, version: Resource, legs: dict[str, Body], seconds: float, *, new: bool
+    service: Service, request: ArmRequest, version: Resource, copies: dict[str, Body], seconds: float, *, new: bool
 ) -> ArmAnswer:
-    advance = service.durations.version_delay
-    operation = service.start(request, version, "create" if new else "update", seconds + advance)
+    delay = service.durations.version_delay
+    operation = service.start(request, version, "create" if new else "update", seconds + delay)
     if operation.due is None:
-        hold(legs, version.hidden["regions"])
-    version.hidden["regions"] = legs
+        hold(copies, version.hidden["regions"])
+    version.hidden["regions"] = copies
     version.properties["provisioningState"] = CREATING if new else UPDATING
     version.properties.pop("validationsProfile", None)
     service.store.put(version)
@@ -202,7 +172,7 @@ def _begin(
 
 
 def _shown(version: Resource, *, expand: str = "", status: Body | None = None) -> Resource:
-    """The version as a GET shows it: replication and firmware settings only on request."""
+    """The version as a GET shows it; replication and firmware settings only on request."""
     properties = dict(version.properties)
     if expand != "uefisettings":
         properties.pop("securityProfile", None)
@@ -213,7 +183,7 @@ def _shown(version: Resource, *, expand: str = "", status: Body | None = None) -
 
 def _get(service: Service, request: ArmRequest) -> ArmAnswer:
     wanted = request.query.get("$expand", "")
-    if wanted and wanted.lower() not in (one.lower() for one in _EXPANDS):
+    if wanted and wanted.lower() not in map(str.lower, _EXPANDS):
         raise ArmError(400, "InvalidParameter", f"The value '{wanted}' of $expand is not {' or '.join(_EXPANDS)}.")
     version = require(service, version_id(request))
     status = replication_status(service, version) if wanted.lower() == "replicationstatus" else None
@@ -242,7 +212,7 @@ def _delete(service: Service, request: ArmRequest) -> ArmAnswer:
 
 
 def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: Fields) -> ArmAnswer:
-    """A PUT of a soft-deleted version: one that asks to restore it, or brings no source, brings it back."""
+    """A PUT of a soft-deleted version restores it if it asks for that, or has no source. Raises: ArmError."""
     properties = fields.object("properties")
     new_source = properties.has("storageProfile") and not properties.flag("restore")
     if deleted.properties.get("provisioningState") == DELETING or new_source:
@@ -263,8 +233,8 @@ def _restore(service: Service, request: ArmRequest, deleted: Resource, fields: F
     return _begin(service, request, version, version.hidden["regions"], 0.0, new=False)
 
 
-def finish(service: Service, operation: Operation, version: Resource) -> None:
-    """The end of an operation on a version."""
+def _finish(service: Service, operation: AsyncOperation, version: Resource) -> None:
+    """Ends an operation on a version."""
     if operation.verb == "delete":
         service.store.remove(version.id)
         if soft_delete_policy(service, version) and not version.hidden.get("bypass"):
@@ -285,32 +255,37 @@ def finish(service: Service, operation: Operation, version: Resource) -> None:
     service.store.put(version)
 
 
-def finish_deleted(service: Service, _operation: Operation, deleted: Resource) -> None:
-    """The end of a soft-deleted version: purged, or kept as long as it was promised."""
+def _finish_deleted(service: Service, _operation: AsyncOperation, deleted: Resource) -> None:
+    """Ends a soft-deleted version, which was purged or has expired."""
     service.store.remove(deleted.id)
     drop_content(service, deleted)
 
 
-ROUTES = (
-    Route(
-        "PUT",
-        PATH,
-        _put,
-        "write version",
-        budget="CreateUpdateGalleryImageVersion",
-        body=request_schemas.VERSION,
-        ahead=_ahead_of_put,
+HANDLERS = Handlers(
+    (
+        Route(
+            "PUT",
+            PATH,
+            _put,
+            "write version",
+            budget="CreateUpdateGalleryImageVersion",
+            body=request_schemas.VERSION,
+            ahead=_ahead_of_put,
+        ),
+        Route(
+            "PATCH",
+            PATH,
+            _patch,
+            "patch version",
+            budget="CreateUpdateGalleryImageVersion",
+            body=request_schemas.VERSION,
+            ahead=edited_before,
+        ),
+        Route("GET", PATH, _get, "read version", budget="GetGalleryImageVersion", query=("$expand",)),
+        Route(
+            "DELETE", PATH, _delete, "delete version", budget="DeleteGalleryImageVersion", query=("bypasssoftdelete",)
+        ),
+        Route("GET", f"{DEFINITION_PATH}/versions", _list, "list versions", budget="ListGalleryImageVersionsInGallery"),
     ),
-    Route(
-        "PATCH",
-        PATH,
-        _patch,
-        "patch version",
-        budget="CreateUpdateGalleryImageVersion",
-        body=request_schemas.VERSION,
-        ahead=_interfered,
-    ),
-    Route("GET", PATH, _get, "read version", budget="GetGalleryImageVersion", query=("$expand",)),
-    Route("DELETE", PATH, _delete, "delete version", budget="DeleteGalleryImageVersion", query=("bypasssoftdelete",)),
-    Route("GET", f"{DEFINITION_PATH}/versions", _list, "list versions", budget="ListGalleryImageVersionsInGallery"),
+    {VERSION: _finish, SOFT_DELETED: _finish_deleted},
 )

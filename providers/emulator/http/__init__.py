@@ -1,1 +1,1 @@
-"""HTTP around the service: TLS, tokens, parsing with suspicion, throttling, the request log."""
+"""HTTP around the service: TLS, sign-in and tokens, strict parsing, throttling, the request log."""

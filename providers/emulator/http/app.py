@@ -1,4 +1,4 @@
-"""The ASGI application: takes a request off the wire, has it answered in a thread, writes the answer."""
+"""The ASGI application: reads a request, has it answered in a thread, and writes the answer."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError
-from reconciler.providers.emulator.http.request_parsing import MOST_BODY_BYTES, Incoming
-from reconciler.providers.emulator.http.request_pipeline import ConnectionClosed, Front
+from reconciler.providers.emulator.http.request_parsing import MOST_BODY_BYTES, RawRequest
+from reconciler.providers.emulator.http.request_pipeline import ConnectionClosed, RequestPipeline
 
 CLOSE = "reconciler.close"
-"""The extension of the ASGI scope that closes the connection at once."""
+"""The extension of the ASGI scope that closes the connection immediately."""
 _MOST_DRAINED_BYTES = 16 * MOST_BODY_BYTES
 
 
-def create_app(front: Front) -> ASGIApp:
-    """An application that answers every HTTP request by `front`. Its server offers the extension `CLOSE`."""
+def create_app(pipeline: RequestPipeline) -> ASGIApp:
+    """An application that passes every HTTP request to `pipeline`. Its server has to offer the extension `CLOSE`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise RuntimeError(f"HTTP is served, and not {scope['type']}")
+            raise RuntimeError(f"only HTTP is served, not {scope['type']}")
         request = Request(scope, receive)
         try:
             body = await _body(request)
@@ -34,7 +34,7 @@ def create_app(front: Front) -> ASGIApp:
             answer = _too_large().answer()
         else:
             try:
-                answer = await run_in_threadpool(front.serve, _incoming(request, body))
+                answer = await run_in_threadpool(pipeline.serve, _raw_request(request, body))
             except ConnectionClosed:
                 await _close(scope, receive)
                 return
@@ -44,7 +44,7 @@ def create_app(front: Front) -> ASGIApp:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The whole body; None when it is too large. Most of it is read even so, as few clients listen while they send."""
+    """The whole body; None when it is too large. Most of it is read even so: few clients listen while they send."""
     body = bytearray()
     size = 0
     async for chunk in request.stream():
@@ -56,12 +56,12 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body) if size <= MOST_BODY_BYTES else None
 
 
-def _incoming(request: Request, body: bytes) -> Incoming:
+def _raw_request(request: Request, body: bytes) -> RawRequest:
     scope = request.scope
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         headers.setdefault(raw_name.decode("latin-1").lower(), raw_value.decode("latin-1"))
-    return Incoming(scope["method"], scope["raw_path"], scope["query_string"], headers, body, scope["scheme"])
+    return RawRequest(scope["method"], scope["raw_path"], scope["query_string"], headers, body, scope["scheme"])
 
 
 def _too_large() -> ArmError:
@@ -74,7 +74,7 @@ def _too_large() -> ArmError:
 
 
 async def _close(scope: Scope, receive: Receive) -> None:
-    """Closes the connection, and returns when the server has noticed: it would answer 500 otherwise."""
+    """Closes the connection, and returns when the server has noticed; it would answer 500 otherwise."""
     close: Callable[[], None] = scope["extensions"][CLOSE]
     close()
     while (await receive())["type"] != "http.disconnect":

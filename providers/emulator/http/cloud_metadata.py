@@ -1,6 +1,6 @@
-"""The document in which a cloud says where its parts are, in the shapes that clients of several years ask for.
+"""The document that lists the endpoints of a cloud, in the formats that clients from several years expect.
 
-Source: what azure-cli and Terraform's Azure provider read of `/metadata/endpoints`.
+Source: what azure-cli and Terraform's Azure provider read from `/metadata/endpoints`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def cloud_metadata(base_url: str, tenant: str, version: str) -> Body | list[Body]:
-    """The metadata at an api-version: a list of clouds in middle years, the one cloud before and after.
+    """The metadata for an api-version: a list of one cloud from `LIST_SINCE` on, the cloud itself before that and from
+    `OBJECT_SINCE` on.
 
     Raises: ArmError when it is not an api-version.
     """

@@ -1,6 +1,6 @@
-"""What can be asked without a token: the metadata of the cloud, and the endpoints that issue tokens.
+"""What needs no token: the metadata of the cloud, and the endpoints that issue tokens.
 
-Source: azure-cli and azure-identity (what they ask for and accept); the Microsoft identity platform's documentation of
+Source: azure-cli and azure-identity (what they request and accept); the Microsoft identity platform's documentation of
 the client credentials flow and of its errors; App Service's documentation of managed identities.
 """
 
@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, Body
 from reconciler.providers.emulator.http.cloud_metadata import cloud_metadata
-from reconciler.providers.emulator.http.request_parsing import Incoming
+from reconciler.providers.emulator.http.request_parsing import RawRequest
 from reconciler.providers.emulator.http.tokens import LIFETIME_S, Tokens, same_secret
 
 ADFS = "adfs"
@@ -25,16 +25,16 @@ _CREDENTIALS = "client_credentials"
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request for identity: whose tenant, and what came with it."""
+class _IdentityRequest:
+    """A request to the identity endpoints: the tenant in its path, and the request itself."""
 
-    incoming: Incoming
+    raw: RawRequest
     base_url: str
     tenant: str
 
 
 class _Refused(Exception):
-    """An error in the shape of the token endpoint: a word of OAuth, and a number of Entra's with its text."""
+    """An error of the token endpoint: an OAuth error code, and a number of Entra ID with its text."""
 
     def __init__(self, status: int, error: str, number: int, text: str) -> None:
         super().__init__(text)
@@ -42,11 +42,11 @@ class _Refused(Exception):
 
 
 class Identity:
-    """Answers what needs no token."""
+    """Answers the requests that need no token."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._paths: tuple[tuple[re.Pattern[str], str, Callable[[_Asked], ArmAnswer]], ...] = (
+        self._paths: tuple[tuple[re.Pattern[str], str, Callable[[_IdentityRequest], ArmAnswer]], ...] = (
             (_path("/metadata/endpoints"), "GET", self._metadata),
             (_path("/msi/token"), "GET", self._managed_identity),
             (_path("/common/discovery/instance"), "GET", self._discovery),
@@ -57,44 +57,44 @@ class Identity:
             (_path("/{tenant}/oauth2/v2.0/token"), "POST", self._token),
         )
 
-    def answer(self, incoming: Incoming, path: str) -> ArmAnswer | None:
-        """The answer, or None when the path is none of these. Raises: ArmError."""
+    def answer(self, raw: RawRequest, path: str) -> ArmAnswer | None:
+        """The answer; None when the path is not one of the identity endpoints. Raises: ArmError."""
         for pattern, method, handler in self._paths:
             match = pattern.fullmatch(path)
             if match is None:
                 continue
-            if incoming.method != method:
+            if raw.method != method:
                 raise ArmError(405, "MethodNotAllowed", f"This path takes {method}.", headers={"Allow": method})
             tenant = match.groupdict().get("tenant", "").lower()
             try:
-                return handler(_Asked(incoming, incoming.base_url, tenant))
+                return handler(_IdentityRequest(raw, raw.base_url, tenant))
             except _Refused as refused:
                 return ArmAnswer(refused.status, self._error_body(refused))
         return None
 
-    def _metadata(self, asked: _Asked) -> ArmAnswer:
-        version = asked.incoming.query().get("api-version", "")
-        return ArmAnswer(200, cloud_metadata(asked.base_url, self._tokens.tenant, version))
+    def _metadata(self, request: _IdentityRequest) -> ArmAnswer:
+        version = request.raw.query().get("api-version", "")
+        return ArmAnswer(200, cloud_metadata(request.base_url, self._tokens.tenant, version))
 
-    def _discovery(self, asked: _Asked) -> ArmAnswer:
-        host = asked.base_url.partition("://")[2]
-        endpoint = f"{asked.base_url}/{self._tokens.tenant}/v2.0/.well-known/openid-configuration"
+    def _discovery(self, request: _IdentityRequest) -> ArmAnswer:
+        host = request.base_url.partition("://")[2]
+        endpoint = f"{request.base_url}/{self._tokens.tenant}/v2.0/.well-known/openid-configuration"
         network = {"preferred_network": host, "preferred_cache": host, "aliases": [host]}
         return ArmAnswer(200, {"tenant_discovery_endpoint": endpoint, "api-version": "1.1", "metadata": [network]})
 
-    def _openid(self, asked: _Asked) -> ArmAnswer:
-        self._check_tenant(asked)
-        adfs = asked.tenant == ADFS
-        issuer = f"{asked.base_url}/{ADFS}" if adfs else self._tokens.issuer
-        return ArmAnswer(200, self._configuration(asked, issuer, "oauth2/token"))
+    def _openid(self, request: _IdentityRequest) -> ArmAnswer:
+        self._check_tenant(request)
+        adfs = request.tenant == ADFS
+        issuer = f"{request.base_url}/{ADFS}" if adfs else self._tokens.issuer
+        return ArmAnswer(200, self._configuration(request, issuer, "oauth2/token"))
 
-    def _openid_v2(self, asked: _Asked) -> ArmAnswer:
-        self._check_tenant(asked)
-        issuer = f"{asked.base_url}/{self._tokens.tenant}/v2.0"
-        return ArmAnswer(200, self._configuration(asked, issuer, "oauth2/v2.0/token"))
+    def _openid_v2(self, request: _IdentityRequest) -> ArmAnswer:
+        self._check_tenant(request)
+        issuer = f"{request.base_url}/{self._tokens.tenant}/v2.0"
+        return ArmAnswer(200, self._configuration(request, issuer, "oauth2/v2.0/token"))
 
-    def _configuration(self, asked: _Asked, issuer: str, token_path: str) -> Body:
-        root = f"{asked.base_url}/{asked.tenant}"
+    def _configuration(self, request: _IdentityRequest, issuer: str, token_path: str) -> Body:
+        root = f"{request.base_url}/{request.tenant}"
         return {
             "issuer": issuer,
             "token_endpoint": f"{root}/{token_path}",
@@ -110,14 +110,14 @@ class Identity:
             "claims_supported": ["aud", "exp", "iat", "iss", "oid", "sub", "tid"],
         }
 
-    def _keys(self, asked: _Asked) -> ArmAnswer:
-        """No public keys: tokens are signed with a secret, and only this service checks them."""
-        self._check_tenant(asked)
+    def _keys(self, request: _IdentityRequest) -> ArmAnswer:
+        """No public keys: tokens are signed with a secret, and only this service verifies them."""
+        self._check_tenant(request)
         return ArmAnswer(200, {"keys": []})
 
-    def _token(self, asked: _Asked) -> ArmAnswer:
-        self._check_tenant(asked)
-        form = _form(asked.incoming)
+    def _token(self, request: _IdentityRequest) -> ArmAnswer:
+        self._check_tenant(request)
+        form = _form(request.raw)
         grant = form.get("grant_type", "")
         if grant != _CREDENTIALS:
             raise _Refused(
@@ -131,14 +131,14 @@ class Identity:
             return ArmAnswer(200, {**body, "ext_expires_in": LIFETIME_S - 1})
         return ArmAnswer(200, {**body, "expires_in": str(LIFETIME_S - 1), **self._validity(), "resource": audience})
 
-    def _check_tenant(self, asked: _Asked) -> None:
-        if asked.tenant not in (self._tokens.tenant.lower(), ADFS, *_ANY_TENANT):
+    def _check_tenant(self, request: _IdentityRequest) -> None:
+        if request.tenant not in (self._tokens.tenant.lower(), ADFS, *_ANY_TENANT):
             raise _Refused(
                 400,
                 "invalid_request",
                 90002,
-                f"Tenant '{asked.tenant}' not found. Check to make sure you have the correct tenant ID and are signing "
-                "into the correct cloud.",
+                f"Tenant '{request.tenant}' not found. Check to make sure you have the correct tenant ID and are "
+                "signing into the correct cloud.",
             )
 
     def _check_client(self, form: Mapping[str, str]) -> None:
@@ -164,10 +164,10 @@ class Identity:
                 f"value, not the client secret ID, for a secret added to app '{client}'.",
             )
 
-    def _managed_identity(self, asked: _Asked) -> ArmAnswer:
-        query = asked.incoming.query()
+    def _managed_identity(self, request: _IdentityRequest) -> ArmAnswer:
+        query = request.raw.query()
         credentials = self._tokens.credentials
-        if not same_secret(asked.incoming.headers.get("x-identity-header", ""), credentials.identity_header):
+        if not same_secret(request.raw.headers.get("x-identity-header", ""), credentials.identity_header):
             return ArmAnswer(401, _identity_error(401, "The X-IDENTITY-HEADER is missing or wrong."))
         resource = query.get("resource", "")
         if not resource:
@@ -200,16 +200,16 @@ def _path(template: str) -> re.Pattern[str]:
     return re.compile(template.replace(".", r"\.").replace("{tenant}", "(?P<tenant>[^/]+)"), re.IGNORECASE)
 
 
-def _form(incoming: Incoming) -> dict[str, str]:
+def _form(raw: RawRequest) -> dict[str, str]:
     try:
-        text = incoming.body.decode("utf-8")
+        text = raw.body.decode("utf-8")
         return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=64))
     except ValueError as error:
         raise _Refused(400, "invalid_request", 900144, "The request body cannot be read as a form.") from error
 
 
 def _audience(form: Mapping[str, str]) -> str:
-    """What the token is to be good for: a scope `RESOURCE/.default`, or a resource."""
+    """The audience that the token is requested for: a scope `RESOURCE/.default`, or a resource."""
     if form.get("resource"):
         return form["resource"]
     scopes = [scope for scope in form.get("scope", "").split() if scope not in ("openid", "profile", "offline_access")]

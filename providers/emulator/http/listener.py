@@ -1,4 +1,4 @@
-"""The socket and the server under the application: uvicorn in a thread, with TLS, and a way to close connections."""
+"""The socket and the server below the application: uvicorn in a thread, with TLS, and a way to drop connections."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _BACKLOG = 512
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 is any free one. Raises: ProviderError when that address cannot be had."""
+    """A listening socket; port 0 means any free port. Raises: ProviderError when the address cannot be used."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         raise ProviderError(
             f"the emulator cannot listen on {host} port {port}: {error.strerror or error}",
-            "give another --port, or --port 0 for any free one",
+            "choose another --port, or --port 0 for any free one",
         ) from error
 
 
 class Listener:
-    """A server that answers from the moment this is made, in a thread, until `stop`."""
+    """A server in a thread. It answers as soon as it is constructed, and until `stop_soon`."""
 
     def __init__(self, app: ASGIApp, bound: socket.socket, context: ssl.SSLContext) -> None:
         config = uvicorn.Config(
@@ -70,17 +70,17 @@ class Listener:
             self._bound.close()
             self._server.ready.set()
 
-    def end_soon(self) -> None:
-        """Asks the server to end; safe in a signal handler."""
+    def stop_soon(self) -> None:
+        """Asks the server to stop; safe in a signal handler."""
         self._server.should_exit = True
 
     def wait(self) -> None:
-        """Returns when the server is over."""
+        """Returns when the server has stopped."""
         self._thread.join()
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it answers."""
+    """A server that reports when it is ready."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -91,7 +91,7 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends at once for who only stays connected; requests that are being answered get their time."""
+        """Drops idle connections immediately; requests that are being answered get their time."""
         self._abort_connections(idle=True)
         await super().shutdown(sockets)
         self._abort_connections(idle=False)
@@ -104,7 +104,7 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 whose application can close the connection without an answer."""
+    """HTTP/1.1, where the application can close the connection without an answer."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -121,5 +121,5 @@ class _Protocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def abort(self) -> None:
-        """Closes the connection without another byte."""
+        """Closes the connection without sending another byte."""
         self.transport.abort()

@@ -32,7 +32,7 @@ _ERROR: Body = {
 
 
 def describe(routes: Iterable[Route]) -> Body:
-    """The description: what every path takes, with which method."""
+    """The description of every path and method."""
     paths: dict[str, Body] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -57,9 +57,9 @@ def _operation(route: Route) -> Body:
         "summary": route.name,
         "parameters": parameters,
         "responses": {
-            "2XX": {"description": "It is done, or has begun."},
+            "2XX": {"description": "Done, or started."},
             "default": {
-                "description": "It is refused.",
+                "description": "Refused.",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
             },
         },

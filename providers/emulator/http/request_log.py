@@ -1,4 +1,4 @@
-"""Who asked for what: counts of requests since the start, and the last of them."""
+"""The request log: how many requests there were since the start, and the last of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from reconciler.providers.emulator.core.arm import Body
 _LAST = 200
 
 
-class Traffic:
-    """Requests that bore a valid token, by the name of their route and their method."""
+class RequestLog:
+    """The requests with a valid token, counted by route name and method."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._last: deque[Body] = deque(maxlen=_LAST)
 
-    def note(self, name: str, method: str, url: str, status: int) -> None:
-        """Counts a request; status 0 is one whose connection was closed."""
+    def add(self, name: str, method: str, url: str, status: int) -> None:
+        """Counts a request; status 0 means that its connection was closed."""
         with self._lock:
             self._counts[name, method] += 1
             self._last.append({"name": name, "method": method, "url": url, "status": status})
@@ -29,8 +29,8 @@ class Traffic:
             self._counts.clear()
             self._last.clear()
 
-    def shown(self) -> Body:
-        """The counts, sorted by name, and the last requests, the newest at the end."""
+    def summary(self) -> Body:
+        """The counts, sorted by name, and the last requests, newest last."""
         with self._lock:
             counts = [
                 {"name": name, "method": method, "count": count}

@@ -1,4 +1,4 @@
-"""What arrives, decoded with suspicion: paths, queries and JSON that could mean two things are refused.
+"""Strict parsing of requests: paths, queries and JSON that could be read in two ways are refused.
 
 Source: RFC 3986, 6 (equal paths in other spellings); RFC 8259 (JSON has neither NaN nor Infinity).
 """
@@ -28,8 +28,8 @@ _HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASC
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """One request as it came: `target` is its path, still encoded; header names are in lower case."""
+class RawRequest:
+    """One request as it arrived: `target` is its path, still encoded; header names are in lower case."""
 
     method: str
     target: bytes
@@ -40,16 +40,16 @@ class Incoming:
 
     @property
     def base_url(self) -> str:
-        """How the client reached us. Raises: ArmError for a Host header that names no host."""
+        """The address under which the client reached us. Raises: ArmError for a Host header that names no host."""
         host = self.headers.get("host", "")
         if not _HOST.fullmatch(host):
             raise _bad("InvalidRequestHeader", "The Host header is missing or names no host.")
         return f"{self.scheme}://{host}"
 
     def path(self) -> str:
-        """The decoded path. Raises: ArmError when it has segments that are empty, dots, or hide a separator.
+        """The decoded path. Raises: ArmError when a segment is empty, consists of dots, or contains a separator.
 
-        The place of a parent may be empty, as in `providers/Microsoft.Compute//disks`: `az resource` asks like that.
+        The parent may be empty, as in `providers/Microsoft.Compute//disks`, which `az resource` sends.
         """
         if len(self.target) > _MOST_PATH_BYTES:
             raise _bad("InvalidRequestUri", f"The path of the request is longer than {_MOST_PATH_BYTES} bytes.")
@@ -61,7 +61,7 @@ class Incoming:
         return "/" + "/".join(_segment(segment) for segment in target[1:].removesuffix(b"/").split(b"/"))
 
     def query(self) -> dict[str, str]:
-        """Parameters by name in lower case. Raises: ArmError when one is there twice, or they cannot be read."""
+        """Parameters by name in lower case. Raises: ArmError when a name is repeated, or they cannot be parsed."""
         if len(self.query_string) > _MOST_QUERY_BYTES or _ESCAPE.search(self.query_string):
             raise _bad("InvalidRequestUri", "The query string is too long, or not well-formed.")
         try:
@@ -69,15 +69,15 @@ class Incoming:
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
         except ValueError as error:
             raise _bad("InvalidRequestUri", "The query string cannot be read.") from error
-        found: dict[str, str] = {}
+        parameters: dict[str, str] = {}
         for name, value in pairs:
-            if name.lower() in found:
+            if name.lower() in parameters:
                 raise _bad("InvalidQueryParameter", f"The query parameter '{name}' is there more than once.", name)
-            found[name.lower()] = value
-        return found
+            parameters[name.lower()] = value
+        return parameters
 
     def json(self) -> Any:
-        """The body of a write: an object, or None when it is empty and may be. Raises: ArmError for any other."""
+        """The body of a write: an object, or None when it may be and is empty. Raises: ArmError for anything else."""
         if self.method not in ("PUT", "PATCH", "POST"):
             return None
         if not self.body:
@@ -135,20 +135,20 @@ def _float(text: str) -> float:
 
 
 def _check_values(value: Any) -> None:
-    """Raises: ArmError for nesting, integers and characters that cannot be kept."""
+    """Raises: ArmError for nesting, integers and characters that cannot be stored."""
     waiting = [(value, 1)]
     while waiting:
-        one, depth = waiting.pop()
+        current, depth = waiting.pop()
         if depth > _DEEPEST_JSON:
             raise _too_deep()
-        if isinstance(one, dict):
-            waiting += [(name, depth) for name in one]
-            waiting += [(below, depth + 1) for below in one.values()]
-        elif isinstance(one, list):
-            waiting += [(below, depth + 1) for below in one]
-        elif isinstance(one, str) and not _encodes(one):
+        if isinstance(current, dict):
+            waiting += [(name, depth) for name in current]
+            waiting += [(below, depth + 1) for below in current.values()]
+        elif isinstance(current, list):
+            waiting += [(below, depth + 1) for below in current]
+        elif isinstance(current, str) and not _encodes(current):
             raise _content("The request content has half of a surrogate pair in a string.")
-        elif isinstance(one, int) and not -_INT64 <= one < _INT64:
+        elif isinstance(current, int) and not -_INT64 <= current < _INT64:
             raise _content("The request content has an integer of more than 64 bits.")
 
 

@@ -1,4 +1,4 @@
-"""From a request as it came to its answer: identity, then the token, then what faults say, then the service."""
+"""From a raw request to its answer: identity endpoints, then the token, then faults, then the service."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from reconciler.providers.emulator.core.service import Service
 from reconciler.providers.emulator.core.subscriptions import check_subscription
 from reconciler.providers.emulator.http import admin
 from reconciler.providers.emulator.http.identity import Identity
-from reconciler.providers.emulator.http.request_log import Traffic
-from reconciler.providers.emulator.http.request_parsing import Incoming
+from reconciler.providers.emulator.http.request_log import RequestLog
+from reconciler.providers.emulator.http.request_parsing import RawRequest
 from reconciler.providers.emulator.http.throttling import Budgets
 from reconciler.providers.emulator.http.tokens import Tokens, challenge
 
@@ -26,60 +26,60 @@ _UNAUTHORIZED = 401
 
 
 class ConnectionClosed(Exception):
-    """There is no answer: the connection is to be closed."""
+    """There is no answer: the connection has to be closed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """Everything between HTTP and the service. `budgets` is None when requests are not counted against any."""
+class RequestPipeline:
+    """Everything between HTTP and the service. `budgets` is None when requests are unlimited."""
 
     service: Service
     tokens: Tokens
     identity: Identity
-    traffic: Traffic
+    request_log: RequestLog
     budgets: Budgets | None = None
 
-    def serve(self, incoming: Incoming) -> ArmAnswer:
-        """The answer to whatever comes, an error among them. Raises: ConnectionClosed when a fault says so."""
+    def serve(self, raw: RawRequest) -> ArmAnswer:
+        """The answer to any request, perhaps an error. Raises: ConnectionClosed when a fault requires it."""
         try:
-            found = self._answer(incoming)
+            answer = self._answer(raw)
         except ArmError as error:
-            found = error.answer()
+            answer = error.answer()
             if error.status == _UNAUTHORIZED:
-                headers = challenge(error, incoming.base_url, self.service.tenant)
-                found = replace(found, headers={**found.headers, **headers})
+                headers = challenge(error, raw.base_url, self.service.tenant)
+                answer = replace(answer, headers={**answer.headers, **headers})
         except ConnectionClosed:
             raise
-        except Exception:  # noqa: BLE001  the last stop: it is logged, and clients get an answer they can read
-            _LOG.exception("%s %r could not be answered", incoming.method, incoming.target)
-            found = ArmError(500, "InternalServerError", "The server met an internal error. This is a bug.").answer()
-        return replace(found, headers={**_usual_headers(incoming), **found.headers})
+        except Exception:  # noqa: BLE001  the last resort: log it, and give the client an answer that it can read
+            _LOG.exception("%s %r could not be answered", raw.method, raw.target)
+            answer = ArmError(500, "InternalServerError", "The server met an internal error. This is a bug.").answer()
+        return replace(answer, headers={**_usual_headers(raw), **answer.headers})
 
-    def _answer(self, incoming: Incoming) -> ArmAnswer:
-        path, base_url = incoming.path(), incoming.base_url
-        if incoming.method not in METHODS:
-            message = f"The method {incoming.method[:20]} is not supported."
+    def _answer(self, raw: RawRequest) -> ArmAnswer:
+        path, base_url = raw.path(), raw.base_url
+        if raw.method not in METHODS:
+            message = f"The method {raw.method[:20]} is not supported."
             raise ArmError(405, "MethodNotAllowed", message, headers={"Allow": ", ".join(METHODS)})
-        known = self.identity.answer(incoming, path)
-        if known is not None:
-            return known
-        self.tokens.check(incoming.headers.get("authorization", ""))
+        identity_answer = self.identity.answer(raw, path)
+        if identity_answer is not None:
+            return identity_answer
+        self.tokens.check(raw.headers.get("authorization", ""))
         if path.lower() == admin.PREFIX or path.lower().startswith(f"{admin.PREFIX}/"):
-            return admin.answer(self.service, self.traffic, incoming, path)
-        return self._counted(incoming, ArmRequest(incoming.method, path, incoming.query(), base_url=base_url))
+            return admin.answer(self.service, self.request_log, raw, path)
+        return self._logged(raw, ArmRequest(raw.method, path, raw.query(), base_url=base_url))
 
-    def _counted(self, incoming: Incoming, request: ArmRequest) -> ArmAnswer:
-        """The answer of the service, noted with its status, or with none when the connection is closed."""
+    def _logged(self, raw: RawRequest, request: ArmRequest) -> ArmAnswer:
+        """The answer of the service, which is logged with its status, or with 0 when the connection is closed."""
         status = 0
         try:
-            answer = self._managed(incoming, request)
+            answer = self._handled(raw, request)
             status = answer.status
         except ArmError as error:
             status = error.status
             raise
         finally:
-            url = b"?".join(filter(None, (incoming.target, incoming.query_string))).decode("latin-1")
-            self.traffic.note(self._route_name(request), request.method, url, status)
+            url = b"?".join(filter(None, (raw.target, raw.query_string))).decode("latin-1")
+            self.request_log.add(self._route_name(request), request.method, url, status)
         return answer
 
     def _route_name(self, request: ArmRequest) -> str:
@@ -88,11 +88,11 @@ class Front:
         except ArmError:
             return "no route"
 
-    def _managed(self, incoming: Incoming, request: ArmRequest) -> ArmAnswer:
-        self._misbehave(request)
+    def _handled(self, raw: RawRequest, request: ArmRequest) -> ArmAnswer:
+        self._apply_faults(request)
         check_subscription(self.service, request.path)
         api_versions.check(request.api_version, request.path)
-        request = replace(request, body=incoming.json())
+        request = replace(request, body=raw.json())
         route, _ = self.service.route(request)
         spent = self.budgets.take(route.budget) if self.budgets and route.budget else {}
         try:
@@ -103,8 +103,8 @@ class Front:
             raise ConnectionClosed
         return replace(answer, headers={**answer.headers, **spent})
 
-    def _misbehave(self, request: ArmRequest) -> None:
-        """Takes the faults that keep a request from being served. Raises: ArmError; ConnectionClosed."""
+    def _apply_faults(self, request: ArmRequest) -> None:
+        """Takes the faults that prevent a request from being handled. Raises: ArmError; ConnectionClosed."""
         if self._fault("drop", request):
             raise ConnectionClosed
         if self._fault("expire-token", request):
@@ -114,28 +114,28 @@ class Front:
             message = "The request is being throttled. For more information, see the Retry-After header."
             raise ArmError(429, "TooManyRequests", message, headers={"Retry-After": wait})
         if fault := self._fault("error", request):
-            raise ArmError(fault.status, fault.code, "This was asked for: a fault of the emulator.")
+            raise ArmError(fault.status, fault.code, "An injected fault of the emulator.")
 
     def _fault(self, action: str, request: ArmRequest) -> Fault | None:
         return self.service.faults.take(action, request.method, request.path)
 
 
-def _usual_headers(incoming: Incoming) -> dict[str, str]:
-    """What every answer bears. Source: Resource Manager common API contract, response headers."""
+def _usual_headers(raw: RawRequest) -> dict[str, str]:
+    """The headers of every answer. Source: Resource Manager common API contract, response headers."""
     request_id = str(uuid.uuid4())
     headers = {
         "Cache-Control": "no-cache",
         "Pragma": "no-cache",
         "X-Content-Type-Options": "nosniff",
         "x-ms-request-id": request_id,
-        "x-ms-correlation-request-id": _echo(incoming, "x-ms-correlation-request-id") or request_id,
+        "x-ms-correlation-request-id": _echo(raw, "x-ms-correlation-request-id") or request_id,
     }
-    if client_id := _echo(incoming, "x-ms-client-request-id"):
+    if client_id := _echo(raw, "x-ms-client-request-id"):
         headers["x-ms-client-request-id"] = client_id
     return headers
 
 
-def _echo(incoming: Incoming, name: str) -> str:
-    """A header of the request when it can be sent back as it is; empty otherwise."""
-    value = incoming.headers.get(name, "")
+def _echo(raw: RawRequest, name: str) -> str:
+    """A header of the request if it can be returned unchanged; empty otherwise."""
+    value = raw.headers.get(name, "")
     return value if value.isascii() and value.isprintable() and len(value) <= _LONGEST_ECHO else ""

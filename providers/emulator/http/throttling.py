@@ -1,7 +1,7 @@
-"""Request budgets: how many requests of a kind are answered in three minutes, and in thirty.
+"""Request budgets: how many requests of a kind are answered within three minutes, and within thirty.
 
 Source: the first `x-ms-ratelimit-remaining-resource` headers in recordings of the Azure CLI's gallery tests. Budgets
-that were never seen have the size of the nearest kind that was.
+that do not occur there are those of the most similar kind.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HEADER = "x-ms-ratelimit-remaining-resource"
 
 
 class Budgets:
-    """What is left. A window begins when the clock passes a multiple of its length."""
+    """The requests that are left. A window starts when the clock passes a multiple of its length."""
 
     def __init__(self, clock: Clock, limits: Mapping[str, tuple[int, int]] = LIMITS) -> None:
         self._clock = clock
@@ -45,9 +45,9 @@ class Budgets:
         self._lock = Lock()
 
     def take(self, budget: str) -> dict[str, str]:
-        """Counts one request, and the header that says what is left. A refused request does not count.
+        """Counts one request, and returns the header with the requests that are left. Refused requests do not count.
 
-        Raises: ArmError 429 when nothing is left; KeyError for a budget that there is not.
+        Raises: ArmError 429 when none are left; KeyError for an unknown budget.
         """
         now = self._clock.now()
         with self._lock:

@@ -1,4 +1,4 @@
-"""The certificate of the service, signed by a CA of its own that is kept, so that who trusts it once trusts it on."""
+"""The certificate of the service, signed by a CA of its own, which is kept so that clients trust it only once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ca_file(data: Path) -> Path:
 
 
 def _ca(data: Path) -> trustme.CA:
-    """The CA of a data directory; made when there is none. The key is written first: a certificate has its key."""
+    """The CA of a data directory; created when there is none. The key is written first: a certificate has its key."""
     certificate, key = ca_file(data), data / "ca-key.pem"
     if certificate.exists():
         return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
@@ -42,7 +42,7 @@ def _ca(data: Path) -> trustme.CA:
 
 
 def _leaf(data: Path, names: Sequence[str], now: datetime) -> Path:
-    """Key and certificate of the server in one file; a new one when it ends soon or lacks a name."""
+    """Key and certificate of the server in one file; renewed when it expires soon or lacks a name."""
     chain, about = data / "server.pem", data / "server.json"
     ca = _ca(data)
     if chain.exists() and about.exists():

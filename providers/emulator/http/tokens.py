@@ -1,4 +1,4 @@
-"""Access tokens: who may ask for one, what is in it, and whether one that is shown still counts.
+"""Access tokens: the credentials that they are issued for, their claims, and their verification.
 
 Source: the Microsoft identity platform's documentation of access tokens (claims); Resource Manager's answers of 401.
 """
@@ -35,12 +35,12 @@ _SIGNED_AND_COMPLETE: Options = {
     "verify_iat": False,
     "verify_nbf": False,
 }
-"""The times are compared with the clock of the service, the audience with its names."""
+"""The times are checked against the clock of the service, the audience against its names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The service principal of an emulator, made once for its data directory, each secret in a file of its own."""
+    """The service principal of an emulator, created once for its data directory, each secret in a file of its own."""
 
     client_id: str
     client_secret_file: Path
@@ -51,7 +51,7 @@ class Credentials:
 
 
 def load_credentials(data: Path) -> Credentials:
-    """The credentials of a data directory; made when there are none."""
+    """The credentials of a data directory; created when there are none."""
     secret, header = data / "client-secret", data / "identity-header"
     return Credentials(
         client_id=read_or_create(data / "client-id", lambda: str(uuid.uuid4())),
@@ -64,13 +64,13 @@ def load_credentials(data: Path) -> Credentials:
 
 
 def same_secret(given: str, right: str) -> bool:
-    """Whether two secrets are equal, in a time that does not tell how far they are."""
+    """Whether two secrets are equal, compared in constant time."""
     return hmac.compare_digest(given.encode(), right.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Issues tokens and checks them. `hosts` are the names under which this service is an audience of its own."""
+    """Issues and verifies tokens. `hosts` are the names under which this service is an audience itself."""
 
     credentials: Credentials
     tenant: str
@@ -82,7 +82,7 @@ class Tokens:
         return f"https://sts.windows.net/{self.tenant}/"
 
     def issue(self, audience: str, lifetime_s: float = LIFETIME_S) -> str:
-        """A token for an audience that counts from now on for so long."""
+        """A token for an audience, valid from now on for so long."""
         now = int(self.clock.now())
         principal = str(uuid.uuid5(uuid.NAMESPACE_OID, self.credentials.client_id))
         claims: dict[str, Any] = {
@@ -139,7 +139,7 @@ class Tokens:
             raise refusal("InvalidAuthenticationToken", "The access token is not valid yet.")
 
     def expired(self, moment: float) -> ArmError:
-        """The refusal of a token that counted until `moment`."""
+        """The refusal of a token that was valid until `moment`."""
         ended, now = (datetime.fromtimestamp(seconds, UTC).isoformat() for seconds in (moment, self.clock.now()))
         return refusal(
             "ExpiredAuthenticationToken",
@@ -162,11 +162,11 @@ class Tokens:
 
 
 def refusal(code: str, message: str) -> ArmError:
-    """A 401; whoever sends it adds where tokens are to be had."""
+    """A 401; the sender adds the header `challenge`."""
     return ArmError(401, code, message)
 
 
 def challenge(error: ArmError, base_url: str, tenant: str) -> dict[str, str]:
-    """The header of a 401 that says where to get a token, and why the one shown does not count."""
+    """The header of a 401 that says where to get a token, and why the one in the request is not accepted."""
     value = f'Bearer authorization_uri="{base_url}/{tenant}", error="invalid_token", error_description="{error.code}"'
     return {"WWW-Authenticate": value}

@@ -1,4 +1,4 @@
-"""Attributes of every kind, through the engine, on the emulator: made, found as planned, changed; and refusals."""
+"""Attributes of every kind, through the engine, on the emulator: created, observed, changed; and refusals."""
 
 from __future__ import annotations
 

@@ -31,10 +31,10 @@ def test_a_plan_of_a_thousand_resources_is_made_of_listings(
             assert result is not None
             assert result.complete
         for name, refresh in (("plan", True), ("plan again", True)):
-            world.emulator.traffic.reset()
+            world.emulator.request_log.reset()
             with Engine(tmp_path / "project") as engine:
                 assert not engine.plan(PlanOptions(), refresh=refresh).changes
-            counts = {one["name"]: one["count"] for one in world.emulator.traffic.shown()["counts"]}
+            counts = {one["name"]: one["count"] for one in world.emulator.request_log.summary()["counts"]}
             with capsys.disabled():
                 told = ", ".join(f"{count} {what}" for what, count in counts.items())
                 print(f"\n{name} of W({SIZE:,}) on the emulator: {sum(counts.values())} requests: {told}")  # noqa: T201

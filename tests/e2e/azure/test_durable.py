@@ -1,4 +1,4 @@
-"""Operations outlive the process that began them: a handle is all that the next one needs, whatever happens."""
+"""Operations outlive the process that started them: the next one only needs the handle, whatever happens."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def documents(project: CloudProject, *regions: str) -> list[Document]:
 
 
 def planned(project: CloudProject) -> Operation:
-    """The operation on the version that the plan comes to."""
+    """The operation on the version that results from the plan."""
     changes = project.plan().changes
     steps = tuple(
         Step(Verb(change.action.value), change.address, dict(change.planned_attributes))
@@ -63,7 +63,7 @@ def planned(project: CloudProject) -> Operation:
 
 
 def unheard(address: Address, done: int, total: int) -> None:
-    """Progress that nobody listens to."""
+    """Progress that is ignored."""
 
 
 class Relay:
@@ -88,7 +88,7 @@ class Relay:
 
 
 def paced(world: AzureWorld) -> ManualClock:
-    """Lets operations take as long as on the real service, on a clock that only goes on when told."""
+    """Makes operations take as long as on the real service, with a clock that only advances on demand."""
     clock = ManualClock(time.time())
     world.emulator.service.clock = clock
     world.set_time_scale(1)
@@ -145,7 +145,7 @@ def test_a_token_that_expires_while_waiting_is_renewed(project: CloudProject) ->
 
 
 def apply_without_waiting(project: CloudProject) -> ApplyResult:
-    """Begins what is planned and leaves what takes long to the journal."""
+    """Starts what is planned, and leaves long operations in the journal."""
     with Engine(project.folder) as engine:
         plan = engine.plan(PlanOptions())
         state = engine.state()
@@ -166,14 +166,14 @@ def apply_without_waiting(project: CloudProject) -> ApplyResult:
 
 
 def handles(project: CloudProject) -> set[str]:
-    """The addresses in the journal whose operations go on at the service."""
+    """The addresses in the journal whose operations are running."""
     with Engine(project.folder) as engine:
         return {str(address) for address, intent in engine.state().intents.items() if intent.handle}
 
 
 def counted(world: AzureWorld, method: str) -> int:
-    """How many requests of this method the service has had."""
-    return sum(one["count"] for one in world.emulator.traffic.shown()["counts"] if one["method"] == method)
+    """How many requests with this method the service has received."""
+    return sum(one["count"] for one in world.emulator.request_log.summary()["counts"] if one["method"] == method)
 
 
 def test_what_is_left_to_the_journal_is_picked_up_by_the_next_apply(project: CloudProject) -> None:

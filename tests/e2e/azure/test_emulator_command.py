@@ -1,4 +1,4 @@
-"""`reconciler emulator` as people start and end it."""
+"""`reconciler emulator` as people start and stop it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATIENCE_S = 20
 
 @contextmanager
 def command(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The program in `folder`, ended when this is over."""
+    """The program in `folder`, stopped at the end of the block."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
@@ -48,7 +48,7 @@ def command(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def when_ready(process: subprocess.Popen[bytes], path: Path) -> dict[str, str]:
-    """What the ready file says, once it is there."""
+    """The content of the ready file, when it exists."""
     until = time.monotonic() + PATIENCE_S
     while not path.exists():
         assert process.poll() is None, process.communicate()
@@ -151,7 +151,7 @@ def test_what_it_prints_for_python_works(tmp_path: Path) -> None:
 
 
 def said_so_far(process: subprocess.Popen[bytes]) -> str:
-    """What it has printed; it prints once, in one piece."""
+    """The output, which is printed at once."""
     assert isinstance(process.stdout, io.BufferedReader)
     return process.stdout.read1().decode()
 

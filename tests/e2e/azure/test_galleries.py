@@ -174,7 +174,7 @@ def kept(project: CloudProject) -> tuple[Any, ...]:
 
 def test_what_soft_delete_keeps_is_named_when_a_gallery_cannot_go(project: CloudProject, kept: tuple[Any, ...]) -> None:
     told = project.failure(destroy=True)
-    assert "corp/ubuntu is not empty: 1.0.0 (soft-deleted, gone by itself on 20" in told
+    assert "corp/ubuntu is not empty: 1.0.0 (soft-deleted, expires on 20" in told
     assert "az sig image-version delete --bypass-soft-delete true" in told
     assert soft_deleted(project) == ["1.0.0"]
     project.world.call("DELETE", VERSION_ID, bypasssoftdelete="true")
@@ -187,7 +187,7 @@ def test_a_deleted_version_stays_until_somebody_says_that_it_comes_back(
     corp, ubuntu, first = kept
     assert project.settle(corp, ubuntu)[V1] == "delete"
     told = project.failure(*kept)
-    assert f"a deleted version keeps the name {V1} taken: soft-deleted, gone by itself on 20" in told
+    assert f"a deleted version still has the name {V1}: soft-deleted, expires on 20" in told
     assert "`restore: true`" in told
     assert soft_deleted(project) == ["1.0.0"]
 
@@ -211,7 +211,7 @@ def test_a_version_does_not_come_back_as_something_else(project: CloudProject, k
     project.settle(corp, ubuntu)
     other = {"snapshot": project.disk("other", kind="snapshots")}
     told = project.failure(corp, ubuntu, {**first, "source": other, "restore": True})
-    assert f"{V1} was brought back, and differs from the manifest in what is fixed: source" in told
+    assert f"{V1} was restored, but differs from the manifest in fixed attributes: source" in told
     assert f"--allow-replace {V1}" in told
     project.settle(allow_replace=(V1,))
     assert soft_deleted(project) == []

@@ -53,13 +53,13 @@ def regions(world: AzureWorld) -> set[str]:
 
 
 def set_regions(world: AzureWorld, *names: str) -> None:
-    """Somebody else's write."""
+    """A write by another client."""
     wanted = [{"name": name} for name in names]
     world.call("PATCH", VERSION_ID, {"properties": {"publishingProfile": {"targetRegions": wanted}}})
 
 
 def edited(world: AzureWorld, *names: str) -> Fault:
-    """Somebody else makes these the target regions right before our next write is served: after our look, that is."""
+    """Another client sets the target regions right before our next write is handled, and so after our read."""
     fault = Fault("edit-regions", "PUT", "*/versions/*", regions=names)
     set_faults(world.emulator.service, [fault])
     return fault
@@ -87,7 +87,7 @@ def test_a_region_of_ours_that_goes_between_our_look_and_our_write_is_put_back(p
 
 
 def test_a_region_that_others_add_between_our_look_and_our_write_stays(project: CloudProject) -> None:
-    """Where regions may not be taken away, as is the default, the service does not let a write of ours do it."""
+    """Where regions may not be removed, which is the default, the service refuses a write that would do it."""
     project.advance(*documents(project, "eastus", "westus"))
     fault = edited(project.world, "eastus", "westus", THEIRS)
     project.advance(*documents(project, "eastus", "westus", "northeurope", tags={"owner": "ada"}))
@@ -104,7 +104,7 @@ def test_a_region_that_others_added_before_our_look_stays_whatever_we_write(proj
 
 
 def operation(project: CloudProject, lineage: str, *regions: str, verb: Verb = Verb.CREATE) -> Operation:
-    """The version, as planned for these regions, made by a state of its own."""
+    """The version, as planned for these regions, created from a separate state."""
     changes = {change.address: dict(change.planned_attributes) for change in project.plan().changes}
     steps = [Step(verb, VERSION, changes[VERSION])]
     steps += [Step(Verb.CREATE, VERSION._replace(region=name), REPLICA) for name in regions]
@@ -112,7 +112,7 @@ def operation(project: CloudProject, lineage: str, *regions: str, verb: Verb = V
 
 
 def unheard(address: Address, done: int, total: int) -> None:
-    """Progress that nobody listens to."""
+    """Progress that is ignored."""
 
 
 def carry_out(world: AzureWorld, wanted: Operation) -> Done:
@@ -127,7 +127,7 @@ def carry_out(world: AzureWorld, wanted: Operation) -> Done:
 
 @pytest.mark.parametrize("scale", [0, SLOW])
 def test_of_two_states_that_make_a_version_at_once_one_gets_it(project: CloudProject, scale: float) -> None:
-    """The other one finds it when it looks, or when its write is refused; its upload goes again."""
+    """The other one finds it when it reads, or when its write is refused; its upload is removed again."""
     declared = documents(project, "eastus", "westus")
     project.advance(*declared[:2])
     project.write(*declared)
@@ -147,7 +147,7 @@ def test_of_two_states_that_make_a_version_at_once_one_gets_it(project: CloudPro
 
 
 class Stranger:
-    """Microsoft's own client, in the hands of somebody who knows nothing of us."""
+    """Microsoft's own client, used by someone who does not know us."""
 
     def __init__(self, world: AzureWorld) -> None:
         self._token = world.emulator.token()
@@ -159,7 +159,7 @@ class Stranger:
         return AccessToken(self._token, int(time.time()) + 3600)
 
     def add_region(self, name: str) -> int:
-        """Reads the regions, adds one and writes them, as often as it takes; how often somebody was in the way."""
+        """Reads the regions, adds one and writes them, as often as it takes; returns the number of conflicts."""
         versions = self._client.gallery_image_versions
         for refused in range(200):
             shown = versions.get(GROUP, *VERSION[:3])
@@ -217,7 +217,7 @@ def lineage_of(project: CloudProject) -> str:
 
 
 def test_somebody_who_takes_a_region_away_again_and_again_is_named(project: CloudProject) -> None:
-    """A tug of war ends: after some writes the operation fails, and says that somebody else is at it."""
+    """Two clients that undo each other's writes: after some writes the operation fails, and names the likely reason."""
     project.advance(*documents(project, "eastus", "westus", safety=REMOVABLE))
     step = Step(Verb.CREATE, VERSION._replace(region="northeurope"), REPLICA)
     provider = project.world.provider()

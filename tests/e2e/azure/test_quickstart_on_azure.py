@@ -1,4 +1,4 @@
-"""The quickstart on the emulator, as people run it: processes, TLS, and no difference but the line `provider:`."""
+"""The quickstart on the emulator, as people run it: processes, TLS, and no difference except the line `provider:`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Estate:
         path.write_text(text)
 
     def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
-        """Exit code and both streams of a command, as one line each of words."""
+        """Exit code and both streams of a command, each as one line."""
         return self.play([sys.executable, "-m", "reconciler", *words], environment)
 
     def play(self, command: list[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
@@ -57,7 +57,7 @@ class Estate:
 
 @pytest.fixture
 def estate(tmp_path: Path, azurite: RunningAzurite) -> Estate:
-    """On an emulator for the life of each command; files are uploaded to the run's blob service."""
+    """On an emulator for the duration of each command; files are uploaded to the run's blob service."""
     estate = Estate(scratch_project(tmp_path))
     estate.provide({"type": "emulator", "storage": {"endpoint": azurite.endpoint}})
     return estate
@@ -103,7 +103,7 @@ def reached(ready: Mapping[str, str], **more: object) -> dict[str, object]:
 
 
 def play_quickstart(estate: Estate) -> None:
-    """Its whole life: made, looked at, changed, removed."""
+    """Its whole life cycle: created, observed, changed, removed."""
     code, out, err = estate.run("plan", "--detailed-exitcode")
     assert (code, err) == (2, "")
     assert "15 create · 0 unchanged · 96.0 MiB to copy" in out
@@ -140,7 +140,7 @@ def change_and_remove(estate: Estate) -> None:
 
 
 def test_plays_with_an_emulator_for_the_life_of_each_command(tmp_path: Path) -> None:
-    """Also Azurite is started and ended by each command that uploads."""
+    """Azurite is also started and stopped by each command that uploads."""
     estate = Estate(scratch_project(tmp_path), {"PATH": f"{ROOT}/.tools/node_modules/.bin:{os.environ['PATH']}"})
     estate.provide({"type": "emulator"})
     play_quickstart(estate)
@@ -234,7 +234,7 @@ def test_a_setting_that_cannot_be_is_said_in_a_sentence(
 
 
 def test_files_need_a_place_to_be_uploaded_to(estate: Estate) -> None:
-    """The plan says it, before anything is made."""
+    """The plan reports it before anything is created."""
     estate.provide({"type": "emulator"})
     code, out, err = estate.run("apply", "--auto-approve", PATH="/usr/bin:/bin")
     assert code == 1
@@ -256,19 +256,21 @@ def test_who_does_not_answer_or_know_us_is_told_apart(served: tuple[Estate, dict
 
     refused("the emulator does not answer", {**reached(ready), "endpoint": NOWHERE})
     refused("start it (reconciler emulator), and check `endpoint`", {**reached(ready), "endpoint": NOWHERE})
-    refused("is not known: [SSL: CERTIFICATE_VERIFY_FAILED]", {"type": "emulator", "endpoint": ready["endpoint"]})
+    refused(
+        "could not be verified: [SSL: CERTIFICATE_VERIFY_FAILED]", {"type": "emulator", "endpoint": ready["endpoint"]}
+    )
     refused("Invalid client secret provided", AZURE_CLIENT_SECRET="wrong")
     refused("Resource group 'other' could not be found", reached(ready, resourceGroup="other"))
     refused("create the resource group first: az group create", reached(ready, resourceGroup="other"))
     estate.provide(reached(ready) | {"ca": "none.pem"})
     code, _, err = estate.run("plan")
     assert code == 1
-    assert "there is no certificate" in err
+    assert "the certificate '" in err
 
 
-def test_a_stranger_to_azure_is_told_how_to_sign_in(estate: Estate) -> None:
+def test_without_credentials_the_error_explains_how_to_sign_in(estate: Estate) -> None:
     estate.provide({"type": "azure", "subscription": "00000000-0000-0000-0000-000000000000", "resourceGroup": "images"})
     code, out, err = estate.run("plan", AZURE_TOKEN_CREDENTIALS="EnvironmentCredential")
     assert (code, out) == (3, "")
-    assert "no access token could be had" in err
+    assert "no access token could be obtained" in err
     assert "sign in (az login)" in err

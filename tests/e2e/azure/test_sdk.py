@@ -1,4 +1,4 @@
-"""Microsoft's own SDK for Python, unmodified, through the whole life of a gallery, over TLS."""
+"""Microsoft's own SDK for Python, unmodified, through the whole life cycle of a gallery, over TLS."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulat
 
 
 class _Token:
-    """A credential that gives what the emulator hands to scripts."""
+    """A credential that returns the token that the emulator writes for scripts."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -61,7 +61,7 @@ def client(emulator: RunningEmulator) -> Iterator[ComputeManagementClient]:
 
 @pytest.fixture
 def group(emulator: RunningEmulator) -> str:
-    """A resource group of the test's own; the compute SDK has no call that makes one."""
+    """A resource group for one test; the compute SDK cannot create one."""
     name = f"group-{uuid.uuid4().hex[:8]}"
     path = f"/subscriptions/{emulator.subscription}/resourcegroups/{name}?api-version=2024-11-01"
     headers = {"Authorization": f"Bearer {emulator.token()}", "Content-Type": "application/json"}
@@ -259,14 +259,14 @@ def test_versions_of_every_kind_of_source(client: ComputeManagementClient, group
     ).result()
     a_version(client, group, unique, version_of(of_whole(id=image.id)), "1.0.1")
 
-    machine = a_machine(client, group, image.id)
+    vm = a_vm(client, group, image.id)
     with pytest.raises(HttpResponseError, match="OS state"):
-        a_version(client, group, unique, version_of(of_whole(virtual_machine_id=machine.id)), "1.0.2")
+        a_version(client, group, unique, version_of(of_whole(virtual_machine_id=vm.id)), "1.0.2")
     client.virtual_machines.begin_deallocate(group, "builder").result()
     client.virtual_machines.generalize(group, "builder")
     view = client.virtual_machines.get(group, "builder", expand="instanceView").properties.instance_view
     assert "OSState/generalized" in [status.code for status in view.statuses]
-    a_version(client, group, unique, version_of(of_whole(virtual_machine_id=machine.id)), "1.0.2")
+    a_version(client, group, unique, version_of(of_whole(virtual_machine_id=vm.id)), "1.0.2")
 
     a_version(client, group, unique, version_of(of_whole(id=f"{definition.id}/versions/1.0.2")), "1.0.3")
     found = client.gallery_image_versions.list_by_gallery_image(group, unique, "ubuntu")
@@ -277,7 +277,7 @@ def test_versions_of_every_kind_of_source(client: ComputeManagementClient, group
     assert [one.name for one in client.virtual_machines.list(group)] == ["builder"]
 
 
-def a_machine(client: ComputeManagementClient, group: str, image_id: str) -> m.VirtualMachine:
+def a_vm(client: ComputeManagementClient, group: str, image_id: str) -> m.VirtualMachine:
     profile = m.StorageProfile(
         image_reference=m.ImageReference(id=image_id), os_disk=m.OSDisk(create_option="FromImage")
     )
@@ -286,8 +286,8 @@ def a_machine(client: ComputeManagementClient, group: str, image_id: str) -> m.V
         storage_profile=profile,
         os_profile=m.OSProfile(computer_name="builder", admin_username="operator", admin_password="Secret-enough-1"),
     )
-    machine = m.VirtualMachine(location="eastus", properties=properties)
-    return client.virtual_machines.begin_create_or_update(group, "builder", machine).result()
+    vm = m.VirtualMachine(location="eastus", properties=properties)
+    return client.virtual_machines.begin_create_or_update(group, "builder", vm).result()
 
 
 def test_a_gallery_is_shared_with_subscriptions_and_reset(
@@ -403,7 +403,7 @@ def test_errors_arrive_as_the_sdks_own(
 
 
 def test_a_credential_of_azure_identity(emulator: RunningEmulator, group: str, unique: str) -> None:
-    """Both libraries as they come: the secret buys a token, the token opens the API."""
+    """Both libraries unmodified: the secret is exchanged for a token, and the token gives access."""
     credential = ClientSecretCredential(
         emulator.tenant,
         emulator.client_id,

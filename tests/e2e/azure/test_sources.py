@@ -1,4 +1,4 @@
-"""Every kind of source of a version, through the engine, on the emulator; and what is said of those that do not fit."""
+"""Every kind of source of a version, through the engine, on the emulator; and the errors for those that do not fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def project(tmp_path: Path, azurite: RunningAzurite) -> Iterator[CloudProject]:
 
 
 def community_image(project: CloudProject) -> Source:
-    """A version that somebody has published to everybody."""
+    """A version that another publisher shares with the community."""
     public = {**PUBLISHER, "publicNamePrefix": "public"}
     path = f"{COMPUTE_ID}/galleries/theirs"
     profile = {"sharingProfile": {"permissions": "Community", "communityGalleryInfo": public}}
@@ -47,7 +47,7 @@ WAYS: dict[str, Make] = {
     "managedImage": lambda project: {"managedImage": project.managed_image("base")},
     "snapshot": lambda project: {"snapshot": project.disk("os", kind="snapshots")},
     "disk": lambda project: {"disk": project.disk("os")},
-    "vm": lambda project: {"vm": project.machine("builder", generalized=True)},
+    "vm": lambda project: {"vm": project.virtual_machine("builder", generalized=True)},
     "vhd": lambda project: project.blob("os.vhd"),
     "communityGalleryImage": community_image,
 }
@@ -68,9 +68,9 @@ def test_a_version_is_made_from(project: CloudProject, style: str) -> None:
     assert project.world.objects() == before
 
 
-def test_a_version_is_made_from_a_machine_that_was_not_generalized(project: CloudProject) -> None:
-    machine = {"vm": project.machine("builder", generalized=False)}
-    documents = gallery(), definition(osState="Specialized"), version(machine)
+def test_a_version_is_created_from_a_vm_that_was_not_generalized(project: CloudProject) -> None:
+    vm = {"vm": project.virtual_machine("builder", generalized=False)}
+    documents = gallery(), definition(osState="Specialized"), version(vm)
     assert project.settle(*documents)[V1] == "create"
 
 
@@ -128,10 +128,10 @@ def test_a_blob_that_is_missing_is_told_with_its_address(project: CloudProject) 
 @pytest.mark.parametrize(
     ("make", "attributes", "said"),
     [
-        (WAYS["vm"], {"osState": "Specialized"}, "has osState Generalized, and its definition Specialized"),
-        (WAYS["vm"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, and its definition V1"),
-        (WAYS["managedImage"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, and its definition V1"),
-        (WAYS["snapshot"], {"osType": "Windows"}, "has osType Linux, and its definition Windows"),
+        (WAYS["vm"], {"osState": "Specialized"}, "has osState Generalized, but its definition has Specialized"),
+        (WAYS["vm"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, but its definition has V1"),
+        (WAYS["managedImage"], {"hyperVGeneration": "V1"}, "has hyperVGeneration V2, but its definition has V1"),
+        (WAYS["snapshot"], {"osType": "Windows"}, "has osType Linux, but its definition has Windows"),
     ],
 )
 def test_a_source_that_does_not_fit_its_definition_is_told_while_planning_with_the_rule(
@@ -140,7 +140,7 @@ def test_a_source_that_does_not_fit_its_definition_is_told_while_planning_with_t
     told = project.refused(gallery(), definition(**attributes), version(make(project)))
     assert said in told
     assert V1 in told
-    assert "osType, osState, hyperVGeneration and purchasePlan of the definition have to be those of the source" in told
+    assert "osType, osState, hyperVGeneration and purchasePlan of the definition must match those of the source" in told
 
 
 def test_a_version_that_does_not_fit_another_definition_is_told_while_planning(project: CloudProject) -> None:

@@ -1,4 +1,4 @@
-"""What Azure makes of a body that it was sent: a model of its answers, written from recordings of the real service.
+"""A model of Azure's answers to the bodies that it is sent, written from recordings of the real service.
 
 It respells regions, ids, words and dates, fills in what was not said, drops what is empty, adds what is read-only and
 keeps no order. Where the service's ways are not known for sure, `chance` decides.
@@ -152,7 +152,7 @@ class Service:
         return self._id(value) if name in _IDS else value
 
     def _case(self, text: str) -> str:
-        """The text in some case; `ß` and the like, whose other case is longer, are not touched."""
+        """The string in some case; characters such as `ß`, whose other case is longer, are unchanged."""
         other = self._chance.choice([text, text.upper(), text.lower(), text.swapcase()])
         return other if other.lower() == text.lower() else text
 

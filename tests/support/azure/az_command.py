@@ -1,4 +1,4 @@
-"""The real `az`, logged in to an emulator of one's own, its settings in a folder of its own."""
+"""The real `az`, logged in to an emulator, with its settings in a folder of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TIMEOUT_S = 120
 
 
 class AzFailed(Exception):
-    """What `az` said when it failed, and its exit code."""
+    """The error output of `az`, and its exit code."""
 
     def __init__(self, said: str, code: int) -> None:
         super().__init__(said)
@@ -49,7 +49,7 @@ class Az:
         self("login", "--service-principal", *who)
 
     def __call__(self, *words: str) -> Any:
-        """What a command answers: parsed JSON, None when it says nothing. Raises: AzFailed."""
+        """The output of a command: parsed JSON, None when it is empty. Raises: AzFailed."""
         done = subprocess.run(
             [self._program, *words, "--output", "json"],
             env=self._environment,

@@ -1,4 +1,4 @@
-"""A blob service of one's own: Azurite on a free port of the loopback interface, gone afterwards."""
+"""A temporary blob service: Azurite on a free port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RunningAzurite:
     endpoint: str
 
     def client(self) -> BlobServiceClient:
-        """A client that may do everything there; whoever asked for it closes it."""
+        """A client with full access; the caller closes it."""
         development = BlobServiceClient.from_connection_string("UseDevelopmentStorage=true").credential
         credential = {"account_name": ACCOUNT, "account_key": development.account_key}
         return BlobServiceClient(self.endpoint, credential=credential)

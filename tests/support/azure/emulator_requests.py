@@ -1,4 +1,4 @@
-"""Requests to the emulator for hypothesis: made from the emulator's own description, and then bent in every part."""
+"""Requests to the emulator for hypothesis: generated from its own description, and then altered in every part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
-from support.azure.emulators import HOST, SUB, SUBSCRIPTION
+from support.azure.emulated_http import HOST, SUB, SUBSCRIPTION
 
 from reconciler.providers.emulator.core.api_versions import GALLERY_VERSIONS
 
@@ -27,7 +27,7 @@ KNOWN = {
     "kind": ["Images", "images"],
     "operation": ["none"],
 }
-"""What is there, or could be, by the name of the parameter."""
+"""Existing and possible values by the name of the parameter."""
 DISK, IMAGE = f"{COMPUTE}/disks/disk", f"{COMPUTE}/images/image"
 IDS = (
     DISK,
@@ -72,7 +72,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "safetyProfile": {"allowDeletionOfReplicatedLocations": True},
     },
 }
-"""Properties that are accepted, by the end of the path that they are written to."""
+"""Properties that are accepted, by the end of the path."""
 _SELDOM = (*[False] * 24, True)
 TRICKS = ("/..", "//", "%2F", "%2e%2e/", "\\", "%00", "%FF", "/", "%")
 VERSIONS = (*[GALLERY_VERSIONS[-1]] * 20, *GALLERY_VERSIONS, "2024-11-01", "", "latest")
@@ -96,8 +96,8 @@ odd_parameters = st.one_of(wild_text, st.just("9" * 3000), st.just("²"))
 
 
 @dataclass(frozen=True)
-class Operation:
-    """One of the description: `query` names its parameters beside api-version, `body` is its schema."""
+class Endpoint:
+    """One method of a path: `query` names its parameters besides api-version, `body` is its schema."""
 
     method: str
     path: str
@@ -105,10 +105,10 @@ class Operation:
     body: Mapping[str, Any] | None
 
 
-def operations(description: Mapping[str, Any]) -> list[Operation]:
-    """All of an OpenAPI description."""
+def endpoints(description: Mapping[str, Any]) -> list[Endpoint]:
+    """All endpoints of an OpenAPI description."""
     return [
-        Operation(method.upper(), path, _query_names(found), _schema(found))
+        Endpoint(method.upper(), path, _query_names(found), _schema(found))
         for path, methods in description["paths"].items()
         for method, found in methods.items()
     ]
@@ -127,7 +127,7 @@ def _schema(operation: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def described(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    """Values that a schema describes; inside of them some that it does not."""
+    """Values that a schema allows, which contain some that it does not."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     simple: dict[Any, st.SearchStrategy[Any]] = {
@@ -172,12 +172,12 @@ class Sent:
 
 
 @st.composite
-def sendings(draw: st.DrawFn, operations: Sequence[Operation]) -> Sent:
-    """A request of the description, with a chance to be bent in every part."""
-    operation = draw(st.sampled_from(operations))
-    method = draw(st.sampled_from(METHODS)) if seldom(draw) else operation.method
-    content = draw(bodies(operation))
-    return Sent(method, draw(targets(operation.path)), draw(queries(operation.query)), draw(headers()), content)
+def sendings(draw: st.DrawFn, endpoints: Sequence[Endpoint]) -> Sent:
+    """A request of the description, in which any part may be altered."""
+    endpoint = draw(st.sampled_from(endpoints))
+    method = draw(st.sampled_from(METHODS)) if seldom(draw) else endpoint.method
+    content = draw(bodies(endpoint))
+    return Sent(method, draw(targets(endpoint.path)), draw(queries(endpoint.query)), draw(headers()), content)
 
 
 def seldom(draw: st.DrawFn) -> bool:
@@ -186,7 +186,7 @@ def seldom(draw: st.DrawFn) -> bool:
 
 @st.composite
 def targets(draw: st.DrawFn, path: str) -> bytes:
-    """The path, its parameters filled in, now and then with a trick in it, or something else altogether."""
+    """The path with its parameters filled in; sometimes with a trick in it, or something else entirely."""
     if seldom(draw) and seldom(draw):
         return draw(st.binary(max_size=60))
     filled = re.sub(r"\{(\w+)\}", lambda match: draw(segments(match[1])), path)
@@ -197,7 +197,7 @@ def targets(draw: st.DrawFn, path: str) -> bytes:
 
 
 def mostly(usual: st.SearchStrategy[Any], other: st.SearchStrategy[Any], times: int) -> st.SearchStrategy[Any]:
-    """The usual, so many times as often as the other."""
+    """The usual, this many times as often as the other."""
     return st.sampled_from((*[usual] * times, other)).flatmap(lambda chosen: chosen)
 
 
@@ -228,14 +228,14 @@ def headers(draw: st.DrawFn) -> tuple[tuple[bytes, bytes], ...]:
     return ((draw(st.sampled_from(HEADERS)), draw(st.binary(max_size=20))), *usual)
 
 
-def bodies(operation: Operation) -> st.SearchStrategy[bytes]:
-    """What the schema describes, or something known to be good with one value changed; now and then anything."""
+def bodies(endpoint: Endpoint) -> st.SearchStrategy[bytes]:
+    """What the schema describes, or an accepted body with one value changed; sometimes anything."""
     wild = st.one_of(wild_json.map(encoded), st.binary(max_size=30), st.just(b'{"a":' * 200))
-    if operation.body is None:
+    if endpoint.body is None:
         return mostly(st.just(b""), wild, 12)
-    good = described(operation.body)
+    good = described(endpoint.body)
     for end, properties in EXAMPLES.items():
-        if operation.path.endswith(end):
+        if endpoint.path.endswith(end):
             example = {"location": "eastus", "tags": {"a": "b"}, "properties": properties}
             good = st.one_of(good, st.just(example), bent(example), bent(example))
     return mostly(good.map(encoded), wild, 12)

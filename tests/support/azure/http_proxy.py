@@ -1,4 +1,4 @@
-"""A proxy before an HTTP service: it counts what passes, and answers itself or hangs up when told to."""
+"""A proxy in front of an HTTP service: it records requests, and answers itself or hangs up on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Passed:
-    """A request that came by."""
+    """A request that passed."""
 
     method: str
     path: str
@@ -24,7 +24,7 @@ class Passed:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the proxy answers in the service's place; status 0 hangs up. `late`: when the service has done its part."""
+    """The proxy's own answer; status 0 hangs up. `late`: after the service has handled the request."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Answer:
 
 
 class Proxy:
-    """A running proxy. `refuse` says what happens to the next request that fits."""
+    """A running proxy. `refuse` decides what happens to the next request that matches."""
 
     def __init__(self, url: str, target: str) -> None:
         self.url = url
@@ -43,7 +43,7 @@ class Proxy:
         self._lock = threading.Lock()
 
     def refuse(self, answer: Answer, which: Callable[[Passed], bool] = lambda _: True) -> None:
-        """The next request that fits gets this answer; several wait in line."""
+        """Answers the next request that matches in this way; several are queued."""
         self._refusals.append((which, answer))
 
     def note(self, request: Passed) -> Answer | None:

@@ -17,13 +17,13 @@ from reconciler.providers.azure.bodies import (
     gallery_attributes,
     gallery_body,
     groups_of,
-    marks_for,
+    metadata_for,
     region_attributes,
     storage_profile,
     version_attributes,
     version_body,
 )
-from reconciler.providers.azure.service.marks import Marks, from_tags
+from reconciler.providers.azure.service.tag_metadata import TagMetadata, from_tags
 from reconciler.providers.protocol import OwnerMark
 
 LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
@@ -55,7 +55,7 @@ def owner(address: Address) -> OwnerMark:
     return OwnerMark(LINEAGE, address)
 
 
-def marks_of(body: Body) -> Marks:
+def marks_of(body: Body) -> TagMetadata:
     return from_tags(body.get("tags", {}))[0]
 
 
@@ -85,20 +85,20 @@ def planned_version(document: Document) -> tuple[Attributes, Mapping[str, Attrib
 
 def stored_gallery(document: Document, chance: Random) -> tuple[Attributes, Body]:
     planned = planned_gallery(document)
-    body = gallery_body(planned, marks_for(owner(GALLERY), planned))
+    body = gallery_body(planned, metadata_for(owner(GALLERY), planned))
     return planned, Service(chance).gallery(body, groups_of(planned))
 
 
 def stored_definition(document: Document, chance: Random) -> tuple[Attributes, Body]:
     planned = planned_definition(document)
-    body = definition_body(planned, marks_for(owner(DEFINITION), planned))
+    body = definition_body(planned, metadata_for(owner(DEFINITION), planned))
     return planned, Service(chance).definition(body)
 
 
 def stored_version(document: Document, chance: Random) -> tuple[Attributes, Mapping[str, Attributes], Body]:
     planned, regions = planned_version(document)
-    marks = marks_for(owner(VERSION), planned, regions)
-    body = version_body(planned, regions, marks, storage_profile(planned, vhd=BLOBS, version_id=version_id))
+    metadata = metadata_for(owner(VERSION), planned, regions)
+    body = version_body(planned, regions, metadata, storage_profile(planned, vhd=BLOBS, version_id=version_id))
     return planned, regions, Service(chance).version(body)
 
 

@@ -41,7 +41,7 @@ class CloudProject:
         (folder / "reconciler.yaml").write_text(yaml.safe_dump(project))
 
     def write(self, *documents: Document) -> None:
-        """Makes these documents the whole of the manifests."""
+        """Replaces the manifests by these documents."""
         (self.folder / MANIFEST).write_text(yaml.safe_dump_all(documents, sort_keys=False))
 
     def plan(self, **options: Any) -> Plan:
@@ -49,14 +49,14 @@ class CloudProject:
             return engine.plan(PlanOptions(**options))
 
     def apply(self, *documents: Document, **options: Any) -> AppliedPlan:
-        """Applies the manifests, or makes these documents the whole of them first."""
+        """Applies the manifests, after replacing them by documents if there are any."""
         if documents:
             self.write(*documents)
         with Engine(self.folder) as engine:
             return engine.apply(PlanOptions(**options), lambda _: True, Interrupt())
 
     def settle(self, *documents: Document, **options: Any) -> dict[str, str]:
-        """Applies until it is complete, and finds that nothing is left; what was done, by address."""
+        """Applies completely, and checks that nothing is left to do; returns the actions by address."""
         outcome = self.apply(*documents, **options)
         assert outcome.result is None or outcome.result.complete, outcome.result
         left = self.plan()
@@ -65,14 +65,14 @@ class CloudProject:
         return {str(change.address): change.action.value for change in outcome.plan.changes}
 
     def failure(self, *documents: Document, **options: Any) -> str:
-        """What an apply that fails for one object says of it: message and remedy."""
+        """Message and remedy of an apply that fails for one object."""
         result = self.apply(*documents, **options).result
         assert result is not None
         ((_, error), *_) = result.failed
         return f"{error.message}; {error.remedy}"
 
     def refused(self, *documents: Document, **options: Any) -> str:
-        """Why the documents are refused before anything is asked of the service, each fault with its place."""
+        """The problems for which the documents are refused before any request, each with its place."""
         self.write(*documents)
         objects = self.world.objects()
         with pytest.raises((ManifestError, PlanRefused)) as refusal:
@@ -81,7 +81,7 @@ class CloudProject:
         return "\n".join(_told(refusal.value))
 
     def destroy(self) -> None:
-        """Deletes everything, and finds that nothing is left."""
+        """Deletes everything, and checks that nothing is left."""
         result = self.apply(destroy=True, allow_deletes=99).result
         assert result is not None
         assert result.complete, result
@@ -106,16 +106,16 @@ class CloudProject:
         profile = {"osDisk": {**disk, **os_disk}}
         return self._put(f"images/{name}", {"storageProfile": profile, "hyperVGeneration": "V2"}, _MACHINES)
 
-    def machine(self, name: str, *, generalized: bool) -> str:
+    def virtual_machine(self, name: str, *, generalized: bool) -> str:
         disk = {"createOption": "Attach", "osType": "Linux", "managedDisk": {"id": self.disk(f"of-{name}")}}
         body = {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}, "storageProfile": {"osDisk": disk}}
-        machine = self._put(f"virtualMachines/{name}", body, _MACHINES)
+        vm = self._put(f"virtualMachines/{name}", body, _MACHINES)
         for action in ("deallocate", "generalize") if generalized else ():
-            self.world.call("POST", f"{machine}/{action}", None, _MACHINES)
-        return machine
+            self.world.call("POST", f"{vm}/{action}", None, _MACHINES)
+        return vm
 
     def blob(self, name: str, size: int = 8 << 20) -> dict[str, Any]:
-        """An empty disk in a blob of a container of its own; how a version names it."""
+        """An empty disk in a blob, as a version names it."""
         with self.azurite.client() as client:
             container = client.create_container(f"theirs-{uuid4().hex[:12]}")
             blob = container.get_blob_client(name)

@@ -1,4 +1,4 @@
-"""The quickstart on an emulator of its own: applied for real, with faults, and looked at past the provider."""
+"""The quickstart on an emulator of its own: applied for real, with faults, and inspected without the provider."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class CloudEstate:
             return engine.apply(PlanOptions(**options), lambda _: True, Interrupt())  # type: ignore[arg-type]
 
     def allow_removal(self) -> None:
-        """Lets regions go from the versions of web."""
+        """Allows the removal of regions from the versions of web."""
         self._edit(lambda one: one.setdefault("safety", {"allowDeletionOfReplicatedLocations": True}))
 
     def change(self) -> None:
-        """One region goes from a version and another one comes, one has more copies; worker is removed."""
+        """Removes one region from a version and adds another, adds replicas to a third, and removes worker."""
 
         def edit(document: dict[str, Any]) -> None:
             if document.get("name") == "1.1.0":

@@ -1,4 +1,4 @@
-"""A world for the provider contract behind Azure's API: an emulator with TLS, and Azurite beside it."""
+"""A world for the provider contract behind Azure's API: an emulator with TLS, and Azurite."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STRANGE_REGION = "uksouth"
 
 
 class AzureWorld:
-    """A subscription of its own, in a process that the tests can look into."""
+    """A subscription of its own, in this process, so that the tests can inspect it."""
 
     def __init__(self, folder: Path, azurite: RunningAzurite) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class AzureWorld:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The provider's settings in a project file, but for its type."""
+        """The provider's settings in a project file, except for its type."""
         storage = {"account": ACCOUNT_ID, "container": self.container, "endpoint": self._azurite.endpoint}
         named = {"endpoint": self.emulator.endpoint, "ca": str(self.emulator.ca)}
         return {**named, "subscription": SUBSCRIPTION, "resourceGroup": GROUP, "storage": storage}
@@ -74,7 +74,7 @@ class AzureWorld:
         return self._providers[-1]
 
     def call(self, method: str, path: str, body: Any = None, api_version: str = "2026-03-03", **query: str) -> Body:
-        """A request of somebody who needs no network; a long operation is over when this returns."""
+        """A request without HTTP; an asynchronous operation is done when this returns."""
         query = {"api-version": api_version, **query}
         answer = self.emulator.service.handle(ArmRequest(method, path, query, body)).body
         with self.emulator.service.store.transaction():
@@ -82,7 +82,7 @@ class AzureWorld:
         return answer or {}
 
     def set_time_scale(self, scale: float) -> None:
-        """How long operations take from now on, as a part of what they take on the real service."""
+        """Sets how long operations take from now on, relative to the real service."""
         self.emulator.service.durations = Durations(scale=scale)
 
     # Sources.
@@ -116,7 +116,7 @@ class AzureWorld:
         return [self._content(disk)] * count
 
     def _content(self, disk: bytes) -> bytes:
-        """What of our images a fixed VHD holds: an image, zeros up to a whole MiB, and the footer."""
+        """The image in a fixed VHD, which has zeros up to a whole MiB and a footer after it."""
         assert disk[-512:].startswith(b"conectix")
         padded = disk[:-512]
         assert len(padded) % (1 << 20) == 0
@@ -157,7 +157,7 @@ class AzureWorld:
         self.call("PUT", _id(address.unit), {**place, "properties": source})
 
     def add_region(self, version: Address, region: str) -> None:
-        """Somebody adds a target region to a version."""
+        """Another client adds a target region to a version."""
         shown = self.call("GET", _id(version))
         regions = [*shown["properties"]["publishingProfile"]["targetRegions"], {"name": region}]
         self.call("PATCH", _id(version), {"properties": {"publishingProfile": {"targetRegions": regions}}})
@@ -168,7 +168,7 @@ class AzureWorld:
         return Stray(STRANGE_REGION, lambda: self.copies(stray) != [])
 
     def damage(self, region: Address) -> None:
-        """The copies in a region fail, as the service finds."""
+        """The copies in a region fail."""
         version = self.version(region)
         assert version is not None
         version.hidden["regions"][region.region]["fails"] = "the copies cannot be read"
@@ -179,7 +179,7 @@ class AzureWorld:
     truncate = lose = damage
 
     def leave_unfinished(self, region: Address, lineage: str) -> None:
-        """An upload that was cut off."""
+        """An interrupted upload."""
 
         class CutOffError(Exception):
             pass

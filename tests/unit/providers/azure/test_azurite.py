@@ -1,4 +1,4 @@
-"""The blob service that is started when it is needed: when it starts, and that it ends with us."""
+"""The blob service that is started on demand: when it starts, and that it stops with us."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def listens(endpoint: str) -> bool:
 
 
 def ends(endpoint: str) -> bool:
-    """Whether nobody listens there any more within a few seconds."""
+    """Whether the server has stopped listening within a few seconds."""
     until = time.monotonic() + 10
     while time.monotonic() < until:
         if not listens(endpoint):
@@ -123,7 +123,7 @@ def test_two_do_not_share_a_folder(server: Azurite, tmp_path: Path, monkeypatch:
     another.close()
 
 
-def test_a_server_that_cannot_start_says_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_of_a_server_that_cannot_start_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "bin" / "azurite-blob"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho no room to swing a cat >&2\nexit 3\n")
@@ -134,7 +134,7 @@ def test_a_server_that_cannot_start_says_what_it_said(tmp_path: Path, monkeypatc
         Azurite(tmp_path / "blobs").endpoint()
 
 
-def test_without_it_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_it_is_not_installed_a_remedy_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
 
     with pytest.raises(ProviderError, match="is not installed") as caught:

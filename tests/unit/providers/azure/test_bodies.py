@@ -1,4 +1,4 @@
-"""What is planned comes back from the service as it was planned; and what exactly is sent."""
+"""What is sent to the service, and that it is read back exactly as it was planned."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ from reconciler.providers.azure.bodies import (
     groups_of,
     groups_of_body,
     lacks_security,
-    marks_for,
+    metadata_for,
     region_attributes,
     storage_profile,
     version_attributes,
     version_body,
 )
-from reconciler.providers.azure.service.marks import Marks
+from reconciler.providers.azure.service.tag_metadata import TagMetadata
 
 laws = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 chances = st.randoms(use_true_random=False)
@@ -58,7 +58,7 @@ def test_a_gallery_comes_back_as_it_was_planned(document: Document, chance: Rand
     planned, body = stored_gallery(document, chance)
     assert canonical_json(read_gallery(body)) == canonical_json(planned)
     assert groups_of_body(body) == groups_of(planned)
-    assert marks_of(body) == marks_for(owner(GALLERY), planned)
+    assert marks_of(body) == metadata_for(owner(GALLERY), planned)
 
 
 @laws
@@ -66,7 +66,7 @@ def test_a_gallery_comes_back_as_it_was_planned(document: Document, chance: Rand
 def test_a_definition_comes_back_as_it_was_planned(document: Document, chance: Random) -> None:
     planned, body = stored_definition(document, chance)
     assert canonical_json(read_definition(body)) == canonical_json(planned)
-    assert marks_of(body) == marks_for(owner(DEFINITION), planned)
+    assert marks_of(body) == metadata_for(owner(DEFINITION), planned)
 
 
 @laws
@@ -75,7 +75,7 @@ def test_a_version_and_its_regions_come_back_as_they_were_planned(document: Docu
     planned, regions, body = stored_version(document, chance)
     assert canonical_json(read_version(body)) == canonical_json(planned)
     assert canonical_json(region_attributes(body, marks_of(body))) == canonical_json(regions)
-    assert marks_of(body) == marks_for(owner(VERSION), planned, regions)
+    assert marks_of(body) == metadata_for(owner(VERSION), planned, regions)
     assert not lacks_security(body, marks_of(body))
 
 
@@ -96,7 +96,7 @@ def test_an_update_sends_back_what_the_service_chose() -> None:
     chosen = {entry["name"]: entry["storageAccountType"].lower() for entry in entries}
     regions = {**regions, "westus2": {"replicas": 1, "excludeFromLatest": True}}
     body = version_body(
-        {**planned, "replicaCount": 5}, regions, marks_for(owner(VERSION), planned, regions), None, shown
+        {**planned, "replicaCount": 5}, regions, metadata_for(owner(VERSION), planned, regions), None, shown
     )
     sent = {entry["name"]: entry for entry in body["properties"]["publishingProfile"]["targetRegions"]}
     assert list(sent) == ["eastus", "uksouth", "westus2"]
@@ -111,24 +111,24 @@ def test_an_update_sends_back_what_the_service_chose() -> None:
 def test_an_update_of_a_definition_sends_back_the_security_type_that_the_service_chose() -> None:
     planned, shown = stored_definition(DEFINITION_DOCUMENT, Random(1))
     shown["properties"]["features"] = [{"name": "securityType", "value": "Standard"}, {"name": "Other", "value": "1"}]
-    marks = marks_for(owner(DEFINITION), planned)
-    assert "features" not in definition_body(planned, marks)["properties"]
-    sent = definition_body(planned, marks, shown)["properties"]["features"]
+    metadata = metadata_for(owner(DEFINITION), planned)
+    assert "features" not in definition_body(planned, metadata)["properties"]
+    sent = definition_body(planned, metadata, shown)["properties"]["features"]
     assert sent == [{"name": "securityType", "value": "Standard"}]
     own = {**planned, "features": {"SecurityType": {"value": "TrustedLaunch"}}}
-    sent = definition_body(own, marks, shown)["properties"]["features"]
+    sent = definition_body(own, metadata, shown)["properties"]["features"]
     assert sent == [{"name": "SecurityType", "value": "TrustedLaunch"}]
 
 
-def test_what_is_not_declared_any_more_is_reset() -> None:
+def test_what_is_no_longer_declared_is_reset() -> None:
     planned = planned_gallery(GALLERY_DOCUMENT)
-    gallery = gallery_body(planned, Marks())
+    gallery = gallery_body(planned, TagMetadata())
     assert gallery["tags"] == {}
     assert gallery["properties"] == {
         "sharingProfile": {"permissions": "Private"},
         "softDeletePolicy": {"isSoftDeleteEnabled": False},
     }
-    version = version_body(*planned_version(VERSION_DOCUMENT), Marks())
+    version = version_body(*planned_version(VERSION_DOCUMENT), TagMetadata())
     assert version["properties"]["safetyProfile"] == SAFE
 
 
@@ -195,7 +195,7 @@ def test_disks_are_sent_by_number_with_their_caching() -> None:
     ],
 )
 def test_a_strangers_source_is_what_the_service_shows(profile: Body, seen: Attributes) -> None:
-    read = version_attributes({"properties": {"storageProfile": profile}}, Marks())
+    read = version_attributes({"properties": {"storageProfile": profile}}, TagMetadata())
     assert {name: read[name] for name in ("source", "dataDisks") if name in read} == seen
 
 
@@ -215,18 +215,18 @@ def test_a_strangers_source_is_what_the_service_shows(profile: Body, seen: Attri
     ],
 )
 def test_the_planned_source_holds_unless_the_service_shows_another(source: Body, shown: Body, same: bool) -> None:
-    marks = Marks(source=canonical_json({"source": source}))
-    read = version_attributes({"properties": {"storageProfile": shown}}, marks)
+    metadata = TagMetadata(source=canonical_json({"source": source}))
+    read = version_attributes({"properties": {"storageProfile": shown}}, metadata)
     assert (read["source"] == source) == same
 
 
 def test_one_data_disk_of_another_source_makes_another_version() -> None:
     disks = {"1": {"source": {"disk": "/x/disks/one"}}, "2": {"source": {"file": "two.vhd"}}}
-    marks = Marks(source=canonical_json({"source": {"file": "os.vhd"}, "dataDisks": disks}))
+    metadata = TagMetadata(source=canonical_json({"source": {"file": "os.vhd"}, "dataDisks": disks}))
 
     def read(disk: str) -> Attributes:
         profile = {"dataDiskImages": [{"lun": 1, "source": {"id": disk}}, {"lun": 2, "source": {}}]}
-        return version_attributes({"properties": {"storageProfile": profile}}, marks)
+        return version_attributes({"properties": {"storageProfile": profile}}, metadata)
 
     assert read("/X/disks/ONE")["dataDisks"] == disks
     assert read("/x/disks/three")["dataDisks"] == {"1": {"source": {"disk": "/x/disks/three"}}}
@@ -242,7 +242,7 @@ def test_a_strangers_region_inherits_from_its_version() -> None:
             {"name": "??"},
         ],
     }
-    assert region_attributes({"properties": {"publishingProfile": profile}}, Marks()) == {
+    assert region_attributes({"properties": {"publishingProfile": profile}}, TagMetadata()) == {
         "eastus": {"replicas": 3, "excludeFromLatest": True},
         "uksouth": {"replicas": 2, "excludeFromLatest": False},
     }
@@ -252,8 +252,8 @@ def test_a_strangers_firmware_settings_are_seen() -> None:
     settings = {"signatureTemplateNames": ["nosignaturetemplate"], "additionalSignatures": {"pk": {"type": "X509"}}}
     body = {"properties": {"securityProfile": {"uefiSettings": settings}}}
     seen = {"signatureTemplateNames": ["NoSignatureTemplate"], "additionalSignatures": {"pk": {"type": "x509"}}}
-    assert version_attributes(body, Marks())["securityProfile"] == {"uefiSettings": seen}
-    assert "securityProfile" not in version_attributes(body, Marks(owner(VERSION)))
+    assert version_attributes(body, TagMetadata())["securityProfile"] == {"uefiSettings": seen}
+    assert "securityProfile" not in version_attributes(body, TagMetadata(owner(VERSION)))
 
 
 def test_what_is_declared_of_what_the_service_fills_in() -> None:

@@ -1,4 +1,4 @@
-"""The emulated service takes the bodies, and what it shows of them afterwards is what was planned."""
+"""The emulated service accepts the bodies, and then shows what was planned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
-from support.azure.emulated import Emulated, emulated_service
+from support.azure.emulated_service import Emulated, emulated_service
 from support.azure.objects import (
     DEFINITION,
     GALLERY,
@@ -32,7 +32,7 @@ from reconciler.providers.azure.bodies import (
     gallery_body,
     groups_of,
     groups_of_body,
-    marks_for,
+    metadata_for,
     storage_profile,
     version_body,
 )
@@ -50,7 +50,7 @@ def service() -> Iterator[Emulated]:
 
 
 def share(emulated: Emulated, before: Attributes, after: Attributes) -> None:
-    """Shares the gallery with other groups, as it takes two operations."""
+    """Changes the groups of the gallery, which takes two operations."""
     for action, wanted, others in (("Remove", groups_of(before), after), ("Add", groups_of(after), before)):
         known = groups_of(others)
         groups = [{"type": kind, "ids": sorted(ids - known.get(kind, frozenset()))} for kind, ids in wanted.items()]
@@ -66,7 +66,7 @@ def test_galleries(first: Document, second: Document) -> None:
     with service() as emulated:
         before: Attributes = {}
         for attributes in (planned, other, planned):
-            emulated.send("PUT", "galleries/corp", gallery_body(attributes, marks_for(owner(GALLERY), attributes)))
+            emulated.send("PUT", "galleries/corp", gallery_body(attributes, metadata_for(owner(GALLERY), attributes)))
             share(emulated, before, attributes)
             shown = emulated.get("galleries/corp", expand="SharingProfile/Groups")
             assert canonical_json(read_gallery(shown)) == canonical_json(attributes)
@@ -95,7 +95,7 @@ def test_definitions(first: Document, second: Document) -> None:
         emulated.put("galleries/corp")
         now = None
         for attributes in (planned, other, planned):
-            body = definition_body(attributes, marks_for(owner(DEFINITION), attributes), now)
+            body = definition_body(attributes, metadata_for(owner(DEFINITION), attributes), now)
             emulated.send("PUT", "galleries/corp/images/ubuntu", body)
             now = emulated.get("galleries/corp/images/ubuntu")
             assert canonical_json(read_definition(now)) == canonical_json(attributes)
@@ -133,8 +133,8 @@ def test_versions(first: Document, second: Document) -> None:
         profile: Any = storage_profile(planned, vhd={}, version_id=version_id)
         now = None
         for attributes, wanted in ((planned, regions), (other, others), (planned, regions)):
-            marks = marks_for(owner(VERSION), attributes, wanted)
-            emulated.send("PUT", path, version_body(attributes, wanted, marks, profile, now))
+            metadata = metadata_for(owner(VERSION), attributes, wanted)
+            emulated.send("PUT", path, version_body(attributes, wanted, metadata, profile, now))
             profile = None
             now = emulated.get(path, expand="UefiSettings")
             assert now["properties"]["provisioningState"] == "Succeeded"

@@ -1,4 +1,4 @@
-"""What somebody else changed in an object of ours is seen as a change of its attributes, and nothing else is."""
+"""Changes that others make to our objects are seen as changes of attributes, and nothing else is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reconciler.manifests.values import Attributes
 
 
 def difference(read: Callable[[Body], Attributes], body: Body, path: str, value: Any) -> Attributes:
-    """What reads otherwise once somebody has set the member at `path` to `value`; None for what is gone."""
+    """The attributes that differ after another client has set the member at `path` to `value`; None for removals."""
     before = read(body)
     changed: Body = copy.deepcopy(body)
     *parents, last = path.split("/")

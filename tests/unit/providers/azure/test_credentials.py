@@ -1,4 +1,4 @@
-"""Who we are: which credential an endpoint gets, and why there is no token."""
+"""Credentials: which one an endpoint gets, and why there is no token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-from reconciler.providers.azure.service.credentials import Renewing, credential
+from reconciler.providers.azure.service.credentials import RenewingCredential, credential
 from reconciler.providers.azure.settings import read_settings
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.registry import ProviderConfig
@@ -22,7 +22,7 @@ EMULATOR = "https://localhost:8443"
 
 
 class Inner:
-    """A credential that gives tokens for `lifetime_s`, or raises `error`."""
+    """A credential that returns tokens for `lifetime_s`, or raises `error`."""
 
     def __init__(self, lifetime_s: float = 3600, error: Exception | None = None) -> None:
         self.lifetime_s, self.error, self.asked = lifetime_s, error, 0
@@ -70,40 +70,40 @@ def test_another_endpoint_gives_out_its_own_tokens(monkeypatch: pytest.MonkeyPat
 
 def test_a_token_is_kept_until_shortly_before_its_end_or_until_it_is_to_be_forgotten() -> None:
     inner = Inner()
-    renewing = Renewing(inner, AZURE)
+    renewing = RenewingCredential(inner, AZURE)
     assert [renewing.get_token("s").token for _ in range(3)] == ["token 1"] * 3
     renewing.forget()
     assert renewing.get_token("s").token == "token 2"
-    short = Renewing(Inner(lifetime_s=60), AZURE)
+    short = RenewingCredential(Inner(lifetime_s=60), AZURE)
     assert [short.get_token("s").token for _ in range(2)] == ["token 1", "token 2"]
 
 
 def why(error: Exception, endpoint: str) -> tuple[str, str]:
     """Message and remedy when there is no token."""
     with pytest.raises(Unavailable) as caught:
-        Renewing(Inner(error=error), endpoint).get_token("s")
+        RenewingCredential(Inner(error=error), endpoint).get_token("s")
     return caught.value.message, caught.value.remedy
 
 
 def wrapped(text: str) -> Exception:
-    """As azure-identity reports what its transport raised: by its text, the cause in the context only."""
+    """The error that azure-identity raises for one of its transport: with its text, the cause only in the context."""
     error = ClientAuthenticationError(f"Authentication failed: {text}")
     error.__context__ = ServiceRequestError(text)
     return error
 
 
-def test_who_does_not_answer_is_told_apart_from_who_refuses() -> None:
+def test_a_missing_answer_is_not_reported_as_a_refusal() -> None:
     message, remedy = why(wrapped("Connection refused"), EMULATOR)
     assert message == "the emulator does not answer: Connection refused"
     assert "start it" in remedy
     message, remedy = why(wrapped("Name or service not known"), AZURE)
     assert message == "the sign-in of login.microsoftonline.com does not answer: Name or service not known"
     message, remedy = why(wrapped("[SSL: CERTIFICATE_VERIFY_FAILED] no issuer"), EMULATOR)
-    assert f"who answers for {EMULATOR} is not known" in message
+    assert f"the certificate of {EMULATOR} could not be verified" in message
     assert "`ca`" in remedy
 
 
-def test_a_refusal_is_told_in_its_first_line_without_numbers_for_support() -> None:
+def test_a_refusal_is_shown_without_trace_ids() -> None:
     message, remedy = why(ClientAuthenticationError("Bad secret. Trace ID: 1 Correlation ID: 2\nmore"), AZURE)
-    assert message == "no access token could be had: Bad secret."
+    assert message == "no access token could be obtained: Bad secret."
     assert "az login" in remedy

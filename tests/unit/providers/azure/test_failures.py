@@ -1,4 +1,4 @@
-"""What Azure refuses, in words: which error it becomes, and the remedy that is proposed."""
+"""Azure's refusals: the errors that they become, and the remedies that are proposed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_sharing_needs_a_permission_that_contributors_lack() -> None:
         (409, "PropertyChangeNotAllowed", ProviderError, "allow its replacement"),
         (409, "MissingSubscriptionRegistration", ProviderError, "az provider register"),
         (400, "InvalidParameter", ProviderError, "correct the manifest"),
-        (409, "SomethingNew", ProviderError, "see what the service says"),
+        (409, "SomethingNew", ProviderError, "see the message of the service"),
     ],
 )
 def test_every_refusal_has_a_remedy(status: int, code: str, kind: type[ProviderError], remedy: str) -> None:
@@ -67,7 +67,7 @@ def test_every_refusal_has_a_remedy(status: int, code: str, kind: type[ProviderE
     assert remedy in error.remedy
 
 
-def test_a_source_that_is_missing_is_told_as_one() -> None:
+def test_a_missing_source_is_reported_as_one() -> None:
     assert isinstance(explained(CallFailed(404, "NotFound", "No."), "corp/web/1.0.0", ("disk",)), SourceError)
 
 
@@ -79,7 +79,7 @@ def test_a_source_that_is_missing_is_told_as_one() -> None:
         "The purchase plan information does not match.",
     ],
 )
-def test_a_source_of_another_nature_is_told_with_the_rule(message: str) -> None:
+def test_a_source_of_another_kind_is_reported_with_the_rule(message: str) -> None:
     failed = CallFailed(400, "InvalidParameter", message)
-    assert "of the definition have to be those of the source" in explained(failed, "corp/web/1.0.0", ("vm",)).remedy
+    assert "of the definition must match those of the source" in explained(failed, "corp/web/1.0.0", ("vm",)).remedy
     assert explained(failed, "corp/web").remedy == "correct the manifest"

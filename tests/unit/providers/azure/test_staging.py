@@ -1,5 +1,4 @@
-"""Uploads to a real blob service: what is sent and what is not, what goes on and what starts over, whose blobs are
-touched."""
+"""Uploads to a real blob service: what is sent, what continues or starts over, and whose blobs are changed."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ def proxy(azurite: RunningAzurite) -> Iterator[Proxy]:
 
 @pytest.fixture
 def settings(proxy: Proxy) -> StorageSettings:
-    """A container that nobody else has; it is not there yet."""
+    """A container of its own, which does not exist yet."""
     return StorageSettings(ACCOUNT_ID, f"test-{uuid.uuid4().hex}", proxy.url)
 
 
@@ -59,7 +58,7 @@ def staging(settings: StorageSettings) -> Iterator[Staging]:
 
 @pytest.fixture
 def container(azurite: RunningAzurite, settings: StorageSettings) -> Iterator[ContainerClient]:
-    """The container as somebody else sees it."""
+    """The container as another client sees it."""
     with azurite.client() as client:
         yield client.get_container_client(settings.container)
 
@@ -78,7 +77,7 @@ def sparse(path: Path, size: int, *data: tuple[int, bytes]) -> Path:
 
 
 def quiet(done: int, total: int) -> None:
-    """A progress that nobody watches."""
+    """Progress that is ignored."""
 
 
 def stop_at(least: int) -> Callable[[int, int], None]:
@@ -154,7 +153,7 @@ def test_holes_and_zeros_are_not_sent(
     assert pages_sent(proxy) == MIB + 4096 + 512
 
 
-def test_progress_is_told_for_each_hundredth(staging: Staging, tmp_path: Path) -> None:
+def test_progress_is_reported_for_each_percent(staging: Staging, tmp_path: Path) -> None:
     image = sparse(tmp_path / "disk.raw", 2 << 30, (MIB, b"a" * 9 * MIB), (1 << 30, b"b"))
     told: list[tuple[int, int]] = []
 
@@ -226,7 +225,7 @@ def test_an_upload_of_a_file_that_is_another_now_starts_over(
     assert content_of(container.get_blob_client(NAME))[:-512] == b"\x02" * 2 * MIB
 
 
-def test_a_staged_disk_whose_file_is_another_now_is_staged_anew(
+def test_a_disk_whose_file_has_changed_is_staged_again(
     staging: Staging, container: ContainerClient, tmp_path: Path
 ) -> None:
     image = tmp_path / "disk.raw"
@@ -300,12 +299,12 @@ def test_several_disks_are_uploaded_at_a_time(staging: Staging, container: Conta
     images = [tmp_path / f"disk{number}.raw" for number in range(6)]
     for image in images:
         image.write_bytes(os.urandom(2 * BLOCK))
-    marks = [OwnerMark(LINEAGE, VERSION._replace(version=f"1.0.{number}")) for number in range(6)]
+    metadata = [OwnerMark(LINEAGE, VERSION._replace(version=f"1.0.{number}")) for number in range(6)]
 
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda pair: staging.stage(disk_in(pair[0]), pair[1], quiet), zip(images, marks, strict=True)))
+        list(pool.map(lambda pair: staging.stage(disk_in(pair[0]), pair[1], quiet), zip(images, metadata, strict=True)))
 
-    for image, mark in zip(images, marks, strict=True):
+    for image, mark in zip(images, metadata, strict=True):
         blob = container.get_blob_client(blob_name(LINEAGE, mark.address, "os"))
         assert content_of(blob)[:-512] == image.read_bytes()
 

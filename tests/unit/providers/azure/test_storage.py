@@ -1,4 +1,4 @@
-"""Who we are to a storage account, what its refusals mean, and that no secret is ever told."""
+"""Credentials for a storage account, what its refusals mean, and that no secret is ever shown."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def make_staging(proxy: Proxy) -> Iterator[MakeStaging]:
 
 
 def everything_told(error: BaseException) -> str:
-    """What a person or a log could get to see of an error."""
+    """Everything that a person or a log could see of an error."""
     remedy = getattr(error, "remedy", "")
     return f"{error!s} {error!r} {remedy} {''.join(traceback.format_exception(error))}"
 
@@ -76,7 +76,7 @@ def test_what_is_not_allowed_says_which_role_is_needed(
 ) -> None:
     proxy.refuse(Answer(status, {"x-ms-error-code": code}))
 
-    with pytest.raises(ProviderError, match=f"not allowed to list blobs in the container test-.*{code}") as caught:
+    with pytest.raises(ProviderError, match=f"no permission to list blobs in the container test-.*{code}") as caught:
         make_staging().names("", "lineage")
 
     assert remedy in caught.value.remedy
@@ -94,7 +94,7 @@ def test_a_service_in_trouble_is_unavailable(
         make_staging().names("", "lineage")
 
 
-def test_other_refusals_are_told_by_their_name(make_staging: MakeStaging, proxy: Proxy) -> None:
+def test_other_refusals_are_reported_by_their_codes(make_staging: MakeStaging, proxy: Proxy) -> None:
     proxy.refuse(Answer(400, {"x-ms-error-code": "OutOfRangeInput"}))
 
     with pytest.raises(ProviderError, match=r"it was not possible to list blobs .*: OutOfRangeInput"):
@@ -111,7 +111,7 @@ def test_the_service_says_when_to_try_again(make_staging: MakeStaging, proxy: Pr
     assert len(proxy.passed) == 2
 
 
-def test_where_nobody_listens_the_endpoint_is_named_at_once(make_staging: MakeStaging) -> None:
+def test_if_no_server_listens_the_endpoint_is_named_immediately(make_staging: MakeStaging) -> None:
     began = time.monotonic()
 
     with pytest.raises(Unavailable, match=f"the blob service at {NOBODY_LISTENS}/devstoreaccount1 does not answer"):
@@ -133,7 +133,7 @@ def test_where_nobody_listens_the_endpoint_is_named_at_once(make_staging: MakeSt
     ],
     ids=["key", "bad key", "no string", "string", "another account", "signature", "nonsense"],
 )
-def test_secrets_are_never_told(make_staging: MakeStaging, environment: dict[str, str]) -> None:
+def test_secrets_are_never_shown(make_staging: MakeStaging, environment: dict[str, str]) -> None:
     staging = make_staging("corpimages", f"{NOBODY_LISTENS}/corpimages", environment)
 
     with pytest.raises(ProviderError) as caught:
@@ -155,7 +155,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def signed(endpoint: str) -> str:
-    """A connection string without a key: what it allows is in a signature."""
+    """A connection string with a signature instead of a key."""
     everything = AccountSasPermissions(read=True, write=True, list=True, create=True, delete=True)
     kinds, until = ResourceTypes(container=True, object=True), datetime.now(UTC) + timedelta(hours=1)
     signature = generate_account_sas("corpimages", KEY, kinds, everything, until)
@@ -184,7 +184,7 @@ def test_every_credential_of_the_environment_serves_and_no_result_shows_it(
     assert staging.names("", "lineage") == ["reconciler/lineage/corp/ubuntu/1.0.3/os.vhd"]
 
 
-def test_a_wrong_key_is_refused_and_not_told(account: str, make_staging: MakeStaging) -> None:
+def test_a_wrong_key_is_refused_and_not_shown(account: str, make_staging: MakeStaging) -> None:
     staging = make_staging("corpimages", account, {"AZURE_STORAGE_KEY": SECRET})
 
     with pytest.raises(ProviderError, match="AuthorizationFailure") as caught:
@@ -193,7 +193,7 @@ def test_a_wrong_key_is_refused_and_not_told(account: str, make_staging: MakeSta
     assert SECRET[:12] not in everything_told(caught.value)
 
 
-def test_a_signature_that_the_service_quotes_is_not_told(make_staging: MakeStaging, proxy: Proxy) -> None:
+def test_a_signature_that_the_service_quotes_is_not_shown(make_staging: MakeStaging, proxy: Proxy) -> None:
     detail = f"The MAC signature found in the HTTP request '{SECRET}' is not the same as any computed signature."
     body = f"<Error><Code>AuthenticationFailed</Code><Message>{detail}</Message></Error>".encode()
     proxy.refuse(Answer(403, {"Content-Type": "application/xml"}, content=body))
@@ -205,7 +205,7 @@ def test_a_signature_that_the_service_quotes_is_not_told(make_staging: MakeStagi
 
 
 class NobodySignedIn:
-    """A credential of somebody who is not signed in."""
+    """A credential without a sign-in."""
 
     def get_token(self, *scopes: str, **options: object) -> NoReturn:
         raise ClientAuthenticationError(f"run az login; tried with {SECRET}")
@@ -215,7 +215,9 @@ def test_without_an_identity_the_remedy_is_to_sign_in() -> None:
     settings = StorageSettings(f"{GROUP}/corpimages", "images", "https://127.0.0.1:9/corpimages")
     staging = Staging(settings, NobodySignedIn(), environment={})  # type: ignore[arg-type]
 
-    with pytest.raises(ProviderError, match="no token for the storage account corpimages") as caught:
+    with pytest.raises(
+        ProviderError, match="no access token could be obtained for the storage account corpimages"
+    ) as caught:
         staging.names("", "lineage")
 
     staging.close()
@@ -223,11 +225,11 @@ def test_without_an_identity_the_remedy_is_to_sign_in() -> None:
     assert SECRET not in everything_told(caught.value)
 
 
-def test_nothing_to_sign_in_with_is_told() -> None:
+def test_missing_credentials_are_reported() -> None:
     settings = StorageSettings(f"{GROUP}/corpimages", "images", default_endpoint(f"{GROUP}/corpimages"))
     staging = Staging(settings, environment={})
 
-    with pytest.raises(ProviderError, match="nothing says who we are") as caught:
+    with pytest.raises(ProviderError, match="there are no credentials") as caught:
         staging.names("", "lineage")
 
     staging.close()
@@ -239,7 +241,9 @@ def test_the_connection_string_has_to_be_of_the_account() -> None:
     text = f"AccountName=another;AccountKey={key};DefaultEndpointsProtocol=https"
     settings = StorageSettings(f"{GROUP}/corpimages", "images", default_endpoint(f"{GROUP}/corpimages"))
 
-    with pytest.raises(ProviderError, match="is of the storage account another, and the project file names corpimages"):
+    with pytest.raises(
+        ProviderError, match="is for the storage account another, but the project file names corpimages"
+    ):
         connect(settings, settings.endpoint, None, {"AZURE_STORAGE_CONNECTION_STRING": text})
 
 
@@ -260,7 +264,7 @@ def test_the_usual_endpoint_is_the_public_clouds() -> None:
         (f"{GROUP}/corpimages", "images", AUTO, "is named devstoreaccount1"),
     ],
 )
-def test_settings_that_cannot_be_used_are_told(account_id: str, container: str, endpoint: str, fault: str) -> None:
+def test_unusable_settings_are_reported(account_id: str, container: str, endpoint: str, fault: str) -> None:
     faults = faults_of(StorageSettings(account_id, container, endpoint))
 
     assert len(faults) == 1

@@ -1,4 +1,4 @@
-"""Whatever the service answers can be read: objects of strangers, and answers that are no such thing."""
+"""Whatever the service answers can be read: unmanaged objects, and malformed answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reconciler.providers.azure.bodies import (
     region_attributes,
     version_attributes,
 )
-from reconciler.providers.azure.service.marks import from_tags
+from reconciler.providers.azure.service.tag_metadata import from_tags
 
 names = st.sampled_from(
     [
@@ -54,16 +54,16 @@ objects = st.dictionaries(names, anything, max_size=6)
 @given(objects, objects)
 def test_nothing_that_the_service_could_answer_is_too_strange(body: Body, tags: Body) -> None:
     found = json.loads(json.dumps({**body, "tags": tags}))
-    marks, _ = from_tags(found["tags"])
+    metadata, _ = from_tags(found["tags"])
     for attributes in (
-        gallery_attributes(found, marks),
-        definition_attributes(found, marks),
-        version_attributes(found, marks),
-        region_attributes(found, marks),
+        gallery_attributes(found, metadata),
+        definition_attributes(found, metadata),
+        version_attributes(found, metadata),
+        region_attributes(found, metadata),
     ):
         canonical_json(attributes).encode()
     assert all(ids for ids in groups_of_body(found).values())
-    assert lacks_security(found, marks) in (True, False)
+    assert lacks_security(found, metadata) in (True, False)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -77,6 +77,6 @@ def test_a_damaged_answer_is_still_read(document: Document, data: st.DataObject)
             place[key] = data.draw(anything)
             break
         place = place[key]
-    marks, _ = from_tags(body["tags"] if isinstance(body.get("tags"), dict) else {})
-    canonical_json(version_attributes(body, marks)).encode()
-    canonical_json(region_attributes(body, marks)).encode()
+    metadata, _ = from_tags(body["tags"] if isinstance(body.get("tags"), dict) else {})
+    canonical_json(version_attributes(body, metadata)).encode()
+    canonical_json(region_attributes(body, metadata)).encode()

@@ -21,7 +21,7 @@ from reconciler.providers.image_files.image_sources import FileSources, SourceDi
 
 GIB = 1 << 30
 SECTORS = os.urandom(2 * MIB) + bytes(3 * MIB) + os.urandom(MIB) + os.urandom(512)
-"""A disk that ends in the middle of a MiB and has a hole once it is in a file."""
+"""A disk that ends in the middle of a MiB, and has a hole when it is written to a file."""
 
 OVF = b"""<?xml version="1.0"?>
 <Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1">
@@ -36,7 +36,7 @@ def disk_in(path: Path) -> SourceDisk:
 
 
 def write_vhd(disk: SourceDisk, target: Path) -> str:
-    """Writes the fixed VHD of a disk as an upload would; the digest of its source."""
+    """Writes the fixed VHD of a disk as an upload does; returns the digest of its source."""
     with opened_disk(disk) as content, target.open("wb") as file:
         file.truncate(content.size)
         end = 0
@@ -141,7 +141,7 @@ def test_the_size_in_the_footer_of_a_dynamic_vhd_counts_not_its_geometry(tmp_pat
     assert read_back(tmp_path / "made.vhd") == SECTORS.ljust(7 * MIB, b"\0")
 
 
-def test_holes_are_told_and_not_read(tmp_path: Path) -> None:
+def test_holes_are_reported_and_not_read(tmp_path: Path) -> None:
     image = tmp_path / "sparse.raw"
     with image.open("wb") as file:
         file.truncate(3 * GIB)
@@ -186,7 +186,7 @@ def test_sizes_are_rounded_up_to_whole_mib(size: int, rounded: int) -> None:
     assert whole_mib(size) == rounded
 
 
-def test_without_qemu_img_the_remedy_is_told(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_qemu_img_a_remedy_is_shown(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     image = make("qcow2")
     monkeypatch.setenv("PATH", "/nowhere")
 
@@ -199,7 +199,7 @@ def test_without_qemu_img_the_remedy_is_told(make: Callable[..., Path], monkeypa
     assert "apt-get install qemu-utils" in caught.value.remedy
 
 
-def test_a_full_disk_is_told_and_nothing_is_left(
+def test_a_full_disk_is_reported_and_nothing_is_left(
     make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, folder = make("qcow2"), tmp_path / "small"
@@ -236,7 +236,7 @@ def test_a_disk_of_no_size_is_refused(tmp_path: Path) -> None:
     image = tmp_path / "empty.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "0"], check=True)
 
-    with pytest.raises(SourceError, match="no size at all"), opened_disk(disk_in(image)):
+    with pytest.raises(SourceError, match="a disk of size zero"), opened_disk(disk_in(image)):
         pytest.fail("it was opened")
 
 

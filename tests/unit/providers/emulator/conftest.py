@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.azure.emulated import Emulated, emulated_service
+from support.azure.emulated_service import Emulated, emulated_service
 
 
 @pytest.fixture
@@ -18,6 +18,6 @@ def emulated(tmp_path: Path) -> Iterator[Emulated]:
 
 @pytest.fixture
 def paced(tmp_path: Path) -> Iterator[Emulated]:
-    """A service with an empty resource group, in which everything takes its time."""
+    """A service with an empty resource group, whose operations take as long as on Azure."""
     with emulated_service(tmp_path, scale=1) as found:
         yield found
