@@ -33,7 +33,7 @@ class DocumentStore(Protocol):
         ...
 
     def opened(self, address: Address, home: str, *, create: bool) -> AbstractContextManager[Document]:
-        """The place of a description; `create`: what is missing of the way to it may be made. Raises: ProviderError."""
+        """The place of a description; `create`: what should contain it may be created first. Raises: ProviderError."""
         ...
 
     def remove(self, address: Address, home: str) -> None:

@@ -16,8 +16,8 @@ def disks_or_stand_ins(
     recorded: Mapping[str, Mapping[str, Any]],
     stand_in: Callable[[str, Mapping[str, Any], str], StandIn],
 ) -> list[Disk] | list[StandIn]:
-    """The disks that `find` finds; if it fails for a version that has `recorded` disks, a stand-in for each of those,
-    made from its name, its facts and the reason why the source cannot be had. Raises: ProviderError."""
+    """The disks that `find` returns. If it fails for a version with `recorded` disks, a stand-in for each of them,
+    made from its name, its facts and the reason why its source is unavailable. Raises: ProviderError."""
     try:
         return find()
     except ProviderError as error:
