@@ -17,7 +17,7 @@ from reconciler.manifests.manifest import Manifest, Move, Removal
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.project import Project
 from reconciler.manifests.resource import DEFAULT_LIFECYCLE, Lifecycle, Resource
-from reconciler.manifests.validation import check
+from reconciler.manifests.validation.check import check
 from reconciler.manifests.values import digest
 
 if TYPE_CHECKING:

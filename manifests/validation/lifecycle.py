@@ -8,6 +8,7 @@ from reconciler.manifests.address import Kind
 from reconciler.manifests.kinds.configuration import Configuration
 from reconciler.manifests.kinds.lifecycle import LifecycleEntry
 from reconciler.manifests.kinds.mutability import attribute_names
+from reconciler.manifests.kinds.registry import ValidationRule
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.words import quoted, suggestion
 
@@ -42,3 +43,6 @@ def _problem(attribute: str, kind: Kind) -> tuple[str, str] | None:
             "name an attribute, such as targetRegions.replicas or targetRegions.eastus.replicas",
         )
     return None
+
+
+RULES: tuple[ValidationRule, ...] = (paths_are_attributes,)

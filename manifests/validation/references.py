@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from reconciler.manifests.address import Address
 from reconciler.manifests.kinds.configuration import Configuration, Declarations
 from reconciler.manifests.kinds.image_version import ImageVersion
-from reconciler.manifests.kinds.registry import document_kinds
+from reconciler.manifests.kinds.registry import ValidationRule, document_kinds
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.words import quoted, suggestion
 
@@ -56,3 +56,6 @@ def sources_exist(configuration: Configuration) -> Iterator[Problem]:
 def _remedy(missing: Address, declarations: Declarations) -> str:
     alike = [str(address) for address in declarations.by_address if address.kind is missing.kind]
     return suggestion(str(missing), alike, label="declared")
+
+
+RULES: tuple[ValidationRule, ...] = (containers_exist, sources_exist)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.manifests.kinds.configuration import Configuration
 from reconciler.manifests.kinds.inheritance import ResolvedVersion
+from reconciler.manifests.kinds.registry import ValidationRule
 from reconciler.manifests.problems import Problem
 
 
@@ -74,3 +75,6 @@ def _against_shallow(version: ResolvedVersion) -> Iterator[tuple[str, str]]:
         yield "allows no encryption keys", "target_regions"
     if any(region.entry.additional_replica_sets for region in version.regions):
         yield "allows no additional replica sets", "target_regions"
+
+
+RULES: tuple[ValidationRule, ...] = (no_region_twice, home_is_a_target, storage_is_chosen_once, shallow_stays_home)

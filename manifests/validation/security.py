@@ -8,6 +8,7 @@ from reconciler.manifests.kinds.configuration import Configuration, Declared
 from reconciler.manifests.kinds.image_definition import ImageDefinition
 from reconciler.manifests.kinds.image_version import DISK_STYLES
 from reconciler.manifests.kinds.inheritance import ResolvedRegion, ResolvedVersion
+from reconciler.manifests.kinds.registry import ValidationRule
 from reconciler.manifests.problems import DocumentPath, Problem
 
 ENFORCING = ("TrustedLaunch", "ConfidentialVM")
@@ -125,3 +126,13 @@ def _security_types(configuration: Configuration) -> Iterator[tuple[Declared[Ima
         for index, feature in enumerate(definition.document.features or ()):
             if feature.name == "SecurityType":
                 yield definition, ("features", index), feature.value
+
+
+RULES: tuple[ValidationRule, ...] = (
+    security_type_fits_generation,
+    enforcing_types_stay_private,
+    encryption_is_complete,
+    encrypted_luns_exist,
+    encryption_has_a_fitting_source,
+    encrypted_versions_are_no_sources,
+)

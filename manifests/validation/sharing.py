@@ -8,6 +8,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.kinds.configuration import Configuration
 from reconciler.manifests.kinds.gallery import Gallery
 from reconciler.manifests.kinds.image_definition import ImageDefinition
+from reconciler.manifests.kinds.registry import ValidationRule
 from reconciler.manifests.problems import DocumentPath, Problem
 from reconciler.manifests.resource import Origin
 
@@ -84,3 +85,11 @@ def _elsewhere(origin: Origin, path: DocumentPath, gallery: Gallery, address: Ad
         f"remove location, or write {gallery.location}",
         address,
     )
+
+
+RULES: tuple[ValidationRule, ...] = (
+    groups_stay_home,
+    community_is_one_region,
+    shared_is_not_encrypted,
+    community_has_no_plan,
+)

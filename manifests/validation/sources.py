@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.manifests.kinds.configuration import Configuration
 from reconciler.manifests.kinds.image_version import DISK_STYLES, ImageVersion
+from reconciler.manifests.kinds.registry import ValidationRule
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.values import canonical_json
 
@@ -46,3 +47,6 @@ def disks_are_distinct(configuration: Configuration) -> Iterator[Problem]:
                     version.address,
                 )
             seen.setdefault(source, f"lun {disk.lun}")
+
+
+RULES: tuple[ValidationRule, ...] = (one_style, disks_are_distinct)

@@ -74,6 +74,36 @@ PLACES: tuple[tuple[str, str, str, str], ...] = (
         "`FORMAT`, an `OutputFormat`",
         "tests/unit/reconciler/views/test_formats.py",
     ),
+    (
+        "rule about manifests",
+        "manifests/validation/<subject>.py",
+        "`RULES`: functions from a configuration to problems",
+        "tests/unit/manifests/test_adding_a_rule.py",
+    ),
+    (
+        "safety rule",
+        "reconciler/planning/safety.py",
+        "a function in its list `RULES`",
+        "tests/unit/reconciler/test_safety.py",
+    ),
+    (
+        "state store",
+        "state/stores/<scheme>.py",
+        "`open_store`, and `FORM`: how its URLs are written",
+        "tests/unit/state/test_opening.py",
+    ),
+    (
+        "provider",
+        "providers/<name>/, or a package of its own",
+        "`create_provider` and `Settings`, by entry points",
+        "tests/e2e/test_providers_page.py",
+    ),
+    (
+        "emulated type of resource",
+        "providers/emulator/gallery/<type>.py or compute/<type>.py",
+        "`HANDLERS`: its routes, and what ends its operations",
+        "tests/unit/providers/emulator/test_assembly.py",
+    ),
 )
 """What, where, what it offers, the test."""
 

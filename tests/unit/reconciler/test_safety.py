@@ -8,10 +8,11 @@ import pytest
 from support.worlds import inputs_of
 
 from reconciler.manifests.address import Address
-from reconciler.planning.actions import Block
+from reconciler.planning import safety
+from reconciler.planning.actions import Action, Block, ResourceChange
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.planning.planner import make_plan
-from reconciler.planning.safety import next_version
+from reconciler.planning.safety import SafetyContext, next_version
 
 GALLERY, DEFINITION, VERSION = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0"
 EAST, WEST = f"{VERSION}@eastus", f"{VERSION}@westus"
@@ -160,3 +161,13 @@ def test_blast_radius_does_not_stop_destroy() -> None:
 
 def test_next_version_counts_by_number() -> None:
     assert next_version(frozenset({"1.9.0", "1.10.2"})) == "1.10.3"
+
+
+def test_a_new_rule_is_one_function_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    def creations_freeze(change: ResourceChange, _context: SafetyContext) -> Block | None:
+        return Block("nothing is created today", "wait") if change.action is Action.CREATE else None
+
+    monkeypatch.setattr(safety, "RULES", (*safety.RULES, creations_freeze))
+    plan = make_plan(inputs_of(WORLD, without(VERSION, EAST, WEST)))
+    assert block_of(plan, VERSION) == Block("nothing is created today", "wait")
+    assert not plan.applicable
