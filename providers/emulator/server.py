@@ -143,9 +143,9 @@ def serve(settings: EmulatorSettings, ready_file: Path | None, announce: Callabl
         number: signal.signal(number, lambda *_: running.stop_soon()) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
+        announce(running)
         if ready_file:
             write_private(ready_file, json.dumps(description(running), indent=2) + "\n")
-        announce(running)
         running.wait()
     finally:
         running.stop()
