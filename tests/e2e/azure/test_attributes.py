@@ -31,12 +31,12 @@ def test_a_gallery_with_everything(project: CloudProject) -> None:
     identity = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": [f"{COMPUTE_ID}/identities/Id"]}
     policy = {"isSoftDeleteEnabled": True, "retentionPeriodInDays": 30, "gracePeriodInDays": 7}
     full = gallery(description="one", tags={"Team": "a"}, identity=identity, softDeletePolicy=policy)
-    assert project.settle(full) == {"corp": "create"}
+    assert project.apply_until_done(full) == {"corp": "create"}
     longer = {**policy, "retentionPeriodInDays": 31, "gracePeriodInDays": 8}
     changed = {**full, "description": "two", "tags": {"team": "b", "c": ""}, "softDeletePolicy": longer}
-    assert project.settle(changed) == {"corp": "update"}
+    assert project.apply_until_done(changed) == {"corp": "update"}
     bare = {name: value for name, value in full.items() if name in ("kind", "name", "location", "identity")}
-    assert project.settle(bare) == {"corp": "update"}
+    assert project.apply_until_done(bare) == {"corp": "update"}
     assert not project.drift().found
 
 
@@ -61,7 +61,7 @@ FULL_DEFINITION: dict[str, Any] = {
 
 def test_a_definition_with_everything(project: CloudProject) -> None:
     full = definition(**FULL_DEFINITION)
-    assert project.settle(gallery(), full)[IMAGE] == "create"
+    assert project.apply_until_done(gallery(), full)[IMAGE] == "create"
     changes: dict[str, Any] = {
         "description": "two",
         "releaseNoteUri": "https://a.example/later",
@@ -69,8 +69,8 @@ def test_a_definition_with_everything(project: CloudProject) -> None:
         "recommended": {"vCPUs": {"max": 16}, "memory": {"min": 4, "max": 64}},
         "tags": {"b": "c"},
     }
-    assert project.settle(gallery(), {**full, **changes}) == {IMAGE: "update"}
-    assert project.settle(gallery(), {**full, "recommended": {}, "tags": {}}) == {IMAGE: "update"}
+    assert project.apply_until_done(gallery(), {**full, **changes}) == {IMAGE: "update"}
+    assert project.apply_until_done(gallery(), {**full, "recommended": {}, "tags": {}}) == {IMAGE: "update"}
     assert not project.drift().found
 
 
@@ -87,8 +87,8 @@ def test_a_definition_with_everything(project: CloudProject) -> None:
 )
 def test_a_definition_of_another_nature(project: CloudProject, attributes: dict[str, Any]) -> None:
     changed = definition(**attributes, description="two")
-    assert project.settle(gallery(), definition(**attributes))[IMAGE] == "create"
-    assert project.settle(gallery(), changed) == {IMAGE: "update"}
+    assert project.apply_until_done(gallery(), definition(**attributes))[IMAGE] == "create"
+    assert project.apply_until_done(gallery(), changed) == {IMAGE: "update"}
 
 
 FIRMWARE = {
@@ -133,10 +133,10 @@ VERSIONS: dict[str, dict[str, Any]] = {
 def test_a_version_with(project: CloudProject, name: str) -> None:
     source = {"snapshot": project.disk("os", kind="snapshots")}
     before = version(source, **VERSIONS[name])
-    assert project.settle(gallery(), definition(), before)[V1] == "create"
+    assert project.apply_until_done(gallery(), definition(), before)[V1] == "create"
     assert not project.drift().found
     after = {**before, "tags": {"Owner": "ada"}, "endOfLifeDate": "2095-01-01"}
-    assert project.settle(gallery(), definition(), after) == {V1: "update"}
+    assert project.apply_until_done(gallery(), definition(), after) == {V1: "update"}
     assert not project.drift().found
     result = project.apply(destroy=True).result
     assert result is not None
@@ -146,9 +146,9 @@ def test_a_version_with(project: CloudProject, name: str) -> None:
 def test_region_by_region_a_version_changes_in_place(project: CloudProject) -> None:
     source = {"snapshot": project.disk("os", kind="snapshots")}
     safe = {"safety": {"allowDeletionOfReplicatedLocations": True}}
-    project.settle(gallery(), definition(), version(source, **safe))
+    project.apply_until_done(gallery(), definition(), version(source, **safe))
     regions = ["eastus=4", {"name": "northeurope", "excludeFromLatest": True, "storageAccountType": "Premium_LRS"}]
-    done = project.settle(gallery(), definition(), version(source, **safe, targetRegions=regions))
+    done = project.apply_until_done(gallery(), definition(), version(source, **safe, targetRegions=regions))
     assert done == {f"{V1}@eastus": "update", f"{V1}@northeurope": "create", f"{V1}@westus": "delete"}
 
 
@@ -156,7 +156,7 @@ def test_region_by_region_a_version_changes_in_place(project: CloudProject) -> N
 
 
 def test_a_region_that_somebody_took_away_is_critical(project: CloudProject) -> None:
-    project.settle(gallery(), definition(), version({"snapshot": project.disk("os", kind="snapshots")}))
+    project.apply_until_done(gallery(), definition(), version({"snapshot": project.disk("os", kind="snapshots")}))
     safety = {"safetyProfile": {"allowDeletionOfReplicatedLocations": True}}
     project.world.call("PATCH", VERSION_ID, {"properties": safety})
     profile = {"publishingProfile": {"targetRegions": [{"name": "eastus"}]}}
@@ -166,7 +166,7 @@ def test_a_region_that_somebody_took_away_is_critical(project: CloudProject) -> 
     assert found[f"{V1}@westus"] == (DriftKind.MISSING, DriftSeverity.CRITICAL)
     assert found[V1] == (DriftKind.CHANGED, DriftSeverity.WARNING)
     assert report.critical == 1
-    assert project.settle() == {V1: "update", f"{V1}@westus": "create"}
+    assert project.apply_until_done() == {V1: "update", f"{V1}@westus": "create"}
 
 
 def test_a_region_that_does_not_exist_is_told_while_planning(project: CloudProject) -> None:
@@ -189,7 +189,7 @@ GUARDED = {"safety": {"blockDeletionBeforeEndOfLife": True}, "endOfLifeDate": "2
 
 def test_a_version_is_not_deleted_before_its_end_of_life(project: CloudProject) -> None:
     source = {"snapshot": project.disk("os", kind="snapshots")}
-    project.settle(gallery(), definition(), version(source, **GUARDED))
+    project.apply_until_done(gallery(), definition(), version(source, **GUARDED))
     told = project.refused(gallery(), definition())
     rule = f"{V1}: safety.blockDeletionBeforeEndOfLife: it must not be deleted"
     assert f"{rule} before its end of life, 2090-01-01T00:00:00Z" in told
@@ -198,7 +198,7 @@ def test_a_version_is_not_deleted_before_its_end_of_life(project: CloudProject) 
 
 def test_somebody_guards_a_version_between_plan_and_delete(project: CloudProject) -> None:
     source = {"snapshot": project.disk("os", kind="snapshots")}
-    project.settle(gallery(), definition(), version(source))
+    project.apply_until_done(gallery(), definition(), version(source))
     code = "DeleteGalleryImageVersionBlockedBeforeEndOfLife"
     refusal = Fault("error", method="DELETE", path="*/versions/*", status=409, code=code)
     project.world.emulator.service.faults.set([refusal])
@@ -232,4 +232,4 @@ def test_the_quota_of_galleries_is_told(project: CloudProject) -> None:
     told = project.failure(gallery())
     assert "The limit of 100 galleries in location 'eastus' is reached" in told
     assert "use another region or subscription" in told
-    project.settle({**gallery(), "location": "westus"})
+    project.apply_until_done({**gallery(), "location": "westus"})

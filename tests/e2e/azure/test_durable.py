@@ -96,7 +96,7 @@ def paced(world: AzureWorld) -> ManualClock:
 
 
 def test_every_step_can_be_another_process(project: CloudProject) -> None:
-    project.settle(*documents(project))
+    project.apply_until_done(*documents(project))
     project.write(*documents(project, "eastus", "westus"))
     operation = planned(project)
     clock = paced(project.world)
@@ -114,7 +114,7 @@ def test_every_step_can_be_another_process(project: CloudProject) -> None:
 
 
 def test_an_operation_that_the_service_has_forgotten_is_settled_by_looking(project: CloudProject) -> None:
-    project.settle(*documents(project))
+    project.apply_until_done(*documents(project))
     project.write(*documents(project, "eastus", "westus"))
     operation = planned(project)
     clock = paced(project.world)
@@ -128,7 +128,7 @@ def test_an_operation_that_the_service_has_forgotten_is_settled_by_looking(proje
 
 
 def test_a_token_that_expires_while_waiting_is_renewed(project: CloudProject) -> None:
-    project.settle(*documents(project))
+    project.apply_until_done(*documents(project))
     project.write(*documents(project, "eastus"))
     operation = planned(project)
     clock = paced(project.world)
@@ -177,13 +177,13 @@ def counted(world: AzureWorld, method: str) -> int:
 
 
 def test_what_is_left_to_the_journal_is_picked_up_by_the_next_apply(project: CloudProject) -> None:
-    project.settle(*documents(project))
+    project.apply_until_done(*documents(project))
     project.write(*documents(project, "eastus", "westus"))
     project.world.set_time_scale(SLOW)
     assert apply_without_waiting(project).left == (VERSION,)
     assert handles(project) == {str(VERSION), str(EAST), str(WEST)}
     writes = counted(project.world, "PUT")
-    project.settle()
+    project.apply_until_done()
     assert counted(project.world, "PUT") == writes
     assert handles(project) == set()
     assert len(project.world.copies(EAST)) == len(project.world.copies(WEST)) == 1
@@ -198,7 +198,7 @@ def with_patience(project: CloudProject, minutes: str) -> None:
 
 
 def test_what_sticks_is_given_up_and_goes_on_once_it_is_released(project: CloudProject) -> None:
-    project.settle(*documents(project))
+    project.apply_until_done(*documents(project))
     project.write(*documents(project, "eastus", "westus"))
     with_patience(project, "0.03")
     set_faults(project.world.emulator.service, [Fault("stick", "PUT", "*/versions/*")])
@@ -214,7 +214,7 @@ def test_what_sticks_is_given_up_and_goes_on_once_it_is_released(project: CloudP
         project.apply()
     assert [one for one in project.world.objects() if one.startswith("staging")]  # it may still be copied from
     set_faults(project.world.emulator.service, [])
-    project.settle()
+    project.apply_until_done()
     assert len(project.world.copies(EAST)) == 1
     assert not [one for one in project.world.objects() if one.startswith("staging")]
 

@@ -45,17 +45,17 @@ def groups(project: CloudProject) -> dict[str, list[str]]:
 
 
 def test_a_gallery_is_shared_with_others_and_withdrawn_again(project: CloudProject) -> None:
-    assert project.settle(shared_with(ONE, tenants=(TWO,))) == {"corp": "create"}
+    assert project.apply_until_done(shared_with(ONE, tenants=(TWO,))) == {"corp": "create"}
     assert groups(project) == {"Subscriptions": [ONE], "AADTenants": [TWO]}
-    assert project.settle(shared_with(THREE, TWO)) == {"corp": "update"}
+    assert project.apply_until_done(shared_with(THREE, TWO)) == {"corp": "update"}
     assert groups(project) == {"Subscriptions": [TWO, THREE]}
-    assert project.settle(gallery(sharing={"permissions": "Groups"})) == {"corp": "update"}
+    assert project.apply_until_done(gallery(sharing={"permissions": "Groups"})) == {"corp": "update"}
     assert groups(project) == {}
     project.destroy()
 
 
 def test_order_and_case_of_those_it_is_shared_with_make_no_difference(project: CloudProject) -> None:
-    project.settle(shared_with(ONE.upper(), TWO, tenants=(THREE.upper(),)))
+    project.apply_until_done(shared_with(ONE.upper(), TWO, tenants=(THREE.upper(),)))
     share = {"operationType": "Remove", "groups": [{"type": "Subscriptions", "ids": [ONE]}]}
     project.world.call("POST", f"{GALLERY_ID}/share", share)
     share = {"operationType": "Add", "groups": [{"type": "Subscriptions", "ids": [ONE.lower()]}]}
@@ -65,20 +65,20 @@ def test_order_and_case_of_those_it_is_shared_with_make_no_difference(project: C
 
 
 def test_somebody_else_shares_a_gallery(project: CloudProject) -> None:
-    project.settle(shared_with(ONE))
+    project.apply_until_done(shared_with(ONE))
     share = {"operationType": "Add", "groups": [{"type": "Subscriptions", "ids": [TWO]}]}
     project.world.call("POST", f"{GALLERY_ID}/share", share)
     (drift,) = project.drift().drifts
     assert (drift.kind, drift.severity) == (DriftKind.CHANGED, DriftSeverity.WARNING)
     assert [(one.path, one.after) for one in drift.changes] == [("sharing.groups.Subscriptions", [ONE, TWO])]
-    assert project.settle() == {"corp": "update"}
+    assert project.apply_until_done() == {"corp": "update"}
     assert groups(project) == {"Subscriptions": [ONE]}
 
 
 def test_a_community_gallery_is_published_and_withdrawn_before_its_end(project: CloudProject) -> None:
     community = gallery(sharing={"permissions": "Community", "communityGalleryInfo": PUBLISHER})
     source = {"snapshot": project.disk("os", kind="snapshots")}
-    assert len(project.settle(community, definition(), version(source))) == 5
+    assert len(project.apply_until_done(community, definition(), version(source))) == 5
     profile = project.world.call("GET", GALLERY_ID)["properties"]["sharingProfile"]
     info = profile["communityGalleryInfo"]
     assert info["communityGalleryEnabled"] is True
@@ -92,11 +92,11 @@ def test_a_community_gallery_is_published_and_withdrawn_before_its_end(project: 
 
 def test_whom_a_gallery_is_for_is_fixed_and_said_before_anything_happens(project: CloudProject) -> None:
     inside = definition(), version({"snapshot": project.disk("os", kind="snapshots")})
-    project.settle(gallery(), *inside)
+    project.apply_until_done(gallery(), *inside)
     told = project.refused(shared_with(ONE), *inside)
     assert "corp: replacing it would delete 1 published version, including corp/ubuntu/1.0.0" in told
     assert "--allow-replace corp" in told
-    done = project.settle({**shared_with(ONE), "lifecycle": {"allowReplace": True}}, *inside)
+    done = project.apply_until_done({**shared_with(ONE), "lifecycle": {"allowReplace": True}}, *inside)
     assert set(done.values()) == {"replace"}
     assert groups(project) == {"Subscriptions": [ONE]}
 
@@ -168,7 +168,7 @@ def kept(project: CloudProject) -> tuple[Any, ...]:
     """A version in a gallery with soft delete, published; its documents."""
     source = {"snapshot": project.disk("os", kind="snapshots")}
     documents = gallery(softDeletePolicy=KEPT), definition(), version(source)
-    project.settle(*documents)
+    project.apply_until_done(*documents)
     return documents
 
 
@@ -185,14 +185,14 @@ def test_a_deleted_version_stays_until_somebody_says_that_it_comes_back(
     project: CloudProject, kept: tuple[Any, ...]
 ) -> None:
     corp, ubuntu, first = kept
-    assert project.settle(corp, ubuntu)[V1] == "delete"
+    assert project.apply_until_done(corp, ubuntu)[V1] == "delete"
     told = project.failure(*kept)
     assert f"a deleted version still has the name {V1}: soft-deleted, expires on 20" in told
     assert "`restore: true`" in told
     assert soft_deleted(project) == ["1.0.0"]
 
     back = {**first, "restore": True, "tags": {"again": "yes"}, "targetRegions": ["eastus=2", "uksouth"]}
-    assert project.settle(corp, ubuntu, back)[V1] == "create"
+    assert project.apply_until_done(corp, ubuntu, back)[V1] == "create"
     assert soft_deleted(project) == []
     shown = project.world.call("GET", VERSION_ID)
     assert shown["tags"]["again"] == "yes"
@@ -203,23 +203,23 @@ def test_a_deleted_version_stays_until_somebody_says_that_it_comes_back(
 def test_to_restore_is_to_create_where_nothing_was_deleted(project: CloudProject) -> None:
     source = {"snapshot": project.disk("os", kind="snapshots")}
     documents = gallery(softDeletePolicy=KEPT), definition(), version(source, restore=True)
-    assert project.settle(*documents)[V1] == "create"
+    assert project.apply_until_done(*documents)[V1] == "create"
 
 
 def test_a_version_does_not_come_back_as_something_else(project: CloudProject, kept: tuple[Any, ...]) -> None:
     corp, ubuntu, first = kept
-    project.settle(corp, ubuntu)
+    project.apply_until_done(corp, ubuntu)
     other = {"snapshot": project.disk("other", kind="snapshots")}
     told = project.failure(corp, ubuntu, {**first, "source": other, "restore": True})
     assert f"{V1} was restored, but differs from the manifest in fixed attributes: source" in told
     assert f"--allow-replace {V1}" in told
-    project.settle(allow_replace=(V1,))
+    project.apply_until_done(allow_replace=(V1,))
     assert soft_deleted(project) == []
 
 
 def test_nothing_of_another_comes_back(project: CloudProject, kept: tuple[Any, ...]) -> None:
     corp, ubuntu, first = kept
-    project.settle(corp, ubuntu)
+    project.apply_until_done(corp, ubuntu)
     theirs = project.disk("theirs", kind="snapshots")
     project.world.call("DELETE", VERSION_ID, bypasssoftdelete="true")
     body = {"storageProfile": {"osDiskImage": {"source": {"id": theirs}}}}
@@ -234,7 +234,7 @@ def test_a_replaced_version_makes_room_for_the_new_one(project: CloudProject, ke
     corp, ubuntu, first = kept
     other = {**first, "source": {"snapshot": project.disk("other", kind="snapshots")}}
     assert f"publish 1.0.1 instead, or --allow-replace {V1}" in project.refused(corp, ubuntu, other)
-    assert project.settle(allow_replace=(V1,))[V1] == "replace"
+    assert project.apply_until_done(allow_replace=(V1,))[V1] == "replace"
     assert soft_deleted(project) == []
 
 
@@ -244,10 +244,10 @@ def test_a_replaced_version_makes_room_for_the_new_one(project: CloudProject, ke
 def test_features_change_in_place_beside_the_flag_that_permits_it(project: CloudProject) -> None:
     accelerated = {"name": "IsAcceleratedNetworkSupported", "value": "False"}
     inside = version({"snapshot": project.disk("os", kind="snapshots")})
-    project.settle(gallery(), definition(features=[accelerated]), inside)
+    project.apply_until_done(gallery(), definition(features=[accelerated]), inside)
     changed = definition(features=[{**accelerated, "value": "True", "startsAtVersion": "1.1.0"}])
     assert "corp/ubuntu: replacing it would delete 1 published version" in project.refused(gallery(), changed, inside)
     permitted = {**changed, "allowUpdateImage": True}
-    assert project.settle(gallery(), permitted, inside) == {"corp/ubuntu": "update"}
+    assert project.apply_until_done(gallery(), permitted, inside) == {"corp/ubuntu": "update"}
     gone = {**definition(), "allowUpdateImage": True}
     assert "replacing it would delete 1 published version" in project.refused(gallery(), gone, inside)

@@ -67,20 +67,20 @@ def edited(world: AzureWorld, *names: str) -> Fault:
 
 def test_a_region_of_ours_that_somebody_removed_is_reported_and_put_back(project: CloudProject) -> None:
     everywhere = documents(project, "eastus", "westus", safety=REMOVABLE)
-    project.advance(*everywhere)
+    project.apply_until_done(*everywhere)
     set_regions(project.world, "eastus")
     (drift,) = project.drift().drifts
     assert (str(drift.address), drift.kind) == (f"{VERSION}@westus", DriftKind.MISSING)
     assert drift.severity is DriftSeverity.CRITICAL
-    assert project.advance(*everywhere) == {f"{VERSION}@westus": "create"}
+    assert project.apply_until_done(*everywhere) == {f"{VERSION}@westus": "create"}
     assert regions(project.world) == {"eastus", "westus"}
     assert project.drift().drifts == ()
 
 
 def test_a_region_of_ours_that_goes_between_our_look_and_our_write_is_put_back(project: CloudProject) -> None:
-    project.advance(*documents(project, "eastus", "westus", safety=REMOVABLE))
+    project.apply_until_done(*documents(project, "eastus", "westus", safety=REMOVABLE))
     fault = edited(project.world, "eastus")
-    project.advance(*documents(project, "eastus", "westus", "northeurope", safety=REMOVABLE))
+    project.apply_until_done(*documents(project, "eastus", "westus", "northeurope", safety=REMOVABLE))
     assert fault.spent
     assert regions(project.world) == {"eastus", "westus", "northeurope"}
     assert all(project.world.copies(VERSION._replace(region=name)) for name in regions(project.world))
@@ -88,18 +88,18 @@ def test_a_region_of_ours_that_goes_between_our_look_and_our_write_is_put_back(p
 
 def test_a_region_that_others_add_between_our_look_and_our_write_stays(project: CloudProject) -> None:
     """Where regions may not be removed, which is the default, the service refuses a write that would do it."""
-    project.advance(*documents(project, "eastus", "westus"))
+    project.apply_until_done(*documents(project, "eastus", "westus"))
     fault = edited(project.world, "eastus", "westus", THEIRS)
-    project.advance(*documents(project, "eastus", "westus", "northeurope", tags={"owner": "ada"}))
+    project.apply_until_done(*documents(project, "eastus", "westus", "northeurope", tags={"owner": "ada"}))
     assert fault.spent
     assert regions(project.world) == {"eastus", "westus", "northeurope", THEIRS}
     assert [str(one.address) for one in project.drift().unmanaged] == [f"{VERSION}@{THEIRS}"]
 
 
 def test_a_region_that_others_added_before_our_look_stays_whatever_we_write(project: CloudProject) -> None:
-    project.advance(*documents(project, "eastus", "westus", safety=REMOVABLE))
+    project.apply_until_done(*documents(project, "eastus", "westus", safety=REMOVABLE))
     project.world.add_region(VERSION, THEIRS)
-    project.advance(*documents(project, "eastus=2", "northeurope", safety=REMOVABLE, tags={"owner": "ada"}))
+    project.apply_until_done(*documents(project, "eastus=2", "northeurope", safety=REMOVABLE, tags={"owner": "ada"}))
     assert regions(project.world) == {"eastus", "northeurope", THEIRS}
 
 
@@ -129,7 +129,7 @@ def carry_out(world: AzureWorld, wanted: Operation) -> Done:
 def test_of_two_states_that_make_a_version_at_once_one_gets_it(project: CloudProject, scale: float) -> None:
     """The other one finds it when it reads, or when its write is refused; its upload is removed again."""
     declared = documents(project, "eastus", "westus")
-    project.advance(*declared[:2])
+    project.apply_until_done(*declared[:2])
     project.write(*declared)
     project.world.set_time_scale(scale)
     both = [operation(project, lineage, "eastus", "westus") for lineage in ("aaaaaaaa-one", "bbbbbbbb-two")]
@@ -176,7 +176,7 @@ class Stranger:
 
 
 def test_two_writers_at_once_wait_for_each_other_and_both_have_their_regions(project: CloudProject) -> None:
-    project.advance(*documents(project, "eastus", "westus"))
+    project.apply_until_done(*documents(project, "eastus", "westus"))
     project.write(*documents(project, "eastus", "westus", "northeurope", tags={"owner": "ada"}))
     project.world.set_time_scale(SLOW)
     with ThreadPoolExecutor(1) as pool, Engine(project.folder) as engine:
@@ -196,7 +196,7 @@ def test_two_writers_at_once_wait_for_each_other_and_both_have_their_regions(pro
 
 
 def test_an_operation_of_somebody_else_is_waited_out(project: CloudProject) -> None:
-    project.advance(*documents(project, "eastus", "westus"))
+    project.apply_until_done(*documents(project, "eastus", "westus"))
     owner = lineage_of(project)
     project.world.set_time_scale(SLOW)
     shown = project.world.call("GET", VERSION_ID)["properties"]["publishingProfile"]["targetRegions"]
@@ -218,7 +218,7 @@ def lineage_of(project: CloudProject) -> str:
 
 def test_somebody_who_takes_a_region_away_again_and_again_is_named(project: CloudProject) -> None:
     """Two clients that undo each other's writes: after some writes the operation fails, and names the likely reason."""
-    project.advance(*documents(project, "eastus", "westus", safety=REMOVABLE))
+    project.apply_until_done(*documents(project, "eastus", "westus", safety=REMOVABLE))
     step = Step(Verb.CREATE, VERSION._replace(region="northeurope"), REPLICA)
     provider = project.world.provider()
     answer = provider.begin(Operation(VERSION, lineage_of(project), (step,), {}), unheard)
@@ -230,4 +230,4 @@ def test_somebody_who_takes_a_region_away_again_and_again_is_named(project: Clou
     result = answer.results[step.address]
     assert not isinstance(result, Applied)
     assert "still not as planned" in result.message
-    assert "somebody else" in result.remedy
+    assert "another client" in result.remedy

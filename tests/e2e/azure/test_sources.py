@@ -58,10 +58,10 @@ def test_a_version_is_made_from(project: CloudProject, style: str) -> None:
     source = WAYS[style](project)
     documents = gallery(), definition(), version(source)
     before = project.world.objects()
-    assert project.settle(*documents)[V1] == "create"
+    assert project.apply_until_done(*documents)[V1] == "create"
     assert not project.drift().found
     changed = version(source, tags={"a": "b"}, targetRegions=["eastus=2", "westus"])
-    assert project.settle(gallery(), definition(), changed) == {V1: "update", f"{V1}@eastus": "update"}
+    assert project.apply_until_done(gallery(), definition(), changed) == {V1: "update", f"{V1}@eastus": "update"}
     result = project.apply(destroy=True).result
     assert result is not None
     assert result.complete, result
@@ -71,14 +71,14 @@ def test_a_version_is_made_from(project: CloudProject, style: str) -> None:
 def test_a_version_is_created_from_a_vm_that_was_not_generalized(project: CloudProject) -> None:
     vm = {"vm": project.virtual_machine("builder", generalized=False)}
     documents = gallery(), definition(osState="Specialized"), version(vm)
-    assert project.settle(*documents)[V1] == "create"
+    assert project.apply_until_done(*documents)[V1] == "create"
 
 
 def test_a_version_is_made_from_another_one(project: CloudProject) -> None:
     first = version({"snapshot": project.disk("os", kind="snapshots")})
     second = version({"version": "corp/ubuntu/latest"}, name="1.1.0")
     third = version({"version": V1}, name="1.2.0")
-    project.settle(gallery(), definition(), first, second, third)
+    project.apply_until_done(gallery(), definition(), first, second, third)
     shown = project.world.call("GET", f"{COMPUTE_ID}/galleries/corp/images/ubuntu/versions/1.1.0")
     assert shown["properties"]["storageProfile"]["source"]["id"].endswith("/versions/1.0.0")
     project.destroy()
@@ -91,7 +91,7 @@ def test_a_version_has_data_disks_of_several_kinds(project: CloudProject) -> Non
         {"lun": 5, "source": project.blob("data.vhd")},
     ]
     os_disk = {"snapshot": project.disk("os", kind="snapshots")}
-    project.settle(gallery(), definition(), version(os_disk, dataDisks=disks, hostCaching="ReadOnly"))
+    project.apply_until_done(gallery(), definition(), version(os_disk, dataDisks=disks, hostCaching="ReadOnly"))
     shown = project.world.call("GET", f"{COMPUTE_ID}/galleries/corp/images/ubuntu/versions/1.0.0")
     profile = shown["properties"]["storageProfile"]
     assert profile["osDiskImage"]["hostCaching"] == "ReadOnly"
@@ -169,4 +169,4 @@ def test_a_permission_that_is_missing_is_named(project: CloudProject, style: str
     told = project.failure(*documents)
     assert V1 in told
     assert NEEDED[style] in told
-    assert project.settle()[V1] == "create"
+    assert project.apply_until_done()[V1] == "create"

@@ -55,7 +55,7 @@ class CloudProject:
         with Engine(self.folder) as engine:
             return engine.apply(PlanOptions(**options), lambda _: True, Interrupt())
 
-    def settle(self, *documents: Document, **options: Any) -> dict[str, str]:
+    def apply_until_done(self, *documents: Document, **options: Any) -> dict[str, str]:
         """Applies completely, and checks that nothing is left to do; returns the actions by address."""
         outcome = self.apply(*documents, **options)
         assert outcome.result is None or outcome.result.complete, outcome.result
