@@ -219,7 +219,7 @@ def test_waiting_holds_no_worker(store: StateStore, lease: Lease) -> None:
     assert provider.begun == sorted(provider.begun)
 
 
-def test_handles_are_in_the_journal_and_a_later_run_settles_them(store: StateStore, lease: Lease) -> None:
+def test_handles_are_in_the_journal_and_a_later_run_recovers_them(store: StateStore, lease: Lease) -> None:
     provider = ScriptedProvider(polls=2)
     result = run(store, lease, provider, desired={"corp": {}}, wait=False)
     assert [str(unit) for unit in result.left] == ["corp"]
@@ -231,7 +231,7 @@ def test_handles_are_in_the_journal_and_a_later_run_settles_them(store: StateSto
     assert provider.tidied == ["corp"]
 
 
-def test_what_was_begun_without_a_handle_is_waited_for_before_it_is_tidied(store: StateStore, lease: Lease) -> None:
+def test_what_was_started_without_a_handle_is_waited_for_before_it_is_tidied(store: StateStore, lease: Lease) -> None:
     class Watching(ScriptedProvider):
         def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
             assert not self.busy

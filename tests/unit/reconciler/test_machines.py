@@ -27,7 +27,7 @@ from reconciler.machines import warnings
         ),
     ],
 )
-def test_what_is_not_as_recommended_is_told(
+def test_what_is_not_as_recommended_is_reported(
     recommended: dict[str, Any], cpus: int, memory: float, told: tuple[str, ...]
 ) -> None:
     assert warnings({"recommended": recommended}, cpus, memory) == told
@@ -50,7 +50,9 @@ def project(tmp_path: Path) -> str:
         ["log", "try-1", "--region", "eastus"],
     ],
 )
-def test_a_backend_without_machines_says_so(project: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_backend_without_machines_is_refused(
+    project: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["--project", project, "vm", *words]) == 1
     assert "use a provider of type libvirt" in capsys.readouterr().err
 

@@ -77,7 +77,7 @@ WEST_IS_DOWN: dict[str, Any] = {
 }
 
 
-def test_a_new_version_goes_on_without_a_region_that_is_down_and_excluded() -> None:
+def test_a_new_version_is_planned_without_a_region_that_is_down_and_excluded() -> None:
     """Its home region answers, and has no such version: then only the region that is left out could have one."""
     desired = {**WORLD, V2: {}, f"{V2}@eastus": {}, f"{V2}@westus": {}}
     seen: World = {GALLERY: {}, DEFINITION: {}, V1: {}, f"{V1}@eastus": {}}
@@ -101,7 +101,7 @@ def test_a_new_version_goes_on_without_a_region_that_is_down_and_excluded() -> N
         ({}, (f"{V1}@westus",), "westus", {}),
         ({}, ("*@westus",), "westus", {V2: "create"}),
     ],
-    ids=["its home is down", "another region is down, too", "excluded for another", "begun, nobody knows where"],
+    ids=["its home is down", "another region is down, too", "excluded for another", "started in an unknown region"],
 )
 def test_a_new_version_stays_unknown_where_it_may_be_elsewhere(
     attributes: dict[str, Any], excludes: tuple[str, ...], perhaps_in: str, journal: dict[str, str]
@@ -114,7 +114,7 @@ def test_a_new_version_stays_unknown_where_it_may_be_elsewhere(
     assert not plan.changes
 
 
-def test_a_version_keeps_the_regions_that_nobody_can_ask() -> None:
+def test_a_version_keeps_its_unreachable_regions() -> None:
     """What holds something that is unknown and left out is neither deleted nor made anew."""
     seen: World = {GALLERY: {}, DEFINITION: {}, V1: {}, f"{V1}@eastus": {}}
     down = {"unreachable": {f"{V1}@westus": DOWN}}

@@ -47,7 +47,7 @@ def test_desired_not_recorded_present_ours_is_adopt(address: str) -> None:
     assert change(plan, address).object_id == f"id:{address}"
 
 
-def test_desired_not_recorded_present_ours_and_different_goes_on_as_if_recorded() -> None:
+def test_desired_not_recorded_present_ours_and_different_is_planned_as_if_recorded() -> None:
     plan = make_plan(inputs_of({GALLERY: {"description": "after"}}, {}, {GALLERY: {"description": "before"}}))
     assert what(plan, GALLERY) == (Action.UPDATE, Reason.ATTRIBUTES)
 

@@ -233,7 +233,7 @@ def test_a_state_that_was_replaced_is_not_written(place: StorePlace) -> None:
     assert place.everything() == before
 
 
-def test_a_busy_file_says_so(place: StorePlace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_file_is_reported(place: StorePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(place)
     monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_S", 0.1)
     with closing(sqlite3.connect(place.file, isolation_level=None)) as other:
@@ -329,7 +329,7 @@ def test_a_folder_that_may_not_be_entered_is_refused(place: StorePlace) -> None:
     assert "Permission denied" in told
 
 
-def test_a_state_that_may_not_be_made_says_so(place: StorePlace) -> None:
+def test_a_state_that_may_not_be_created_is_reported(place: StorePlace) -> None:
     place.base.chmod(0o500)
     told = place.run_child(COMPLAIN, unprivileged=True)
     place.base.chmod(0o700)
