@@ -23,7 +23,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from reconciler.manifests.address import Address, Kind
+from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes, canonical_json
@@ -193,11 +193,9 @@ def _change(
 
 
 def _declared_as_recorded(resource: Resource, record: Record) -> bool:
-    """Whether nothing declared can differ from what is recorded. The digests say whether the declaration changed; what
-    was applied differs from it where a change was ignored, and in versions, whose sources are recorded as resolved."""
-    if resource.digest != record.digest:
-        return False
-    return resource.canonical == record.canonical or resource.kind is Kind.IMAGE_VERSION
+    """Whether nothing declared can differ from what is recorded. Equal digests are not enough: what was applied differs
+    from the declaration where a change was ignored, and in the sources of versions, which are recorded as resolved."""
+    return resource.digest == record.digest and resource.canonical == record.canonical
 
 
 def _lifecycle_recorded(resource: Resource, record: Record) -> bool:

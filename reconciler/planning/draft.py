@@ -81,8 +81,6 @@ class Draft:
         resources, sources = self.inputs.manifest.resources, self.inputs.sources
         if resource.address.kind is not Kind.IMAGE_VERSION:
             return resource.attributes
-        if record is not None and record.digest == resource.digest and resource.address not in sources:
-            return record.attributes
 
         def pin(definition: Address) -> Address | None:
             versions = {

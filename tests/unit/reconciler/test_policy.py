@@ -248,11 +248,18 @@ def all_nodes() -> list[Node]:
     ]
 
 
-def test_a_change_that_is_no_longer_ignored_is_planned() -> None:
-    """The description was once kept because its changes were ignored; the manifest still says what it said then."""
-    inputs = inputs_of({GALLERY: {"description": "declared"}}, {GALLERY: {"description": "declared"}})
-    record = inputs.state.records[Address.parse(GALLERY)]
-    kept = canonical_json({**json.loads(record.canonical), "description": "kept"})
-    state = replace(inputs.state, records={record.address: replace(record, canonical=kept)})
-    (item,) = change(make_plan(replace(inputs, state=state)), GALLERY).changes
-    assert (item.path, item.before, item.after) == ("description", "kept", "declared")
+@pytest.mark.parametrize(
+    ("address", "attribute"), [(GALLERY, "description"), ("corp/ubuntu", "description"), (VERSION, "endOfLifeDate")]
+)
+def test_a_change_that_is_no_longer_ignored_is_planned(address: str, attribute: str) -> None:
+    """The attribute was once kept because its changes were ignored; the manifest still says what it said then."""
+    world: dict[str, dict[str, str]] = {GALLERY: {}, "corp/ubuntu": {}, VERSION: {}}
+    declared, kept = "2035-01-01T00:00:00Z", "2036-01-01T00:00:00Z"
+    world[address] = {attribute: declared}
+    inputs = inputs_of(world, world)
+    record = inputs.state.records[Address.parse(address)]
+    canonical = canonical_json({**json.loads(record.canonical), attribute: kept})
+    records = {**inputs.state.records, record.address: replace(record, canonical=canonical)}
+    plan = make_plan(replace(inputs, state=replace(inputs.state, records=records)))
+    (item,) = change(plan, address).changes
+    assert (item.path, item.before, item.after) == (attribute, kept, declared)
