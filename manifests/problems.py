@@ -25,9 +25,14 @@ class Problem:
 
 
 class InvalidInput(ValueError):
-    """A value or a file that a rule rejects: what is wrong with it, and what is allowed. The catcher adds the place."""
+    """A value or a file that a rule rejects: what is wrong with it, and what is allowed. The catcher adds the place.
 
-    def __init__(self, summary: str, detail: str = "") -> None:
+
+    `path` leads from the value to the part of it that is wrong; empty for the value as a whole.
+    """
+
+    def __init__(self, summary: str, detail: str = "", path: DocumentPath = ()) -> None:
         super().__init__(summary)
         self.summary = summary
         self.detail = detail
+        self.path = path

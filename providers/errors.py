@@ -1,11 +1,11 @@
-"""What a provider may answer besides a result.
+"""What a provider may raise, or return in place of a result.
 
 ProviderError
 ├── Unavailable          could not be asked: nothing is known, in particular not that something is absent
-├── ObjectConflict       something that is not ours stands in the way
+├── ObjectConflict       an object that is not ours is in the way
 ├── Unsupported          this backend cannot do what was asked
-├── SourceError          the source of an image is missing, changed or not a disk image
-└── ContractViolation    a provider broke its promise (raised by the engine, naming the provider)
+├── SourceError          the source of an image is missing, has changed or is not a disk image
+└── ContractViolation    a provider broke the contract (raised by the engine and the registry, naming the provider)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Unavailable(ProviderError):
 
 
 class ObjectConflict(ProviderError):
-    """An object without our mark, or with another's, is in the way."""
+    """An object without an owner mark, or with another mark than ours, is in the way."""
 
 
 class Unsupported(ProviderError):
@@ -41,4 +41,4 @@ class SourceError(ProviderError):
 
 
 class ContractViolation(ProviderError):
-    """What a provider returned contradicts the plan. This is a bug of the provider."""
+    """A provider lacks a method, or what it returned contradicts the plan. This is a bug of the provider."""

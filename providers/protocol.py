@@ -1,8 +1,8 @@
-"""What a backend offers: `Reader` looks, `Provider` also acts.
+"""What a backend offers: `Reader` only reads, `Provider` also acts.
 
 A unit is what one call acts on: a gallery, a definition, or a version together with its target regions. An operation
 carries the steps for one unit, so that a backend can read a source once for all regions, or change all regions with
-one request, and still each region has an outcome of its own.
+one request, while each region still has a result of its own.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from reconciler.providers.errors import ProviderError
 
 @dataclass(frozen=True, slots=True)
 class OwnerMark:
-    """Who an object belongs to: the state's lineage and the address it was made for."""
+    """Who owns an object: the lineage of a state, and the address that the object was created for."""
 
     lineage: str
     address: Address
 
 
 class Condition(StrEnum):
-    """How an observed object is."""
+    """The condition of an observed object."""
 
     READY = "ready"
-    INCOMPLETE = "incomplete"  # begun and not finished: nobody should use it
-    DAMAGED = "damaged"  # finished once, and now not what it was
+    INCOMPLETE = "incomplete"  # started and not finished: nobody should use it
+    DAMAGED = "damaged"  # finished once, and changed since
     BUSY = "busy"  # the backend is still working on it
 
 
@@ -40,8 +40,8 @@ class Observed:
     """One object as the provider sees it.
 
     `fingerprint` changes whenever the object may have changed. `canonical` is the canonical JSON of its attributes in
-    the manifests' vocabulary. `computed` is what the provider worked out (digests, sizes), canonical JSON as well.
-    `defects` says in words what is wrong unless the condition is READY.
+    the manifests' vocabulary. `computed` is what the provider found out (digests, sizes), canonical JSON as well.
+    `defects` are sentences about what is wrong; empty when the condition is READY.
     """
 
     address: Address
@@ -64,8 +64,8 @@ class Scope:
     """What a scan is about.
 
     `wanted` maps each address to the fingerprint recorded for it, or None: an object whose fingerprint is still the
-    recorded one is only counted as matching. `unmanaged`: report objects that nobody asked about, too. `deep`: read
-    every byte again and compare digests; then nothing is `matching`.
+    recorded one is only counted as matching. `unmanaged`: also report objects outside `wanted`. `deep`: read every
+    byte again and compare digests; then nothing is `matching`.
     """
 
     wanted: Mapping[Address, str | None]
@@ -75,11 +75,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The answer to a Scope: an address wanted is in `observed`, in `matching`, below an address or at a region in
+    """The answer to a Scope: a wanted address is in `observed`, in `matching`, below an address or at a region in
     `unreachable` (address -> why), or else certainly absent. `unmanaged` is sorted by address.
 
-    `perhaps_in`: of a gallery, definition or version that is unreachable, and certainly in no region that answered, the
-    regions that it may be in.
+    `perhaps_in`: for a gallery, definition or version that is unreachable, and certainly in no region that answered,
+    the regions that it may be in.
     """
 
     observed: Mapping[Address, Observed] = field(default_factory=dict)
@@ -95,8 +95,8 @@ class Capabilities:
 
     `regions`: canonical names it offers, None for any. `sources`: the source styles it accepts. `sharing`: the sharing
     permissions it can express. `replication_modes`: of `Full` and `Shallow`. `encryption`: whether it encrypts copies
-    with keys of one's own. `alike`: attributes of a definition that must be those of another's, when a version is built
-    from a version there. `workers`: how many operations at a time it does best. `patience_s`: how long one of them
+    with the user's own keys. `alike`: attributes that two definitions must share for a version of one to be built from
+    a version of the other. `workers`: how many operations it handles best at a time. `patience_s`: how long one of them
     may take.
     """
 
@@ -114,7 +114,7 @@ class Capabilities:
 class SourceFacts:
     """What a disk source is, before anything is copied. Sizes in bytes; `size` is what a copy moves at most.
 
-    `identity` tells whether it may have changed since (cheap: no content is read).
+    `identity` changes whenever the content may have changed (cheap: no content is read).
     """
 
     size: int
@@ -126,7 +126,7 @@ class SourceFacts:
 class Verb(StrEnum):
     CREATE = "create"
     UPDATE = "update"
-    REPLACE = "replace"  # target regions only: the content is made anew, with as short a gap as the backend can
+    REPLACE = "replace"  # target regions only: the content is recreated, with as short a gap as the backend can manage
     DELETE = "delete"
 
 
@@ -134,10 +134,11 @@ class Verb(StrEnum):
 class Step:
     """One node's part of an operation. `planned` is what it must be afterwards (None for a delete), `prior` what it was
     (None for a create). A CREATE that finds our own object, finished or not, makes it what is planned; one that finds
-    another's fails with ObjectConflict. A DELETE of what is gone succeeds; it checks the mark at that moment.
+    any other fails with ObjectConflict. A DELETE checks the mark at that moment, and succeeds when the object is gone.
 
     `write_flags` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`).
-    `makes_room`: a DELETE after which the same name is made anew, so that nothing may keep it taken."""
+    `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken.
+    """
 
     verb: Verb
     address: Address
@@ -150,10 +151,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The steps for one unit, in the order in which they make sense: a version before its regions, deletes the reverse.
+    """The steps for one unit, in the order in which they make sense: a version before its regions, deletes in reverse.
 
-    `version` are the version's own attributes when the unit is one (the sources are there), and `computed` what was
-    recorded of its disks at the first copy (empty before): copies made later must have the same digests.
+    When the unit is a version, `version` has its attributes, the sources among them, and `computed` what was recorded
+    of its disks at the first copy (empty before): later copies must have the same digests.
     """
 
     unit: Address
@@ -165,7 +166,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How a node is after its step: `canonical` must equal what was planned. For a delete everything is empty."""
+    """A node after its step: `canonical` must equal what was planned. For a delete everything is empty."""
 
     object_id: str = ""
     fingerprint: str = ""
@@ -185,8 +186,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """The backend goes on by itself. `handle` is JSON-shaped, without secrets, enough for another process to `poll`.
-    `results` holds the steps that are over already. Ask again after `retry_after_s` seconds."""
+    """The operation continues. `handle` is plain JSON without secrets, and enough for another process to `poll` with.
+    `results` holds the steps that are already over. Poll again after `retry_after_s` seconds."""
 
     handle: Mapping[str, Any]
     retry_after_s: float
@@ -194,16 +195,18 @@ class InProgress:
 
 
 ProgressCallback = Callable[[Address, int, int], None]
-"""Called with an address, bytes done and bytes in all; from any thread, often, and must return at once."""
+"""Called with an address, bytes done and bytes in total; often, from any thread, and must return at once."""
 
 
 class Reader(Protocol):
-    """Looks, and cannot change anything."""
+    """Reads, and cannot change anything."""
 
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """What the backend can do."""
+        ...
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
-        """Everything in `scope`, in bulk. What cannot be asked is in `unreachable`, never absent."""
+        """Everything in `scope`, in bulk. What could not be asked is in `unreachable`, never absent."""
         ...
 
     def read(self, address: Address) -> Observed | None:
@@ -215,10 +218,10 @@ class Reader(Protocol):
         ...
 
     def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
-        """What a `source` of a manifest is. `definition` are the attributes of the image definition, where it is the
-        whole image or the OS disk of a new version: whether it can be that, as it is now, belongs to the answer.
+        """What a `source` of a manifest is. `definition` has the attributes of the image definition when the source is
+        the whole image or the OS disk of a new version: then a source that does not fit them is refused as well.
 
-        Raises: SourceError when it is missing, is no disk image or does not fit; Unsupported; Unavailable.
+        Raises: SourceError when it is missing, is not a disk image or does not fit; Unsupported; Unavailable.
         """
         ...
 
@@ -228,37 +231,37 @@ class Reader(Protocol):
 
 
 class Provider(Reader, Protocol):
-    """Looks and acts. `begin` and `poll` run in worker threads, several at a time, but never two for one unit."""
+    """Reads and acts. `begin` and `poll` run in worker threads, several at a time, but never two for one unit."""
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
-        """Does the operation or starts it. A step that fails is in the results; raising fails all steps."""
+        """Carries out the operation, or starts it. A step that fails is in the results; raising fails all steps."""
         ...
 
     def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
-        """How an operation that was left in progress stands."""
+        """The state of an operation that was left in progress."""
         ...
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
-        """Removes what operations of this lineage, interrupted before they were done, left at these addresses: never a
-        complete object, and nothing of anybody else's. Called under a lease, before the world is looked at. Of what is
-        still `declared`, and so is made next, what can be gone on with may stay.
+        """Removes what interrupted operations of this lineage left at these addresses: never a complete object, and
+        nothing that belongs to anyone else. Called under a lease, before the world is observed. What is left of an
+        address that is still `declared`, and so is created next, may stay if that can continue from it.
 
         Raises: ProviderError.
         """
         ...
 
     def close(self) -> None:
-        """Lets go of connections and temporary things."""
+        """Closes connections and removes temporary files."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MachineOrder:
-    """A machine to be made from a target region's copies of a version: `image` is the region's address.
+    """A machine to be created from a target region's copies of a version: `image` is the region's address.
 
-    `definition` and `version` are the attributes of those that the image belongs to, `computed` what was worked out of
-    the version. `user`, `ssh_keys` and `host_name`
-    are for images that were generalized. `network` is a name that the region's host knows; empty for none.
+    `definition` and `version` are the attributes of those that the image belongs to, `computed` what is recorded of the
+    version's disks. `user`, `ssh_keys` and `host_name` are for generalized images. `network` is a name that the
+    region's host knows; empty for none.
     """
 
     name: str
@@ -277,8 +280,8 @@ class MachineOrder:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine that was made from an image. `state` is a word for people, `host` what they call its host, `console`
-    the command that shows it; `notes` are what they should know about how it was made."""
+    """A machine that was created from an image. `state` is a word for people, `host` what they call its host, `console`
+    the command that opens its console; `notes` are what they should know about how it was created."""
 
     name: str
     mark: OwnerMark
@@ -290,29 +293,29 @@ class Machine:
 
 @runtime_checkable
 class Machines(Protocol):
-    """What a backend offers besides, if it runs machines itself: to try an image, not to manage machines."""
+    """What a backend also offers if it runs machines itself: to try an image, not to manage machines."""
 
     def create_machine(self, order: MachineOrder) -> Machine:
-        """Makes a machine and starts it. Nothing is left of one that cannot be made.
+        """Creates a machine and starts it. Nothing is left of one that cannot be created.
 
         Raises: ObjectConflict when the name is taken; Unsupported; ProviderError.
         """
         ...
 
     def delete_machine(self, name: str, region: str, lineage: str) -> bool:
-        """Ends and removes a machine, with all that it wrote; False when there is none.
+        """Stops and removes a machine with everything it wrote; False when there is none.
 
-        Raises: ObjectConflict when it was made by another state, or by nobody we know; ProviderError.
+        Raises: ObjectConflict when another state created it, or it bears no mark; ProviderError.
         """
         ...
 
     def machines(self, region: str) -> Sequence[Machine]:
-        """The machines made from images in a region, by anybody's state, in the order of their names.
+        """The machines created from images in a region, from any state, sorted by name.
 
         Raises: ProviderError.
         """
         ...
 
     def machine_output(self, name: str, region: str, lineage: str) -> bytes:
-        """What a machine has said on its serial console, the latest megabytes. Raises: as delete_machine."""
+        """What a machine has written to its serial console, the latest megabytes. Raises: as delete_machine."""
         ...

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
@@ -33,9 +34,24 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
+    @classmethod
+    def unknown_key_remedy(cls, key: str) -> str:  # noqa: ARG003 - for models that override it
+        """What to do about an unknown key; empty to suggest the nearest known one."""
+        return ""
+
 
 class KindModel(Model):
     """A whole document, or a node of its own: only the fields with a Rule are attributes."""
+
+
+PROJECT_DIRECTORY = "project_directory"
+"""Where the context of a validation has the project's folder, a Path."""
+
+
+def project_directory(info: ValidationInfo) -> Path:
+    """The folder of the project that provider settings belong to, for the rules that need it."""
+    directory: Path = (info.context or {}).get(PROJECT_DIRECTORY, Path())
+    return directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +95,12 @@ def rule_of(field: FieldInfo) -> Rule | None:
     return next((entry for entry in field.metadata if isinstance(entry, Rule)), None)
 
 
-def default_of(field: FieldInfo) -> str | int | bool | None:
+def default_of(field: FieldInfo) -> str | int | float | bool | None:
     """The value of a field that is not set; None when it is then absent."""
     declared = next((entry.value for entry in field.metadata if isinstance(entry, Default)), None)
     if declared is not None:
         return declared
-    return field.default if isinstance(field.default, str | int | bool) else None
+    return field.default if isinstance(field.default, str | int | float | bool) else None
 
 
 def model_of(annotation: Any) -> type[Model] | None:
@@ -98,6 +114,18 @@ def model_of(annotation: Any) -> type[Model] | None:
     if origin in (typing.Union, types.UnionType, list, dict):
         return next((model for model in map(model_of, arguments) if model), None)
     return None
+
+
+def models_within(models: Iterable[type[Model]]) -> list[type[Model]]:
+    """The models and every model inside them, each once."""
+    known: dict[type[Model], None] = {}
+    waiting = list(models)
+    while waiting:
+        model = waiting.pop()
+        if model not in known:
+            known[model] = None
+            waiting += [inner for field in model.model_fields.values() if (inner := model_of(field.annotation))]
+    return list(known)
 
 
 def attribute_fields(model: type[Model]) -> Iterator[tuple[str, str, FieldInfo]]:

@@ -1,6 +1,6 @@
 """`reconciler.yaml`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -16,7 +16,7 @@ Name = Annotated[str, String(NAME, NAME_RULE, 80)]
 
 
 class RegionSetMember(Scalar):
-    """`REGION[=COUNT][=STORAGE]`, kept as text once it is known to be sound."""
+    """`REGION[=COUNT][=STORAGE]`, checked and kept as text."""
 
     def parse(self, text: str) -> str:
         entry = parse_shorthand(text)
@@ -32,15 +32,19 @@ class RegionSetMember(Scalar):
 
 
 class ProviderEntry(Model):
-    """A backend: its type, and settings that the backend itself checks."""
+    """A backend: its type, and settings that the model of that type checks."""
 
     model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel)
 
-    type: Annotated[str, String(), Field(description="Type of backend: local, azure, emulator, or an installed one.")]
+    type: Annotated[
+        str,
+        String(),
+        Field(description="Type of backend: local, azure, emulator, libvirt, or another that is installed."),
+    ]
 
 
 class ProjectSettings(Model):
-    """What a project says, and what an environment may say differently."""
+    """What a project sets, and what an environment may set differently."""
 
     manifests: Annotated[
         list[Annotated[str, String()]] | None,
@@ -51,7 +55,7 @@ class ProjectSettings(Model):
     ] = None
     provider: Annotated[
         ProviderEntry | None,
-        Field(description="The backend of galleries that name none: the provider `default`."),
+        Field(description="The provider `default`, for galleries that name no other."),
     ] = None
     providers: Annotated[dict[Name, ProviderEntry] | None, Field(description="Backends by name.")] = None
     region_sets: Annotated[
@@ -77,8 +81,3 @@ class ProjectFile(ProjectSettings):
         dict[Name, ProjectSettings] | None,
         Field(description="What differs with --environment NAME; values, providers and region sets merge by name."),
     ] = None
-
-
-def settings_of(entry: ProviderEntry) -> dict[str, Any]:
-    """What a backend gets besides its type: texts, lists and mappings as written."""
-    return dict(entry.model_extra or {})

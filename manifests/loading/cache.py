@@ -31,7 +31,7 @@ from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
 from reconciler.manifests.values import digest
 
 FOLDER = Path(".reconciler") / "cache"
-SCHEMA = 2
+SCHEMA = 3
 _UNUSABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
@@ -89,6 +89,8 @@ def _find(directory: Path, environment: str | None) -> _Hit | None:
             header = json.loads(file.readline())
         if header["program"] != _program() or header["project"] != _project_stamp(directory):
             return None
+        if any(_file_stamp(known[0]) != known for known in header["definitions"]):
+            return None
         names, problems = manifest_files(directory, tuple(header["patterns"]))
         files = header["files"]
         if problems or names != [name for name, _ in files]:
@@ -116,23 +118,27 @@ def _decoded(hit: _Hit, directory: Path) -> tuple[Project, Manifest] | None:
 
 def _load_and_keep(directory: Path, environment: str | None) -> tuple[Project, Manifest]:
     from reconciler.manifests.loading.manifest_loading import read_manifest
-    from reconciler.manifests.loading.project_loading import project_of, read_project
+    from reconciler.manifests.loading.project_loading import project_and_problems, read_project
 
     try:
         stamp = _project_stamp(directory)
-        project = project_of(directory, read_file(directory / PROJECT_FILE), environment)
+        project, problems = project_and_problems(directory, read_file(directory / PROJECT_FILE), environment)
     except (OSError, InvalidInput):
-        stamp, project = [], read_project(directory, environment)
-    files, manifest = read_manifest(project)
+        stamp, project, problems = [], read_project(directory, environment), []
+    files, manifest = read_manifest(project, problems)
     _keep(_path(directory, environment), stamp, project, files, manifest)
     return project, manifest
 
 
 def _keep(path: Path, stamp: list[Any], project: Project, files: list[SourceFile], manifest: Manifest) -> None:
     """Writes the cache file; a folder that cannot be written has no cache."""
+    from reconciler.manifests.loading.provider_settings import definition_files
+
     body = encode_manifest(manifest)
+    backends = [provider.type for provider in project.providers.values()]
     header = {
         "program": _program(),
+        "definitions": [_file_stamp(file) for file in definition_files(backends)],
         "project": stamp,
         "patterns": list(project.manifests),
         "files": [[file.name, file.sha256] for file in files],
@@ -154,6 +160,12 @@ def _project_stamp(directory: Path) -> list[Any]:
     path = directory / PROJECT_FILE
     status = path.stat()
     return [_sha256(read_file(path)), status.st_dev, status.st_ino, status.st_ctime_ns]
+
+
+def _file_stamp(path: str) -> list[Any]:
+    """Path, size and time of change of a file or folder."""
+    status = os.stat(path)
+    return [path, status.st_size, status.st_mtime_ns]
 
 
 def _program() -> str:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.loading.lowering import lower
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.parsing.document_files import load_documents
 from reconciler.manifests.parsing.files import SourceFile, manifest_files, read_files
 from reconciler.manifests.parsing.problem_reports import refuse
+from reconciler.manifests.problems import Problem
 from reconciler.manifests.project import Project
 
 
-def read_manifest(project: Project) -> tuple[list[SourceFile], Manifest]:
-    """The project's manifest files, and everything they declare. Raises: ManifestError with every problem found."""
+def read_manifest(project: Project, problems: Sequence[Problem] = ()) -> tuple[list[SourceFile], Manifest]:
+    """The project's manifest files, and everything they declare.
+
+    Raises: ManifestError with every problem found, and `problems`, those of the project file.
+    """
     names, missing = manifest_files(project.directory, project.manifests)
     files, unreadable = read_files(project.directory, names)
     with collection_paused():
         documents, unparsed = load_documents(files, project.values)
         manifest, invalid = lower(project, documents)
-        problems = [*missing, *unreadable, *unparsed, *invalid]
+        problems = [*problems, *missing, *unreadable, *unparsed, *invalid]
         if problems:
             refuse(project.directory, problems)
         return files, manifest

@@ -1,4 +1,4 @@
-"""Reading `reconciler.yaml`: parse, type, merge the environment, replace values."""
+"""Reading `reconciler.yaml`: parse, type, merge the environment, replace values, check the settings of providers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pydantic import ValidationError
 
 from reconciler.manifests.diagnostics import Position, error
 from reconciler.manifests.errors import ManifestError
-from reconciler.manifests.kinds.project_file import ProjectFile, ProjectSettings, ProviderEntry, settings_of
+from reconciler.manifests.kinds.project_file import ProjectFile, ProjectSettings
 from reconciler.manifests.kinds.scalars import type_name
+from reconciler.manifests.loading.provider_settings import mapping_at, read_providers
+from reconciler.manifests.loading.substitution import Substitution
 from reconciler.manifests.parsing.document_files import load_documents
-from reconciler.manifests.parsing.documents import Document, replace_values
+from reconciler.manifests.parsing.documents import Document
 from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, read_file
 from reconciler.manifests.parsing.problem_reports import refuse
 from reconciler.manifests.parsing.schema_problems import schema_problems
-from reconciler.manifests.problems import DocumentPath, InvalidInput, Problem
+from reconciler.manifests.problems import InvalidInput, Problem
 from reconciler.manifests.project import (
     DEFAULT_ENVIRONMENT,
     DEFAULT_MANIFESTS,
-    DEFAULT_PROVIDER,
     DEFAULT_STATE,
     Project,
-    ProviderSettings,
 )
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted, suggestion
@@ -37,12 +37,24 @@ def read_project(directory: Path, environment: str | None = None) -> Project:
 
 def project_of(directory: Path, content: bytes, environment: str | None) -> Project:
     """The project that the bytes of a project file describe. Raises: ManifestError."""
+    project, problems = project_and_problems(directory, content, environment)
+    if problems:
+        refuse(directory, problems)
+    return project
+
+
+def project_and_problems(directory: Path, content: bytes, environment: str | None) -> tuple[Project, list[Problem]]:
+    """The project, and what is wrong with the settings of its providers: its manifests can still be checked.
+
+    Raises: ManifestError for everything else.
+    """
     documents, problems = load_documents([SourceFile(PROJECT_FILE, content)], None)
     if problems:
         refuse(directory, problems)
-    document, file = _typed(directory, documents)
+    document = _only_mapping(directory, documents)
+    file = _typed(directory, document, environment or DEFAULT_ENVIRONMENT)
     chosen = _environment(directory, document.origin, file, environment)
-    return _merged(directory, document.origin, file, chosen, environment or DEFAULT_ENVIRONMENT)
+    return _merged(directory, document, file, chosen, environment or DEFAULT_ENVIRONMENT)
 
 
 def _content(directory: Path) -> bytes:
@@ -63,7 +75,8 @@ def _content(directory: Path) -> bytes:
         raise ManifestError([problem]) from invalid
 
 
-def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, ProjectFile]:
+def _only_mapping(directory: Path, documents: Sequence[Document]) -> Document:
+    """The one document of a project file, whose data is a mapping. Raises: ManifestError."""
     example = "write at least: project: NAME and provider: {type: local, root: regions}"
     if not documents:
         refuse(directory, [Problem(Origin(PROJECT_FILE, 0), (), "the project file is empty", example)])
@@ -76,7 +89,7 @@ def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, Pr
                     documents[1].origin,
                     (),
                     "a second document in the project file",
-                    "manifests belong into files of their own",
+                    "manifests belong in files of their own",
                 )
             ],
         )
@@ -89,11 +102,23 @@ def _typed(directory: Path, documents: Sequence[Document]) -> tuple[Document, Pr
                 )
             ],
         )
+    return document
+
+
+def _typed(directory: Path, document: Document, environment: str) -> ProjectFile:
+    """Raises: ManifestError with what is wrong in the file, and in the settings of the environment's providers."""
     try:
-        file = ProjectFile.model_validate(document.data)
+        return ProjectFile.model_validate(document.data)
     except ValidationError as cause:
-        refuse(directory, schema_problems(cause, ProjectFile, document.origin, None))
-    return document, file
+        substitution = Substitution(document.origin, _values(document.data, environment))
+        read_providers(document.data, environment, substitution, directory)
+        refuse(directory, [*schema_problems(cause, ProjectFile, document.origin, None), *substitution.problems])
+
+
+def _values(data: Mapping[str, Any], environment: str) -> dict[str, str]:
+    """The values of a file that the schema refuses, as far as they can be made out."""
+    written = mapping_at(data, ("values",)) | mapping_at(data, ("environments", environment, "values"))
+    return {name: value for name, value in written.items() if isinstance(value, str)}
 
 
 def _environment(directory: Path, origin: Origin, file: ProjectFile, name: str | None) -> ProjectSettings | None:
@@ -105,63 +130,28 @@ def _environment(directory: Path, origin: Origin, file: ProjectFile, name: str |
 
 
 def _merged(
-    directory: Path, origin: Origin, file: ProjectFile, environment: ProjectSettings | None, name: str
-) -> Project:
+    directory: Path, document: Document, file: ProjectFile, environment: ProjectSettings | None, name: str
+) -> tuple[Project, list[Problem]]:
     over = environment or ProjectSettings()
-    providers = _providers(file) | _providers(over)
     values = (file.values or {}) | (over.values or {})
-    replacing = _Replacing(origin, values)
+    in_settings, substitution = Substitution(document.origin, values), Substitution(document.origin, values)
+    providers = read_providers(document.data, name, in_settings, directory)
     if not providers:
         remedy = "add provider: {type: local, root: regions}, or another backend"
-        replacing.problems.append(Problem(origin, (), "the project names no provider", remedy))
+        substitution.problems.append(Problem(document.origin, (), "the project names no provider", remedy))
+    manifests = over.manifests or file.manifests or list(DEFAULT_MANIFESTS)
     project = Project(
         name=file.project,
         directory=directory,
         environment=name,
-        manifests=tuple(replacing.every(over.manifests or file.manifests or list(DEFAULT_MANIFESTS), ("manifests",))),
-        state=replacing.text(over.state or file.state or DEFAULT_STATE, ("state",)),
-        providers={
-            key: ProviderSettings(
-                replacing.text(entry.type, ("providers", key)), replacing.every(settings_of(entry), ("providers", key))
-            )
-            for key, entry in sorted(providers.items())
-        },
+        manifests=tuple(substitution.everywhere(manifests, ("manifests",))),
+        state=substitution.text(over.state or file.state or DEFAULT_STATE, ("state",)),
+        providers=providers,
         values=values,
         region_sets={
             key: tuple(members) for key, members in ((file.region_sets or {}) | (over.region_sets or {})).items()
         },
     )
-    if replacing.problems:
-        refuse(directory, replacing.problems)
-    return project
-
-
-def _providers(settings: ProjectSettings) -> dict[str, ProviderEntry]:
-    default = {DEFAULT_PROVIDER: settings.provider} if settings.provider else {}
-    return (settings.providers or {}) | default
-
-
-class _Replacing:
-    """Replaces `${values.NAME}` in what the project file says, and keeps what goes wrong."""
-
-    def __init__(self, origin: Origin, values: Mapping[str, str]) -> None:
-        self.origin = origin
-        self.values = values
-        self.problems: list[Problem] = []
-
-    def text(self, text: str, path: DocumentPath) -> str:
-        try:
-            return replace_values(text, self.values)
-        except InvalidInput as invalid:
-            self.problems.append(Problem(self.origin, path, invalid.summary, invalid.detail))
-            return text
-
-    def every(self, value: Any, path: DocumentPath) -> Any:
-        """`value` with every text in it replaced."""
-        if isinstance(value, str):
-            return self.text(value, path)
-        if isinstance(value, list):
-            return [self.every(entry, path) for entry in value]
-        if isinstance(value, dict):
-            return {key: self.every(entry, path) for key, entry in value.items()}
-        return value
+    if substitution.problems:
+        refuse(directory, [*substitution.problems, *in_settings.problems])
+    return project, in_settings.problems

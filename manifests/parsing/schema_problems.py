@@ -20,12 +20,12 @@ _TYPES = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a l
 
 
 def schema_problems(
-    error: ValidationError, model: type[Model], origin: Origin, address: Address | None
+    error: ValidationError, model: type[Model], origin: Origin, address: Address | None, below: DocumentPath = ()
 ) -> Iterator[Problem]:
-    """A Problem for everything that `model` rejects in the document at `origin`."""
+    """A Problem for everything that `model` rejects in the document at `origin`, or in what is at `below` in it."""
     for detail in error.errors(include_url=False):
-        path = detail["loc"]
-        summary, remedy = _sentence(detail, model, path)
+        summary, remedy = _sentence(detail, model, detail["loc"])
+        path = (*below, *detail["loc"], *_refused_part(detail))
         where = dotted(path)
         yield Problem(origin, path, f"{where}: {summary}" if where else summary, remedy, address)
 
@@ -66,9 +66,16 @@ def _sentence(detail: ErrorDetails, model: type[Model], path: DocumentPath) -> t
     return f"is invalid: {detail['msg']}", ""
 
 
+def _refused_part(detail: ErrorDetails) -> DocumentPath:
+    """The path from the refused value to the part of it that a rule named."""
+    cause = detail.get("ctx", {}).get("error")
+    return cause.path if isinstance(cause, InvalidInput) else ()
+
+
 def _unknown_key(key: str, model: type[Model] | None) -> tuple[str, str]:
     known = keys_of(model) if model else []
-    return f"unknown key {quoted(key)}", suggestion(key, known)
+    remedy = model.unknown_key_remedy(key) if model else ""
+    return f"unknown key {quoted(key)}", remedy or suggestion(key, known)
 
 
 def _example(model: type[Model] | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from reconciler.manifests.kinds.base import Model, default_of, model_of, rule_of
+from reconciler.manifests.backends import FACTORIES, BrokenBackend, installed, settings_model
+from reconciler.manifests.kinds.base import Model, default_of, models_within, rule_of
 from reconciler.manifests.kinds.project_file import ProjectFile
 from reconciler.manifests.kinds.registry import document_kinds
 from reconciler.manifests.kinds.scalars import VALUE_REFERENCE
@@ -33,7 +35,7 @@ def json_schema() -> dict[str, Any]:
     kinds = [spec.model for spec in document_kinds().values()]
     _, schema = models_json_schema([(model, "validation") for model in kinds], by_alias=True)
     definitions = schema["$defs"]
-    for model in _with_inner(kinds):
+    for model in models_within(kinds):
         _describe_changes(model, definitions[model.__name__]["properties"])
     return {
         "$schema": DIALECT,
@@ -43,21 +45,51 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def project_schema() -> dict[str, Any]:
-    """The schema of the project file."""
-    return {"$schema": DIALECT, **_for_editors(ProjectFile.model_json_schema(by_alias=True))}
+def project_schema(backends: Mapping[str, type[Model] | None] | None = None) -> dict[str, Any]:
+    """The schema of the project file, with the settings of `backends`: type -> model, or None where anything goes.
+    Without them, of those that are installed."""
+    schema = ProjectFile.model_json_schema(by_alias=True)
+    schema["$defs"] |= _provider_definitions(_installed_backends() if backends is None else backends)
+    return {"$schema": DIALECT, **_for_editors(schema)}
 
 
-def _with_inner(models: Sequence[type[Model]]) -> list[type[Model]]:
-    """The models and every model inside them, each once."""
-    found: dict[type[Model], None] = {}
-    waiting = list(models)
-    while waiting:
-        model = waiting.pop()
-        if model not in found:
-            found[model] = None
-            waiting += [inner for field in model.model_fields.values() if (inner := model_of(field.annotation))]
-    return list(found)
+def _installed_backends() -> dict[str, type[Model] | None]:
+    return {name: _loadable_model(name) for name in installed(FACTORIES)}
+
+
+def _loadable_model(backend: str) -> type[Model] | None:
+    """The model of a type's settings; None also when it is broken, which is no reason to have no schema of the rest."""
+    try:
+        return settings_model(backend)
+    except BrokenBackend:
+        return None
+
+
+def _provider_definitions(backends: Mapping[str, type[Model] | None]) -> dict[str, Any]:
+    """The definition of a provider, one of `backends` by its type, and those that it refers to."""
+    definitions: dict[str, Any] = {}
+    choices: list[dict[str, Any]] = [{**_open_mapping(VALUE_REFERENCE), "description": "A type given by a value."}]
+    for backend, model in sorted(backends.items()):
+        name = f"Provider_{re.sub(r'[^0-9A-Za-z]', '_', backend)}"
+        kind = {"const": backend, "description": "Type of backend."}
+        definitions[name] = _open_mapping(kind) if model is None else _closed_mapping(kind, model, name, definitions)
+        choices.insert(-1, {"$ref": f"#/$defs/{name}"})
+    return {**definitions, "ProviderEntry": {"description": "A backend and its settings.", "oneOf": choices}}
+
+
+def _open_mapping(kind: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {"type": kind}, "required": ["type"]}
+
+
+def _closed_mapping(kind: dict[str, Any], model: type[Model], name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a provider with these settings; that of the models inside is added to `definitions`."""
+    schema = model.model_json_schema(by_alias=True, ref_template=f"#/$defs/{name}_{{model}}")
+    definitions |= {f"{name}_{inner}": definition for inner, definition in schema.pop("$defs", {}).items()}
+    return {
+        **schema,
+        "properties": {"type": kind, **schema["properties"]},
+        "required": ["type", *schema.get("required", [])],
+    }
 
 
 def _describe_changes(model: type[Model], properties: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from reconciler.manifests.backends import own_settings_models
 from reconciler.manifests.kinds.base import Model, default_of, holds_mapping, model_of, rule_of
 from reconciler.manifests.kinds.image_version import VersionSettings
 from reconciler.manifests.kinds.mutability import mutability_table
@@ -57,27 +58,39 @@ def reference() -> str:
     parts += [_section(f"kind: {name}", spec.model) for name, spec in document_kinds().items()]
     parts.append(_section("Entries of targetRegions", TargetRegion))
     parts.append(_section("reconciler.yaml", ProjectFile))
+    parts += [_settings_section(backend, model) for backend, model in own_settings_models().items()]
     parts.append(_contract())
     return "\n\n".join(parts) + "\n"
 
 
 def _section(title: str, model: type[Model]) -> str:
     rows = [
-        "| property | type | default | change | meaning |",
-        "| --- | --- | --- | --- | --- |",
-        *_rows(model, "", None),
+        f"| `{path}` | {_type(field)} | {_default(field)} | {_change(rule)} | {field.description} |"
+        for path, field, rule in _fields(model)
     ]
-    return f"## {title}\n\n{model.__doc__}\n\n" + "\n".join(rows)
+    head = ["| property | type | default | change | meaning |", "| --- | --- | --- | --- | --- |"]
+    return f"## {title}\n\n{model.__doc__}\n\n" + "\n".join([*head, *rows])
 
 
-def _rows(model: type[Model], prefix: str, inherited: Rule | None) -> Iterator[str]:
+def _settings_section(backend: str, model: type[Model]) -> str:
+    rows = [
+        f"| `{path}` | {_type(field)} | {_default(field)} | {field.description} |" for path, field, _ in _fields(model)
+    ]
+    head = ["| setting | type | default | meaning |", "| --- | --- | --- | --- |"]
+    return f"## Settings of the {backend} provider\n\n{model.__doc__}\n\n" + "\n".join([*head, *rows])
+
+
+def _fields(
+    model: type[Model], prefix: str = "", inherited: Rule | None = None
+) -> Iterator[tuple[str, FieldInfo, Rule | None]]:
+    """Path, field and rule of everything in a model, except for what has a section of its own."""
     for name, field in model.model_fields.items():
         path = f"{prefix}{field.alias or name}"
         rule = rule_of(field) or inherited
-        yield f"| `{path}` | {_type(field)} | {_default(field)} | {_change(rule)} | {field.description} |"
+        yield path, field, rule
         below = model_of(field.annotation)
         if below is not None and below not in _ELSEWHERE:
-            yield from _rows(below, f"{path}{_suffix(field)}.", rule)
+            yield from _fields(below, f"{path}{_suffix(field)}.", rule)
 
 
 def _suffix(field: FieldInfo) -> str:
@@ -99,7 +112,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _structure(annotation: Any) -> str:
-    """The type of an annotation without a scalar of its own, in a few words."""
+    """The type of an annotation without a scalar of its own, in one word."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Literal:
         return f"`{arguments[0]}`"
@@ -119,7 +132,9 @@ def _default(field: FieldInfo) -> str:
     default = default_of(field)
     if default is None or default == "":
         return ""
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 
 def _change(rule: Rule | None) -> str:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.regions import canonical_region
 from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.configuration import Configuration, configuration_of
 from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, Sources, version_id
 from reconciler.providers.azure.images.source_uploads import Uploads
 from reconciler.providers.azure.observation.scan import fetch, read, scan
 from reconciler.providers.azure.service.api import Api
 from reconciler.providers.azure.service.credentials import Credential, credential, scope
 from reconciler.providers.azure.service.failures import CallFailed, explained
-from reconciler.providers.azure.settings import Settings, read_settings
 from reconciler.providers.azure.storage_settings import AUTO
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.errors import Unavailable
@@ -48,9 +48,9 @@ _WORKERS = 16
 def create_provider(config: ProviderConfig) -> AzureProvider:
     """The backend for these settings.
 
-    Raises: ProviderError when they are not valid; ModuleNotFoundError when a library is not installed.
+    Raises: ModuleNotFoundError when a library is not installed.
     """
-    settings = read_settings(config)
+    settings = configuration_of(config)
     require(*LIBRARIES)
     return AzureProvider(settings, ServiceConnection(settings))
 
@@ -58,7 +58,7 @@ def create_provider(config: ProviderConfig) -> AzureProvider:
 class ServiceConnection:
     """The endpoint and the credentials of a provider. `api` is called once, with the first call to the service."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Configuration) -> None:
         self._settings = settings
 
     def api(self) -> Api:
@@ -87,7 +87,7 @@ class ServiceConnection:
 class AzureProvider:
     """A `Provider` on a resource group. It makes no call before one of its methods is used."""
 
-    def __init__(self, settings: Settings, connection: ServiceConnection) -> None:
+    def __init__(self, settings: Configuration, connection: ServiceConnection) -> None:
         self._settings = settings
         self._connection = connection
         self._opening = RLock()
@@ -199,7 +199,7 @@ class AzureProvider:
         self._connection.close()
 
 
-def _staging(settings: Settings, connection: ServiceConnection) -> Staging:
+def _staging(settings: Configuration, connection: ServiceConnection) -> Staging:
     from reconciler.providers.azure.azurite import Azurite
     from reconciler.providers.azure.images.staging import Staging
 
@@ -212,6 +212,6 @@ def _staging(settings: Settings, connection: ServiceConnection) -> Staging:
     return Staging(storage, connection.storage_credential(), azurite)
 
 
-def _near(settings: Settings) -> tuple[Path, ...]:
+def _near(settings: Configuration) -> tuple[Path, ...]:
     """The folders, besides PATH, in which an Azurite may be installed for a project."""
     return settings.project, Path.cwd()

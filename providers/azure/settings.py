@@ -1,148 +1,160 @@
-"""Which cloud, subscription and resource group: the settings of the `azure` and `emulator` providers, checked."""
+"""The settings of the `azure` provider in the project file; those of the `emulator` are derived from them."""
 
-from __future__ import annotations
-
-import difflib
-import os
+import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from reconciler.providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint, faults_of
-from reconciler.providers.errors import ProviderError
-from reconciler.providers.registry import ProviderConfig
+from pydantic import Field, model_validator
 
-AZURE_ENDPOINT = "https://management.azure.com"
-NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_GROUP = re.compile(r"[\w().-]{0,89}[\w()-]")
-_COMMON = ("subscription", "resourceGroup", "endpoint", "ca", "storage", "timeoutMinutes")
-_KNOWN = {"azure": _COMMON, "emulator": (*_COMMON, "data", "timeScale")}
-_STORAGE = ("account", "container", "endpoint")
-_DEVELOPMENT_ACCOUNT = (
-    f"/subscriptions/{NO_SUBSCRIPTION}/resourceGroups/images/providers/Microsoft.Storage"
-    "/storageAccounts/devstoreaccount1"
+from reconciler.manifests.kinds.base import Model
+from reconciler.manifests.kinds.scalars import VALUE_REFERENCE, Scalar, String
+from reconciler.manifests.problems import InvalidInput
+from reconciler.manifests.words import quoted
+from reconciler.providers.azure.azurite import ACCOUNT as DEVELOPMENT_ACCOUNT
+from reconciler.providers.azure.configuration import AZURE_ENDPOINT
+from reconciler.providers.azure.storage_settings import AUTO, is_loopback
+
+_ACCOUNT_ID = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Storage/storageAccounts/[a-z0-9]{3,24}",
+    re.IGNORECASE,
+)
+_ACCOUNT_SHAPE = "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Storage/storageAccounts/NAME"
+
+SUBSCRIPTION_ID = String(
+    r"(?i:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+    "it must be the id of a subscription: 8-4-4-4-12 hexadecimal digits",
+)
+GROUP_NAME = String(r"[\w().-]{0,89}[\w()-]", "it must be the name of a resource group")
+CONTAINER_NAME = String(
+    r"[a-z0-9](?:-?[a-z0-9]){2,62}", "allowed: 3 to 63 lower-case letters, digits and single hyphens between them", 63
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything the provider has to know. `endpoint` may be `auto` for an emulator of our own, whose data is in
-    `data`; `ca` is the file of the authority that signs the endpoint, None for the usual ones. `storage` is where image
-    files are uploaded to, None when that is not set up."""
+@dataclass(frozen=True)
+class Number(Scalar):
+    """A number, 0 or more."""
 
-    name: str
-    type: str
-    project: Path
-    subscription: str
-    resource_group: str
-    endpoint: str
-    ca: Path | None
-    storage: StorageSettings | None
-    data: Path
-    time_scale: float
-    timeout_s: float
+    what = "a number, 0 or more"
 
-    @property
-    def group_id(self) -> str:
-        return f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
-
-    @property
-    def galleries_id(self) -> str:
-        return f"{self.group_id}/providers/Microsoft.Compute/galleries"
-
-
-class _Reading:
-    """One provider's mapping in the project file, and the faults found in it so far."""
-
-    def __init__(self, config: ProviderConfig) -> None:
-        self.config, self.values = config, config.settings
-        self.faults: list[str] = []
-
-    def text(self, name: str, default: str = "") -> str:
-        value = self.values.get(name, default)
-        if not isinstance(value, str):
-            self.faults.append(f"`{name}` is one text")
-            return default
-        return value
-
-    def number(self, name: str, default: float) -> float:
+    def parse(self, text: str) -> float:
         try:
-            value = float(self.text(name, str(default)))
+            number = float(text)
         except ValueError:
-            value = -1.0
-        if value < 0:
-            self.faults.append(f"`{name}` is a number, 0 or more")
-        return value
+            number = math.nan
+        if not 0 <= number < math.inf:
+            raise InvalidInput(
+                f"{quoted(text)} is not a number of 0 or more", "write digits, with a point before decimals"
+            )
+        return number
 
-    def path(self, name: str, default: str = "") -> Path | None:
-        value = self.text(name, default)
-        return Path(os.path.normpath(self.config.project_dir / value)) if value else None
-
-
-def read_settings(config: ProviderConfig) -> Settings:
-    """The settings of a provider. Raises: ProviderError naming every fault."""
-    reading = _Reading(config)
-    known = _KNOWN[config.type]
-    reading.faults += [_unknown(name, known) for name in config.settings if name not in known]
-    emulated = config.type == "emulator"
-    subscription = reading.text("subscription", NO_SUBSCRIPTION if emulated else "")
-    group = reading.text("resourceGroup", "images" if emulated else "")
-    if not _GUID.fullmatch(subscription):
-        reading.faults.append("`subscription` is the id of a subscription: 8-4-4-4-12 hexadecimal digits")
-    if not _GROUP.fullmatch(group):
-        reading.faults.append("`resourceGroup` is the name of a resource group")
-    endpoint = reading.text("endpoint", AUTO if emulated else AZURE_ENDPOINT).rstrip("/")
-    _check_endpoint(endpoint, emulated, reading.faults)
-    settings = Settings(
-        name=config.name,
-        type=config.type,
-        project=config.project_dir,
-        subscription=subscription,
-        resource_group=group,
-        endpoint=endpoint,
-        ca=reading.path("ca"),
-        storage=_storage(reading, emulated=emulated),
-        data=reading.path("data", ".reconciler/emulator") or config.project_dir,
-        time_scale=reading.number("timeScale", 0.0),
-        timeout_s=60 * reading.number("timeoutMinutes", 360.0),
-    )
-    if reading.faults:
-        raise ProviderError(f"provider '{config.name}': " + "; ".join(reading.faults), "correct it in the project file")
-    return settings
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "number", "minimum": 0}, VALUE_REFERENCE]}
 
 
-def _unknown(name: str, known: tuple[str, ...]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f" (did you mean '{nearest[0]}'?)" if nearest else f" (known are: {', '.join(known)})"
-    secret = " (secrets come from the environment, never from this file)" if "secret" in name.lower() else hint
-    return f"unknown setting '{name}'{secret}"
+@dataclass(frozen=True)
+class ServiceUrl(Scalar):
+    """Where a service answers, `https://HOST[:PORT]`, or `auto` if allowed. A last slash is dropped."""
+
+    allow_auto: bool = False
+    what = "an address like https://HOST[:PORT]"
+
+    def parse(self, text: str) -> str:
+        endpoint = text.rstrip("/")
+        if self.allow_auto and endpoint == AUTO:
+            return AUTO
+        parts = urlsplit(endpoint)
+        if parts.scheme != "https" or not parts.hostname or parts.path or parts.query or parts.username:
+            allowed = "`auto`, or " if self.allow_auto else ""
+            raise InvalidInput(
+                "is not the address of a service", f"write {allowed}an address like https://HOST[:PORT], with TLS"
+            )
+        return endpoint
 
 
-def _check_endpoint(endpoint: str, emulated: bool, faults: list[str]) -> None:
-    if emulated and endpoint == AUTO:
-        return
-    parts = urlsplit(endpoint)
-    if parts.scheme != "https" or not parts.hostname or parts.path or parts.query or parts.username:
-        allowed = "`auto`, or " if emulated else ""
-        faults.append(f"`endpoint` is {allowed}an address like https://HOST[:PORT], with TLS")
+@dataclass(frozen=True)
+class StorageAccountId(Scalar):
+    """The ARM id of a storage account."""
+
+    what = "the id of a storage account"
+
+    def parse(self, text: str) -> str:
+        if not _ACCOUNT_ID.fullmatch(text):
+            raise InvalidInput(
+                f"{quoted(text)} is not the id of a storage account", f"it has the form {_ACCOUNT_SHAPE}"
+            )
+        return text
 
 
-def _storage(reading: _Reading, *, emulated: bool) -> StorageSettings | None:
-    given = reading.values.get("storage", {} if emulated else None)
-    if given is None:
-        return None
-    if not isinstance(given, Mapping):
-        reading.faults.append("`storage` is a mapping {account, container, endpoint?}")
-        return None
-    values: Mapping[str, Any] = given
-    reading.faults += [f"storage: {_unknown(name, _STORAGE)}" for name in values if name not in _STORAGE]
-    account = str(values.get("account", _DEVELOPMENT_ACCOUNT if emulated else ""))
-    container = str(values.get("container", "images" if emulated else ""))
-    default = AUTO if emulated else default_endpoint(account)
-    storage = StorageSettings(account, container, str(values.get("endpoint", default)).rstrip("/"))
-    reading.faults += [f"storage: {fault}" for fault in faults_of(storage)]
-    return storage
+@dataclass(frozen=True)
+class BlobUrl(Scalar):
+    """The URL of a blob service, or `auto`. It is not repeated in messages, as it may hold a signature."""
+
+    what = "the URL of a blob service"
+
+    def parse(self, text: str) -> str:
+        endpoint = text.rstrip("/")
+        url = urlsplit(endpoint)
+        if endpoint == AUTO:
+            return AUTO
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.username:
+            raise InvalidInput("is not the URL of a blob service", "write https://HOST[/ACCOUNT], without a signature")
+        if url.scheme == "http" and not is_loopback(url.hostname):
+            raise InvalidInput(
+                f"the endpoint '{endpoint}' has to be https, unless it is on this machine", "write https://..."
+            )
+        return endpoint
+
+
+class Storage(Model):
+    """Where images are uploaded to; only needed where versions come from files."""
+
+    account: Annotated[str, StorageAccountId(), Field(description="Id of the storage account.")]
+    container: Annotated[
+        str,
+        CONTAINER_NAME,
+        Field(description="Container for uploads; it is created when it is missing."),
+    ]
+    endpoint: Annotated[
+        str | None, BlobUrl(), Field(description="Its blob service; that of the public cloud when absent.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _automatic_for_one_account(self) -> "Storage":
+        if self.endpoint == AUTO and self.account.rpartition("/")[2] != DEVELOPMENT_ACCOUNT:
+            summary = f"with `endpoint: auto` the storage account is named {DEVELOPMENT_ACCOUNT}"
+            raise InvalidInput(summary, "change the account, or give the endpoint of this one", ("account",))
+        return self
+
+
+class Settings(Model):
+    """A resource group of Azure."""
+
+    subscription: Annotated[
+        str,
+        SUBSCRIPTION_ID,
+        Field(description="Id of the subscription."),
+    ]
+    resource_group: Annotated[
+        str,
+        GROUP_NAME,
+        Field(description="The resource group that holds the galleries; it must exist."),
+    ]
+    endpoint: Annotated[
+        str, ServiceUrl(), Field(description="Where the service answers; other clouds of Azure have their own.")
+    ] = AZURE_ENDPOINT
+    ca: Annotated[
+        str | None,
+        String(r"(?s).*"),
+        Field(description="File with the certificate of the authority that signs the endpoint's."),
+    ] = None
+    storage: Annotated[
+        Storage | None, Field(description="Where image files are uploaded to; without it no version comes from a file.")
+    ] = None
+    timeout_minutes: Annotated[float, Number(), Field(description="How long one operation may take.")] = 360.0
+
+    @classmethod
+    def unknown_key_remedy(cls, key: str) -> str:
+        """Secrets have no place in this file, whatever the key is called."""
+        return "secrets come from the environment, never from this file" if "secret" in key.lower() else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from reconciler.providers.azure.configuration import Configuration, configuration_of
 from reconciler.providers.azure.provider import LIBRARIES, AzureProvider, ServiceConnection
 from reconciler.providers.azure.service.api import Api
 from reconciler.providers.azure.service.credentials import Credential
-from reconciler.providers.azure.settings import Settings, read_settings
 from reconciler.providers.azure.storage_settings import AUTO
 from reconciler.providers.registry import ProviderConfig, require
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def create_provider(config: ProviderConfig) -> AzureProvider:
     """The backend for these settings.
 
-    Raises: ProviderError when they are not valid; ModuleNotFoundError when a library is not installed.
+    Raises: ModuleNotFoundError when a library is not installed.
     """
-    settings = read_settings(config)
+    settings = configuration_of(config)
     require(*LIBRARIES)
     if settings.endpoint != AUTO:
         return AzureProvider(settings, ServiceConnection(settings))
@@ -34,7 +34,7 @@ def create_provider(config: ProviderConfig) -> AzureProvider:
 class EmulatorConnection(ServiceConnection):
     """An emulator in this process, on the data that the last command left; started with the first call."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Configuration) -> None:
         super().__init__(settings)
         self._starting = Lock()
         self._running: RunningEmulator | None = None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
+from reconciler.providers.libvirt.configuration import Configuration, configuration_of
 from reconciler.providers.libvirt.host.library import require_library
-from reconciler.providers.libvirt.settings import Settings, read_settings
 from reconciler.providers.protocol import (
     Capabilities,
     Done,
@@ -36,10 +36,9 @@ _WORKERS = 8
 
 
 def create_provider(config: ProviderConfig) -> LibvirtProvider:
-    """The backend for these settings. Raises: ProviderError if they are invalid, or libvirt is not installed."""
-    settings = read_settings(config)
+    """The backend for these settings. Raises: ProviderError if libvirt is not installed."""
     require_library(config.name)
-    return LibvirtProvider(settings, str(config.project_dir))
+    return LibvirtProvider(configuration_of(config), str(config.project_dir))
 
 
 def _today() -> date:
@@ -49,7 +48,7 @@ def _today() -> date:
 class LibvirtProvider:
     """A `Provider` on hosts. It connects to a host when it first needs it."""
 
-    def __init__(self, settings: Settings, project: str, today: Callable[[], date] = _today) -> None:
+    def __init__(self, settings: Configuration, project: str, today: Callable[[], date] = _today) -> None:
         self._settings = settings
         self._project = project
         self._today = today

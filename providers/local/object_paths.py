@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
 from reconciler.providers.local import object_names
-from reconciler.providers.local.settings import Regions
+from reconciler.providers.local.regions import Regions
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
-from reconciler.providers.errors import ProviderError
+from reconciler.providers.base import BaseProvider
 from reconciler.providers.local import object_names, scan
 from reconciler.providers.local.disk_sources import SUPPORTED, DiskSources
 from reconciler.providers.local.object_paths import ObjectPaths
-from reconciler.providers.local.settings import read_settings
+from reconciler.providers.local.regions import configured_regions
 from reconciler.providers.protocol import (
     Capabilities,
     Done,
@@ -27,11 +27,11 @@ from reconciler.providers.registry import ProviderConfig
 
 
 def create_provider(config: ProviderConfig) -> LocalProvider:
-    """The backend for these settings. Raises: ProviderError if they are invalid."""
-    return LocalProvider(ObjectPaths(read_settings(config)), str(config.project_dir))
+    """The backend for these settings."""
+    return LocalProvider(ObjectPaths(configured_regions(config)), str(config.project_dir))
 
 
-class LocalProvider:
+class LocalProvider(BaseProvider):
     """A `Provider` on directories. Every operation is complete when `begin` returns."""
 
     def __init__(self, paths: ObjectPaths, project: str) -> None:
@@ -73,9 +73,6 @@ class LocalProvider:
 
         return Done(OperationRunner(self._paths, self._sources, operation, progress).results())
 
-    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> NoReturn:  # noqa: ARG002 - the protocol's
-        raise ProviderError(f"the local provider never leaves an operation in progress: {dict(handle)}. This is a bug.")
-
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
         from reconciler.providers.common import documents
         from reconciler.providers.local.documents import DocumentFiles
@@ -83,6 +80,3 @@ class LocalProvider:
 
         regions = RegionChanges(self._paths, lineage, lambda *_: None)
         documents.tidy(addresses, DocumentFiles(self._paths, lineage), regions)
-
-    def close(self) -> None:
-        """Nothing stays open between operations."""

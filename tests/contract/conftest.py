@@ -1,16 +1,18 @@
-"""The places that every store is tried on, and the worlds that every provider is."""
+"""The places that every store is tested on, and the worlds that every provider is tested on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
+from support.local_galleries import LocalWorld
 from support.postgres import PostgresServer, running_server
-from support.provider_worlds import BACKENDS, ProviderWorld
 from support.stores import StorePlace
 
 from reconciler.state.store import Lease, StateStore
+from reconciler.testing import FullWorld
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +23,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorePlace]:
-    """A place where no state is yet."""
+    """A place without any state."""
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")
         url = server.database()
@@ -42,9 +44,42 @@ def lease(store: StateStore) -> Lease:
     return store.acquire({"corp", "labs"}, "ada")
 
 
+class World(FullWorld, Protocol):
+    """A world that may have something running."""
+
+    def close(self) -> None: ...
+
+
+Fixtures = Callable[[str], Any]
+"""Gives the value of a fixture by its name: what a backend needs running beside it."""
+
+
+def _local(folder: Path, _fixture: Fixtures) -> World:
+    return LocalWorld(folder)
+
+
+def _emulator(folder: Path, fixture: Fixtures) -> World:
+    from support.azure.world import AzureWorld
+
+    return AzureWorld(folder, fixture("azurite"))
+
+
+def _libvirt(folder: Path, fixture: Fixtures) -> World:
+    from support.libvirt.world import LibvirtWorld
+
+    return LibvirtWorld(folder, fixture("libvirt_hosts"))
+
+
+BACKENDS: Mapping[str, Callable[[Path, Fixtures], World]] = {
+    "local": _local,
+    "emulator": _emulator,
+    "libvirt": _libvirt,
+}
+
+
 @pytest.fixture(params=sorted(BACKENDS))
-def provider_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ProviderWorld]:
-    """A world in which nothing is yet."""
+def provider_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """An empty world of each backend."""
     world = BACKENDS[request.param](tmp_path, request.getfixturevalue)
     yield world
     world.close()

@@ -10,11 +10,11 @@ import pytest
 from support.libvirt.daemons import LibvirtHost
 from support.libvirt.galleries import disks, publish, region, remove, version
 from support.libvirt.world import LibvirtWorld
-from support.operations import CONTENT, DEFINITION, EAST, GALLERY, LINEAGE, VERSION, WEST, applied, run
 
 from reconciler.providers.libvirt.content import streams
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.protocol import Condition, Step, Verb
+from reconciler.testing.operations import CONTENT, DEFINITION, EAST, GALLERY, LINEAGE, VERSION, WEST, applied, run
 
 CHANGES = (
     (Pool, "create"),

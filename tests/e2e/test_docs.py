@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.console import Block, blocks, run, same, scratch_project, search_path, steps
+from support.console import Block, blocks, file_of, run, same, scratch_project, search_path, steps, write_files
 from support.paths import ROOT
 from support.pictures.terminal import PICTURE, plan_picture, visible_text
 from support.words import product_files
@@ -22,7 +22,7 @@ from reconciler.manifests.loading.project_loading import read_project
 from reconciler.providers.emulator.core.injected_faults import read_faults
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-LANGUAGES = {"console", "yaml", "text", "json", "sh"}
+LANGUAGES = {"console", "yaml", "text", "json", "sh", "python", "toml"}
 SHELL = {"make demo", "make demo-libvirt", "make test", "make test-az"}
 """Lines of sh blocks, which tests cannot run in themselves: CI runs the tests, and tests play the demos."""
 
@@ -39,6 +39,7 @@ def of_language(path: Path, language: str) -> list[Block]:
 @documents
 def test_commands_do_what_is_shown(path: Path, tmp_path: Path) -> None:
     project = scratch_project(tmp_path)
+    write_files(path.read_text(), project)
     with search_path(path.read_text()) as binaries:
         for block in of_language(path, "console"):
             shown = steps(block)
@@ -55,6 +56,18 @@ def test_every_block_is_of_a_kind_that_is_checked(path: Path) -> None:
     text = "".join(block.text for block in found if block.language == "sh").replace("\\\n", "")
     lines = {line.partition("#")[0].strip() for line in text.splitlines()}
     assert {line for line in lines - SHELL if not line.startswith(ELSEWHERE)} == set()
+
+
+@documents
+def test_code_is_run(path: Path) -> None:
+    """Every python and toml block is a file, and the commands of its document run it, or what it describes."""
+    commands = "".join(step.command for block in of_language(path, "console") for step in steps(block))
+    described = "".join(block.text for block in of_language(path, "toml"))
+    for block in (*of_language(path, "python"), *of_language(path, "toml")):
+        file = Path(file_of(block))
+        assert file.name, f"{path.name}:{block.line}: a comment with the path of the file comes first"
+        module = f"{file.parent.name}.{file.stem}"
+        assert file.name in commands or module in described or file.name == "pyproject.toml", f"nothing runs {file}"
 
 
 @documents

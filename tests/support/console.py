@@ -5,6 +5,10 @@ stands for any lines. What differs from run to run (times, digests, serials, nam
 sides, and the order of lines does not count: regions are copied side by side. The commands of one block run in one
 shell: what is exported stays so, and what is begun with `&` ends with the block.
 
+A ```python or ```toml block that begins with a comment, `# PATH`, is a file of the project, written before the first
+command. Beside a pyproject.toml its distribution is as good as installed: what Python runs finds its modules and its
+entry points.
+
 To bring documents up to date after the output has changed: make docs
 """
 
@@ -17,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +34,7 @@ import reconciler.manifests.examples
 from reconciler.manifests.examples.boot_image import write_boot_image
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# (\S+\.(?:py|toml))\n")
 IMAGES = {"web-1.0.0.img": "raw", "web-1.1.0.img": "raw", "worker-1.0.0.vhd": "vhd"}
 ANYTHING = "..."
 TIMEOUT_S = 120
@@ -91,6 +97,43 @@ def scratch_project(folder: Path) -> Path:
     return project
 
 
+def file_of(block: Block) -> str:
+    """The path that a block is to be written to; empty when it is no file."""
+    named = FILE.match(block.text) if block.language in ("python", "toml") else None
+    return named[1] if named else ""
+
+
+def write_files(document: str, project: Path) -> None:
+    """Writes the files that a document shows into a project, and installs the distributions among them."""
+    for block in blocks(document):
+        path = project / file_of(block)
+        if path != project:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text)
+        if path.name == "pyproject.toml":
+            _install(path)
+
+
+def _install(description: Path) -> None:
+    """Writes the metadata that an installer would, beside the modules."""
+    declared = tomllib.loads(description.read_text())["project"]
+    metadata = description.parent / f"{declared['name'].replace('-', '_')}-{declared['version']}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {declared['name']}\nVersion: {declared['version']}\n"
+    )
+    groups = [
+        f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in points.items())
+        for group, points in declared["entry-points"].items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(groups))
+
+
+def _installed(project: Path) -> str:
+    """Where Python finds the distributions of a project that were installed."""
+    return ":".join(str(path.parent) for path in project.glob("*/pyproject.toml"))
+
+
 @contextmanager
 def search_path(document: str) -> Iterator[str]:
     """PATH for the commands of a document. Those that speak of hosts, host1 and host2, find them by ssh."""
@@ -120,6 +163,7 @@ def run(commands: Sequence[str], project: Path, path: str) -> list[tuple[int, st
             "HOME": str(project.parent),
             "COLUMNS": "120",
             "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": _installed(project),
         },
     )
     pieces = re.split(rf"\n{ended} (\d+)\n", answer.stdout)
@@ -172,8 +216,10 @@ def main(names: list[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(name)
             document = file.read_text()
+            project = scratch_project(Path(folder))
+            write_files(document, project)
             with search_path(document) as path:
-                file.write_text(rewritten(document, scratch_project(Path(folder)), path))
+                file.write_text(rewritten(document, project, path))
 
 
 if __name__ == "__main__":

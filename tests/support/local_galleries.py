@@ -1,23 +1,25 @@
-"""One version on the local provider, in a project of a test's own."""
+"""One version on the local provider, in a project of a test's own, and a world for the provider contract."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from support.operations import CONTENT, VERSION, Results
-from support.operations import run as run_steps
-
 from reconciler.manifests.address import Address
-from reconciler.providers.local.provider import create_provider
 from reconciler.providers.protocol import Provider, Step, Verb
-from reconciler.providers.registry import ProviderConfig
+from reconciler.testing.operations import CONTENT, VERSION, Results
+from reconciler.testing.operations import run as run_steps
+from reconciler.testing.providers import new_provider
+from reconciler.testing.worlds import Stray
 
 REGION = {"replicas": 1, "excludeFromLatest": False}
 
 
 def provider_at(project: Path, **settings: Any) -> Provider:
-    return create_provider(ProviderConfig("default", "local", settings or {"root": "regions"}, project))
+    return new_provider("local", settings or {"root": "regions"}, project)
 
 
 def provider_with_image(project: Path) -> Provider:
@@ -42,3 +44,99 @@ def publish(provider: Provider, *regions: Address, **more: Any) -> Results:
     attributes = version(**more)
     steps = [Step(Verb.CREATE, region, REGION) for region in regions]
     return run(provider, Step(Verb.CREATE, VERSION, attributes), *steps, attributes=attributes)
+
+
+class LocalWorld:
+    """Three directories under one root."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = folder / "regions"
+
+    def provider(self) -> Provider:
+        return new_provider("local", {"root": "regions"}, self.folder)
+
+    def image(self, name: str, content: bytes) -> Mapping[str, Any]:
+        path = self.folder / "images" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return {"file": f"images/{name}"}
+
+    def remove_image(self, source: Mapping[str, Any]) -> None:
+        (self.folder / source["file"]).unlink()
+
+    def place(self, region: Address) -> Path:
+        return self.root.joinpath(region.region, *region[:3])
+
+    def copies(self, region: Address) -> list[bytes]:
+        return [path.read_bytes() for path in sorted(self.place(region).glob("replica-*.os.*"))]
+
+    def make_foreign(self, address: Address) -> None:
+        if address.region:
+            self.place(address).mkdir(parents=True)
+            (self.place(address) / "region.json").write_text('{"attributes": {"replicas": 1}}')
+            return
+        folder = self.root / "eastus" / address.gallery
+        path = folder / "gallery.json"
+        if address.definition:
+            path = folder / address.definition / (f"{address.version}.json" if address.version else "definition.json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"attributes": {"location": "eastus"}}')
+
+    def add_stray(self, region: Address) -> Stray:
+        stray = self.place(region) / "notes.txt"
+        stray.write_text("mine")
+        return Stray("notes.txt", lambda: stray.exists() and stray.read_text() == "mine")
+
+    def _first(self, region: Address) -> Path:
+        (path,) = self.place(region).glob("replica-1.os.*")
+        path.chmod(0o644)  # published files are read-only
+        return path
+
+    def damage(self, region: Address) -> None:
+        with self._first(region).open("r+b") as file:
+            byte = file.read(1)
+            file.seek(0)
+            file.write(bytes([byte[0] ^ 0xFF]))
+
+    def truncate(self, region: Address) -> None:
+        os.truncate(self._first(region), 100)
+
+    def lose(self, region: Address) -> None:
+        self._first(region).unlink()
+
+    def leave_unfinished(self, region: Address, lineage: str) -> None:
+        short = lineage.replace("-", "")[:8]
+        staging = self.place(region).parent / f".{region.version}.staging-{short}"
+        staging.mkdir(parents=True)
+        (staging / "replica-1.os.raw").write_bytes(b"half")
+
+    @contextlib.contextmanager
+    def unreachable(self) -> Iterator[None]:
+        away = self.folder / "unmounted"
+        self.root.rename(away)
+        try:
+            yield
+        finally:
+            away.rename(self.root)
+
+    @contextlib.contextmanager
+    def failing(self, region: str) -> Iterator[None]:
+        """A file where the directory belongs stops root as well, on any file system."""
+        path = self.root / region
+        self.root.mkdir(exist_ok=True)
+        path.write_text("in the way")
+        try:
+            yield
+        finally:
+            path.unlink()
+
+    def objects(self) -> list[str]:
+        return sorted(
+            str(path.relative_to(self.root))
+            for path in self.root.rglob("*")
+            if path.parent != self.root or path.is_file()
+        )
+
+    def close(self) -> None:
+        """Nothing runs."""

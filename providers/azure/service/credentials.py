@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reconciler.providers.azure.settings import AZURE_ENDPOINT, Settings
+from reconciler.providers.azure.configuration import AZURE_ENDPOINT, Configuration
 from reconciler.providers.errors import ProviderError, Unavailable
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def credential(settings: Settings, ca: Path | None) -> Credential:
+def credential(settings: Configuration, ca: Path | None) -> Credential:
     """The credential for an endpoint: Azure's default chain, or for an emulator the client in the environment.
 
     Raises: ProviderError when the environment has no credentials, or `ca` does not exist.
@@ -128,6 +128,6 @@ def credential(settings: Settings, ca: Path | None) -> Credential:
     )
 
 
-def scope(settings: Settings) -> str:
+def scope(settings: Configuration) -> str:
     """The scope of the tokens."""
     return f"{settings.endpoint}/.default"

@@ -8,12 +8,12 @@ from contextlib import nullcontext
 import libvirt
 
 from reconciler.providers.errors import Unavailable
+from reconciler.providers.libvirt.configuration import Configuration, Host
 from reconciler.providers.libvirt.host.connections import Connection, KeepAlive
 from reconciler.providers.libvirt.host.failures import explained, is_missing_pool
 from reconciler.providers.libvirt.host.object_names import Place
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.host.volumes import pool_xml
-from reconciler.providers.libvirt.settings import Host, Settings
 
 
 class PoolNotDefined(Unavailable):
@@ -23,7 +23,7 @@ class PoolNotDefined(Unavailable):
 class Hosts:
     """Connections and pools of all regions, opened on demand and shared by all threads."""
 
-    def __init__(self, settings: Settings, keep_alive: KeepAlive | None = None) -> None:
+    def __init__(self, settings: Configuration, keep_alive: KeepAlive | None = None) -> None:
         self._settings = settings
         self._keep_alive = keep_alive or KeepAlive()
         self._connections: dict[str, Connection] = {}

@@ -25,14 +25,14 @@ from reconciler.providers.libvirt.records.volume_names import choose_name
 from reconciler.providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
 
 if TYPE_CHECKING:
+    from reconciler.providers.libvirt.configuration import Configuration
     from reconciler.providers.libvirt.host.hosts import Hosts
-    from reconciler.providers.libvirt.settings import Settings
 
 
 class OperationContext:
     """What all operations of a provider share."""
 
-    def __init__(self, settings: Settings, hosts: Hosts, project: str) -> None:
+    def __init__(self, settings: Configuration, hosts: Hosts, project: str) -> None:
         self.settings = settings
         self.hosts = hosts
         self.copies = CompleteCopies(hosts)

@@ -19,11 +19,11 @@ from reconciler.providers.libvirt.records.descriptions import Copy
 from reconciler.providers.protocol import Applied, OwnerMark, ProgressCallback, Results, Step
 
 if TYPE_CHECKING:
+    from reconciler.providers.libvirt.configuration import Configuration
     from reconciler.providers.libvirt.host.hosts import Hosts
     from reconciler.providers.libvirt.host.pools import Pool
     from reconciler.providers.libvirt.publishing.operation_handle import Names
     from reconciler.providers.libvirt.records.complete_copies import CompleteCopies
-    from reconciler.providers.libvirt.settings import Settings
 
 DiskFacts = dict[str, dict[str, Any]]
 """Disk (`os`, `data-LUN`) -> what to record for it."""
@@ -39,7 +39,7 @@ class RegionCreation:
     def __init__(
         self,
         hosts: Hosts,
-        settings: Settings,
+        settings: Configuration,
         copies: CompleteCopies,
         lineage: str,
         progress: ProgressCallback,

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import uuid4
 
 from support.azure.azurite import RunningAzurite
-from support.provider_worlds import Stray
 
 from reconciler.manifests.address import Address
 from reconciler.providers.azure.azurite import ACCOUNT
@@ -23,11 +22,11 @@ from reconciler.providers.emulator.core.resources import DEFINITION, GALLERY, VE
 from reconciler.providers.emulator.core.store import Resource
 from reconciler.providers.emulator.gallery.publishing_profile import region_of
 from reconciler.providers.emulator.gallery.replication import COMPLETED, state_of
-from reconciler.providers.emulator.provider import create_provider
 from reconciler.providers.emulator.server import EmulatorSettings, start
 from reconciler.providers.image_files.image_sources import FileSources
 from reconciler.providers.protocol import OwnerMark, Provider
-from reconciler.providers.registry import ProviderConfig
+from reconciler.testing.providers import new_provider
+from reconciler.testing.worlds import Stray
 
 GROUP = "images"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -70,7 +69,7 @@ class AzureWorld:
         return {**named, "subscription": SUBSCRIPTION, "resourceGroup": GROUP, "storage": storage}
 
     def provider(self) -> Provider:
-        self._providers.append(create_provider(ProviderConfig("default", "emulator", self.settings, self.folder)))
+        self._providers.append(new_provider("emulator", self.settings, self.folder))
         return self._providers[-1]
 
     def call(self, method: str, path: str, body: Any = None, api_version: str = "2026-03-03", **query: str) -> Body:

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from support.operations import DEFINITION, GALLERY, VERSION, Attributes, Results, applied, run
-
 from reconciler.manifests.address import Address
 from reconciler.providers.protocol import Applied, Provider, Step, Verb
+from reconciler.testing.operations import DEFINITION, GALLERY, VERSION, Attributes, Results, applied, run
 
 PLACE = {"location": "eastus"}
 

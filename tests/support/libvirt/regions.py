@@ -12,9 +12,9 @@ from pathlib import Path
 
 from support.libvirt.daemons import LibvirtHost
 
+from reconciler.providers.libvirt.configuration import Configuration, Host
 from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.host.pools import Pool
-from reconciler.providers.libvirt.settings import Host, Settings
 
 _numbers = count(1)
 
@@ -46,7 +46,7 @@ def regions_on(daemons: tuple[LibvirtHost, ...]) -> Iterator[Regions]:
     number = next(_numbers)
     placed = {"east": first, "north": first, "west": second}
     folders = {region: host.define_pool(f"{region}{number}") for region, host in placed.items()}
-    settings = Settings("main", {name: Host(name, host.uri, f"{name}{number}") for name, host in placed.items()})
+    settings = Configuration("main", {name: Host(name, host.uri, f"{name}{number}") for name, host in placed.items()})
     hosts = Hosts(settings)
     yield Regions(hosts, *(Region(name, placed[name], hosts.pool(name), folders[name]) for name in placed))
     hosts.close()
@@ -57,7 +57,7 @@ def one_region(host: LibvirtHost) -> Iterator[tuple[Hosts, Region]]:
     """A region `eastus` with a new pool on `host`; nothing is left of it afterwards."""
     name = f"pool-{uuid.uuid4().hex[:8]}"
     folder = host.define_pool(name)
-    hosts = Hosts(Settings("default", {"eastus": Host("eastus", host.uri, name)}))
+    hosts = Hosts(Configuration("default", {"eastus": Host("eastus", host.uri, name)}))
     try:
         yield hosts, Region("eastus", host, hosts.pool("eastus"), folder)
     finally:

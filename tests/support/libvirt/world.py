@@ -13,14 +13,13 @@ from typing import Any
 from uuid import uuid4
 
 from support.libvirt.daemons import POOLS, LibvirtHost
-from support.provider_worlds import Stray
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json, digest
-from reconciler.providers.libvirt.provider import create_provider
 from reconciler.providers.libvirt.records.volume_names import VolumeName
 from reconciler.providers.protocol import Provider
-from reconciler.providers.registry import ProviderConfig
+from reconciler.testing.providers import new_provider
+from reconciler.testing.worlds import Stray
 
 LONG_AGO = date(2020, 1, 1)
 
@@ -53,8 +52,7 @@ class LibvirtWorld:
 
     def provider(self, settings: Mapping[str, Any] | None = None) -> Provider:
         """A provider with these settings, or those of this world."""
-        config = ProviderConfig("default", "libvirt", settings or self.settings, self.folder)
-        self._providers.append(create_provider(config))
+        self._providers.append(new_provider("libvirt", settings or self.settings, self.folder))
         return self._providers[-1]
 
     # Sources.

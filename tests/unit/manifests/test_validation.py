@@ -101,7 +101,7 @@ def test_same_region_under_two_spellings(problems, base):
 
 
 def test_same_region_through_a_set(problems, base):
-    project = "project: p\nprovider: {type: x}\nregionSets: {us: [eastus, westus]}\n"
+    project = "project: p\nprovider: {type: local, root: r}\nregionSets: {us: [eastus, westus]}\n"
     found = only(problems(*base[:2], base[2] + "targetRegions: [West US, '@us']\n", project=project))
     assert found.summary == "the region westus is listed twice"
 
@@ -112,7 +112,7 @@ def test_a_problem_in_defaults_is_told_once(problems, base):
 
 
 def test_unknown_region_set(problems, base):
-    project = "project: p\nprovider: {type: x}\nregionSets: {europe: [eastus]}\n"
+    project = "project: p\nprovider: {type: local, root: r}\nregionSets: {europe: [eastus]}\n"
     found = only(problems(*base[:2], base[2] + "targetRegions: ['@europ']\n", project=project))
     assert found.summary == "unknown region set 'europ'"
     assert "did you mean 'europe'?" in found.detail
@@ -125,7 +125,7 @@ def test_unknown_provider(problems, base):
 
 
 def test_no_default_provider(problems, base):
-    found = only(problems(*base, project="project: p\nproviders: {lab: {type: x}}\n"))
+    found = only(problems(*base, project="project: p\nproviders: {lab: {type: local, root: r}}\n"))
     assert "has no default" in found.summary
     assert "lab" in found.detail
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from support.local_galleries import REGION, provider_at, provider_with_image, publish, run, version
-from support.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results, applied
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
 from reconciler.providers.protocol import Applied, Condition, Operation, OwnerMark, Provider, Scope, Step, Verb
+from reconciler.testing.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results, applied
 
 
 @pytest.fixture

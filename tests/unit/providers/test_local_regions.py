@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from support.local_galleries import REGION, provider_at, provider_with_image, publish, run, version
 from support.mounts import btrfs, read_only, tmpfs
-from support.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable, Unsupported
 from reconciler.providers.protocol import Applied, Condition, Done, Operation, Provider, Scope, Step, Verb
+from reconciler.testing.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results
 
 
 @pytest.fixture

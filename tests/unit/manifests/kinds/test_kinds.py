@@ -245,9 +245,8 @@ def test_source_versions_are_references(load, base):
 
 
 def test_target_regions_in_every_form(load, base):
-    project = (
-        "project: p\nprovider: {type: x}\nregionSets: {europe: [North Europe=2, westeurope, uksouth=Standard_ZRS]}\n"
-    )
+    europe = "[North Europe=2, westeurope, uksouth=Standard_ZRS]"
+    project = f"project: p\nprovider: {{type: local, root: r}}\nregionSets: {{europe: {europe}}}\n"
     manifest = load(
         *base[:2],
         base[2]
@@ -272,7 +271,7 @@ def test_target_regions_in_every_form(load, base):
 
 
 def test_a_region_set_with_settings_of_its_own(load, base):
-    project = "project: p\nprovider: {type: x}\nregionSets: {us: [eastus=2, westus]}\n"
+    project = "project: p\nprovider: {type: local, root: r}\nregionSets: {us: [eastus=2, westus]}\n"
     manifest = load(
         *base[:2],
         base[2] + "targetRegions: [{name: '@us', replicas: 5, excludeFromLatest: true}]\n",
@@ -306,7 +305,7 @@ def test_version_defaults(load, base):
 
 
 def test_the_provider_comes_from_the_gallery(load, base):
-    project = "project: p\nproviders: {lab: {type: local}, default: {type: x}}\n"
+    project = "project: p\nproviders: {lab: {type: local, root: r}, default: {type: local, root: r}}\n"
     manifest = load(base[0] + "provider: lab\n", *base[1:], project=project)
     assert {resource.provider for resource in manifest.resources.values()} == {"lab"}
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from support.provider_settings import install
 
 from reconciler.manifests.errors import ManifestError
 from reconciler.manifests.loading import cache
@@ -171,6 +172,18 @@ def test_problems_are_told_again_and_nothing_is_kept(folder):
         assert known_digest(folder) is None
 
 
+def test_problems_of_settings_and_of_manifests_are_reported_together(folder):
+    (folder / "reconciler.yaml").write_text(PROJECT.replace("root: r", "rot: r"))
+    (folder / "manifests" / "a.yaml").write_text("kind: Galery\n")
+    with pytest.raises(ManifestError) as caught:
+        cache.load(folder)
+    assert [str(problem.position) for problem in caught.value.diagnostics] == [
+        "manifests/a.yaml:1:1",
+        "reconciler.yaml:2:25",
+    ]
+    assert known_digest(folder) is None
+
+
 def test_a_cache_from_another_checkout_does_not_count(folder, tmp_path_factory):
     cache.load(folder)
     other = tmp_path_factory.mktemp("other") / "project"
@@ -220,6 +233,29 @@ def test_a_failed_write_leaves_nothing_behind(folder, monkeypatch):
 def test_another_program_builds_anew(folder, monkeypatch):
     cache.load(folder)
     monkeypatch.setattr(cache, "SCHEMA", cache.SCHEMA + 1)
+    assert known_digest(folder) is None
+
+
+def test_a_changed_model_of_settings_is_seen(folder, tmp_path_factory, monkeypatch):
+    package = tmp_path_factory.mktemp("package")
+    model = "from reconciler.manifests.kinds.base import Model\n\n\nclass Settings(Model):\n    size: int = {}\n"
+    install(monkeypatch, package, "", settings=model.format(1))
+    (folder / "reconciler.yaml").write_text(PROJECT.replace("{type: local, root: r}", "{type: acme}"))
+    cache.load(folder)
+    assert cache.find_cached(folder).project.providers["default"].settings == {"size": 1}
+    install(monkeypatch, package, "", settings=model.format(12))
+    assert known_digest(folder) is None
+    assert cache.load(folder)[0].providers["default"].settings == {"size": 12}
+    assert known_digest(folder) is not None
+
+
+def test_another_version_of_a_package_without_a_model_is_seen(folder, tmp_path_factory, monkeypatch):
+    package = tmp_path_factory.mktemp("package")
+    install(monkeypatch, package, "")
+    (folder / "reconciler.yaml").write_text(PROJECT.replace("{type: local, root: r}", "{type: acme}"))
+    cache.load(folder)
+    assert known_digest(folder) is not None
+    (package / "acme_reconciler-0.3.dist-info").rename(package / "acme_reconciler-0.4.dist-info")
     assert known_digest(folder) is None
 
 

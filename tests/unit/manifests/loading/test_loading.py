@@ -148,7 +148,7 @@ def test_directory_where_a_file_should_be(problems, tmp_path):
 
 def test_directory_named_in_the_project(problems, tmp_path):
     (tmp_path / "x.yaml").mkdir()
-    found = only(problems(GALLERY, project="project: p\nprovider: {type: local}\nmanifests: [x.yaml]\n"))
+    found = only(problems(GALLERY, project="project: p\nprovider: {type: local, root: r}\nmanifests: [x.yaml]\n"))
     assert "is a folder" in found.summary
 
 
@@ -170,7 +170,7 @@ def test_files_folders_and_globs(load, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"kind: Gallery\nname: {path.stem}\nlocation: eastus\n")
     (tmp_path / "one" / "loop").symlink_to(tmp_path / "one")
-    project = "project: p\nprovider: {type: local}\nmanifests: [one, 'two/*', manifests/a.yaml]\n"
+    project = "project: p\nprovider: {type: local, root: r}\nmanifests: [one, 'two/*', manifests/a.yaml]\n"
     manifest = load(GALLERY, project=project)
     assert [str(address) for address in manifest.resources] == ["a", "b", "corp"]
     assert manifest.resources[Address("a")].origin.file == "one/deep/a.yml"
@@ -180,13 +180,17 @@ def test_files_folders_and_globs(load, tmp_path):
     ("pattern", "says"), [("nowhere", "does not exist"), ("*.yml", "no .yaml or .yml file matches")]
 )
 def test_pattern_without_files(problems, pattern, says):
-    found = only(problems(GALLERY, project=f"# first\nproject: p\nprovider: {{type: x}}\nmanifests: ['{pattern}']\n"))
+    found = only(
+        problems(
+            GALLERY, project=f"# first\nproject: p\nprovider: {{type: local, root: r}}\nmanifests: ['{pattern}']\n"
+        )
+    )
     assert says in found.summary
     assert str(found.position) == "reconciler.yaml:4:13"
 
 
 def test_values_are_replaced_in_any_scalar(load):
-    project = "project: p\nprovider: {type: x}\nvalues: {owner: platform, count: 3}\n"
+    project = "project: p\nprovider: {type: local, root: r}\nvalues: {owner: platform, count: 3}\n"
     manifest = load(GALLERY + "tags: {a: 'is ${values.owner}', b: '$${values.owner}'}\n", project=project)
     assert manifest.resources[Address("corp")].attributes["tags"] == {"a": "is platform", "b": "${values.owner}"}
 
@@ -200,7 +204,7 @@ def test_values_are_replaced_in_any_scalar(load):
     ],
 )
 def test_unknown_values(problems, text, says, remedy):
-    project = "project: p\nprovider: {type: x}\nvalues: {owner: platform}\n"
+    project = "project: p\nprovider: {type: local, root: r}\nvalues: {owner: platform}\n"
     found = only(problems(GALLERY + f"description: '{text}'\n", project=project))
     assert says in found.summary
     assert remedy in found.detail

@@ -46,7 +46,7 @@ def problems_of(folder: Path) -> tuple[Diagnostic, ...]:
     return ()
 
 
-PROJECT = b"project: p\nprovider: {type: local}\n"
+PROJECT = b"project: p\nprovider: {type: local, root: r}\n"
 
 
 @settings(deadline=None, max_examples=150)

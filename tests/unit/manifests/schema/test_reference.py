@@ -7,7 +7,9 @@ import re
 
 import pytest
 from support.paths import ROOT
+from support.provider_settings import install
 
+from reconciler.manifests.backends import own_settings_models
 from reconciler.manifests.kinds.registry import document_kinds
 from reconciler.manifests.schema.json_schema import json_schema, project_schema
 from reconciler.manifests.schema.reference import reference
@@ -75,3 +77,43 @@ def test_the_schema_tells_of_changes_and_defaults():
     assert properties["replicaCount"]["default"] == 1
     assert properties["tags"]["description"].endswith("Change: in place.")
     assert properties["source"]["description"].endswith("Change: immutable.")
+
+
+def providers_of(schema):
+    """The schema of each type of provider."""
+    choices = schema["$defs"]["ProviderEntry"]["oneOf"][:-1]
+    definitions = [schema["$defs"][choice["$ref"].removeprefix("#/$defs/")] for choice in choices]
+    return {definition["properties"]["type"]["const"]: definition for definition in definitions}
+
+
+def test_the_project_file_has_the_settings_of_every_type():
+    providers = providers_of(project_schema())
+    assert {"azure", "emulator", "libvirt", "local"} <= providers.keys()
+    assert all(providers[name]["additionalProperties"] is False for name in own_settings_models())
+    assert "root" in providers["local"]["properties"]
+    assert providers["azure"]["required"] == ["type", "subscription", "resourceGroup"]
+    assert providers["emulator"]["required"] == ["type"]
+
+
+def test_settings_of_other_packages_are_in_the_schema_and_not_in_the_reference(tmp_path, monkeypatch):
+    model = """
+from typing import Annotated
+from pydantic import Field
+from reconciler.manifests.kinds.base import Model
+
+class Settings(Model):
+    zone: Annotated[str, Field(description="Where it is.")]
+"""
+    install(monkeypatch, tmp_path, "", settings=model)
+    acme = providers_of(project_schema())["acme"]
+    assert acme["properties"]["zone"]["description"] == "Where it is."
+    assert acme["additionalProperties"] is False
+    assert (ROOT / "docs" / "manifest.md").read_text() == reference()
+
+
+@pytest.mark.parametrize("settings", ["", "import boto_nonexistent"])
+def test_a_provider_without_a_usable_model_may_have_any_settings(tmp_path, monkeypatch, settings):
+    install(monkeypatch, tmp_path, "", settings=settings)
+    acme = providers_of(project_schema())["acme"]
+    assert acme["required"] == ["type"]
+    assert "additionalProperties" not in acme

@@ -11,10 +11,10 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
+from reconciler.providers.azure.configuration import configuration_of
 from reconciler.providers.azure.service.credentials import RenewingCredential, credential
-from reconciler.providers.azure.settings import read_settings
 from reconciler.providers.errors import ProviderError, Unavailable
-from reconciler.providers.registry import ProviderConfig
+from reconciler.testing.providers import provider_config
 
 SUBSCRIPTION = "12345678-1234-1234-1234-123456789abc"
 AZURE = "https://management.azure.com"
@@ -35,9 +35,9 @@ class Inner:
 
 
 def used(kind: str, **settings: str) -> Any:
-    config = ProviderConfig("default", kind, {"subscription": SUBSCRIPTION, "resourceGroup": "rg", **settings}, Path())
-    read = read_settings(config)
-    return credential(read, read.ca)
+    named = {"subscription": SUBSCRIPTION, "resourceGroup": "rg", **settings}
+    configuration = configuration_of(provider_config(kind, named, Path()))
+    return credential(configuration, configuration.ca)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,13 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 from support.azure.azurite import RunningAzurite, running_azurite
 from support.azure.http_proxy import Answer, Proxy, proxy_before
+from support.provider_settings import accepted, refused, said
 
 from reconciler.manifests.address import Address
+from reconciler.providers.azure.configuration import configuration_of
 from reconciler.providers.azure.images.blob_storage import connect
 from reconciler.providers.azure.images.staging import Staging
-from reconciler.providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint, faults_of
+from reconciler.providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.image_files.image_sources import FileSources
 from reconciler.providers.protocol import OwnerMark
@@ -254,24 +256,31 @@ def test_the_usual_endpoint_is_the_public_clouds() -> None:
 @pytest.mark.parametrize(
     ("account_id", "container", "endpoint", "fault"),
     [
-        ("corpimages", "images", "https://corpimages.blob.core.windows.net", "the id of a storage account"),
-        (f"{GROUP}/corpimages", "Images", "https://corpimages.blob.core.windows.net", "a container's name"),
-        (f"{GROUP}/corpimages", "a--b", "https://corpimages.blob.core.windows.net", "a container's name"),
-        (f"{GROUP}/corpimages", "i" * 64, "https://corpimages.blob.core.windows.net", "a container's name"),
+        ("corpimages", "images", "https://corpimages.blob.core.windows.net", "is not the id of a storage account"),
+        (f"{GROUP}/corpimages", "Images", "https://corpimages.blob.core.windows.net", "3 to 63 lower-case letters"),
+        (f"{GROUP}/corpimages", "a--b", "https://corpimages.blob.core.windows.net", "3 to 63 lower-case letters"),
+        (f"{GROUP}/corpimages", "i" * 64, "https://corpimages.blob.core.windows.net", "at most 63"),
         (f"{GROUP}/corpimages", "images", "http://corpimages.blob.core.windows.net", "has to be https"),
-        (f"{GROUP}/corpimages", "images", "corpimages", "the URL of its blob service"),
+        (f"{GROUP}/corpimages", "images", "corpimages", "the URL of a blob service"),
         (f"{GROUP}/corpimages", "images", f"https://corpimages.blob.core.windows.net?sig={SECRET}", "without a sign"),
         (f"{GROUP}/corpimages", "images", AUTO, "is named devstoreaccount1"),
     ],
 )
-def test_unusable_settings_are_reported(account_id: str, container: str, endpoint: str, fault: str) -> None:
-    faults = faults_of(StorageSettings(account_id, container, endpoint))
+def test_unusable_settings_are_reported(
+    tmp_path: Path, account_id: str, container: str, endpoint: str, fault: str
+) -> None:
+    storage = {"account": account_id, "container": container, "endpoint": endpoint}
+    (problem,) = refused(tmp_path, "emulator", {"storage": storage})
 
-    assert len(faults) == 1
-    assert fault in faults[0]
-    assert SECRET not in faults[0]
+    assert fault in said(problem)
+    assert problem.summary.startswith("providers.main.storage.")
+    assert problem.detail
+    assert SECRET not in str(problem)
 
 
 @pytest.mark.parametrize("endpoint", [AUTO, "http://127.0.0.1:10000/devstoreaccount1", "https://blobs.example.com/x"])
-def test_settings_that_can_be_used_have_no_faults(endpoint: str) -> None:
-    assert faults_of(StorageSettings(DEVELOPMENT_ID, "images-2", endpoint)) == []
+def test_settings_that_can_be_used_are_accepted(tmp_path: Path, endpoint: str) -> None:
+    storage = {"account": DEVELOPMENT_ID, "container": "images-2", "endpoint": f"{endpoint}/"}
+    config = accepted(tmp_path, "emulator", {"storage": storage})
+
+    assert configuration_of(config).storage == StorageSettings(DEVELOPMENT_ID, "images-2", endpoint)

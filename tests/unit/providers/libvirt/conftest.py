@@ -11,9 +11,9 @@ from support.libvirt.daemons import LibvirtHost
 from support.libvirt.galleries import version
 from support.libvirt.regions import Regions, regions_on
 from support.libvirt.world import LibvirtWorld
-from support.operations import CONTENT
 
 from reconciler.providers.protocol import Provider
+from reconciler.testing.operations import CONTENT
 
 
 @pytest.fixture

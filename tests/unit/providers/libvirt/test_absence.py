@@ -10,11 +10,11 @@ import pytest
 from support.libvirt.daemons import POOLS
 from support.libvirt.galleries import publish
 from support.libvirt.world import LibvirtWorld
-from support.operations import DEFINITION, EAST, GALLERY, VERSION, WEST, applied, run
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.protocol import Condition, Provider, Scope, Step, Verb
+from reconciler.testing.operations import DEFINITION, EAST, GALLERY, VERSION, WEST, applied, run
 
 EVERYTHING = (GALLERY, DEFINITION, VERSION, EAST, WEST)
 

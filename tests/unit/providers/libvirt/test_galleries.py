@@ -17,11 +17,11 @@ from support.libvirt.cut_line import cut_line
 from support.libvirt.daemons import POOLS, LibvirtHost
 from support.libvirt.galleries import disks, publish, region, remove, version
 from support.libvirt.world import LibvirtWorld
-from support.operations import CONTENT, EAST, LINEAGE, NORTH, VERSION, WEST, applied, failed, run
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict, SourceError, Unavailable, Unsupported
 from reconciler.providers.protocol import Applied, Condition, InProgress, Operation, Provider, Scope, Step, Verb
+from reconciler.testing.operations import CONTENT, EAST, LINEAGE, NORTH, VERSION, WEST, applied, failed, run
 
 LARGE = bytes(range(256)) * (16 << 10) + bytes(20 << 20) + b"\1" * (1 << 20)
 

@@ -14,11 +14,11 @@ from support.libvirt.regions import Regions
 
 from reconciler.providers.errors import ProviderError, SourceError, Unavailable
 from reconciler.providers.image_files.extents import Extent
+from reconciler.providers.libvirt.configuration import Configuration, Host
 from reconciler.providers.libvirt.content import streams
 from reconciler.providers.libvirt.content.pieces import Hole, Piece, length_of
 from reconciler.providers.libvirt.host.connections import KeepAlive
 from reconciler.providers.libvirt.host.hosts import Hosts
-from reconciler.providers.libvirt.settings import Host, Settings
 
 MIB = 1 << 20
 
@@ -119,7 +119,7 @@ def small(libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[tuple[Hosts, Path]
     """A pool with 4 MiB of space."""
     host = libvirt_hosts[1]
     folder = host.define_pool("small", size_mib=4)
-    hosts = Hosts(Settings("main", {"eastus": Host("eastus", host.uri, "small")}))
+    hosts = Hosts(Configuration("main", {"eastus": Host("eastus", host.uri, "small")}))
     yield hosts, folder
     hosts.close()
     host.virsh("pool-destroy", "small")
@@ -184,7 +184,7 @@ def test_a_host_that_dies_in_the_middle_is_unavailable(
 def test_a_host_that_hangs_is_unavailable(libvirt_hosts: tuple[LibvirtHost, ...]) -> None:
     host = libvirt_hosts[1]
     host.define_pool("hanging")
-    hosts = Hosts(Settings("main", {"eastus": Host("eastus", host.uri, "hanging")}), KeepAlive(1, 1))
+    hosts = Hosts(Configuration("main", {"eastus": Host("eastus", host.uri, "hanging")}), KeepAlive(1, 1))
     pool = hosts.pool("eastus")
     pool.create("image", 64 * MIB, "raw")
     host.signal("STOP")

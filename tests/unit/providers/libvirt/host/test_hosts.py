@@ -15,13 +15,13 @@ from support.libvirt.regions import Regions
 from support.paths import TESTS
 
 from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.libvirt.configuration import Configuration, Host
 from reconciler.providers.libvirt.host.connections import Connection, KeepAlive
 from reconciler.providers.libvirt.host.hosts import Hosts, PoolNotDefined
-from reconciler.providers.libvirt.settings import Host, Settings
 
 
 def hosts_of(*hosts: Host, define_pools: bool = False) -> Hosts:
-    return Hosts(Settings("main", {host.region: host for host in hosts}, define_pools=define_pools))
+    return Hosts(Configuration("main", {host.region: host for host in hosts}, define_pools=define_pools))
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import pytest
 from support.libvirt.regions import Region, Regions
 
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
+from reconciler.providers.libvirt.configuration import Configuration, Host
 from reconciler.providers.libvirt.host.connections import KeepAlive
 from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.host.volumes import volume_of, volume_xml
-from reconciler.providers.libvirt.settings import Host, Settings
 
 MIB = 1 << 20
 
@@ -222,7 +222,7 @@ def impatient(regions: Regions) -> Iterator[Pool]:
     with (east.folder / "large").open("wb") as file:
         file.write(os.urandom(MIB))
         file.truncate(2 << 30)
-    hosts = Hosts(Settings("main", {"east": Host("east", east.host.uri, east.pool.name)}), KeepAlive(1, 4))
+    hosts = Hosts(Configuration("main", {"east": Host("east", east.host.uri, east.pool.name)}), KeepAlive(1, 4))
     pool = hosts.pool("east")
     pool.refresh()
     yield pool

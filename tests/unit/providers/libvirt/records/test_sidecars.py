@@ -13,11 +13,11 @@ from support.libvirt.regions import Regions
 from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.errors import ProviderError, Unsupported
+from reconciler.providers.libvirt.configuration import Configuration, Host
 from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.records import sidecars
 from reconciler.providers.libvirt.records.sidecars import Sidecar
-from reconciler.providers.libvirt.settings import Host, Settings
 
 VERSION = Address.parse("corp/ubuntu/1.0.3")
 REGION = VERSION._replace(region="eastus.1")
@@ -127,7 +127,7 @@ def test_damage_is_not_absence(regions: Regions) -> None:
 def test_a_full_pool_keeps_the_previous_value_and_nothing_incomplete(libvirt_hosts: tuple[LibvirtHost, ...]) -> None:
     host = libvirt_hosts[0]
     folder = host.define_pool("full-of-notes", size_mib=1)
-    hosts = Hosts(Settings("main", {"eastus": Host("eastus", host.uri, "full-of-notes")}))
+    hosts = Hosts(Configuration("main", {"eastus": Host("eastus", host.uri, "full-of-notes")}))
     pool = hosts.pool("eastus")
     sidecars.write(pool, REGION, "before")
     (folder / "other").write_bytes(bytes(900 << 10))

@@ -11,6 +11,7 @@ from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Applied, Done, Operation, ProgressCallback, Provider, Step
 
 LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
+OTHER_LINEAGE = "77777777-aaaa-bbbb-cccc-000000000002"
 GALLERY = Address("corp")
 DEFINITION = Address("corp", "ubuntu")
 VERSION = Address("corp", "ubuntu", "1.0.3")
@@ -37,12 +38,14 @@ def run(
 
 
 def applied(results: Results, address: Address) -> Applied:
+    """The result of a step that must have been done."""
     result = results[address]
     assert isinstance(result, Applied), result
     return result
 
 
 def failed(results: Results, address: Address) -> ProviderError:
+    """The error of a step that must have failed."""
     result = results[address]
     assert isinstance(result, ProviderError), result
     return result

@@ -1,0 +1,64 @@
+"""Which hosts are the regions of a `libvirt` provider, and which of their pools it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from reconciler.providers.errors import ProviderError
+from reconciler.providers.registry import ProviderConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One region: the storage pool `pool` of the libvirt at `uri`. `path` is the absolute directory, on that host, of a
+    pool that may have to be defined; empty when pools are not."""
+
+    region: str
+    uri: str
+    pool: str
+    path: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call the host: its machine's name, or the URI where that does not distinguish hosts."""
+        return urlsplit(self.uri).hostname or self.uri
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that the provider needs to know. `format` is that of the volumes it makes. `define_pools`: a pool that
+    is missing is defined. `remove_source`: a machine whose generalized disks were captured is removed."""
+
+    name: str
+    hosts: Mapping[str, Host]
+    format: str = "qcow2"
+    define_pools: bool = False
+    remove_source: bool = False
+
+    def host(self, region: str) -> Host:
+        """Raises: ProviderError for a region not offered."""
+        try:
+            return self.hosts[region]
+        except KeyError:
+            offered = ", ".join(sorted(self.hosts))
+            raise ProviderError(
+                f"provider '{self.name}' has no region '{region}'",
+                f"its regions are {offered}: use one of them, or name the new one's host under `regions`",
+            ) from None
+
+
+def configuration_of(config: ProviderConfig) -> Configuration:
+    """What accepted settings describe."""
+    settings = config.settings
+    hosts = [
+        Host(region, host["uri"], host["pool"], host.get("path", "")) for region, host in settings["regions"].items()
+    ]
+    return Configuration(
+        name=config.name,
+        hosts={host.region: host for host in hosts},
+        format=settings["format"],
+        define_pools=settings["definePools"],
+        remove_source=settings["removeSource"],
+    )

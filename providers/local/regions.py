@@ -1,0 +1,84 @@
+"""Where the regions of the `local` provider are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.manifests.regions import canonical_region
+from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.registry import ProviderConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """The directories that are regions, absolute: one each in `paths`, or any of `names` (None: any name) in `root`.
+
+    `root` is empty when `paths` counts.
+    """
+
+    root: str
+    paths: Mapping[str, str]
+    names: frozenset[str] | None
+
+    def path(self, region: str) -> str:
+        """The region's directory, whether it exists or not. Raises: ProviderError for a region not offered."""
+        if self.names is not None and region not in self.names:
+            raise ProviderError(
+                f"the local provider has no region '{region}'", f"its regions are: {', '.join(sorted(self.names))}"
+            )
+        return self.paths.get(region) or f"{self.root}/{region}"
+
+    def ready_path(self, region: str) -> str:
+        """The region's directory, which may not exist yet when it is one of `root`.
+
+        Raises: ProviderError for a region not offered; Unavailable when a directory of `paths` is missing.
+        """
+        path = self.path(region)
+        if not self.root and not os.path.isdir(path):
+            raise Unavailable(f"the directory '{path}' of region {region} is missing", "is it mounted?")
+        return path
+
+    def present(self) -> tuple[str, ...]:
+        """The regions that have a directory, sorted. Raises: Unavailable when that cannot be found out."""
+        if not self.root:
+            return tuple(sorted(name for name, path in self.paths.items() if os.path.isdir(path)))
+        try:
+            with os.scandir(self.root) as entries:
+                return tuple(sorted(entry.name for entry in entries if self._is_region(entry.name) and entry.is_dir()))
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise Unavailable(f"'{self.root}' cannot be listed: {error.strerror}", "check its permissions") from error
+
+    def _is_region(self, name: str) -> bool:
+        if self.names is not None:
+            return name in self.names
+        try:
+            return canonical_region(name) == name
+        except ValueError:
+            return False
+
+    def missing(self) -> Mapping[str, str]:
+        """Region -> why it cannot be asked, for the regions whose directory is configured and missing."""
+        return {
+            name: f"the directory '{path}' of region {name} is missing (is it mounted?)"
+            for name, path in self.paths.items()
+            if not os.path.isdir(path)
+        }
+
+
+def configured_regions(config: ProviderConfig) -> Regions:
+    """The regions that accepted settings describe."""
+    settings, project = config.settings, config.project_dir
+    if "root" in settings:
+        names = settings.get("regionNames")
+        return Regions(_absolute(project, settings["root"]), {}, None if names is None else frozenset(names))
+    paths = {name: _absolute(project, path) for name, path in settings["regions"].items()}
+    return Regions("", paths, frozenset(paths))
+
+
+def _absolute(project: Path, path: str) -> str:
+    return os.path.normpath(os.path.join(project, path))

@@ -1,0 +1,1 @@
+"""The contract of providers as pytest classes; see reconciler/providers/protocol.py."""

@@ -1,0 +1,82 @@
+"""Damage: copies that others changed, found and repaired."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.manifests.address import Address
+from reconciler.providers.errors import SourceError
+from reconciler.providers.protocol import Condition, OwnerMark, Provider, Scope, Step, Verb
+from reconciler.testing.contract.case import ContractCase
+from reconciler.testing.galleries import (
+    disks_of,
+    publish,
+    region_attributes,
+    version_attributes,
+)
+from reconciler.testing.operations import (
+    CONTENT,
+    EAST,
+    LINEAGE,
+    VERSION,
+    WEST,
+    Attributes,
+    applied,
+    failed,
+    run,
+)
+from reconciler.testing.worlds import DamageableWorld
+
+
+class DamageCases(ContractCase):
+    """What backends promise whose copies can be damaged behind their back."""
+
+    @pytest.mark.parametrize("change", ["changed", "gone"])
+    def test_without_the_recorded_content_anywhere_nothing_is_published(
+        self, provider_world: DamageableWorld, provider: Provider, source: Attributes, change: str
+    ) -> None:
+        computed = disks_of(publish(provider, source, {EAST: 1}))
+        provider_world.damage(EAST)
+        if change == "gone":
+            provider_world.remove_image(source)
+        else:
+            provider_world.image("ubuntu.raw", CONTENT[::-1])
+        before = provider_world.objects()
+        step = Step(Verb.CREATE, WEST, region_attributes())
+        error = failed(run(provider, step, version=version_attributes(source), computed=computed), WEST)
+        assert isinstance(error, SourceError)
+        assert error.remedy
+        assert provider_world.objects() == before
+
+    @pytest.mark.parametrize("harm", ["damage", "truncate", "lose"])
+    def test_a_damaged_copy_is_found_and_repaired(
+        self, provider_world: DamageableWorld, provider: Provider, source: Attributes, harm: str
+    ) -> None:
+        results = publish(provider, source, {EAST: 1, WEST: 1})
+        getattr(provider_world, harm)(EAST)
+        wanted = {address: applied(results, address).fingerprint for address in (VERSION, EAST, WEST)}
+        scan = provider_world.provider().scan(Scope(wanted))
+        assert scan.matching == {VERSION, WEST}
+        assert scan.observed[EAST].condition is Condition.DAMAGED
+        assert scan.observed[EAST].mark == OwnerMark(LINEAGE, EAST)
+        assert scan.observed[EAST].defects
+        step = Step(Verb.REPLACE, EAST, region_attributes(), region_attributes())
+        repaired = run(provider, step, version=version_attributes(source), computed=disks_of(results))
+        assert provider_world.copies(EAST) == [CONTENT]
+        fingerprint = applied(repaired, EAST).fingerprint
+        assert provider.scan(Scope({EAST: fingerprint})).matching == {EAST}
+
+    def test_a_deep_scan_reads_every_byte(
+        self, provider_world: DamageableWorld, provider: Provider, source: Attributes
+    ) -> None:
+        results = publish(provider, source, {EAST: 1, WEST: 1})
+        wanted = {region: applied(results, region).fingerprint for region in (EAST, WEST)}
+        heard: list[tuple[Address, int, int]] = []
+        scan = provider.scan(Scope(wanted, deep=True), lambda *told: heard.append(told))
+        assert not scan.matching
+        assert {one.condition for one in scan.observed.values()} == {Condition.READY}
+        assert {address for address, _, _ in heard} == {EAST, WEST}
+        assert all(done <= total for _, done, total in heard)
+        provider_world.damage(WEST)
+        scan = provider.scan(Scope(wanted, deep=True))
+        assert [scan.observed[region].condition for region in (EAST, WEST)] == [Condition.READY, Condition.DAMAGED]
