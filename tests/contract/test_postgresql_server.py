@@ -80,7 +80,7 @@ def test_a_user_without_rights_is_refused(server_place: StorePlace, postgres_ser
     url = server_place.url.replace("reconciler@", "guest@")
     with pytest.raises(StateUnreadable, match="denies access") as caught:
         open_store(url, PROJECT, server_place.base)
-    assert "rights on a schema called reconciler" in caught.value.remedy
+    assert "privileges on a schema called reconciler" in caught.value.remedy
 
 
 def test_reading_makes_no_schema(server_place: StorePlace) -> None:
