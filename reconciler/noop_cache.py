@@ -15,10 +15,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.loading.cache import CachedManifest
-from reconciler.manifests.private_files import write_private
 from reconciler.manifests.values import canonical_json, digest
-from reconciler.planning.source_checks import identity_of
-from reconciler.planning.sources import disk_sources
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Reader, Scope
 from reconciler.state.records import Record, State
@@ -58,6 +55,8 @@ def _key(manifest: CachedManifest, state: State) -> str:
 
 def save(path: Path, entry: CachedNoOp) -> None:
     """Writes an entry; does nothing where the folder cannot be written."""
+    from reconciler.manifests.private_files import write_private
+
     sources = [[provider, dict(source), identity] for provider, source, identity in entry.sources]
     text = json.dumps({"key": entry.key, "unchanged": entry.unchanged, "sources": sources})
     with suppress(OSError):
@@ -67,6 +66,8 @@ def save(path: Path, entry: CachedNoOp) -> None:
 
 def _source_identities(state: State, readers: Mapping[str, Reader]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     """Every recorded source, once, with its present identity."""
+    from reconciler.planning.source_checks import identity_of  # an entry that still holds needs none of this
+
     seen: set[str] = set()
     for address, record in state.records.items():
         if address.version and not address.region:
@@ -78,6 +79,8 @@ def _source_identities(state: State, readers: Mapping[str, Reader]) -> Iterator[
 
 
 def _own_sources(record: Record) -> Iterable[Mapping[str, Any]]:
+    from reconciler.planning.sources import disk_sources
+
     return (source for _, source in disk_sources(record.attributes) if "version" not in source)
 
 

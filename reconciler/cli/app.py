@@ -30,15 +30,19 @@ _EPILOG = (
 )
 
 
-def command_modules() -> list[ModuleType]:
-    """A module for each file in `commands`, in the order of its ORDER: that of `--help`. Each has a `register`."""
+def command_modules(name: str = "") -> list[ModuleType]:
+    """A module for each file in `commands`, in the order of its ORDER: that of `--help`. Each has a `register`.
+
+    Only the one called `name`, if there is one: whoever runs one command need not wait for all of them.
+    """
     names = [module.name for module in pkgutil.iter_modules(commands.__path__)]
-    modules = [importlib.import_module(f"{commands.__name__}.{name}") for name in names]
+    wanted = [name] if name in names else names
+    modules = [importlib.import_module(f"{commands.__name__}.{module}") for module in wanted]
     return sorted(modules, key=lambda module: (module.ORDER, module.__name__))
 
 
-def build() -> typer.Typer:
-    """The program with all its commands."""
+def build(command: str = "") -> typer.Typer:
+    """The program with all its commands; with the one called `command` alone if there is one."""
     app = typer.Typer(
         name="reconciler",
         help="Make VM image galleries match their manifests.",
@@ -50,8 +54,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_common)
-    for command in command_modules():
-        command.register(app)
+    for module in command_modules(command):
+        module.register(app)
     return app
 
 
@@ -76,8 +80,9 @@ def _common(
     context.obj = Session(Path(project), environment or None, colors_wanted(no_color=no_color), debug)
 
 
-def shared_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with the options that all commands share moved before the command."""
+def shared_first(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The options that all commands share, wherever they were among the arguments; and the rest: a command and its
+    arguments."""
     shared: list[str] = []
     others: list[str] = []
     waiting = list(arguments)
@@ -93,15 +98,16 @@ def shared_first(arguments: Sequence[str]) -> list[str]:
             waiting = waiting[1:]
         else:
             others.append(word)
-    return [*shared, *others]
+    return shared, others
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code; whatever goes wrong is reported."""
-    words = shared_first(arguments)
+    shared, others = shared_first(arguments)
+    words = [*shared, *others]
     session = Session(Path(), color=colors_wanted(no_color="--no-color" in words), debug="--debug" in words)
     try:
-        code = build()(words, prog_name="reconciler", standalone_mode=False)
+        code = build(others[0] if others else "")(words, prog_name="reconciler", standalone_mode=False)
     except _CLICK_ERROR as error:
         return _misused(error)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last resort: a sentence, not a traceback

@@ -54,7 +54,8 @@ class MarkdownFormat(OutputFormat):
 
 
 def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
-    from reconciler.views.text.plan import counts, latest_rows, why_no_changes
+    from reconciler.views.text.no_changes import why_no_changes
+    from reconciler.views.text.plan import counts, latest_rows
     from reconciler.views.text.plan_rows import plan_rows
 
     unchanged = not plan.changes and plan.applicable

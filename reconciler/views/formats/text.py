@@ -37,6 +37,10 @@ class TextFormat(OutputFormat):
         return TerminalReporter(output, errors) if output.terminal else PlainReporter(output)
 
     def plan(self, plan: Plan, heading: Heading, width: int, *, verbose: bool = False) -> Iterator[Line]:
+        if not plan.changes and plan.applicable:
+            from reconciler.views.text.no_changes import no_changes_lines
+
+            return no_changes_lines(plan, heading, width)
         from reconciler.views.text.plan import plan_lines
 
         return plan_lines(plan, heading, width, verbose=verbose)

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from reconciler.views.terminal.lines import Line, text_of
-
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from reconciler.views.terminal.lines import Line
 
 STYLES = {
     "danger": "bold red",
@@ -64,6 +64,8 @@ class Output:
         if self.terminal and (self._color or self._console):
             self._rich(lines)
         else:
+            from reconciler.views.terminal.lines import text_of
+
             write(self.stream, "".join(f"{text_of(spans)}\n" for spans in lines))
 
     def _rich(self, lines: Iterable[Line]) -> None:

@@ -9,10 +9,11 @@ from reconciler.latest import LatestChange
 from reconciler.manifests.address import Address, version_number
 from reconciler.planning.actions import Action
 from reconciler.planning.plan import Plan
-from reconciler.views.terminal.lines import BLANK, Cell, Line, Row, Span, line, table
+from reconciler.views.terminal.lines import BLANK, Cell, Line, Row, line, table
 from reconciler.views.terminal.units import human_bytes, plural
 from reconciler.views.text.diagnostics import diagnostics_lines
 from reconciler.views.text.heading import Heading, heading_line
+from reconciler.views.text.no_changes import no_changes_lines
 from reconciler.views.text.plan_rows import MOST_ROWS, plan_rows
 
 _NOTHING = "none"
@@ -20,12 +21,12 @@ _NOTHING = "none"
 
 def plan_lines(plan: Plan, heading: Heading, width: int, *, verbose: bool = False) -> Iterator[Line]:
     """The whole plan, ending with one line of counts."""
+    if not plan.changes and plan.applicable:
+        yield from no_changes_lines(plan, heading, width)
+        return
     if plan.warnings:
         yield from diagnostics_lines(plan.warnings, width)
         yield BLANK
-    if not plan.changes and plan.applicable:
-        yield line(Span("No changes.", "good"), f" {why_no_changes(plan, heading.environment)}")
-        return
     yield heading_line(heading)
     yield BLANK
     if plan.errors:
@@ -40,18 +41,6 @@ def plan_lines(plan: Plan, heading: Heading, width: int, *, verbose: bool = Fals
         yield from table(latest, width)
         yield BLANK
     yield line(" ", " · ".join(counts(plan)))
-
-
-def why_no_changes(plan: Plan, environment: str) -> str:
-    """`15 objects match the manifests (environment default).`"""
-    if plan.options.destroy and not plan.unchanged:
-        what = "Nothing is recorded"
-    elif plan.options.targets or plan.options.excludes:
-        what = "Everything selected matches the manifests"
-    else:
-        verb = "matches" if plan.unchanged == 1 else "match"
-        what = f"{plural(plan.unchanged, 'object')} {verb} the manifests"
-    return f"{what} (environment {environment})."
 
 
 def counts(plan: Plan) -> Iterator[str]:

@@ -360,17 +360,10 @@ def test_schema(cli: Cli) -> None:
 
 def test_shared_options_stand_anywhere() -> None:
     words = ["plan", "--project", "a", "--target", "x", "--debug", "--environment=prod", "--", "--debug"]
-    assert shared_first(words) == [
-        "--project",
-        "a",
-        "--debug",
-        "--environment=prod",
-        "plan",
-        "--target",
-        "x",
-        "--",
-        "--debug",
-    ]
+    assert shared_first(words) == (
+        ["--project", "a", "--debug", "--environment=prod"],
+        ["plan", "--target", "x", "--", "--debug"],
+    )
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
@@ -484,6 +477,15 @@ def test_a_new_command_is_one_file(cli: Cli, tmp_path: Path, monkeypatch: pytest
 def test_each_command_has_its_own_place_in_the_list() -> None:
     places = [module.ORDER for module in command_modules()]
     assert places == sorted(set(places))
+
+
+def test_only_the_command_that_runs_is_loaded(cli: Cli) -> None:
+    assert [module.__name__.rpartition(".")[2] for module in command_modules("plan")] == ["plan"]
+    assert len(command_modules("pla")) == len(command_modules()) > 5
+    assert cli("pla") == 1
+    assert "plan" in cli.err
+    assert cli("plan", "--help") == 0
+    assert "--detailed-exitcode" in cli.out
 
 
 def formatted(cli: Cli, *words: str) -> str:
