@@ -273,3 +273,8 @@ def test_what_tests_import_is_declared() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text("utf-8") == page(), "run: make docs"
+
+
+def test_the_nearest_word_is_found_in_one_place() -> None:
+    users = {found.importer for found in imports(PRODUCT) if top(found.imported) == "difflib"}
+    assert users == {"reconciler.manifests.words"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import canonical_json
+from reconciler.manifests.words import nearest, suggestion
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.planning.sources import OS_DISK, SourceCheck, SourceStatus, disk_sources
 from reconciler.providers.protocol import Capabilities
@@ -34,11 +34,8 @@ def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[
     named = {"location": planned.get("location"), "targetRegions": change.address.region}
     for name, region in named.items():
         if region and regions is not None and region not in regions:
-            nearest = difflib.get_close_matches(region, regions, n=1)
-            hint = f"did you mean '{nearest[0]}'? " if nearest else ""
-            offered = ", ".join(sorted(regions))
             summary = f"provider '{change.provider}' has no region '{region}'"
-            yield _problem(change, (name,), summary, f"{hint}its regions: {offered}")
+            yield _problem(change, (name,), summary, suggestion(region, sorted(regions), label="its regions"))
     if change.kind is Kind.GALLERY:
         permissions = planned.get("sharing", {}).get("permissions", "Private")
         if permissions not in capabilities.sharing:
@@ -129,6 +126,6 @@ def past_end_of_life(change: ResourceChange, now: datetime) -> Iterator[Diagnost
 
 def names_nothing(option: str, pattern: str, known: Iterable[Address]) -> Diagnostic:
     """An option whose pattern matches no declared or recorded address."""
-    nearest = difflib.get_close_matches(pattern, [str(address) for address in known], n=1)
-    hint = f"did you mean '{nearest[0]}'?" if nearest else "see: reconciler state list, and the manifests"
+    meant = nearest(pattern, map(str, sorted(known)))
+    hint = f"did you mean '{meant}'?" if meant else "see: reconciler state list, and the manifests"
     return error(f"{option} {pattern}: no such address is declared or recorded", hint)
