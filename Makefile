@@ -1,19 +1,27 @@
 # Every target sets up what it needs, once; see .ci/setup.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-libvirt test test-az bench lint docs clean
+.PHONY: help demo demo-libvirt check test test-az coverage bench lint docs clean
 
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
 N ?= 1000
 ARGS ?=
 
+# Each worker takes the next test when it has ended one. Those that take long come first: see tests/conftest.py.
+PYTEST := $(PYTHON_IN_VENV) -m pytest -n auto --dist load --maxschedchunk 1 --durations 10 -rs
+# What `make check` leaves out: tests/support/suite/needs.py says what each marker means.
+SELF_CONTAINED := -m "not (azurite or libvirt or postgresql or qemu or root or slow)"
+
 help:
 	@echo "make demo    run the quickstart: plan, apply, damage, drift, repair"
 	@echo "make demo-libvirt"
 	@echo "             the same on two hypervisor hosts, and machines from its images; needs root"
-	@echo "make test    all tests (ARGS='-k plan' to choose)"
+	@echo "make check   style, types, and all tests that need nothing but Python; takes a minute"
+	@echo "make test    all tests; needs root, installs what they run (ARGS='-k plan' to choose)"
 	@echo "make test-az the tests that drive the emulator with the Azure CLI, which is installed into .az"
 	@echo "make lint    style, types, and the directions of imports"
+	@echo "make coverage"
+	@echo "             how much of the product the tests of make check run"
 	@echo "make bench   how fast, beside Terraform, cp and virsh (N=3000 for the large size; ARGS=--help for more)"
 	@echo "make docs    bring the documents up to date with the program"
 	@echo "make clean   remove what these made in this folder"
@@ -25,21 +33,27 @@ demo-libvirt: $(VENV)/ready-to-develop
 	@.ci/setup libvirt
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.libvirt.ssh reconciler/manifests/examples/demo-libvirt.sh
 
+check: $(VENV)/ready-to-check
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(SELF_CONTAINED) $(ARGS)
+
 test: $(VENV)/ready-to-develop
 	@.ci/setup tools
 	@.ci/setup libvirt
 	@.ci/setup azurite
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal -rs $(ARGS)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" $(PYTEST) $(ARGS)
 
 test-az: $(VENV)/ready-to-develop
 	@.ci/setup azurite
 	@.ci/setup az
-	@PATH="$(CURDIR)/.az/bin:$$PATH:$(CURDIR)/.tools/node_modules/.bin" $(PYTHON_IN_VENV) -m pytest -n auto -rs tests/az $(ARGS)
+	@PATH="$(CURDIR)/.az/bin:$$PATH:$(CURDIR)/.tools/node_modules/.bin" $(PYTEST) tests/az $(ARGS)
 
 bench: $(VENV)/ready-to-develop
 	@PATH="$$PATH:/usr/sbin:/sbin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m benchmarks --size $(N) $(ARGS)
 
-lint: $(VENV)/ready-to-develop
+lint: $(VENV)/ready-to-check
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy
@@ -59,6 +73,11 @@ $(VENV)/ready: pyproject.toml .ci/setup
 	@.ci/setup python
 	@touch $@
 
+# Without libvirt, whose Python bindings are compiled against its headers.
+$(VENV)/ready-to-check: pyproject.toml .ci/setup
+	@.ci/setup python test,lint,postgresql,azure,emulator
+	@touch $@ $(VENV)/ready
+
 $(VENV)/ready-to-develop: pyproject.toml .ci/setup
 	@.ci/setup python test,lint,postgresql,azure,emulator,libvirt
-	@touch $@ $(VENV)/ready
+	@touch $@ $(VENV)/ready $(VENV)/ready-to-check

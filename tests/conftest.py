@@ -4,13 +4,79 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.suite.needs import MARKERS, ProgramWatch, markers_for
 
 if TYPE_CHECKING:
     from support.azure.azurite import RunningAzurite
     from support.libvirt.daemons import LibvirtHost
+
+TESTS = Path(__file__).parent
+IMPORT_LIBVIRT = {TESTS / "unit" / "providers" / "libvirt", TESTS / "crash" / "test_libvirt_kill_points.py"}
+"""What cannot even be collected without libvirt's Python bindings."""
+
+SOME_SECONDS = 10
+"""How long a test takes that is marked slow and does not say how many seconds."""
+
+WORKERS_PER_CORE = 2
+"""Tests wait, for other processes and for the disk, about as long as they compute."""
+
+watch = pytest.StashKey[ProgramWatch]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.stash[watch] = ProgramWatch()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return WORKERS_PER_CORE * len(os.sched_getaffinity(0))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out the tests of libvirt where its bindings are missing and markers select what runs, as `make check`
+    does. A run of everything fails instead."""
+    selects = bool(config.getoption("markexpr"))
+    return True if selects and collection_path in IMPORT_LIBVIRT and find_spec("libvirt") is None else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests with what they need, and puts the longest first, so that no worker ends with one of them."""
+    for item in items:
+        borne = {mark.name for mark in item.iter_markers()}
+        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        for name in sorted(markers_for(getattr(item, "fixturenames", ()), borne, folder) - borne):
+            item.add_marker(name)
+    items.sort(key=_seconds, reverse=True)
+
+
+def _seconds(item: pytest.Item) -> float:
+    """About how long a test takes; 0 for all that are not slow."""
+    mark = item.get_closest_marker("slow")
+    return 0 if mark is None else float(mark.args[0]) if mark.args else SOME_SECONDS
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Watches the programs that a test starts."""
+    item.config.stash[watch].borne = {mark.name for mark in item.iter_markers()}
+    try:
+        return (yield)
+    finally:
+        item.config.stash[watch].borne = None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What is taken down may have been set up for an earlier test."""
+    item.config.stash[watch].borne = None
 
 
 @pytest.fixture(scope="session")

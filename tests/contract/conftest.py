@@ -21,7 +21,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorePlace]:
     """A place without any state."""
     if request.param == "postgresql":
@@ -77,7 +77,11 @@ BACKENDS: Mapping[str, Callable[[Path, Fixtures], World]] = {
 }
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+MARKS = {"emulator": [pytest.mark.azurite], "libvirt": [pytest.mark.libvirt]}
+"""Backend -> what its world takes."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, [])) for name in sorted(BACKENDS)])
 def provider_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """An empty world of each backend."""
     world = BACKENDS[request.param](tmp_path, request.getfixturevalue)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT
 
+pytestmark = pytest.mark.libvirt
+
 DEMO = ROOT / "manifests" / "examples" / "demo-libvirt.sh"
 
 

@@ -36,7 +36,13 @@ def of_language(path: Path, language: str) -> list[Block]:
     return [block for block in blocks(path.read_text()) if block.language == language]
 
 
-@documents
+NEEDS = {"azure.md": pytest.mark.azurite, "libvirt.md": pytest.mark.libvirt}
+"""Document -> what its commands take."""
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=NEEDS.get(path.name, ()), id=path.name) for path in DOCUMENTS]
+)
 def test_commands_do_what_is_shown(path: Path, tmp_path: Path) -> None:
     project = scratch_project(tmp_path)
     write_files(path.read_text(), project)

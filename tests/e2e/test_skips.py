@@ -26,7 +26,7 @@ def outcome(folder: Path, test: str, ci: str) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
-        env={**environment, "CI": ci},
+        env={**environment, "CI": ci, "PYTHONPATH": str(TESTS)},
     )
 
 

@@ -139,6 +139,7 @@ def change_and_remove(estate: Estate) -> None:
     assert estate.run("drift", "--unmanaged")[0] == 0
 
 
+@pytest.mark.azurite
 def test_plays_with_an_emulator_for_the_life_of_each_command(tmp_path: Path) -> None:
     """Azurite is also started and stopped by each command that uploads."""
     estate = Estate(scratch_project(tmp_path), {"PATH": f"{ROOT}/.tools/node_modules/.bin:{os.environ['PATH']}"})

@@ -37,11 +37,13 @@ def serial_line(path: Path, form: str, seconds: float = 60) -> str:
 
 
 @pytest.mark.parametrize(("form", "driver"), [("raw", "raw"), ("vhd", "vpc")])
+@pytest.mark.qemu
 def test_it_boots(tmp_path: Path, form: str, driver: str) -> None:
     main([str(tmp_path / "boot.img"), "--message", f"hello from {form}", "--format", form])
     assert serial_line(tmp_path / "boot.img", driver) == f"hello from {form}"
 
 
+@pytest.mark.qemu
 def test_qemu_agrees_that_it_is_a_fixed_vhd(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "boot.vhd"
     write_boot_image(path, "x", size_mib=3, format="vhd")

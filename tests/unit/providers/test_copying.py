@@ -193,6 +193,7 @@ def test_a_full_disk_stops_only_its_own_sink(tmp_path: Path, make_sink: MakeSink
     assert copy.read_bytes() == DENSE[:size]
 
 
+@pytest.mark.root
 def test_a_disk_that_fills_up_while_copying_stops_only_its_own_sink(tmp_path: Path, make_sink: MakeSink) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.write_bytes(DENSE)
@@ -216,6 +217,7 @@ def shared_with(path: Path) -> list[int]:
     return [extent.unpack_from(request, header.size + number * extent.size)[1] for number in range(count)]
 
 
+@pytest.mark.root
 def test_blocks_are_shared_if_the_file_system_supports_it(tmp_path: Path, make_sink: MakeSink) -> None:
     with btrfs(tmp_path / "disk") as disk:
         source, copy, inside = disk / "source", disk / "copy", disk / "inside"
@@ -231,6 +233,7 @@ def test_blocks_are_shared_if_the_file_system_supports_it(tmp_path: Path, make_s
         assert shared_with(copy) == shared_with(source) == shared_with(inside)
 
 
+@pytest.mark.root
 def test_the_replicas_share_blocks_though_the_source_is_elsewhere(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(DENSE)

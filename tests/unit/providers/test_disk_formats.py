@@ -12,6 +12,8 @@ import pytest
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.disk_formats import DiskFormat, recognise, vhd_checksum
 
+pytestmark = pytest.mark.qemu
+
 MIB = 1 << 20
 
 

@@ -105,6 +105,7 @@ def test_a_link_in_the_place_of_a_copy_is_damage(tmp_path: Path, provider: Provi
     assert seen.condition is Condition.DAMAGED
 
 
+@pytest.mark.root
 def test_a_full_disk_fails_only_its_region_and_leaves_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "image.raw").write_bytes(os.urandom(3 << 20))
     (tmp_path / "east").mkdir()
@@ -119,6 +120,7 @@ def test_a_full_disk_fails_only_its_region_and_leaves_nothing_there(tmp_path: Pa
         assert provider.read(WEST) is None
 
 
+@pytest.mark.root
 def test_only_a_read_only_region_fails(tmp_path: Path) -> None:
     (tmp_path / "image.raw").write_bytes(CONTENT)
     for name in ("east", "west"):
@@ -145,6 +147,7 @@ def test_only_an_unmounted_region_fails_and_it_is_unreachable(tmp_path: Path) ->
     assert all("is it mounted?" in why for why in scan.unreachable.values())
 
 
+@pytest.mark.root
 def test_a_region_on_a_file_system_that_shares_blocks_costs_no_space(tmp_path: Path) -> None:
     with btrfs(tmp_path / "disk") as disk:
         (disk / "image.raw").write_bytes(os.urandom(24 << 20))

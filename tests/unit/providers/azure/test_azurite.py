@@ -61,6 +61,7 @@ def ends(endpoint: str) -> bool:
     return False
 
 
+@pytest.mark.azurite
 def test_it_starts_when_its_endpoint_is_asked_for_and_ends_when_closed(server: Azurite) -> None:
     endpoint = server.endpoint()
 
@@ -74,6 +75,7 @@ def test_it_starts_when_its_endpoint_is_asked_for_and_ends_when_closed(server: A
     assert not listens(endpoint)
 
 
+@pytest.mark.azurite
 def test_it_outlives_the_thread_that_started_it(server: Azurite) -> None:
     endpoints: list[str] = []
     starter = threading.Thread(target=lambda: endpoints.append(server.endpoint()))
@@ -86,6 +88,7 @@ def test_it_outlives_the_thread_that_started_it(server: Azurite) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.azurite
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path, how: signal.Signals) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", STARTER, str(tmp_path / "blobs"), str(ROOT)]
@@ -98,6 +101,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path, how: signal.Si
     assert ends(endpoint)
 
 
+@pytest.mark.azurite
 def test_one_that_died_is_started_again(server: Azurite) -> None:
     first = server.endpoint()
     process = vars(server)["_server"]
@@ -110,6 +114,7 @@ def test_one_that_died_is_started_again(server: Azurite) -> None:
     assert ends(first) or first == second
 
 
+@pytest.mark.azurite
 def test_two_do_not_share_a_folder(server: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azurite, "_LOCK_TIMEOUT_S", 0.2)
     server.endpoint()
@@ -123,6 +128,7 @@ def test_two_do_not_share_a_folder(server: Azurite, tmp_path: Path, monkeypatch:
     another.close()
 
 
+@pytest.mark.azurite
 def test_the_output_of_a_server_that_cannot_start_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "bin" / "azurite-blob"
     program.parent.mkdir()
@@ -152,6 +158,7 @@ def test_it_is_found_in_the_tools_above_a_folder(tmp_path: Path, monkeypatch: py
     assert find_program([tmp_path / "estate" / "eastus"]) == str(program)
 
 
+@pytest.mark.azurite
 def test_staging_starts_it_for_the_first_upload_and_not_before(server: Azurite, tmp_path: Path) -> None:
     staging = Staging(StorageSettings(ACCOUNT_ID, "images", AUTO), azurite=server, environment={})
     assert staging.names("", "lineage") == []

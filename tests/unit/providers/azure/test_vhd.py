@@ -19,6 +19,8 @@ from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.disk_formats import DiskFormat, recognise
 from reconciler.providers.image_files.image_sources import FileSources, SourceDisk
 
+pytestmark = pytest.mark.qemu
+
 GIB = 1 << 30
 SECTORS = os.urandom(2 * MIB) + bytes(3 * MIB) + os.urandom(MIB) + os.urandom(512)
 """A disk that ends in the middle of a MiB, and has a hole when it is written to a file."""

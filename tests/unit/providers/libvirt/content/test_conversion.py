@@ -15,6 +15,8 @@ from reconciler.providers.libvirt.content.conversion import converted
 from reconciler.providers.libvirt.content.guest_content import content as seen_by_a_machine
 from reconciler.providers.libvirt.content.pieces import digest_of
 
+pytestmark = pytest.mark.qemu
+
 CONTENT = os.urandom(3 << 20) + bytes(70 << 20) + b"\1" * 4096 + bytes((1 << 20) - 4096) + os.urandom(512 << 10)
 KINDS = {"raw": "", "qcow2": "compat=1.1", "vpc": "subformat=fixed,force_size", "vhdx": "", "vmdk": ""}
 

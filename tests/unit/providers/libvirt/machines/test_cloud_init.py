@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from support.libvirt import cloud_init
 
 from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
+
+pytestmark = pytest.mark.libvirt
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home"
 
