@@ -124,6 +124,7 @@ def check_settled(estate: CloudEstate, wanted: Outcome) -> None:
     assert not estate.plan().changes
 
 
+@pytest.mark.slow(30)
 def test_killed_anywhere_the_next_run_converges(
     tmp_path: Path, azurite: RunningAzurite, images: Path, scenario: Scenario
 ) -> None:
@@ -134,6 +135,7 @@ def test_killed_anywhere_the_next_run_converges(
     assert settled > 5
 
 
+@pytest.mark.slow(60)
 def test_killed_while_the_service_is_at_it_the_next_run_waits_and_converges(
     tmp_path: Path, azurite: RunningAzurite, images: Path, scenario: Scenario
 ) -> None:

@@ -103,6 +103,7 @@ def copies_of(template: Path, folder: Path) -> Iterator[Estate]:
     ids=["calls and writes", "file system"],
 )
 @pytest.mark.parametrize("scenario", ["create", "change", "destroy"])
+@pytest.mark.slow(40)
 def test_killed_anywhere_the_next_run_converges(
     tmp_path: Path, scenario: str, install: Callable[[Killer], None], stride: int, least: int
 ) -> None:

@@ -45,6 +45,7 @@ def test_measures_copying_and_start_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.libvirt
+@pytest.mark.slow
 def test_measures_cloning_beside_virsh(tmp_path: Path) -> None:
     answer = bench(tmp_path, "--only", "cloning", "--copy-mib", "4", "--rounds", "1", "--json")
     assert answer.returncode == 0, answer.stderr

@@ -42,6 +42,7 @@ def play(folder: Path, path: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_tells_the_whole_story_and_leaves_nothing(folder: Path) -> None:
     answer = play(folder)
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -209,6 +209,7 @@ def test_a_generalized_machine_that_runs_is_refused_with_the_remedy(estate: Esta
     assert len(estate.copies("eastus", "os")) == 1
 
 
+@pytest.mark.slow
 def test_an_image_of_generation_2_starts_by_uefi_and_so_does_what_is_captured_from_its_machine(estate: Estate) -> None:
     """The second generation is the default. A machine's variables are no part of its image."""
     write_uefi_disk(

@@ -18,6 +18,7 @@ SIZE = 1000
 LISTINGS = {"list galleries", "list definitions", "list versions", "list locations"}
 
 
+@pytest.mark.slow(60)
 def test_a_plan_of_a_thousand_resources_is_made_of_listings(
     tmp_path: Path, azurite: RunningAzurite, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -76,6 +76,7 @@ def proxy_before(target: str) -> Iterator[Proxy]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 5
+    disable_nagle_algorithm = True  # else the content of an answer waits for the client to acknowledge its head
     proxies: dict[int, Proxy] = {}  # noqa: RUF012
 
     def _handle(self) -> None:
