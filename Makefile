@@ -1,6 +1,6 @@
 # Every target sets up what it needs, once; see .ci/setup.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-libvirt check test test-az coverage bench lint docs clean
+.PHONY: help demo demo-libvirt check coverage lowest lock test test-az bench lint docs clean
 
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
@@ -19,9 +19,11 @@ help:
 	@echo "make check   style, types, and all tests that need nothing but Python; takes a minute"
 	@echo "make test    all tests; needs root, installs what they run (ARGS='-k plan' to choose)"
 	@echo "make test-az the tests that drive the emulator with the Azure CLI, which is installed into .az"
-	@echo "make lint    style, types, and the directions of imports"
 	@echo "make coverage"
-	@echo "             how much of the product the tests of make check run"
+	@echo "             how much of the product the tests of make check run; less than before is an error"
+	@echo "make lowest  the tests of make check, with the lowest versions of libraries that are allowed"
+	@echo "make lock    renew the versions that make lowest and CI install"
+	@echo "make lint    style, types, and the directions of imports"
 	@echo "make bench   how fast, beside Terraform, cp and virsh (N=3000 for the large size; ARGS=--help for more)"
 	@echo "make docs    bring the documents up to date with the program"
 	@echo "make clean   remove what these made in this folder"
@@ -38,6 +40,13 @@ check: $(VENV)/ready-to-check
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(SELF_CONTAINED) $(ARGS)
+
+coverage: $(VENV)/ready-to-check
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(SELF_CONTAINED) --cov --cov-report=term:skip-covered $(ARGS)
+
+lowest:
+	@.ci/setup lowest
+	@PATH="$(CURDIR)/.venv-lowest/bin:$$PATH" $(subst $(VENV)/,.venv-lowest/,$(PYTEST)) $(SELF_CONTAINED) $(ARGS)
 
 test: $(VENV)/ready-to-develop
 	@.ci/setup tools
@@ -66,8 +75,15 @@ docs: $(VENV)/ready-to-develop
 	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.pictures.terminal
 	@PATH="$$PATH:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m support.console README.md $(filter-out docs/manifest.md,$(wildcard docs/*.md))
 
+LOCK := --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11
+
+lock: $(VENV)/ready-to-check
+	@$(PYTHON_IN_VENV) -m pip install -q uv
+	@$(VENV)/bin/uv pip compile $(LOCK) --resolution lowest-direct $(patsubst %,--extra %,azure emulator postgresql) -o .ci/constraints-lowest.txt pyproject.toml
+	@$(VENV)/bin/uv pip compile $(LOCK) --universal --generate-hashes --upgrade -o .ci/requirements-check.txt .ci/requirements-check.in
+
 clean:
-	rm -rf $(VENV) .tools .az build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .tools .az build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml .ci/setup
 	@.ci/setup python
