@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.seeds import read_seed
+from support.libvirt.seeds import read_seed
 
 _SETTINGS = """\
 datasource_list: [NoCloud]

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.seeds import read_seed
+from support.libvirt.seeds import read_seed
 
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso

@@ -14,8 +14,8 @@ import pytest
 from support.libvirt.daemons import LibvirtHost
 from support.libvirt.guest_linux import restart_with_linux
 from support.libvirt.regions import Region, one_region
+from support.libvirt.seeds import read_seed
 from support.libvirt.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
-from support.seeds import read_seed
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable, Unsupported
