@@ -213,10 +213,9 @@ def test_decisions_are_pure() -> None:
 def test_a_folder_can_be_taken_in(folder: str) -> None:
     """At most fifteen modules in a folder, or sixteen with its `__init__`; what grows past that gets rooms."""
     crowded = {
-        str(path.relative_to(ROOT)): len(names)
+        str(Path(path).relative_to(ROOT)): len(names)
         for path, _, files in os.walk(ROOT / folder, followlinks=True)
         if len(names := [name for name in files if name.endswith(".py") and name != "__init__.py"]) > MOST_IN_A_FOLDER
-        for path in [Path(path)]
     }
     assert crowded == {}
 

@@ -79,7 +79,7 @@ print(run([sys.executable, "-c", "x = b'1' * (512 << 20)"], pathlib.Path(sys.arg
 
 def test_the_peak_is_that_of_the_process(tmp_path: Path) -> None:
     """Measured from a small process, as the benchmarks are: what the measuring one holds counts as well."""
-    command = [sys.executable, "-c", MEASURE_ANOTHER, tmp_path]
+    command = [sys.executable, "-c", MEASURE_ANOTHER, str(tmp_path)]
     answer = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(TESTS)}, capture_output=True, text=True, check=True
     )

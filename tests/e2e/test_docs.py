@@ -152,10 +152,10 @@ def strings(path: Path) -> Iterator[str]:
         yield path.read_text("utf-8")
         return
     nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-    formatted = [node for node in nodes if isinstance(node, ast.JoinedStr)]
-    pieces = {id(piece) for node in formatted for piece in node.values}
-    for node in formatted:
-        yield "".join(str(piece.value) if isinstance(piece, ast.Constant) else "x" for piece in node.values)
+    texts = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    pieces = {id(piece) for text in texts for piece in text.values}
+    for text in texts:
+        yield "".join(str(piece.value) if isinstance(piece, ast.Constant) else "x" for piece in text.values)
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in pieces:
             yield node.value

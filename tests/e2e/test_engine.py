@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.estates import Estate, definition, gallery, version
@@ -204,7 +205,7 @@ def test_removed_without_destroy_leaves_the_objects(estate: Estate) -> None:
 
 
 def test_retained_objects_outlive_their_entry(estate: Estate) -> None:
-    kept = {"lifecycle": {"onRemove": "retain"}}
+    kept: dict[str, Any] = {"lifecycle": {"onRemove": "retain"}}
     estate.write([gallery(), definition(), version({"file": "../images/a.raw"}, **kept)])
     estate.apply()
     before = estate.tree()
@@ -277,7 +278,7 @@ def test_runs_are_recorded(estate: Estate) -> None:
 
 def test_a_version_built_from_another_takes_all_its_disks(estate: Estate) -> None:
     estate.image("data.raw", b"data")
-    disks = {"dataDisks": [{"lun": 3, "source": {"file": "../images/data.raw"}}]}
+    disks: dict[str, Any] = {"dataDisks": [{"lun": 3, "source": {"file": "../images/data.raw"}}]}
     base = version({"file": "../images/a.raw"}, **disks)
     built = version({"version": "corp/ubuntu/1.0.0"}, "corp/derived", targetRegions=["eastus"])
     estate.write([gallery(), definition(), base, definition(name="derived"), built])

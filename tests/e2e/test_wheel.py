@@ -74,7 +74,7 @@ def test_a_project_lives_outside_of_the_checkout(installed: Installation, tmp_pa
 
 
 def test_its_types_are_seen(installed: Installation, tmp_path: Path) -> None:
-    mypy = ["-m", "mypy", "--strict", "--python-executable", installed.python, "--cache-dir", tmp_path / "cache"]
+    mypy = ["-m", "mypy", "--strict", "--python-executable", installed.python, "--cache-dir", str(tmp_path / "cache")]
     program = tmp_path / "program.py"
     program.write_text(USES_TYPES)
     run(installed.python, *mypy, program, folder=tmp_path)

@@ -47,7 +47,10 @@ def delivered(client: EmulatorClient, sent: Sent) -> tuple[int, dict[str, str], 
     async def send(message: Any) -> None:
         messages.append(message)
 
-    asyncio.run(create_app(client.pipeline)(scope, receive, send))
+    async def answer() -> None:
+        await create_app(client.pipeline)(scope, receive, send)
+
+    asyncio.run(answer())
     answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in messages[0]["headers"]}
     return messages[0]["status"], answered, b"".join(message.get("body", b"") for message in messages[1:])
 

@@ -145,7 +145,7 @@ def test_a_version_with(project: CloudProject, name: str) -> None:
 
 def test_region_by_region_a_version_changes_in_place(project: CloudProject) -> None:
     source = {"snapshot": project.disk("os", kind="snapshots")}
-    safe = {"safety": {"allowDeletionOfReplicatedLocations": True}}
+    safe: dict[str, Any] = {"safety": {"allowDeletionOfReplicatedLocations": True}}
     project.apply_until_done(gallery(), definition(), version(source, **safe))
     regions = ["eastus=4", {"name": "northeurope", "excludeFromLatest": True, "storageAccountType": "Premium_LRS"}]
     done = project.apply_until_done(gallery(), definition(), version(source, **safe, targetRegions=regions))
@@ -184,7 +184,7 @@ def test_an_end_of_life_that_has_passed_is_told_while_planning(project: CloudPro
     assert "set a date in the future" in told
 
 
-GUARDED = {"safety": {"blockDeletionBeforeEndOfLife": True}, "endOfLifeDate": "2090-01-01"}
+GUARDED: dict[str, Any] = {"safety": {"blockDeletionBeforeEndOfLife": True}, "endOfLifeDate": "2090-01-01"}
 
 
 def test_a_version_is_not_deleted_before_its_end_of_life(project: CloudProject) -> None:

@@ -164,7 +164,7 @@ class Stranger:
         for refused in range(200):
             shown = versions.get(GROUP, *VERSION[:3])
             wanted = [*shown.publishing_profile.target_regions, {"name": name}]
-            body = {"properties": {"publishingProfile": {"targetRegions": wanted}}}
+            body: Any = {"properties": {"publishingProfile": {"targetRegions": wanted}}}
             try:
                 versions.begin_update(GROUP, *VERSION[:3], body, polling=False)
             except ResourceExistsError:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.azure.azurite import ROOT, RunningAzurite
+from support.azure.azurite import RunningAzurite
 from support.console import scratch_project
+from support.paths import ROOT
 
 PATIENCE_S = 20
 SECRETS = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")

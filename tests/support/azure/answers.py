@@ -48,7 +48,8 @@ class Service:
                 body["identity"]["userAssignedIdentities"] = {
                     self._id(name): {"principalId": "p", "clientId": "c"} for name in identity["userAssignedIdentities"]
                 }
-        return self._respelled(body)
+        respelled: Body = self._respelled(body)
+        return respelled
 
     def _soft_delete(self, properties: Body) -> None:
         policy = properties["softDeletePolicy"]
@@ -74,7 +75,8 @@ class Service:
         if "disallowed" in properties:
             self._chance.shuffle(properties["disallowed"]["diskTypes"])
         self._drop_empty(properties, "features", "disallowed")
-        return self._respelled(body)
+        respelled: Body = self._respelled(body)
+        return respelled
 
     def version(self, sent: Body) -> Body:
         """A version that has finished, read with `$expand=UefiSettings`."""
@@ -98,7 +100,8 @@ class Service:
         properties["safetyProfile"]["reportedForPolicyViolation"] = False
         properties["validationsProfile"] = {"executedValidations": [{"type": "TrustedLaunch", "status": "NotExecuted"}]}
         self._firmware(properties)
-        return self._respelled(body)
+        respelled: Body = self._respelled(body)
+        return respelled
 
     def _disks(self, storage: Body) -> None:
         if "source" in storage:

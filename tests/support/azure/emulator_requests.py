@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
-from support.azure.emulated_http import HOST, SUB, SUBSCRIPTION
+from support.azure.emulated_http import HOST, SUB
 
 from reconciler.providers.emulator.core.api_versions import GALLERY_VERSIONS
+from reconciler.providers.emulator.server import SUBSCRIPTION
 
 COMPUTE = f"{SUB}/resourceGroups/rg/providers/Microsoft.Compute"
 KNOWN = {

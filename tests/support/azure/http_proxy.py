@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -80,7 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
     proxies: dict[int, Proxy] = {}  # noqa: RUF012
 
     def _handle(self) -> None:
-        proxy = self.proxies[self.server.server_address[1]]
+        address: Any = self.server.server_address
+        proxy = self.proxies[address[1]]
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         answer = proxy.note(Passed(self.command, self.path, dict(self.headers.items()), len(body)))
         if answer is None or answer.late:

@@ -78,7 +78,9 @@ class CloudProject:
         with pytest.raises((ManifestError, PlanRefused)) as refusal:
             self.apply(**options)
         assert self.world.objects() == objects
-        return "\n".join(_told(refusal.value))
+        error = refusal.value
+        assert isinstance(error, ManifestError | PlanRefused)
+        return "\n".join(_told(error))
 
     def destroy(self) -> None:
         """Deletes everything, and checks that nothing is left."""

@@ -111,7 +111,8 @@ class AzureWorld:
             return []
         profile = version.properties["publishingProfile"]["targetRegions"]
         (count,) = (one["regionalReplicaCount"] for one in profile if region_of(one) == region.region)
-        disk = self.emulator.service.blobs.path(version.hidden["disks"]["os"]["content"]).read_bytes()
+        blobs: Any = self.emulator.service.blobs
+        disk = blobs.path(version.hidden["disks"]["os"]["content"]).read_bytes()
         return [self._content(disk)] * count
 
     def _content(self, disk: bytes) -> bytes:

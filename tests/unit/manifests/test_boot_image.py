@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import subprocess
 import time
@@ -27,7 +28,7 @@ def serial_line(path: Path, form: str, seconds: float = 60) -> str:
             selector.register(machine.stdout, selectors.EVENT_READ)
             while b"\n" not in said and time.monotonic() < until:
                 if selector.select(timeout=1):
-                    said += machine.stdout.read1(100)
+                    said += os.read(machine.stdout.fileno(), 100)
         return said.decode().partition("\r\n")[0]
     finally:
         machine.kill()

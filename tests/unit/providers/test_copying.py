@@ -140,7 +140,7 @@ def test_a_source_that_changes_while_it_is_copied_is_refused(
 ) -> None:
     source = tmp_path / "source"
     source.write_bytes(DENSE)
-    changed = []
+    changed: list[bool] = []
 
     def advance(_: int) -> None:
         if not changed:

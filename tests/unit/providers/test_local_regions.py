@@ -136,7 +136,7 @@ def test_only_an_unmounted_region_fails_and_it_is_unreachable(tmp_path: Path) ->
     (tmp_path / "image.raw").write_bytes(CONTENT)
     (tmp_path / "east").mkdir()
     provider = provider_at(tmp_path, regions={"East US": "east", "westus": "west"})
-    assert provider.capabilities().regions == {"eastus", "westus"}
+    assert provider.capabilities().regions == frozenset({"eastus", "westus"})
     results = publish(provider, EAST, WEST)
     made(results, VERSION, EAST)
     refused(results, WEST, Unavailable)

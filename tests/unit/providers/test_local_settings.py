@@ -19,8 +19,10 @@ def regions_of(project: Path, settings: dict[str, Any]) -> frozenset[str] | None
 
 def test_the_regions_are_any_or_those_named(tmp_path: Path) -> None:
     assert regions_of(tmp_path, {"root": "regions"}) is None
-    assert regions_of(tmp_path, {"root": "regions", "regionNames": ["East US", "westus"]}) == {"eastus", "westus"}
-    assert regions_of(tmp_path, {"regions": {"East US": "a", "westus": "b"}}) == {"eastus", "westus"}
+    assert regions_of(tmp_path, {"root": "regions", "regionNames": ["East US", "westus"]}) == frozenset(
+        {"eastus", "westus"}
+    )
+    assert regions_of(tmp_path, {"regions": {"East US": "a", "westus": "b"}}) == frozenset({"eastus", "westus"})
 
 
 def test_paths_are_those_of_the_project(tmp_path: Path) -> None:

@@ -180,7 +180,8 @@ def test_what_is_built_from_a_version_waits_for_its_home_region_only(store: Stat
     built = "corp/ubuntu/2.0.0"
     desired = {**WORLD, built: {"source": {"version": V1}}, f"{built}@eastus": {}}
     away = ScriptedProvider(script={WEST: lambda step: ProviderError("x")})
-    assert built in {str(a) for a in run(store, lease, away, desired=desired) and store.read().records}
+    run(store, lease, away, desired=desired)
+    assert built in {str(address) for address in store.read().records}
     home = ScriptedProvider(script={EAST: lambda step: ProviderError("x")})
     assert built in {str(address) for address, _ in run(store, lease, home, desired=desired).skipped}
 
@@ -211,7 +212,7 @@ def test_a_provider_that_forgets_a_step_is_caught(store: StateStore, lease: Leas
 
 
 def test_waiting_holds_no_worker(store: StateStore, lease: Lease) -> None:
-    desired = {f"corp/d{number}": {} for number in range(20)}
+    desired: dict[str, dict[str, Any]] = {f"corp/d{number}": {} for number in range(20)}
     provider = ScriptedProvider(polls=3)
     result = run(store, lease, provider, desired=desired, parallelism=1)
     assert result.done == {Action.CREATE: 20}
@@ -304,8 +305,12 @@ def test_an_operation_that_continues_at_its_provider_is_reported_once(store: Sta
 
 def test_independent_operations_run_at_the_same_time(store: StateStore, lease: Lease) -> None:
     together = threading.Barrier(3, timeout=10)
-    provider = ScriptedProvider(on_begin=lambda operation: together.wait() and None)
-    desired = {f"corp/d{number}": {} for number in range(3)}
+
+    def meet(_: Operation) -> None:
+        together.wait()
+
+    provider = ScriptedProvider(on_begin=meet)
+    desired: dict[str, dict[str, Any]] = {f"corp/d{number}": {} for number in range(3)}
     assert run(store, lease, provider, desired=desired, parallelism=3).complete
 
 

@@ -15,7 +15,8 @@ from reconciler.manifests.address import Address
 def graph_of(*pairs: str) -> OrderedGraph[str]:
     graph = OrderedGraph[str](lambda name: name)
     for pair in pairs:
-        graph.connect(*pair.split(">"))
+        first, second = pair.split(">")
+        graph.connect(first, second)
     return graph
 
 

@@ -45,7 +45,7 @@ def test_equal_inputs_give_equal_bytes_in_any_order() -> None:
 
 
 def test_target_takes_what_it_needs_along_and_nothing_else() -> None:
-    other = {"corp/debian": {}, "corp/debian/1.0.0": {}}
+    other: World = {"corp/debian": {}, "corp/debian/1.0.0": {}}
     plan = make_plan(inputs_of({**WORLD, **other}, {}, {}, options=PlanOptions(targets=(V1,))))
     assert set(actions(plan)) == set(WORLD)
 
@@ -117,7 +117,7 @@ def test_a_new_version_stays_unknown_where_it_may_be_elsewhere(
 def test_a_version_keeps_its_unreachable_regions() -> None:
     """What holds something that is unknown and left out is neither deleted nor made anew."""
     seen: World = {GALLERY: {}, DEFINITION: {}, V1: {}, f"{V1}@eastus": {}}
-    down = {"unreachable": {f"{V1}@westus": DOWN}}
+    down: dict[str, Any] = {"unreachable": {f"{V1}@westus": DOWN}}
     excluded = PlanOptions(excludes=("*@westus",), allow_replace=(V1,), allow_deletes=9)
     gone = make_plan(inputs_of({GALLERY: {}, DEFINITION: {}}, WORLD, seen, options=excluded, **down))
     other = {**WORLD, V1: {"hostCaching": "None"}}
@@ -274,7 +274,7 @@ def test_lifecycle_change_only_writes_the_record() -> None:
 
 
 def test_moved_touches_no_object_and_keeps_its_name() -> None:
-    renamed = {"corp": {}, "corp/noble": {}, "corp/noble/1.0.0": {}, "corp/noble/1.0.0@eastus": {}}
+    renamed: World = {"corp": {}, "corp/noble": {}, "corp/noble/1.0.0": {}, "corp/noble/1.0.0@eastus": {}}
     recorded: World = {"corp": {}, DEFINITION: {}, V1: {}, f"{V1}@eastus": {}}
     plan = make_plan(inputs_of(renamed, recorded, moves={DEFINITION: "corp/noble"}))
     assert set(actions(plan).values()) == {Action.RECORD}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.worlds import inputs_of
@@ -24,7 +25,7 @@ V1 = "corp/ubuntu/1.0.0"
 
 def rich_plan() -> Plan:
     """A plan with a bit of everything: a block, causes, faults, positions, moves, errors and warnings."""
-    world = {"corp": {}, "corp/ubuntu": {}, V1: {}, f"{V1}@eastus": {}}
+    world: dict[str, dict[str, Any]] = {"corp": {}, "corp/ubuntu": {}, V1: {}, f"{V1}@eastus": {}}
     desired = {
         **world,
         "corp": {"location": "westus", "tags": {"team": "images"}},
@@ -85,7 +86,7 @@ def test_a_missing_plan_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_fresh_when_only_other_things_changed() -> None:
-    world = {"corp": {}, "other": {}}
+    world: dict[str, dict[str, Any]] = {"corp": {}, "other": {}}
     saved = make_plan(inputs_of({**world, "corp": {"description": "x"}}, world))
     fresh = make_plan(
         inputs_of({**world, "corp": {"description": "x"}}, world, {"corp": {}, "other": {"tags": {"a": "b"}}})
@@ -109,7 +110,7 @@ def test_what_was_encoded_is_decoded_and_nothing_else() -> None:
     change = next(change for change in rich_plan().changes if change.changes)
     data = json.loads(json.dumps(encode(change)))
     assert decode(ResourceChange, data) == change
-    for wrong in (
+    wrongs: list[Any] = [
         {key: value for key, value in data.items() if key != "reason"},
         {**data, "extra": 1},
         {**data, "action": "improve"},
@@ -124,7 +125,8 @@ def test_what_was_encoded_is_decoded_and_nothing_else() -> None:
         {**data, "changes": [{**data["changes"][0], "position": ["corp.yaml"]}]},
         [],
         "text",
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(ValueError):
             decode(ResourceChange, wrong)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 from support.worlds import inputs_of
@@ -122,7 +123,7 @@ def test_desired_recorded_ours_tainted_is_replace() -> None:
 
 def test_desired_recorded_container_replaced_is_replace() -> None:
     """corp -> ubuntu -> 1.0.0 -> @eastus: all of it goes and comes back."""
-    world = {GALLERY: {}, DEFINITION: {}, VERSION: {}, REGION: {}}
+    world: dict[str, dict[str, Any]] = {GALLERY: {}, DEFINITION: {}, VERSION: {}, REGION: {}}
     plan = make_plan(inputs_of({**world, GALLERY: {"location": "westus"}}, world))
     assert what(plan, GALLERY) == (Action.REPLACE, Reason.IMMUTABLE)
     for address in (DEFINITION, VERSION, REGION):
@@ -141,7 +142,7 @@ def test_a_replaced_version_does_not_replace_what_was_built_from_it() -> None:
 
 
 def test_damaged_region_is_replaced_alone() -> None:
-    world = {VERSION: {}, REGION: {}}
+    world: dict[str, dict[str, Any]] = {VERSION: {}, REGION: {}}
     damaged = {"$condition": "damaged", "$defects": ["os.raw is truncated"]}
     plan = make_plan(inputs_of(world, world, {VERSION: {}, REGION: damaged}))
     assert what(plan, REGION) == (Action.REPLACE, Reason.DAMAGED)
@@ -231,7 +232,7 @@ def all_nodes() -> list[Node]:
         replace(record, canonical=edited, digest=digest(edited)),
     ]
     intents = [None, *(Intent(address, address, "default", verb, text, "", "r", "") for verb in ("update", "delete"))]
-    seen = Observed(address, "id", text, "f", OwnerMark("lineage", address))
+    seen = Observed(address, "id", OwnerMark("lineage", address), "f", text)
     observed = [
         None,
         seen,
@@ -241,8 +242,8 @@ def all_nodes() -> list[Node]:
     ]
     worlds = [*((each, False) for each in observed), (None, True)]
     return [
-        Node(address, "lineage", *parts, observed=each, matching=matching, moved_from=moved)
-        for *parts, (each, matching), moved in product(
+        Node(address, "lineage", desired, before, intent, observed=each, matching=matching, moved_from=moved)
+        for desired, before, intent, (each, matching), moved in product(
             resources, records, intents, worlds, [None, Address.parse("before")]
         )
     ]

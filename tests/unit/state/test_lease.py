@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from support.stores import ROOT
+from support.paths import ROOT
 
 from reconciler.state.lease import has_ended, iso, this_process
 

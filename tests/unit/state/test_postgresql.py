@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.stores import PROJECT, ROOT
+from support.paths import ROOT
+from support.stores import PROJECT
 
 from reconciler.state.errors import StateError, StateUnreadable
 from reconciler.state.opening import open_store

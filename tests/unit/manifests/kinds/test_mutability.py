@@ -67,7 +67,7 @@ def test_everything_else_is_immutable(kind, path):
 
 
 def test_the_table_has_exactly_these_lines_in_place():
-    found = {kind: [] for kind in node_models()}
+    found: dict[Kind, list[str]] = {kind: [] for kind in node_models()}
     for line in mutability_table():
         if line.rule.mutability is Mutability.IN_PLACE:
             found[line.kind].append(line.path)

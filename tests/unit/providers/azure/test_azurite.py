@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from support.azure.azurite import ROOT
+from support.paths import ROOT
 
 from reconciler.manifests.address import Address
 from reconciler.providers.azure import azurite

@@ -215,7 +215,7 @@ class NobodySignedIn:
 
 def test_without_an_identity_the_remedy_is_to_sign_in() -> None:
     settings = StorageSettings(f"{GROUP}/corpimages", "images", "https://127.0.0.1:9/corpimages")
-    staging = Staging(settings, NobodySignedIn(), environment={})  # type: ignore[arg-type]
+    staging = Staging(settings, NobodySignedIn(), environment={})
 
     with pytest.raises(
         ProviderError, match="no access token could be obtained for the storage account corpimages"

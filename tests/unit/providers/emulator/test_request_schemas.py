@@ -137,7 +137,7 @@ def versions(emulated: Emulated) -> Sequence[Write]:
 
 
 def disks(emulated: Emulated, collection: str = "disks") -> Sequence[Write]:
-    kept_objects = {name: {} for name in ("supportedCapabilities", "securityProfile", "purchasePlan")}
+    kept_objects: dict[str, Any] = {name: {} for name in ("supportedCapabilities", "securityProfile", "purchasePlan")}
     kept_texts = ("networkAccessPolicy", "publicNetworkAccess", "diskAccessId", "tier", "dataAccessAuthMode")
     properties = {
         "creationData": {"createOption": "Empty"},
@@ -197,7 +197,7 @@ def virtual_machines(emulated: Emulated) -> Sequence[Write]:
     attached = {"createOption": "Attach", "managedDisk": {"id": emulated.disk("data")}}
     copied = {"createOption": "Copy", "sourceResource": {"id": emulated.disk("source")}}
     kept = ("diagnosticsProfile", "additionalCapabilities", "licenseType", "priority", "evictionPolicy")
-    members = {
+    members: dict[str, Any] = {
         "plan": {"name": "n", "publisher": "p", "product": "q"},
         "zones": ["1"],
         "identity": {"type": "SystemAssigned"},

@@ -54,7 +54,11 @@ def test_everything_new() -> None:
 
 def test_an_update_of_a_region_has_its_own_row() -> None:
     """It does not follow from the update of what it is in: each says what becomes what."""
-    changed = {"corp": {"tags": {"team": "images"}}, V1: {"excludeFromLatest": True}, f"{V1}@eastus": {"replicas": 2}}
+    changed: dict[str, Any] = {
+        "corp": {"tags": {"team": "images"}},
+        V1: {"excludeFromLatest": True},
+        f"{V1}@eastus": {"replicas": 2},
+    }
     lines = shown(make_plan(inputs_of({**WORLD, **changed}, WORLD)))
     assert [" ".join(text.split()) for text in lines if text.startswith(" ~ update")] == [
         "~ update corp tags + team=images",
@@ -66,7 +70,7 @@ def test_an_update_of_a_region_has_its_own_row() -> None:
 def test_danger_comes_first() -> None:
     """A published version's source changes, one is removed, one excluded from latest, one is new."""
     recorded = {**WORLD, V2: {}, f"{V2}@eastus": {}}
-    desired = {
+    desired: dict[str, Any] = {
         "corp": {"tags": {"team": "images"}},
         "corp/ubuntu": {},
         V1: {"hostCaching": "None"},

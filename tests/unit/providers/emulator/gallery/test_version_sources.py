@@ -193,7 +193,7 @@ def test_sources_lie_in_the_home_region(emulated: Emulated) -> None:
     [({"osType": "Windows"}, "OS type 'Windows'"), ({"hyperVGeneration": "V1"}, "Hyper-V generation 'V1'")],
 )
 def test_what_a_disk_says_has_to_be_what_the_definition_says(
-    emulated: Emulated, said: dict[str, str], what: str
+    emulated: Emulated, said: dict[str, Any], what: str
 ) -> None:
     assert what in emulated.version_refused(disk_source(emulated.disk("os", **said))).message
     data = [{"lun": 0, "source": {"id": f"{COMPUTE}/disks/os"}}]
@@ -205,9 +205,10 @@ def test_what_a_disk_says_has_to_be_what_the_definition_says(
     [({"osType": "Windows"}, "OS type"), ({"osState": "Specialized"}, "OS state"), ({}, "Hyper-V generation 'V1'")],
 )
 def test_what_an_image_says_has_to_be_what_the_definition_says(
-    emulated: Emulated, said: dict[str, str], what: str
+    emulated: Emulated, said: dict[str, Any], what: str
 ) -> None:
-    disk = emulated.disk("os", **({"hyperVGeneration": "V2"} if said else {}))
+    generation: dict[str, Any] = {"hyperVGeneration": "V2"} if said else {}
+    disk = emulated.disk("os", **generation)
     assert what in emulated.version_refused({"source": {"id": emulated.image("base", disk, **said)}}).message
 
 

@@ -167,7 +167,8 @@ def test_versions_are_three_numbers(emulated: Emulated, source: dict[str, Any], 
 def test_a_version_needs_its_parent_and_a_source(emulated: Emulated, source: dict[str, Any]) -> None:
     orphan = emulated.put_refused(f"{DEFINITION}2/versions/1.0.0", version_properties(source))
     assert (orphan.status, orphan.code) == (404, "ParentResourceNotFound")
-    for properties in ({}, {"storageProfile": {}}):
+    nothing: tuple[dict[str, Any], ...] = ({}, {"storageProfile": {}})
+    for properties in nothing:
         error = emulated.put_refused(VERSION, properties)
         assert (error.status, error.target) == (400, "galleryImageVersion.properties.storageProfile")
 

@@ -6,7 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from support.azure.emulated_http import BASE_URL, SUB, TENANT, Answer, EmulatorClient
+from support.azure.emulated_http import BASE_URL, SUB, Answer, EmulatorClient
+
+from reconciler.providers.emulator.server import TENANT
 
 ARM = "https://management.azure.com"
 
@@ -125,7 +127,7 @@ def test_a_token_for_something_else_does_not_work_here(client: EmulatorClient) -
     ],
 )
 def test_refusals_are_those_of_entra(
-    client: EmulatorClient, changed: dict[str, str | None], status: int, error: str, number: int
+    client: EmulatorClient, changed: dict[str, Any], status: int, error: str, number: int
 ) -> None:
     answer = ask_token(client, **changed)
     assert (answer.status, answer.body["error"], answer.body["error_codes"]) == (status, error, [number])

@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.azure.emulated_http import (
-    BASE_URL,
-    SUB,
-    SUBSCRIPTION,
-    TENANT,
-    EmulatorClient,
-    emulator_client,
-    gallery_path,
-)
+from support.azure.emulated_http import BASE_URL, SUB, EmulatorClient, emulator_client, gallery_path
 
 from reconciler.providers.emulator.core.api_versions import GALLERY_VERSIONS
 from reconciler.providers.emulator.core.injected_faults import Fault
 from reconciler.providers.emulator.http.request_pipeline import ConnectionClosed
+from reconciler.providers.emulator.server import SUBSCRIPTION, TENANT
 
 FAULTS, REQUESTS = "/emulator/faults", "/emulator/requests"
 

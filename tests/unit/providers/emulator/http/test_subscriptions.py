@@ -5,17 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.azure.emulated_http import (
-    BASE_URL,
-    SUB,
-    SUBSCRIPTION,
-    TENANT,
-    EmulatorClient,
-    emulator_client,
-    gallery_path,
-)
+from support.azure.emulated_http import BASE_URL, SUB, EmulatorClient, emulator_client, gallery_path
 
 from reconciler.providers.emulator.core.locations import LOCATIONS, display_name, find
+from reconciler.providers.emulator.server import SUBSCRIPTION, TENANT
 
 GROUPS = f"{SUB}/resourceGroups"
 

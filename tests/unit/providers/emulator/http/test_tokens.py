@@ -86,7 +86,7 @@ def test_a_foreign_signature_is_refused(tokens: Tokens) -> None:
 
 def test_a_missing_signature_is_refused(tokens: Tokens) -> None:
     claims = jwt.decode(tokens.issue("https://localhost"), options={"verify_signature": False})
-    assert refusal(tokens, "Bearer " + jwt.encode(claims, None, algorithm="none")) == "InvalidAuthenticationToken"
+    assert refusal(tokens, "Bearer " + jwt.encode(claims, "", algorithm="none")) == "InvalidAuthenticationToken"
 
 
 @pytest.mark.parametrize("audience", ["https://graph.microsoft.com", "https://elsewhere:8443", "", "https://[", "x"])
@@ -96,7 +96,7 @@ def test_a_token_for_another_audience_is_refused(tokens: Tokens, audience: str) 
 
 @pytest.mark.parametrize("claim", ["aud", "exp", "iss", "nbf"])
 def test_all_claims_are_required(tokens: Tokens, claim: str) -> None:
-    assert refusal(tokens, forged(tokens, **{claim: None})) == "InvalidAuthenticationToken"
+    assert refusal(tokens, forged(tokens, "", **{claim: None})) == "InvalidAuthenticationToken"
 
 
 def test_credentials_are_made_once_and_private(tmp_path: Path) -> None:

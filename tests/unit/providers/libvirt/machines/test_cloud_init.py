@@ -37,5 +37,5 @@ def test_the_seed_is_valid_by_cloud_inits_own_schema(tmp_path: Path) -> None:
 
 def fits_the_schema(folder: Path, text: str) -> bool:
     (folder / "user-data").write_text(text)
-    words = ["cloud-init", "schema", "--config-file", folder / "user-data"]
+    words = ["cloud-init", "schema", "--config-file", str(folder / "user-data")]
     return subprocess.run(words, capture_output=True, check=False).returncode == 0
