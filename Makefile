@@ -8,7 +8,10 @@ N ?= 1000
 ARGS ?=
 
 # Each worker takes the next test when it has ended one. Those that take long come first: see tests/conftest.py.
-PYTEST := $(PYTHON_IN_VENV) -m pytest -n auto --dist load --maxschedchunk 1 --durations 10 -rs
+PYTEST := $(PYTHON_IN_VENV) -m pytest --dist load --maxschedchunk 1 --durations 10 -rs
+# Tests of `make check` compute; those of `make test` wait as long as they compute, so two of them share a core.
+COMPUTING := -n $(shell nproc)
+WAITING := -n auto
 # What `make check` leaves out: tests/support/suite/needs.py says what each marker means.
 SELF_CONTAINED := -m "not (azurite or libvirt or postgresql or qemu or root or slow)"
 
@@ -39,26 +42,26 @@ check: $(VENV)/ready-to-check
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(SELF_CONTAINED) $(ARGS)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(COMPUTING) $(SELF_CONTAINED) $(ARGS)
 
 # Threads that start at the same moment trip over each other's trace function in Python 3.11: no failure of the product.
 coverage: $(VENV)/ready-to-check
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(SELF_CONTAINED) -W ignore::pytest.PytestUnraisableExceptionWarning --cov --cov-report=term:skip-covered $(ARGS)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(COMPUTING) $(SELF_CONTAINED) -W ignore::pytest.PytestUnraisableExceptionWarning --cov --cov-report=term:skip-covered $(ARGS)
 
 lowest:
 	@.ci/setup lowest
-	@PATH="$(CURDIR)/.venv-lowest/bin:$$PATH" $(subst $(VENV)/,.venv-lowest/,$(PYTEST)) $(SELF_CONTAINED) $(ARGS)
+	@PATH="$(CURDIR)/.venv-lowest/bin:$$PATH" $(subst $(VENV)/,.venv-lowest/,$(PYTEST)) $(COMPUTING) $(SELF_CONTAINED) $(ARGS)
 
 test: $(VENV)/ready-to-develop
 	@.ci/setup tools
 	@.ci/setup libvirt
 	@.ci/setup azurite
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" $(PYTEST) $(ARGS)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" $(PYTEST) $(WAITING) $(ARGS)
 
 test-az: $(VENV)/ready-to-develop
 	@.ci/setup azurite
 	@.ci/setup az
-	@PATH="$(CURDIR)/.az/bin:$$PATH:$(CURDIR)/.tools/node_modules/.bin" $(PYTEST) tests/az $(ARGS)
+	@PATH="$(CURDIR)/.az/bin:$$PATH:$(CURDIR)/.tools/node_modules/.bin" $(PYTEST) $(WAITING) tests/az $(ARGS)
 
 bench: $(VENV)/ready-to-develop
 	@PATH="$$PATH:/usr/sbin:/sbin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m benchmarks --size $(N) $(ARGS)
