@@ -7,6 +7,9 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 N ?= 1000
 ARGS ?=
 
+# Tests start the program hundreds of times: without its compiled modules each of them takes three times as long.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Each worker takes the next test when it has ended one. Those that take long come first: see tests/conftest.py.
 PYTEST := $(PYTHON_IN_VENV) -m pytest --dist load --maxschedchunk 1 --durations 10 -rs
 # Tests of `make check` compute; those of `make test` wait as long as they compute, so two of them share a core.
