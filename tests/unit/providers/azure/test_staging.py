@@ -125,6 +125,7 @@ def test_a_disk_is_staged_as_a_fixed_vhd(staging: Staging, container: ContainerC
     assert staged.identity == disk_in(image).identity
 
 
+@pytest.mark.qemu
 def test_the_digest_is_that_of_the_file_also_when_it_is_converted(
     staging: Staging, container: ContainerClient, tmp_path: Path
 ) -> None:

@@ -201,6 +201,7 @@ def test_without_qemu_img_a_remedy_is_shown(make: Callable[..., Path], monkeypat
     assert "apt-get install qemu-utils" in caught.value.remedy
 
 
+@pytest.mark.root
 def test_a_full_disk_is_reported_and_nothing_is_left(
     make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
