@@ -21,15 +21,15 @@ from reconciler.manifests.loading.manifest_loading import read_manifest
 from reconciler.manifests.loading.project_loading import read_project
 from reconciler.providers.emulator.core.injected_faults import read_faults
 
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 LANGUAGES = {"console", "yaml", "text", "json", "sh", "python", "toml"}
-SHELL = {"make demo", "make demo-libvirt", "make test", "make test-az"}
+SHELL = {"make check", "make demo", "make demo-libvirt", "make test", "make test-az"}
 """Lines of sh blocks, which tests cannot run in themselves: CI runs the tests, and tests play the demos."""
 
 ELSEWHERE = ("apt-get install ", "az ", "npm install ", "pip install ", "pipx install ", "usermod ")
 """How lines of sh blocks begin that change Azure, hosts, or the reader's machine."""
 
-documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 def of_language(path: Path, language: str) -> list[Block]:
@@ -41,7 +41,7 @@ NEEDS = {"azure.md": pytest.mark.azurite, "libvirt.md": pytest.mark.libvirt}
 
 
 @pytest.mark.parametrize(
-    "path", [pytest.param(path, marks=NEEDS.get(path.name, ()), id=path.name) for path in DOCUMENTS]
+    "path", [pytest.param(path, marks=NEEDS.get(path.name, ()), id=str(path.relative_to(ROOT))) for path in DOCUMENTS]
 )
 def test_commands_do_what_is_shown(path: Path, tmp_path: Path) -> None:
     project = scratch_project(tmp_path)
