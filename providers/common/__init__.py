@@ -1,1 +1,1 @@
-"""What several backends do alike: descriptions, fingerprints, scans, documents, the order of steps, owner marks."""
+"""What several backends do alike: descriptions, fingerprints, scans, containers, the order of steps, owner marks."""

@@ -117,12 +117,12 @@ class LibvirtProvider:
         return Done(OperationRunner(self._context, OperationHandle.decode(handle), progress).results())
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
-        from reconciler.providers.common import documents
+        from reconciler.providers.common import containers
         from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
-        from reconciler.providers.libvirt.records.documents import DocumentSidecars
+        from reconciler.providers.libvirt.records.containers import ContainerSidecars
 
         regions = RegionChanges(self._hosts, lineage, lambda *_: None)
-        documents.tidy(addresses, DocumentSidecars(self._hosts, lineage), regions)
+        containers.tidy(addresses, ContainerSidecars(self._hosts, lineage), regions)
 
     def create_machine(self, order: MachineOrder) -> Machine:
         return self._machines.create(order)

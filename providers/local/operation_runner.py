@@ -7,15 +7,15 @@ from functools import partial
 from typing import Any
 
 from reconciler.manifests.values import Attributes
-from reconciler.providers.common.documents import apply
+from reconciler.providers.common.containers import apply
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
 from reconciler.providers.common.steps import Copied, do_steps, result_of
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.image_sources import SourceDisk, add_archive_digest
+from reconciler.providers.local.containers import ContainerFiles
 from reconciler.providers.local.disk_sources import DiskSources
-from reconciler.providers.local.documents import DocumentFiles
 from reconciler.providers.local.object_paths import ObjectPaths
 from reconciler.providers.local.region_changes import RegionChanges
 from reconciler.providers.local.region_creation import RegionCreation, disk_facts
@@ -30,7 +30,7 @@ class OperationRunner:
     ) -> None:
         self._sources = sources
         self._operation = operation
-        self._documents = DocumentFiles(paths, operation.lineage)
+        self._containers = ContainerFiles(paths, operation.lineage)
         self._creation = RegionCreation(paths, operation.lineage, progress)
         self._changes = RegionChanges(paths, operation.lineage, progress)
 
@@ -39,7 +39,7 @@ class OperationRunner:
         return do_steps(self._operation, self._copy, self._write, self._change)
 
     def _write(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-        return apply(self._documents, self._operation.lineage, step, computed)
+        return apply(self._containers, self._operation.lineage, step, computed)
 
     def _change(self, step: Step) -> Applied:
         if not step.address.region:

@@ -74,9 +74,9 @@ class LocalProvider(BaseProvider):
         return Done(OperationRunner(self._paths, self._sources, operation, progress).results())
 
     def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
-        from reconciler.providers.common import documents
-        from reconciler.providers.local.documents import DocumentFiles
+        from reconciler.providers.common import containers
+        from reconciler.providers.local.containers import ContainerFiles
         from reconciler.providers.local.region_changes import RegionChanges
 
         regions = RegionChanges(self._paths, lineage, lambda *_: None)
-        documents.tidy(addresses, DocumentFiles(self._paths, lineage), regions)
+        containers.tidy(addresses, ContainerFiles(self._paths, lineage), regions)

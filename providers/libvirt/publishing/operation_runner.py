@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
-from reconciler.providers.common.documents import apply, home_of
+from reconciler.providers.common.containers import apply, home_of
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
 from reconciler.providers.common.steps import COPYING, Copied, do_steps, own_step
 from reconciler.providers.errors import ProviderError, SourceError
@@ -20,7 +20,7 @@ from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
 from reconciler.providers.libvirt.publishing.region_creation import RegionCreation
 from reconciler.providers.libvirt.publishing.shallow_versions import ShallowCreation, volume_count
 from reconciler.providers.libvirt.records.complete_copies import CompleteCopies
-from reconciler.providers.libvirt.records.documents import DocumentSidecars
+from reconciler.providers.libvirt.records.containers import ContainerSidecars
 from reconciler.providers.libvirt.records.volume_names import choose_name
 from reconciler.providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
 
@@ -52,7 +52,7 @@ class OperationContext:
 
     def is_generalized(self, version: Address) -> bool:
         """Whether a version's definition declares generalized images; true if no region has the definition."""
-        definition = self.copies.document(version._replace(version="", region=""))
+        definition = self.copies.container(version._replace(version="", region=""))
         return definition is None or is_generalized(definition.attributes)
 
 
@@ -118,7 +118,7 @@ class OperationRunner:
         self._names = handle.names
         self._operation = handle.operation
         self._progress = progress
-        self._documents = DocumentSidecars(context.hosts, handle.operation.lineage)
+        self._containers = ContainerSidecars(context.hosts, handle.operation.lineage)
         self._changes = RegionChanges(context.hosts, handle.operation.lineage, progress)
         self._captured: list[MachineDisk] = []
 
@@ -127,7 +127,7 @@ class OperationRunner:
         return do_steps(self._operation, self._copy, self._write_own, self._change)
 
     def _write(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-        return apply(self._documents, self._operation.lineage, step, computed)
+        return apply(self._containers, self._operation.lineage, step, computed)
 
     def _write_own(self, own: Step, computed: Mapping[str, Any] | None) -> Applied:
         written = self._write(own, computed)
@@ -185,9 +185,9 @@ class OperationRunner:
         """Raises: ObjectConflict if any region has a version of this name that is not ours, before anything is copied;
         Unavailable."""
         address, home = own.address, home_of(own)
-        with self._documents.opened(address, home, create=own.verb is Verb.CREATE) as document:
-            document.read()
-        self._documents.require_free(address, home)
+        with self._containers.opened(address, home, create=own.verb is Verb.CREATE) as container:
+            container.read()
+        self._containers.require_free(address, home)
 
     def _creation(self) -> RegionCreation:
         context, operation = self._context, self._operation

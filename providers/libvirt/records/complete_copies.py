@@ -54,7 +54,7 @@ class CompleteCopies:
                 doubtful.append(candidate)
         return next((candidate for candidate in doubtful if is_intact(candidate)), None)
 
-    def document(self, address: Address) -> Description | None:
+    def container(self, address: Address) -> Description | None:
         """The description of a gallery, definition or version, in whichever region has it."""
         for region in self._hosts.regions:
             try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.pools import Pool
 
 
-def our_document(store: DescriptionStore, ours: OwnerMark) -> StoredDescription | None:
+def our_container(store: DescriptionStore, ours: OwnerMark) -> StoredDescription | None:
     """The description of our object in a pool; None if there is none.
 
     Raises: ObjectConflict if there is one that is not ours.
@@ -42,7 +42,7 @@ def our_region(pool: Pool, ours: OwnerMark) -> tuple[StoredDescription | None, P
     Raises: ObjectConflict if one of them, or a volume with one of the version's names, is not ours.
     """
     store = DescriptionStore(pool)
-    stored = our_document(store, ours)
+    stored = our_container(store, ours)
     pending = store.pending(ours.address)
     if pending is not None:
         require_mark(pending.mark, ours)

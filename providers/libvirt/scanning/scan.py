@@ -96,13 +96,13 @@ def _look_in_pools(
         return _region(snapshot, address, fingerprint, deep=deep, progress=progress) if snapshot else None
     for snapshot in snapshots.by_region.values():
         if (address, "") in snapshot.sidecars:
-            seen = _document(snapshot, address)
+            seen = _container(snapshot, address)
             if seen is not None:
                 return seen
     return None
 
 
-def _document(snapshot: PoolSnapshot, address: Address) -> Observed | None:
+def _container(snapshot: PoolSnapshot, address: Address) -> Observed | None:
     object_id = object_names.object_id(snapshot.region, snapshot.pool.name, address)
     try:
         stored = snapshot.descriptions.description(address)

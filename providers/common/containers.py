@@ -13,7 +13,7 @@ from reconciler.providers.common.steps import applied, vanished
 from reconciler.providers.protocol import Applied, OwnerMark, Step, Verb
 
 
-class Document(Protocol):
+class Container(Protocol):
     """The place of one description, open for reading and writing."""
 
     def read(self) -> ObjectDescription | None:
@@ -25,14 +25,14 @@ class Document(Protocol):
         ...
 
 
-class DocumentStore(Protocol):
+class ContainerStore(Protocol):
     """Where a backend keeps the descriptions of one lineage: each in the object's home region."""
 
     def require_free(self, address: Address, home: str) -> None:
         """Raises: ObjectConflict if another region than `home` has such an object that is not ours; ProviderError."""
         ...
 
-    def opened(self, address: Address, home: str, *, create: bool) -> AbstractContextManager[Document]:
+    def opened(self, address: Address, home: str, *, create: bool) -> AbstractContextManager[Container]:
         """The place of a description; `create`: what should contain it may be created first. Raises: ProviderError."""
         ...
 
@@ -49,7 +49,7 @@ class Tidier(Protocol):
         ...
 
 
-def apply(store: DocumentStore, lineage: str, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
+def apply(store: ContainerStore, lineage: str, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
     """Does a step. `computed` replaces the computed part of the description; None keeps it.
 
     Raises: ProviderError, ObjectConflict among them.
@@ -62,13 +62,13 @@ def apply(store: DocumentStore, lineage: str, step: Step, computed: Mapping[str,
     if creates:
         store.require_free(address, home)
     planned: Attributes = step.planned or {}
-    with store.opened(address, home, create=creates) as document:
-        present = document.read()
+    with store.opened(address, home, create=creates) as container:
+        present = container.read()
         if present is None and step.verb is Verb.UPDATE:
             raise vanished(address)
         if computed is None:
             computed = present.computed if present else {}
-        object_id, fingerprint = document.write(ObjectDescription(OwnerMark(lineage, address), planned, computed))
+        object_id, fingerprint = container.write(ObjectDescription(OwnerMark(lineage, address), planned, computed))
     return applied(object_id, fingerprint, planned, computed)
 
 
@@ -78,7 +78,7 @@ def home_of(step: Step) -> str:
     return str((attributes or {}).get("location", ""))
 
 
-def tidy(addresses: Sequence[Address], documents: Tidier, regions: Tidier) -> None:
+def tidy(addresses: Sequence[Address], containers: Tidier, regions: Tidier) -> None:
     """Removes what interrupted operations left at these addresses. Raises: ProviderError."""
     for address in addresses:
-        (regions if address.region else documents).tidy(address)
+        (regions if address.region else containers).tidy(address)

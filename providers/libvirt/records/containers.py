@@ -13,40 +13,40 @@ from reconciler.providers.errors import Unavailable
 from reconciler.providers.libvirt.host import object_names
 from reconciler.providers.libvirt.records.description_store import DescriptionStore
 from reconciler.providers.libvirt.records.descriptions import Description
-from reconciler.providers.libvirt.records.ownership import our_document
+from reconciler.providers.libvirt.records.ownership import our_container
 from reconciler.providers.protocol import OwnerMark
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
 
 
-class DocumentSidecars:
-    """A `DocumentStore` in storage pools, for one lineage."""
+class ContainerSidecars:
+    """A `ContainerStore` in storage pools, for one lineage."""
 
     def __init__(self, hosts: Hosts, lineage: str) -> None:
         self._hosts = hosts
         self._lineage = lineage
 
     def require_free(self, address: Address, home: str) -> None:
-        """As `DocumentStore.require_free`; regions that cannot be asked are left out."""
+        """As `ContainerStore.require_free`; regions that cannot be asked are left out."""
         for region in self._hosts.regions:
             if region != home:
                 try:
                     pool = self._hosts.pool(region)
                 except Unavailable:  # the plan has seen what it contains, or that it could not be asked
                     continue
-                our_document(DescriptionStore(pool), OwnerMark(self._lineage, address))
+                our_container(DescriptionStore(pool), OwnerMark(self._lineage, address))
 
     @contextmanager
-    def opened(self, address: Address, home: str, *, create: bool) -> Iterator[DocumentSidecar]:
-        """As `DocumentStore.opened`; `create`: a missing pool is defined if the settings allow that."""
+    def opened(self, address: Address, home: str, *, create: bool) -> Iterator[ContainerSidecar]:
+        """As `ContainerStore.opened`; `create`: a missing pool is defined if the settings allow that."""
         pool = self._hosts.pool_to_fill(home) if create else self._hosts.pool(home)
-        yield DocumentSidecar(DescriptionStore(pool), home, OwnerMark(self._lineage, address))
+        yield ContainerSidecar(DescriptionStore(pool), home, OwnerMark(self._lineage, address))
 
     def remove(self, address: Address, home: str) -> None:
-        """As `DocumentStore.remove`."""
+        """As `ContainerStore.remove`."""
         store = DescriptionStore(self._hosts.pool(home))
-        our_document(store, OwnerMark(self._lineage, address))
+        our_container(store, OwnerMark(self._lineage, address))
         store.remove(address)
 
     def tidy(self, address: Address) -> None:
@@ -59,20 +59,20 @@ class DocumentSidecars:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentSidecar:
-    """A `Document`: the place of one description in a pool of `region`. `mark` is ours."""
+class ContainerSidecar:
+    """A `Container`: the place of one description in a pool of `region`. `mark` is ours."""
 
     store: DescriptionStore
     region: str
     mark: OwnerMark
 
     def read(self) -> Description | None:
-        """As `Document.read`."""
-        stored = our_document(self.store, self.mark)
+        """As `Container.read`."""
+        stored = our_container(self.store, self.mark)
         return stored.description if stored else None
 
     def write(self, description: ObjectDescription) -> tuple[str, str]:
-        """As `Document.write`."""
+        """As `Container.write`."""
         address, pool = self.mark.address, self.store.pool
         written = Description(description.mark, description.attributes, description.computed)
         entry = self.store.write(address, written)

@@ -18,35 +18,35 @@ from reconciler.providers.local.object_paths import ObjectPaths
 from reconciler.providers.protocol import OwnerMark
 
 
-class DocumentFiles:
-    """A `DocumentStore` in directories, for one lineage."""
+class ContainerFiles:
+    """A `ContainerStore` in directories, for one lineage."""
 
     def __init__(self, paths: ObjectPaths, lineage: str) -> None:
         self._paths = paths
         self._lineage = lineage
 
     def require_free(self, address: Address, home: str) -> None:
-        """As `DocumentStore.require_free`."""
+        """As `ContainerStore.require_free`."""
         for region in self._paths.present():
             if region != home and os.path.lexists(self._paths.description(address, region)):
                 with (
                     self._explaining(f"to look for {address}", address, region),
                     open_folder(self._paths.regions.path(region), object_names.folder(address)) as folder,
                 ):
-                    self._document(folder, address, region).read()
+                    self._container(folder, address, region).read()
 
     @contextlib.contextmanager
-    def opened(self, address: Address, home: str, *, create: bool) -> Iterator[DocumentFile]:  # noqa: ARG002 - the protocol's
-        """As `DocumentStore.opened`."""
+    def opened(self, address: Address, home: str, *, create: bool) -> Iterator[ContainerFile]:  # noqa: ARG002 - the protocol's
+        """As `ContainerStore.opened`."""
         path = self._paths.regions.ready_path(home)
         with (
             self._explaining(f"to write {address}", address, home),
             make_folder(path, object_names.folder(address)) as folder,
         ):
-            yield self._document(folder, address, home)
+            yield self._container(folder, address, home)
 
     def remove(self, address: Address, home: str) -> None:
-        """As `DocumentStore.remove`."""
+        """As `ContainerStore.remove`."""
         path, folders = self._paths.regions.ready_path(home), object_names.folder(address)
         name = object_names.description_file(address)
         with (
@@ -55,7 +55,7 @@ class DocumentFiles:
             open_folder(path, folders) as folder,
         ):
             self._discard_unfinished(folder, name)
-            if self._document(folder, address, home).read() is not None:
+            if self._container(folder, address, home).read() is not None:
                 os.unlink(name, dir_fd=folder)
                 os.fsync(folder)
         remove_empty_folders(path, folders)
@@ -72,8 +72,8 @@ class DocumentFiles:
                 self._discard_unfinished(folder, object_names.description_file(address))
             remove_empty_folders(path, folders)
 
-    def _document(self, folder: int, address: Address, region: str) -> DocumentFile:
-        return DocumentFile(folder, region, OwnerMark(self._lineage, address))
+    def _container(self, folder: int, address: Address, region: str) -> ContainerFile:
+        return ContainerFile(folder, region, OwnerMark(self._lineage, address))
 
     def _discard_unfinished(self, folder: int, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -88,15 +88,15 @@ class DocumentFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentFile:
-    """A `Document`: the place of one description in the open directory `folder` of `region`. `mark` is ours."""
+class ContainerFile:
+    """A `Container`: the place of one description in the open directory `folder` of `region`. `mark` is ours."""
 
     folder: int
     region: str
     mark: OwnerMark
 
     def read(self) -> Description | None:
-        """As `Document.read`."""
+        """As `Container.read`."""
         name = object_names.description_file(self.mark.address)
         try:
             description, _ = read_description(name, self.folder)
@@ -110,7 +110,7 @@ class DocumentFile:
         return description
 
     def write(self, description: ObjectDescription) -> tuple[str, str]:
-        """As `Document.write`."""
+        """As `Container.write`."""
         address, name = self.mark.address, object_names.description_file(self.mark.address)
         written = Description(description.mark, description.attributes, description.computed)
         status = write_description(self.folder, name, written, self.mark.lineage)
