@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import ProgressCallback
 
 
@@ -16,13 +17,17 @@ class BaseProvider:
     provider is created.
     """
 
-    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> NoReturn:  # noqa: ARG002 - the protocol's
+    def poll(self, handle: Mapping[str, Any], writer: Writer, progress: ProgressCallback) -> NoReturn:  # noqa: ARG002 - the protocol's
         """Raises: ProviderError."""
         raise ProviderError(
             f"{type(self).__name__} leaves no operation in progress, and was asked about {dict(handle)}. This is a bug."
         )
 
-    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
+    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        """No identities."""
+        return {}
+
+    def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:
         """Removes nothing."""
 
     def close(self) -> None:

@@ -16,14 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.errors import ProviderError
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerMark:
-    """Who owns an object: the lineage of a state, and the address that the object was created for."""
-
-    lineage: str
-    address: Address
+from reconciler.providers.owner import OwnerMark, Writer
 
 
 class Condition(StrEnum):
@@ -41,7 +34,8 @@ class Observed:
 
     `fingerprint` changes whenever the object may have changed. `canonical` is the canonical JSON of its attributes in
     the manifests' vocabulary. `computed` is what the provider found out (digests, sizes), canonical JSON as well.
-    `defects` are sentences about what is wrong; empty when the condition is READY.
+    `defects` are sentences about what is wrong; empty when the condition is READY. `protected`: its description says
+    that it must not be deleted or replaced. `fence` is that of the run that wrote it last; 0 where that is not known.
     """
 
     address: Address
@@ -52,6 +46,8 @@ class Observed:
     condition: Condition = Condition.READY
     defects: tuple[str, ...] = ()
     computed: str = "{}"
+    protected: bool = False
+    fence: int = 0
 
     @property
     def attributes(self) -> Attributes:
@@ -65,12 +61,15 @@ class Scope:
 
     `wanted` maps each address to the fingerprint recorded for it, or None: an object whose fingerprint is still the
     recorded one is only counted as matching. `unmanaged`: also report objects outside `wanted`. `deep`: read every
-    byte again and compare digests; then nothing is `matching`.
+    byte again and compare digests; then nothing is `matching`. `places` maps each region in which something is recorded
+    to the recorded identity of the place behind it (see `Provider.claim`): a region whose place is another one now is
+    unreachable, and everything in it is unknown.
     """
 
     wanted: Mapping[Address, str | None]
     unmanaged: bool = False
     deep: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,8 @@ class Capabilities:
     permissions it can express. `replication_modes`: of `Full` and `Shallow`. `encryption`: whether it encrypts copies
     with the user's own keys. `alike`: attributes that two definitions must share for a version of one to be built from
     a version of the other. `workers`: how many operations it handles best at a time. `patience_s`: how long one of them
-    may take.
+    may take. `keeps_protection`: objects say in their descriptions whether they are protected. `stages_replacements`: a
+    REPLACE of a version makes and verifies all new copies before it removes an old one.
     """
 
     regions: frozenset[str] | None
@@ -108,6 +108,8 @@ class Capabilities:
     alike: frozenset[str] = frozenset()
     workers: int = 10
     patience_s: float = 6 * 3600.0
+    keeps_protection: bool = False
+    stages_replacements: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class SourceFacts:
 class Verb(StrEnum):
     CREATE = "create"
     UPDATE = "update"
-    REPLACE = "replace"  # target regions only: the content is recreated, with as short a gap as the backend can manage
+    REPLACE = "replace"  # a target region: the content is recreated, with as short a gap as the backend can manage; or,
+    # where the backend stages replacements, a version together with its regions
     DELETE = "delete"
 
 
@@ -138,6 +141,7 @@ class Step:
 
     `write_flags` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`).
     `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken.
+    `protect`: what the object's description is to say, where the backend keeps that (`Capabilities.keeps_protection`).
     """
 
     verb: Verb
@@ -147,21 +151,27 @@ class Step:
     object_id: str = ""
     write_flags: tuple[str, ...] = ()
     makes_room: bool = False
+    protect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """The steps for one unit, in the order in which they make sense: a version before its regions, deletes in reverse.
+    `writer` is the run that they are done for.
 
     When the unit is a version, `version` has its attributes, the sources among them, and `computed` what was recorded
     of its disks at the first copy (empty before): later copies must have the same digests.
     """
 
     unit: Address
-    lineage: str
+    writer: Writer
     steps: tuple[Step, ...]
     version: Attributes | None = None
     computed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lineage(self) -> str:
+        return self.writer.lineage
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,18 +241,31 @@ class Reader(Protocol):
 
 
 class Provider(Reader, Protocol):
-    """Reads and acts. `begin` and `poll` run in worker threads, several at a time, but never two for one unit."""
+    """Reads and acts. `begin` and `poll` run in worker threads, several at a time, but never two for one unit.
+
+    A provider calls `Writer.require_lease` right before every effect, and touches nothing that a run with a greater
+    fence has written.
+    """
+
+    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
+        """Region -> the identity of the place behind it: of the directory, pool or resource group that the settings
+        name. Gives an identity to a place that has none, as by a marker file. Called before the first object is created
+        in a region in which nothing is recorded; a backend whose places have no identity leaves regions out.
+
+        Raises: ProviderError.
+        """
+        ...
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
         """Carries out the operation, or starts it. A step that fails is in the results; raising fails all steps."""
         ...
 
-    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
+    def poll(self, handle: Mapping[str, Any], writer: Writer, progress: ProgressCallback) -> Done | InProgress:
         """The state of an operation that was left in progress."""
         ...
 
-    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
-        """Removes what interrupted operations of this lineage left at these addresses: never a complete object, and
+    def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:
+        """Removes what interrupted operations of this owner left at these addresses: never a complete object, and
         nothing that belongs to anyone else. Called under a lease, before the world is observed. What is left of an
         address that is still `declared`, and so is created next, may stay if that can continue from it.
 

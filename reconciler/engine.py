@@ -14,6 +14,7 @@ from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.loading.cache import find_cached
 from reconciler.manifests.manifest import Manifest
 from reconciler.open_project import OpenProject
+from reconciler.ownership import writer_of
 from reconciler.provenance import utc_now
 from reconciler.providers.protocol import Reader
 from reconciler.state.records import Run, State
@@ -187,25 +188,26 @@ class Engine(OpenProject):
         """Applies a plan, and records the run before and after."""
         from reconciler.applying.apply import apply_plan
         from reconciler.applying.context import ApplyContext
+        from reconciler.applying.places import claim_places
         from reconciler.applying.runs import finished_run, new_run
 
         run = new_run(plan, command, self.clock(), self.directory)
         self.store.write(lease, StateWrite(put_runs=(run,)))
         self.reporter.stage("apply")
-        result = apply_plan(
-            replace(plan, lineage=state.lineage),
-            ApplyContext(
-                store=self.store,
-                lease=lease,
-                providers=self.providers,
-                records=state.records,
-                run=run.id,
-                started=run.started,
-                reporter=self.reporter,
-                interrupt=interrupt,
-                parallelism=parallelism or max(each.capabilities().workers for each in self.providers.values()),
-            ),
+        context = ApplyContext(
+            store=self.store,
+            lease=lease,
+            writer=writer_of(state, lease),
+            providers=self.providers,
+            records=state.records,
+            run=run.id,
+            started=run.started,
+            reporter=self.reporter,
+            interrupt=interrupt,
+            parallelism=parallelism or max(each.capabilities().workers for each in self.providers.values()),
         )
+        claim_places(plan, state, context)
+        result = apply_plan(replace(plan, lineage=state.lineage), context)
         self.store.write(lease, StateWrite(put_runs=(finished_run(run, result, self.clock()),)))
         return result
 
@@ -218,8 +220,10 @@ class Engine(OpenProject):
         from reconciler.applying.recovery import RecoveryContext, recover
 
         with self.lease(frozenset(address.gallery for address in unfinished)) as lease:
-            context = RecoveryContext(self.store, lease, self.providers, self.reporter, interrupt)
-            recover(self.store.read(), context, self.manifest.resources.keys())
+            state = self.store.read()
+            writer = writer_of(state, lease)
+            context = RecoveryContext(self.store, lease, writer, self.providers, self.reporter, interrupt)
+            recover(state, context, self.manifest.resources.keys())
 
     def drift(self, *, deep: bool = False) -> DriftReport:
         """Where objects differ from their records. Reads only, and never waits for a lease."""

@@ -26,14 +26,18 @@ class GalleryLease:
 
     fence: int
     galleries: frozenset[str]
+    ttl_s: float = 60.0
 
 
-def take(database: Database, galleries: Iterable[str], holder: str, ttl_s: float, now: float) -> GalleryLease:
+def take(
+    database: Database, galleries: Iterable[str], holder: str, ttl_s: float, now: float, above: int = 0
+) -> GalleryLease:
     """A lease on all of `galleries`, or on none. Call it in a write transaction. Raises: LockHeld."""
     wanted = frozenset(galleries)
     _refuse_held(database, wanted, now)
-    database.execute("UPDATE meta SET fence = fence + 1")
-    ((fence,),) = database.execute("SELECT fence FROM meta")
+    ((last,),) = database.execute("SELECT fence FROM meta")
+    fence = max(int(last), above) + 1
+    database.execute("UPDATE meta SET fence = ?", (fence,))
     process = this_process()
     database.execute_many("DELETE FROM leases WHERE gallery = ?", [(gallery,) for gallery in sorted(wanted)])
     database.execute_many(
@@ -41,7 +45,7 @@ def take(database: Database, galleries: Iterable[str], holder: str, ttl_s: float
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [(gallery, fence, holder, process, now, now, now + ttl_s, ttl_s) for gallery in sorted(wanted)],
     )
-    return GalleryLease(fence, wanted)
+    return GalleryLease(fence, wanted, ttl_s)
 
 
 def _refuse_held(database: Database, wanted: frozenset[str], now: float) -> None:

@@ -3,9 +3,10 @@
 Version 1  records, intents, runs, leases and meta
 Version 2  a record has the name of its object, if that is not its address, and a lease the process that holds it, so
            that a dead process' lease can be taken over before it expires
+Version 3  the identity of the place behind each region, the key that owner marks are sealed with, and whether all are
 
 `meta` has one row. `schema_version` and `project` keep their names in every version: they are read before the rest is
-known to be readable.
+known to be readable. `seal_key` is empty where the key of owner marks is derived from the signing key.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 
 from reconciler.state.database import Database, Statement
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = (
     """CREATE TABLE meta (
@@ -23,7 +24,9 @@ SCHEMA = (
         lineage TEXT NOT NULL,
         serial BIGINT NOT NULL,
         fence BIGINT NOT NULL,
-        signing_key TEXT NOT NULL
+        signing_key TEXT NOT NULL,
+        seal_key TEXT NOT NULL DEFAULT '',
+        sealed INTEGER NOT NULL DEFAULT 0
     )""",
     """CREATE TABLE records (
         address TEXT PRIMARY KEY,
@@ -71,6 +74,12 @@ SCHEMA = (
         expires DOUBLE PRECISION NOT NULL,
         ttl_s DOUBLE PRECISION NOT NULL
     )""",
+    """CREATE TABLE places (
+        place TEXT PRIMARY KEY,
+        provider TEXT NOT NULL,
+        region TEXT NOT NULL,
+        identity TEXT NOT NULL
+    )""",
 )
 
 UPGRADES: Mapping[int, tuple[str, ...]] = {
@@ -78,14 +87,19 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE records ADD COLUMN named TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE leases ADD COLUMN process TEXT NOT NULL DEFAULT ''",
     ),
+    2: (
+        "ALTER TABLE meta ADD COLUMN seal_key TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE meta ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0",
+        SCHEMA[-1],
+    ),
 }
 """Version -> the statements that lead to the next one."""
 
 
 def creation(project: str, lineage: str, signing_key: str) -> tuple[Statement, ...]:
     """The statements that create an empty state of the current version."""
-    meta = (SCHEMA_VERSION, project, lineage, 0, 0, signing_key)
-    return (*((sql, ()) for sql in SCHEMA), ("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?)", meta))
+    meta = (SCHEMA_VERSION, project, lineage, 0, 0, signing_key, "", 0)
+    return (*((sql, ()) for sql in SCHEMA), ("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?, ?, ?)", meta))
 
 
 def upgrade(database: Database) -> None:

@@ -89,11 +89,30 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The directory, pool or resource group that a region of a provider was when the first object was created in it.
+
+    `identity` is the provider's name for it: another place with the same path or settings has another identity.
+    """
+
+    provider: str
+    region: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """A snapshot. `lineage` identifies the history it belongs to, `serial` grows with every write."""
+    """A snapshot. `lineage` identifies the history it belongs to, `serial` grows with every write.
+
+    `key` seals the owner marks; `sealed` is False in a state of an earlier release until all its marks are renewed.
+    `places` are by provider and region.
+    """
 
     lineage: str
     serial: int
     project: str
     records: Mapping[Address, Record] = field(default_factory=dict)
     intents: Mapping[Address, Intent] = field(default_factory=dict)
+    places: Mapping[tuple[str, str], Place] = field(default_factory=dict)
+    key: bytes = field(default=b"", repr=False)
+    sealed: bool = True

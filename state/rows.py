@@ -9,7 +9,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.values import canonical_json
 from reconciler.state.database import Row
-from reconciler.state.records import Intent, Record, Run, Status
+from reconciler.state.records import Intent, Place, Record, Run, Status
 
 _new_tuple = tuple.__new__  # a named tuple's own constructor takes twice as long
 
@@ -29,6 +29,9 @@ RUN_COLUMNS = (
     "plan_digest",
     "counts",
 )
+
+
+PLACE_COLUMNS = ("place", "provider", "region", "identity")
 
 
 def select(table: str, columns: Sequence[str]) -> str:
@@ -171,3 +174,12 @@ def decode_run(row: Row) -> Run:
     """Raises: ValueError when the row is invalid."""
     run_id, command, holder, started, finished, outcome, git_commit, plan_digest, counts = row
     return Run(run_id, command, holder, started, finished, outcome, git_commit, plan_digest, counts=json.loads(counts))
+
+
+def encode_place(place: Place) -> Row:
+    return (f"{place.provider} {place.region}", place.provider, place.region, place.identity)
+
+
+def decode_places(rows: Iterable[Row]) -> dict[tuple[str, str], Place]:
+    """Places by provider and region."""
+    return {(provider, region): Place(provider, region, identity) for _, provider, region, identity in rows}

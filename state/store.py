@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 from reconciler.manifests.address import Address
-from reconciler.state.records import Intent, Record, Run, State
+from reconciler.state.records import Intent, Place, Record, Run, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class StateWrite:
 
     `moves` renames records from source to target, all at the same time and before anything else, and renames them in
     other records' `dependencies` too; a source that does not exist is ignored. What is put stays, even if the same
-    change forgets or clears it.
+    change forgets or clears it. `sealed` notes that every mark has been renewed with a seal.
     """
 
     put_records: tuple[Record, ...] = ()
@@ -25,14 +25,15 @@ class StateWrite:
     clear_intents: tuple[Address, ...] = ()
     moves: tuple[tuple[Address, Address], ...] = ()
     put_runs: tuple[Run, ...] = ()
+    put_places: tuple[Place, ...] = ()
+    sealed: bool = False
 
     def __bool__(self) -> bool:
-        parts = (self.put_records, self.forget, self.put_intents, self.clear_intents, self.moves, self.put_runs)
-        return any(parts)
+        return any(getattr(self, part.name) for part in fields(self))
 
 
 class Lease(Protocol):
-    """The right to write to some galleries, until it expires. The holder renews it before that."""
+    """The right to write to some galleries, until it expires `ttl_s` seconds after it was taken or renewed."""
 
     @property
     def fence(self) -> int:
@@ -41,6 +42,9 @@ class Lease(Protocol):
 
     @property
     def galleries(self) -> frozenset[str]: ...
+
+    @property
+    def ttl_s(self) -> float: ...
 
 
 class StateStore(Protocol):
@@ -71,8 +75,9 @@ class StateStore(Protocol):
         """32 random bytes that belong to this state; saved plans are signed with them. Creates the state if needed."""
         ...
 
-    def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0) -> Lease:
+    def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0, above: int = 0) -> Lease:
         """A lease on all of `galleries`, names in any order, for `ttl_s` seconds. Creates the state if needed.
+        Its fence is greater than `above`, and than that of every lease before.
 
         Raises: LockHeld when another run's lease has not expired, and its process is not known to have ended.
         """

@@ -21,13 +21,13 @@ from reconciler.providers.azure.service.failures import CallFailed, explained
 from reconciler.providers.azure.storage_settings import AUTO
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.errors import Unavailable
+from reconciler.providers.owner import OwnerMark, Writer
 from reconciler.providers.protocol import (
     Capabilities,
     Done,
     InProgress,
     Observed,
     Operation,
-    OwnerMark,
     ProgressCallback,
     Scan,
     Scope,
@@ -142,15 +142,18 @@ class AzureProvider:
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
         return self._runner.proceed(OperationHandle(operation), progress)
 
-    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
-        return self._runner.proceed(OperationHandle.read(handle), progress)
+    def poll(self, handle: Mapping[str, Any], writer: Writer, progress: ProgressCallback) -> Done | InProgress:
+        return self._runner.proceed(OperationHandle.read(handle, writer), progress)
 
-    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
+    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        return {}
+
+    def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:
         """Removes uploads that are no longer needed. An interrupted upload is kept, to be continued, if its version is
         still declared. Versions without a complete copy are left to the plan, which recreates them."""
         for version in sorted({address.unit for address in addresses if address.version}):
-            if not self._needs_its_source(version, lineage, still_wanted=version in declared):
-                self._uploads.remove(OwnerMark(lineage, version))
+            if not self._needs_its_source(version, writer.lineage, still_wanted=version in declared):
+                self._uploads.remove(OwnerMark(writer.lineage, version))
 
     def _needs_its_source(self, version: Address, lineage: str, *, still_wanted: bool) -> bool:
         """Whether a version of ours still has to be created, or is shallow. Raises: ProviderError."""

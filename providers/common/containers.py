@@ -10,7 +10,8 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common.descriptions import ObjectDescription
 from reconciler.providers.common.steps import applied, vanished
-from reconciler.providers.protocol import Applied, OwnerMark, Step, Verb
+from reconciler.providers.owner import Writer
+from reconciler.providers.protocol import Applied, Step, Verb
 
 
 class Container(Protocol):
@@ -49,7 +50,7 @@ class Tidier(Protocol):
         ...
 
 
-def apply(store: ContainerStore, lineage: str, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
+def apply(store: ContainerStore, writer: Writer, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
     """Does a step. `computed` replaces the computed part of the description; None keeps it.
 
     Raises: ProviderError, ObjectConflict among them.
@@ -68,7 +69,7 @@ def apply(store: ContainerStore, lineage: str, step: Step, computed: Mapping[str
             raise vanished(address)
         if computed is None:
             computed = present.computed if present else {}
-        object_id, fingerprint = container.write(ObjectDescription(OwnerMark(lineage, address), planned, computed))
+        object_id, fingerprint = container.write(ObjectDescription(writer.owner.mark(address), planned, computed))
     return applied(object_id, fingerprint, planned, computed)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 
 class Unreadable(ValueError):
@@ -52,12 +52,13 @@ def decode(value: Any) -> ObjectDescription:
 
 def encode_mark(mark: OwnerMark) -> dict[str, str]:
     """JSON-shaped; `decode_mark` returns the same mark."""
-    return {"lineage": mark.lineage, "address": str(mark.address)}
+    sealed = {"seal": mark.seal} if mark.seal else {}
+    return {"lineage": mark.lineage, "address": str(mark.address), **sealed}
 
 
 def decode_mark(value: Any) -> OwnerMark:
     """The owner mark in parsed JSON. Raises: ValueError, TypeError or KeyError if it is not one."""
-    return OwnerMark(str(value["lineage"]), Address.parse(value["address"]))
+    return OwnerMark(str(value["lineage"]), Address.parse(value["address"]), str(value.get("seal", "")))
 
 
 def damaged() -> Unreadable:

@@ -9,26 +9,26 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Operation, Step, Verb
 
 
 def encode(operation: Operation) -> dict[str, Any]:
-    """JSON-shaped, without secrets; `decode` returns the same operation."""
+    """JSON-shaped and without the writer, who has a key; `decode` returns the same operation."""
     return {
         "unit": str(operation.unit),
-        "lineage": operation.lineage,
         "steps": [_encode_step(step) for step in operation.steps],
         "version": _plain(operation.version),
         "computed": _plain(operation.computed),
     }
 
 
-def decode(handle: Mapping[str, Any]) -> Operation:
-    """The operation in a handle. Raises: ProviderError if it contains none."""
+def decode(handle: Mapping[str, Any], writer: Writer) -> Operation:
+    """The operation in a handle, now done for `writer`. Raises: ProviderError if it contains none."""
     try:
         return Operation(
             unit=Address.parse(handle["unit"]),
-            lineage=str(handle["lineage"]),
+            writer=writer,
             steps=tuple(map(_decode_step, handle["steps"])),
             version=handle["version"],
             computed=handle["computed"],
@@ -50,6 +50,7 @@ def _encode_step(step: Step) -> dict[str, Any]:
         "objectId": step.object_id,
         "requests": list(step.write_flags),
         "makesRoom": step.makes_room,
+        "protect": step.protect,
     }
 
 
@@ -62,4 +63,5 @@ def _decode_step(value: Mapping[str, Any]) -> Step:
         object_id=str(value["objectId"]),
         write_flags=tuple(value["requests"]),
         makes_room=bool(value["makesRoom"]),
+        protect=bool(value.get("protect", False)),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import Owner, OwnerMark
 
 
 def owner_phrase(mark: OwnerMark | None) -> str:
@@ -11,9 +12,9 @@ def owner_phrase(mark: OwnerMark | None) -> str:
     return f"belongs to {mark.address} of state {mark.lineage}" if mark else "has no owner mark"
 
 
-def require_mark(mark: OwnerMark | None, ours: OwnerMark) -> None:
-    """Raises: ObjectConflict unless the mark is ours."""
-    if mark != ours:
+def require_mark(mark: OwnerMark | None, owner: Owner, address: Address) -> None:
+    """Raises: ObjectConflict unless the mark, found at an object of this name, is the owner's."""
+    if not owner.owns(mark, address):
         raise ObjectConflict(
-            f"{ours.address} already exists and {owner_phrase(mark)}", "rename the resource, or move that object away"
+            f"{address} already exists and {owner_phrase(mark)}", "rename the resource, or move that object away"
         )

@@ -8,7 +8,8 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
 from reconciler.providers.common.descriptions import ObjectDescription
 from reconciler.providers.errors import Unavailable
-from reconciler.providers.protocol import Condition, Observed, OwnerMark, ProgressCallback, Scan, Scope
+from reconciler.providers.owner import OwnerMark
+from reconciler.providers.protocol import Condition, Observed, ProgressCallback, Scan, Scope
 
 
 class NotFoundButPossible(Unavailable):

@@ -11,6 +11,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.libvirt.configuration import Configuration, configuration_of
 from reconciler.providers.libvirt.host.library import require_library
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import (
     Capabilities,
     Done,
@@ -109,20 +110,23 @@ class LibvirtProvider:
             return InProgress(handle.encode(), 0)
         return Done(OperationRunner(self._context, handle, progress).results())
 
-    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done:
+    def poll(self, handle: Mapping[str, Any], writer: Writer, progress: ProgressCallback) -> Done:
         """Runs the whole operation. After an interruption it starts again, and first removes incomplete volumes."""
         from reconciler.providers.libvirt.publishing.operation_handle import OperationHandle
         from reconciler.providers.libvirt.publishing.operation_runner import OperationRunner
 
-        return Done(OperationRunner(self._context, OperationHandle.decode(handle), progress).results())
+        return Done(OperationRunner(self._context, OperationHandle.decode(handle, writer), progress).results())
 
-    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
+    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        return {}
+
+    def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
         from reconciler.providers.common import containers
         from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
         from reconciler.providers.libvirt.records.containers import ContainerSidecars
 
-        regions = RegionChanges(self._hosts, lineage, lambda *_: None)
-        containers.tidy(addresses, ContainerSidecars(self._hosts, lineage), regions)
+        regions = RegionChanges(self._hosts, writer.owner, lambda *_: None)
+        containers.tidy(addresses, ContainerSidecars(self._hosts, writer.owner), regions)
 
     def create_machine(self, order: MachineOrder) -> Machine:
         return self._machines.create(order)

@@ -15,15 +15,15 @@ from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description, write_description
 from reconciler.providers.local.folders import failure, make_folder, open_folder, remove_empty_folders
 from reconciler.providers.local.object_paths import ObjectPaths
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import Writer
 
 
 class ContainerFiles:
-    """A `ContainerStore` in directories, for one lineage."""
+    """A `ContainerStore` in directories, for one writer."""
 
-    def __init__(self, paths: ObjectPaths, lineage: str) -> None:
+    def __init__(self, paths: ObjectPaths, writer: Writer) -> None:
         self._paths = paths
-        self._lineage = lineage
+        self._writer = writer
 
     def require_free(self, address: Address, home: str) -> None:
         """As `ContainerStore.require_free`."""
@@ -73,11 +73,11 @@ class ContainerFiles:
             remove_empty_folders(path, folders)
 
     def _container(self, folder: int, address: Address, region: str) -> ContainerFile:
-        return ContainerFile(folder, region, OwnerMark(self._lineage, address))
+        return ContainerFile(folder, region, self._writer, address)
 
     def _discard_unfinished(self, folder: int, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(object_names.new_name(name, self._lineage), dir_fd=folder)
+            os.unlink(object_names.new_name(name, self._writer.lineage), dir_fd=folder)
 
     @contextlib.contextmanager
     def _explaining(self, doing: str, address: Address, region: str) -> Iterator[None]:
@@ -89,31 +89,32 @@ class ContainerFiles:
 
 @dataclass(frozen=True, slots=True)
 class ContainerFile:
-    """A `Container`: the place of one description in the open directory `folder` of `region`. `mark` is ours."""
+    """A `Container`: the place of one description in the open directory `folder` of `region`."""
 
     folder: int
     region: str
-    mark: OwnerMark
+    writer: Writer
+    address: Address
 
     def read(self) -> Description | None:
         """As `Container.read`."""
-        name = object_names.description_file(self.mark.address)
+        name = object_names.description_file(self.address)
         try:
             description, _ = read_description(name, self.folder)
         except FileNotFoundError:
             return None
         except Unreadable as error:
             raise ObjectConflict(
-                f"{self.mark.address}: {name} {error}", "check it, and move it away if no one needs it"
+                f"{self.address}: {name} {error}", "check it, and move it away if no one needs it"
             ) from error
-        require_mark(description.mark, self.mark)
+        require_mark(description.mark, self.writer.owner, self.address)
         return description
 
     def write(self, description: ObjectDescription) -> tuple[str, str]:
         """As `Container.write`."""
-        address, name = self.mark.address, object_names.description_file(self.mark.address)
+        address, name = self.address, object_names.description_file(self.address)
         written = Description(description.mark, description.attributes, description.computed)
-        status = write_description(self.folder, name, written, self.mark.lineage)
+        status = write_description(self.folder, name, written, self.writer.lineage)
         stamps = [(name, object_names.stamp(status))]
         return (
             object_names.object_id(self.region, address),

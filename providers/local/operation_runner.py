@@ -30,16 +30,16 @@ class OperationRunner:
     ) -> None:
         self._sources = sources
         self._operation = operation
-        self._containers = ContainerFiles(paths, operation.lineage)
-        self._creation = RegionCreation(paths, operation.lineage, progress)
-        self._changes = RegionChanges(paths, operation.lineage, progress)
+        self._containers = ContainerFiles(paths, operation.writer)
+        self._creation = RegionCreation(paths, operation.writer, progress)
+        self._changes = RegionChanges(paths, operation.writer, progress)
 
     def results(self) -> Results:
         """Runs the operation; one result for each step."""
         return do_steps(self._operation, self._copy, self._write, self._change)
 
     def _write(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-        return apply(self._containers, self._operation.lineage, step, computed)
+        return apply(self._containers, self._operation.writer, step, computed)
 
     def _change(self, step: Step) -> Applied:
         if not step.address.region:

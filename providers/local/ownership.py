@@ -12,19 +12,19 @@ from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description
 from reconciler.providers.local.folders import not_followed, open_folder, remove_folder
 from reconciler.providers.local.object_paths import ObjectPaths
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark, Writer
 
 
 class Ownership:
-    """What belongs to one lineage."""
+    """What belongs to the owner that a writer writes for."""
 
-    def __init__(self, paths: ObjectPaths, lineage: str) -> None:
-        self.lineage = lineage
+    def __init__(self, paths: ObjectPaths, writer: Writer) -> None:
+        self.writer = writer
         self._paths = paths
 
     def mark(self, address: Address) -> OwnerMark:
         """Our owner mark for an object."""
-        return OwnerMark(self.lineage, address)
+        return self.writer.owner.mark(address)
 
     def require_free(self, parent: int, address: Address) -> None:
         """Raises: ObjectConflict if something is in the way that is not our own region, which may be recreated."""
@@ -50,32 +50,31 @@ class Ownership:
 
     def description(self, folder: int, address: Address) -> Description | None:
         """The description of our region in `folder`; None if it is damaged or missing and the region is ours anyway."""
-        ours = self.mark(address)
         try:
             description, _ = read_description(object_names.REGION_FILE, folder)
         except (FileNotFoundError, Unreadable) as error:
-            if mark_of_broken(self._paths, address) == ours:
+            if self.writer.owner.owns(mark_of_broken(self._paths, address), address):
                 return None
             raise ObjectConflict(
                 f"{address}: its owner is unknown: {object_names.REGION_FILE} is missing or damaged",
                 "check the folder, and move it away if no one needs it",
             ) from error
-        require_mark(description.mark, ours)
+        require_mark(description.mark, self.writer.owner, address)
         return description
 
     def remove_leftovers(self, parent: int, address: Address) -> None:
         """Removes what an interrupted run of this lineage left of this region."""
-        remove_folder(parent, object_names.staging_name(address.version, self.lineage))
+        remove_folder(parent, object_names.staging_name(address.version, self.writer.lineage))
         self.remove_removed(parent, address)
 
     def remove_removed(self, parent: int, address: Address) -> None:
         """Removes what was this region before it was deleted or replaced."""
-        remove_folder(parent, object_names.removed_name(address.version, self.lineage))
+        remove_folder(parent, object_names.removed_name(address.version, self.writer.lineage))
 
     def is_ours(self, name: str, description: Description | None) -> bool:
         """Whether a file in a region's folder is one that this lineage wrote."""
         unfinished = object_names.unfinished(name)
-        if unfinished is not None and unfinished[1] != object_names.short_lineage(self.lineage):
+        if unfinished is not None and unfinished[1] != object_names.short_lineage(self.writer.lineage):
             return False
         return object_names.is_ours(name) or (description is not None and name in description.files)
 
@@ -95,7 +94,7 @@ def mark_of_broken(paths: ObjectPaths, region: Address) -> OwnerMark | None:
         except (OSError, Unreadable, ObjectConflict):  # not its home, or of no help
             continue
         if description.mark is not None and description.mark.address == version:
-            return OwnerMark(description.mark.lineage, region)
+            return OwnerMark(description.mark.lineage, region, description.mark.seal)
     return None
 
 

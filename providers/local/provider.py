@@ -13,6 +13,7 @@ from reconciler.providers.local import object_names, scan
 from reconciler.providers.local.disk_sources import SUPPORTED, DiskSources
 from reconciler.providers.local.object_paths import ObjectPaths
 from reconciler.providers.local.regions import configured_regions
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import (
     Capabilities,
     Done,
@@ -73,10 +74,10 @@ class LocalProvider(BaseProvider):
 
         return Done(OperationRunner(self._paths, self._sources, operation, progress).results())
 
-    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
+    def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
         from reconciler.providers.common import containers
         from reconciler.providers.local.containers import ContainerFiles
         from reconciler.providers.local.region_changes import RegionChanges
 
-        regions = RegionChanges(self._paths, lineage, lambda *_: None)
-        containers.tidy(addresses, ContainerFiles(self._paths, lineage), regions)
+        regions = RegionChanges(self._paths, writer, lambda *_: None)
+        containers.tidy(addresses, ContainerFiles(self._paths, writer), regions)

@@ -21,16 +21,17 @@ from reconciler.providers.local.folders import create_copy, failure, open_folder
 from reconciler.providers.local.object_paths import ObjectPaths
 from reconciler.providers.local.ownership import Ownership, exists
 from reconciler.providers.local.region_creation import applied
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 
 class RegionChanges:
-    """Changes, removes and tidies regions for one lineage."""
+    """Changes, removes and tidies regions for one writer."""
 
-    def __init__(self, paths: ObjectPaths, lineage: str, progress: ProgressCallback) -> None:
+    def __init__(self, paths: ObjectPaths, writer: Writer, progress: ProgressCallback) -> None:
         self._paths = paths
-        self._ownership = Ownership(paths, lineage)
-        self._lineage = lineage
+        self._ownership = Ownership(paths, writer)
+        self._lineage = writer.lineage
         self._progress = progress
 
     def update(self, step: Step) -> Applied:
@@ -51,14 +52,14 @@ class RegionChanges:
             description, _ = read_description(object_names.REGION_FILE, folder)
         except Unreadable as error:
             raise ObjectConflict(f"{address}: {object_names.REGION_FILE} {error}", "plan again") from error
-        require_mark(description.mark, self._ownership.mark(address))
+        require_mark(description.mark, self._ownership.writer.owner, address)
         wanted = int(planned["replicas"])
         kept = {name: disk for name, disk in description.files.items() if _number(name) <= wanted}
         surplus = sorted(description.files.keys() - kept.keys())
         facts = description.computed["disks"]
         added = {} if description.computed.get("shallow") else self._add_replicas(folder, address, kept, facts, wanted)
         files = {**kept, **added}
-        changed = Description(description.mark, planned, description.computed, files)
+        changed = Description(self._ownership.mark(address), planned, description.computed, files)
         status = write_description(folder, object_names.REGION_FILE, changed, self._lineage)
         for name in surplus:
             with contextlib.suppress(FileNotFoundError):
@@ -159,7 +160,7 @@ class RegionChanges:
             description, _ = read_description(object_names.REGION_FILE, folder)
         except (FileNotFoundError, Unreadable):
             return
-        if description.mark != self._ownership.mark(address):
+        if not self._ownership.writer.owner.owns(description.mark, address):
             return
         for name in os.listdir(folder):
             if (

@@ -35,6 +35,7 @@ from reconciler.providers.local.folders import (
 )
 from reconciler.providers.local.object_paths import ObjectPaths
 from reconciler.providers.local.ownership import Ownership
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
 DiskFacts = dict[str, dict[str, Any]]
@@ -58,12 +59,12 @@ class _StagedRegion:
 
 
 class RegionCreation:
-    """Creates regions for one lineage."""
+    """Creates regions for one writer."""
 
-    def __init__(self, paths: ObjectPaths, lineage: str, progress: ProgressCallback) -> None:
+    def __init__(self, paths: ObjectPaths, writer: Writer, progress: ProgressCallback) -> None:
         self._paths = paths
-        self._ownership = Ownership(paths, lineage)
-        self._lineage = lineage
+        self._ownership = Ownership(paths, writer)
+        self._lineage = writer.lineage
         self._progress = progress
 
     def create(

@@ -50,7 +50,7 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
     if bookkeeping:
         context.store.write(context.lease, bookkeeping_write(bookkeeping))
     done = Counter(change.action for change in bookkeeping)
-    planned = operations(plan, context.records)
+    planned = operations(plan, context.records, context.writer)
     if not planned:
         return ApplyResult(dict(done))
     execution = Execution(planned, operation_graph(planned, context.records), context)

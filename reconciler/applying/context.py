@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.manifests.address import Address
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Provider
 from reconciler.reporting import Reporter
 from reconciler.state.records import Record
@@ -28,11 +29,12 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class ApplyContext:
-    """What a run works with. `started` is the run's time (ISO), `run` its id; `wait` is False to leave operations that
-    take long to the journal."""
+    """What a run works with. `started` is the run's time (ISO), `run` its id, `writer` what providers know of it;
+    `wait` is False to leave operations that take long to the journal."""
 
     store: StateStore
     lease: Lease
+    writer: Writer
     providers: Mapping[str, Provider]
     records: Mapping[Address, Record]
     run: str

@@ -232,10 +232,11 @@ class Execution:
         while self._due and self._due[0][0] <= time.monotonic():
             key = heapq.heappop(self._due)[2]
             running = self._running[key]
-            self._call(pool, key, self._context.providers[running.planned.provider].poll, running.handle)
+            poll = self._context.providers[running.planned.provider].poll
+            self._call(pool, key, poll, running.handle, self._context.writer)
 
-    def _call(self, pool: ThreadPoolExecutor, key: OperationKey, call: Callable[..., Any], argument: Any) -> None:
-        future: Future[Done | InProgress] = pool.submit(call, argument, self._note_progress)
+    def _call(self, pool: ThreadPoolExecutor, key: OperationKey, call: Callable[..., Any], *arguments: Any) -> None:
+        future: Future[Done | InProgress] = pool.submit(call, *arguments, self._note_progress)
         self._running[key].future = future
         future.add_done_callback(lambda over: self._answers.put((key, over)))
 

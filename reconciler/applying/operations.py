@@ -13,6 +13,7 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.planning.plan import Plan
 from reconciler.planning.sources import version_references
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Operation, Step, Verb
 from reconciler.state.records import Record
 
@@ -53,8 +54,8 @@ class PlannedOperation:
 OperationGraph = OrderedGraph[OperationKey]
 
 
-def operations(plan: Plan, records: Mapping[Address, Record]) -> dict[OperationKey, PlannedOperation]:
-    """The operations of a plan, by key. Changes that touch no object have none."""
+def operations(plan: Plan, records: Mapping[Address, Record], writer: Writer) -> dict[OperationKey, PlannedOperation]:
+    """The operations of a plan, by key, done for `writer`. Changes that touch no object have none."""
     units: dict[Address, list[ResourceChange]] = defaultdict(list)
     for change in plan.changes:
         if change.action.touches_objects:
@@ -66,12 +67,12 @@ def operations(plan: Plan, records: Mapping[Address, Record]) -> dict[OperationK
             by_phase[phase].append((step, change))
         for phase, steps in by_phase.items():
             key = OperationKey(unit, phase)
-            result[key] = _operation(key, plan.lineage, steps, records.get(unit))
+            result[key] = _operation(key, writer, steps, records.get(unit))
     return result
 
 
 def _operation(
-    key: OperationKey, lineage: str, steps: list[tuple[Step, ResourceChange]], record: Record | None
+    key: OperationKey, writer: Writer, steps: list[tuple[Step, ResourceChange]], record: Record | None
 ) -> PlannedOperation:
     changes = {step.address: change for step, change in steps}
     own = next((change for change in changes.values() if change.address == key.unit), None)
@@ -85,7 +86,7 @@ def _operation(
         computed = record.computed_values if record else {}
     operation = Operation(
         unit=steps[0][0].address.unit,
-        lineage=lineage,
+        writer=writer,
         steps=tuple(step for step, _ in steps),
         version=version if key.unit.kind is Kind.IMAGE_VERSION else None,
         computed=computed,
@@ -120,6 +121,7 @@ def _delete(change: ResourceChange) -> Step:
         prior=change.prior_attributes,
         object_id=change.object_id,
         makes_room=change.action is Action.REPLACE,
+        protect=change.protect,
     )
 
 
@@ -133,7 +135,15 @@ def _apply(change: ResourceChange, *, whole: bool) -> Step:
         verb = Verb.CREATE
     prior = change.prior_attributes if verb is not Verb.CREATE else None
     name = change.named or change.address
-    return Step(verb, name, change.planned_attributes, prior, change.object_id, change.write_flags)
+    return Step(
+        verb,
+        name,
+        change.planned_attributes,
+        prior,
+        change.object_id,
+        change.write_flags,
+        protect=change.protect,
+    )
 
 
 def operation_graph(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.applying.context import RENEW_LEASE_EVERY_S, Interrupt
 from reconciler.manifests.address import Address
 from reconciler.object_names import ObjectNames
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Condition, Done, InProgress, Provider, Scope
 from reconciler.reporting import Reporter
 from reconciler.state.records import Intent, State
@@ -26,6 +27,7 @@ class RecoveryContext:
 
     store: StateStore
     lease: Lease
+    writer: Writer
     providers: Mapping[str, Provider]
     reporter: Reporter
     interrupt: Interrupt
@@ -57,7 +59,7 @@ def recover(state: State, context: RecoveryContext, declared: Collection[Address
         provider = context.providers[name]
         _wait_while_busy(provider, addresses, started, context)
         if not context.interrupt.count:
-            provider.tidy(addresses, state.lineage, continued)
+            provider.tidy(addresses, context.writer, continued)
 
 
 def _poll_handles(intents: Iterable[Intent], context: RecoveryContext) -> None:
@@ -75,10 +77,10 @@ def _poll_handles(intents: Iterable[Intent], context: RecoveryContext) -> None:
 
 def _poll_until_done(provider: Provider, handle: str, context: RecoveryContext) -> bool:
     """Whether the operation is over; it may not be when a stop was requested."""
-    answer = provider.poll(json.loads(handle), context.reporter.progress)
+    answer = provider.poll(json.loads(handle), context.writer, context.reporter.progress)
     while isinstance(answer, InProgress) and not context.interrupt.count:
         _pause(answer.retry_after_s, context)
-        answer = provider.poll(answer.handle, context.reporter.progress)
+        answer = provider.poll(answer.handle, context.writer, context.reporter.progress)
     return isinstance(answer, Done)
 
 

@@ -29,6 +29,7 @@ from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes, canonical_json
 from reconciler.planning.actions import Action, AttributeChange, Reason, ResourceChange
 from reconciler.planning.diff import attribute_changes
+from reconciler.providers.owner import Owner
 from reconciler.providers.protocol import Condition, Observed
 from reconciler.state.records import Intent, Record, Status
 
@@ -36,11 +37,11 @@ from reconciler.state.records import Intent, Record, Status
 @dataclass(frozen=True, slots=True)
 class Node:
     """Everything known about one address. `observed` is None when the object is absent, or when it is `matching`: as
-    recorded. `lineage` is the state's, `named` the object's name where that is not the address, `moved_from` the
+    recorded. `owner` is the state, `named` the object's name where that is not the address, `moved_from` the
     address it is still recorded under, and `content` the sources whose content changed."""
 
     address: Address
-    lineage: str
+    owner: Owner
     resource: Resource | None = None
     record: Record | None = None
     intent: Intent | None = None
@@ -59,8 +60,7 @@ class Node:
         """Whether the object has our mark for this address; a matching one had it when it was recorded."""
         if self.observed is None:
             return self.matching
-        mark = self.observed.mark
-        return mark is not None and mark.lineage == self.lineage and mark.address == (self.named or self.address)
+        return self.owner.owns(self.observed.mark, self.named or self.address)
 
     @property
     def damaged(self) -> bool:

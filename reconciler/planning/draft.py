@@ -13,12 +13,14 @@ from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes
 from reconciler.object_names import ObjectNames, renamed, within
+from reconciler.ownership import owner_of
 from reconciler.planning.actions import ResourceChange
 from reconciler.planning.decisions import Node
 from reconciler.planning.plan import PlanOptions
 from reconciler.planning.refresh import World
 from reconciler.planning.selection import without_excluded
 from reconciler.planning.sources import SourceChecks, content_changes, latest_version, planned_sources
+from reconciler.providers.owner import Owner
 from reconciler.providers.protocol import Capabilities, Verb
 from reconciler.state.records import Record, State
 
@@ -49,6 +51,7 @@ class Draft:
     records: Mapping[Address, Record]
     moved: Mapping[Address, Address]
     names: ObjectNames
+    owner: Owner
     changes: dict[Address, ResourceChange] = field(default_factory=dict)
     unchanged: set[Address] = field(default_factory=set)
     errors: list[Diagnostic] = field(default_factory=list)
@@ -65,7 +68,7 @@ class Draft:
             record = None  # its delete succeeded: what was recorded of the object no longer matters
         return Node(
             address=address,
-            lineage=state.lineage,
+            owner=self.owner,
             resource=None if self.inputs.options.destroy else self.inputs.manifest.resources.get(address),
             record=record,
             intent=intent,
@@ -98,7 +101,7 @@ def start_draft(inputs: PlanInputs) -> Draft:
     if inputs.options.excludes and inputs.world.perhaps_in:
         world = without_excluded(inputs.world, _never_made(inputs, records, names), inputs.options.excludes)
         inputs = replace(inputs, world=world)
-    return Draft(inputs, records, moved, names)
+    return Draft(inputs, records, moved, names, owner_of(inputs.state))
 
 
 def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mapping[Address, Address]]:

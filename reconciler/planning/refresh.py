@@ -24,6 +24,11 @@ class World:
     unmanaged: tuple[Observed, ...] = ()
     perhaps_in: Mapping[Address, frozenset[str]] = field(default_factory=dict)
 
+    @property
+    def fence(self) -> int:
+        """The greatest fence of a run that wrote one of the observed objects."""
+        return max((seen.fence for seen in self.observed.values()), default=0)
+
     def why_unknown(self, address: Address) -> str | None:
         """Why nothing is known about an address: it, or a container of it, is unreachable. None if it is known."""
         here: Address | None = address
@@ -60,7 +65,7 @@ def observe(
             unreachable |= dict.fromkeys(wanted, f"provider '{name}' is not in the project file")
             continue
         try:
-            scan = reader.scan(Scope(wanted, unmanaged, deep), progress)
+            scan = reader.scan(Scope(wanted, unmanaged, deep, places_of(state, name)), progress)
         except ProviderError as error:
             unreachable |= dict.fromkeys(wanted, error.message)
             continue
@@ -71,6 +76,16 @@ def observe(
         perhaps_in |= scan.perhaps_in
     unmanaged_objects = tuple(sorted(strangers, key=lambda stranger: (stranger.address, stranger.object_id)))
     return World(observed, matching, unreachable, unmanaged_objects, perhaps_in)
+
+
+def places_of(state: State, provider: str) -> Mapping[str, str]:
+    """Region -> the recorded identity of its place, for the regions in which a provider has recorded objects."""
+    if not state.places:
+        return {}
+    used = {address.region for address, record in state.records.items() if record.provider == provider}
+    return {
+        region: place.identity for (name, region), place in state.places.items() if name == provider and region in used
+    }
 
 
 def _wanted(manifest: Manifest, state: State) -> dict[str, dict[Address, str | None]]:

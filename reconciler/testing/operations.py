@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import Applied, Done, Operation, ProgressCallback, Provider, Step
 
 LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
@@ -22,18 +23,30 @@ Attributes = Mapping[str, Any]
 Results = Mapping[Address, Applied | ProviderError]
 
 
+def owner_of(lineage: str = LINEAGE) -> Owner:
+    """The state of this lineage as the owner of objects; every lineage has a key of its own."""
+    return Owner(lineage, f"key of {lineage}".encode(), accepts_unsealed=True)
+
+
+def writer_of(lineage: str = LINEAGE, fence: int = 0) -> Writer:
+    """A run of that state."""
+    return Writer(owner_of(lineage), fence)
+
+
 def run(
     provider: Provider,
     *steps: Step,
     version: Attributes | None = None,
     computed: Attributes | None = None,
     lineage: str = LINEAGE,
+    fence: int = 0,
     progress: ProgressCallback = lambda *_: None,
 ) -> Results:
     """The results of one operation. Every handle goes through JSON, as it does in a journal."""
-    answer = provider.begin(Operation(steps[0].address.unit, lineage, steps, version, computed or {}), progress)
+    writer = writer_of(lineage, fence)
+    answer = provider.begin(Operation(steps[0].address.unit, writer, steps, version, computed or {}), progress)
     while not isinstance(answer, Done):
-        answer = provider.poll(json.loads(json.dumps(answer.handle)), progress)
+        answer = provider.poll(json.loads(json.dumps(answer.handle)), writer, progress)
     return answer.results
 
 

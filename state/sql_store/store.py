@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -16,15 +18,18 @@ from reconciler.state.errors import ForeignState, StaleWrite, StateError, StateT
 from reconciler.state.records import Record, Run, State
 from reconciler.state.rows import (
     INTENT_COLUMNS,
+    PLACE_COLUMNS,
     RECORD_COLUMNS,
     RUN_COLUMNS,
     decode_dependencies,
     decode_fingerprints,
     decode_intents,
+    decode_places,
     decode_records,
     decode_run,
     encode_dependencies,
     encode_intent,
+    encode_place,
     encode_record,
     encode_run,
     select,
@@ -38,6 +43,8 @@ _SELECT_RUNS = select("runs", RUN_COLUMNS) + " ORDER BY started DESC, id DESC LI
 _PUT_RECORD = upsert("records", RECORD_COLUMNS)
 _PUT_INTENT = upsert("intents", INTENT_COLUMNS)
 _PUT_RUN = upsert("runs", RUN_COLUMNS)
+_SELECT_PLACES = select("places", PLACE_COLUMNS)
+_PUT_PLACE = upsert("places", PLACE_COLUMNS)
 
 
 class SqlStore:
@@ -118,8 +125,11 @@ class SqlStore:
                 return self._summary()
 
     def _summary(self) -> State:
-        ((lineage, serial, project),) = self._database.execute("SELECT lineage, serial, project FROM meta")
-        return State(lineage, serial, project)
+        ((lineage, serial, project, signing_key, seal_key, sealed),) = self._database.execute(
+            "SELECT lineage, serial, project, signing_key, seal_key, sealed FROM meta"
+        )
+        key = bytes.fromhex(seal_key) if seal_key else derived_seal_key(bytes.fromhex(signing_key))
+        return State(lineage, serial, project, key=key, sealed=bool(sealed))
 
     def read(self) -> State:
         with self._turn:
@@ -129,8 +139,12 @@ class SqlStore:
                 summary = self._summary()
                 records = decode_records(self._database.execute(_SELECT_RECORDS))
                 intents = decode_intents(self._database.execute(_SELECT_INTENTS))
-        return State(
-            summary.lineage, summary.serial, summary.project, MappingProxyType(records), MappingProxyType(intents)
+                places = decode_places(self._database.execute(_SELECT_PLACES))
+        return replace(
+            summary,
+            records=MappingProxyType(records),
+            intents=MappingProxyType(intents),
+            places=MappingProxyType(places),
         )
 
     def fingerprints(self) -> Mapping[Address, tuple[str, str]]:
@@ -154,11 +168,11 @@ class SqlStore:
                 ((key,),) = self._database.execute("SELECT signing_key FROM meta")
                 return bytes.fromhex(key)
 
-    def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0) -> Lease:
+    def acquire(self, galleries: Iterable[str], holder: str, ttl_s: float = 60.0, above: int = 0) -> Lease:
         with self._turn:
             self._create()
             with self._database.writing():
-                return leases.take(self._database, galleries, holder, ttl_s, self._clock())
+                return leases.take(self._database, galleries, holder, ttl_s, self._clock(), above)
 
     def renew(self, lease: Lease) -> None:
         with self._turn:
@@ -190,8 +204,11 @@ class SqlStore:
             ("DELETE FROM intents WHERE address = ?", [(str(address),) for address in change.clear_intents]),
             (_PUT_INTENT, [encode_intent(intent) for intent in change.put_intents]),
             (_PUT_RUN, [encode_run(run) for run in change.put_runs]),
+            (_PUT_PLACE, [encode_place(place) for place in change.put_places]),
         ):
             self._database.execute_many(sql, rows)
+        if change.sealed:
+            self._database.execute("UPDATE meta SET sealed = 1")
 
     def _next_serial(self) -> int:
         self._database.execute("UPDATE meta SET serial = serial + 1")
@@ -227,6 +244,11 @@ class SqlStore:
 
 
 _RESTORE = "Restore it from a backup."
+
+
+def derived_seal_key(signing_key: bytes) -> bytes:
+    """The key that owner marks are sealed with, where the state was given none."""
+    return hmac.new(signing_key, b"owner marks", hashlib.sha256).digest()
 
 
 def _moved(record: Record, target: Address) -> Record:

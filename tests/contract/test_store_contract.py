@@ -302,7 +302,9 @@ def test_version_1_is_upgraded_with_all_it_holds(place: StorePlace) -> None:
     assert (state.lineage, state.serial, state.project) == ("0f3c", 41, "corp-images")
     assert store.runs()[0].counts == {"create": 2}
     assert store.signing_key() == bytes(range(32))
-    assert place.execute("SELECT schema_version FROM meta")[0][0] == 2
+    assert place.execute("SELECT schema_version FROM meta")[0][0] == 3
+    assert state.key
+    assert not state.sealed
 
 
 def test_an_upgraded_state_goes_on(place: StorePlace) -> None:

@@ -14,7 +14,18 @@ from support.libvirt.world import LibvirtWorld
 from reconciler.providers.libvirt.content import streams
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.protocol import Condition, Step, Verb
-from reconciler.testing.operations import CONTENT, DEFINITION, EAST, GALLERY, LINEAGE, VERSION, WEST, applied, run
+from reconciler.testing.operations import (
+    CONTENT,
+    DEFINITION,
+    EAST,
+    GALLERY,
+    LINEAGE,
+    VERSION,
+    WEST,
+    applied,
+    run,
+    writer_of,
+)
 
 CHANGES = (
     (Pool, "create"),
@@ -103,7 +114,7 @@ def test_whenever_the_process_dies_the_next_one_converges(world: LibvirtWorld, f
             life(world, attributes)
         fate.set(-1, after=False)
         provider = world.provider()
-        provider.tidy(EVERYTHING, LINEAGE)
+        provider.tidy(EVERYTHING, writer_of(LINEAGE))
         for address in (EAST, WEST):
             seen = provider.read(address)
             whole = seen is not None and seen.condition is Condition.READY

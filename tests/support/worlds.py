@@ -14,7 +14,8 @@ from reconciler.planning.draft import PlanInputs
 from reconciler.planning.plan import PlanOptions
 from reconciler.planning.refresh import World
 from reconciler.planning.sources import SourceCheck, SourceStatus, version_references
-from reconciler.providers.protocol import Capabilities, Condition, Observed, OwnerMark, SourceFacts
+from reconciler.providers.owner import Owner, OwnerMark
+from reconciler.providers.protocol import Capabilities, Condition, Observed, SourceFacts
 from reconciler.state.records import Intent, Record, State, Status
 
 LINEAGE = "lineage-1"
@@ -100,7 +101,7 @@ def record_of(address: Address, given: Mapping[str, Any]) -> Record:
 
 def observed_of(address: Address, given: Mapping[str, Any]) -> Observed:
     """`$mark` is `ours` (the default), `foreign` or `none`; `$condition` and `$defects` as in Observed."""
-    marks = {"ours": OwnerMark(LINEAGE, address), "foreign": OwnerMark("lineage-2", address), "none": None}
+    marks = {"ours": Owner(LINEAGE).mark(address), "foreign": OwnerMark("lineage-2", address), "none": None}
     return Observed(
         address=address,
         object_id=f"id:{address}",

@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.manifests.address import Kind
 from reconciler.manifests.values import Attributes, canonical_json, digest
 from reconciler.providers.azure.service.tag_metadata import TagMetadata
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 _FILLED_IN: Mapping[Kind, tuple[str, ...]] = {
     Kind.GALLERY: (

@@ -11,7 +11,7 @@ from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.images.disk_sources import Sources
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.image_files.image_sources import add_archive_digest
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 if TYPE_CHECKING:
     from reconciler.providers.azure.images.staging import Staging

@@ -28,7 +28,7 @@ from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
 from reconciler.providers.image_files.disk_formats import SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -19,7 +19,8 @@ from reconciler.providers.azure.service import canonical_values
 from reconciler.providers.azure.service.tag_metadata import TagMetadata, from_tags
 from reconciler.providers.common.ownership import owner_phrase
 from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.protocol import Applied, Condition, Observed, OwnerMark
+from reconciler.providers.owner import OwnerMark
+from reconciler.providers.protocol import Applied, Condition, Observed
 
 Json = Mapping[str, Any]
 
@@ -72,7 +73,7 @@ class ServiceObject:
             return owner
         if address.region not in self.metadata.regions:
             return None
-        return OwnerMark(owner.lineage, owner.address._replace(region=address.region))
+        return OwnerMark(owner.lineage, owner.address._replace(region=address.region), owner.seal)
 
     def is_ours(self, lineage: str, address: Address) -> bool:
         return self.mark(address) == OwnerMark(lineage, address)

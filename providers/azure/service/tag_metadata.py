@@ -16,7 +16,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
 from reconciler.providers.errors import ProviderError
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 MOST_TAGS = 50
 LONGEST_NAME = 512

@@ -21,7 +21,8 @@ from reconciler.providers.azure.service.failures import CallFailed, explained, f
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.azure.writing.soft_deleted import DELETE_COMMAND, until
 from reconciler.providers.errors import ObjectConflict, ProviderError
-from reconciler.providers.protocol import Applied, Done, InProgress, OwnerMark, Step, Verb
+from reconciler.providers.owner import OwnerMark
+from reconciler.providers.protocol import Applied, Done, InProgress, Step, Verb
 
 _MOST_WRITES = 4
 _PROPAGATION_S = 300.0

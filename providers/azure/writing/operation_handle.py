@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.providers.common import operation_json
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Done, InProgress, Operation, Results, Step, Verb
 
 _LONGEST_PAUSE_S = 30.0
@@ -78,9 +79,9 @@ class OperationHandle:
         }
 
     @classmethod
-    def read(cls, written: Mapping[str, Any]) -> OperationHandle:
+    def read(cls, written: Mapping[str, Any], writer: Writer) -> OperationHandle:
         """The handle that `written` returned, perhaps in another process."""
-        handle = cls(operation_json.decode(written["operation"]), since=written["since"], url=written["url"])
+        handle = cls(operation_json.decode(written["operation"], writer), since=written["since"], url=written["url"])
         handle.failure, handle.tries, handle.polls = written["failure"], written["tries"], written["polls"]
         handle.writes, handle.staged = written["writes"], written["staged"]
         handle.attempted, handle.removed = set(written["attempted"]), set(written["removed"])

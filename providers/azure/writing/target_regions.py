@@ -17,7 +17,8 @@ from reconciler.providers.azure.observation.observed_objects import ServiceObjec
 from reconciler.providers.azure.service.tag_metadata import TagMetadata
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError
-from reconciler.providers.protocol import OwnerMark, Step, Verb
+from reconciler.providers.owner import OwnerMark
+from reconciler.providers.protocol import Step, Verb
 
 ALLOW = "allowDeletionOfReplicatedLocations"
 

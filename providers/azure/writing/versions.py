@@ -19,7 +19,8 @@ from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.azure.writing.soft_deleted import check_restored, name_taken
 from reconciler.providers.azure.writing.target_regions import body_of, is_reached, must_allow_first, target_of
 from reconciler.providers.errors import ObjectConflict, ProviderError
-from reconciler.providers.protocol import Applied, Done, InProgress, OwnerMark, ProgressCallback, Results, Step, Verb
+from reconciler.providers.owner import OwnerMark
+from reconciler.providers.protocol import Applied, Done, InProgress, ProgressCallback, Results, Step, Verb
 
 _MOST_WRITES = 12
 

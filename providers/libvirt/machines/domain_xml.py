@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.libvirt.host.domains import CACHE_OF_CACHING, parse
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 NAMESPACE = "urn:reconciler:machine:1"
 _MARK = f"{{{NAMESPACE}}}machine"

@@ -23,7 +23,8 @@ from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
 from reconciler.providers.libvirt.machines.domain_xml import DomainSpec, Hardware, mark_of
 from reconciler.providers.libvirt.records.description_store import DescriptionStore
 from reconciler.providers.libvirt.records.descriptions import Copy
-from reconciler.providers.protocol import Machine, MachineOrder, OwnerMark
+from reconciler.providers.owner import OwnerMark
+from reconciler.providers.protocol import Machine, MachineOrder
 
 if TYPE_CHECKING:
     import libvirt

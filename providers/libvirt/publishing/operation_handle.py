@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.providers.common import operation_json
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Operation
 
 Names = Mapping[Address, Mapping[str, tuple[str, ...]]]
@@ -32,10 +33,10 @@ class OperationHandle:
         }
 
     @classmethod
-    def decode(cls, value: Mapping[str, Any]) -> OperationHandle:
+    def decode(cls, value: Mapping[str, Any], writer: Writer) -> OperationHandle:
         """The handle in parsed JSON. Raises: ProviderError if it is not one of ours."""
         names = {
             Address.parse(region): {disk: tuple(chosen) for disk, chosen in disks.items()}
             for region, disks in value["names"].items()
         }
-        return cls(operation_json.decode(value["operation"]), names)
+        return cls(operation_json.decode(value["operation"], writer), names)

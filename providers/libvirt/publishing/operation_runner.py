@@ -118,8 +118,8 @@ class OperationRunner:
         self._names = handle.names
         self._operation = handle.operation
         self._progress = progress
-        self._containers = ContainerSidecars(context.hosts, handle.operation.lineage)
-        self._changes = RegionChanges(context.hosts, handle.operation.lineage, progress)
+        self._containers = ContainerSidecars(context.hosts, handle.operation.writer.owner)
+        self._changes = RegionChanges(context.hosts, handle.operation.writer.owner, progress)
         self._captured: list[MachineDisk] = []
 
     def results(self) -> Results:
@@ -127,7 +127,7 @@ class OperationRunner:
         return do_steps(self._operation, self._copy, self._write_own, self._change)
 
     def _write(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-        return apply(self._containers, self._operation.lineage, step, computed)
+        return apply(self._containers, self._operation.writer, step, computed)
 
     def _write_own(self, own: Step, computed: Mapping[str, Any] | None) -> Applied:
         written = self._write(own, computed)
@@ -193,12 +193,17 @@ class OperationRunner:
         context, operation = self._context, self._operation
         generalized = context.is_generalized(operation.unit)
         return RegionCreation(
-            context.hosts, context.settings, context.copies, operation.lineage, self._progress, generalized=generalized
+            context.hosts,
+            context.settings,
+            context.copies,
+            operation.writer.owner,
+            self._progress,
+            generalized=generalized,
         )
 
     def _shallow_creation(self) -> ShallowCreation:
         context = self._context
-        return ShallowCreation(context.hosts, context.settings.format, self._operation.lineage, self._progress)
+        return ShallowCreation(context.hosts, context.settings.format, self._operation.writer.owner, self._progress)
 
 
 def _require_names(steps: Sequence[Step], disks: Sequence[Disk], names: Names) -> None:

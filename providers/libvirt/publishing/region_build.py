@@ -17,7 +17,8 @@ from reconciler.providers.libvirt.records.description_store import DescriptionSt
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, PendingVolumes, stamp
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
-from reconciler.providers.protocol import Applied, OwnerMark, ProgressCallback
+from reconciler.providers.owner import Owner
+from reconciler.providers.protocol import Applied, ProgressCallback
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
@@ -33,7 +34,8 @@ class RegionBuild:
 
     hosts: Hosts
     pool: Pool
-    mark: OwnerMark
+    owner: Owner
+    address: Address
     planned: Attributes
     names: Mapping[str, Sequence[str]]
     sizes: Mapping[str, int]
@@ -41,10 +43,6 @@ class RegionBuild:
     progress: RegionProgress
     copies: list[Copy] = field(default_factory=list)
     error: ProviderError | None = None
-
-    @property
-    def address(self) -> Address:
-        return self.mark.address
 
     @property
     def store(self) -> DescriptionStore:
@@ -72,12 +70,14 @@ class RegionBuild:
         require_unused(self.hosts, self.pool, existing_volumes(self.pool, leaving), f"{self.address} cannot be changed")
         names = [name for chosen in self.names.values() for name in chosen]
         names += [copy.volume for copy in leaving]
-        self.store.write_pending(self.address, PendingVolumes(self.mark, tuple(names), machine))
+        self.store.write_pending(self.address, PendingVolumes(self.owner.mark(self.address), tuple(names), machine))
 
     def publish(self, computed: Mapping[str, Any]) -> Applied:
         """Writes the new description of the region, and removes the volumes it no longer has. Raises: ProviderError."""
         copies = tuple(sorted(self.copies, key=lambda copy: (copy.replica, copy.disk)))
-        entry = self.store.write(self.address, Description(self.mark, self.planned, computed, copies))
+        entry = self.store.write(
+            self.address, Description(self.owner.mark(self.address), self.planned, computed, copies)
+        )
         self._discard_pending({copy.volume for copy in self.copies})
         object_id = object_names.object_id(self.address.region, self.pool.name, self.address)
         fingerprint = object_names.fingerprint(self.pool.place, [entry, *_stamps(copies, computed)])
@@ -92,13 +92,14 @@ class RegionBuild:
 
     def _discard_pending(self, kept: set[str]) -> None:
         pending = self.store.pending(self.address)
-        if pending is not None and pending.mark == self.mark:
+        if pending is not None and self.owner.owns(pending.mark, self.address):
             discard_pending(self.hosts, self.pool, pending, kept)
 
 
 def open_build(
     hosts: Hosts,
-    mark: OwnerMark,
+    owner: Owner,
+    address: Address,
     planned: Attributes,
     names: Mapping[str, Sequence[str]],
     sizes: Mapping[str, int],
@@ -106,14 +107,14 @@ def open_build(
 ) -> RegionBuild:
     """A region, after removing what an interrupted run left of it. Raises: ObjectConflict if something there is not
     ours; ProviderError."""
-    pool = hosts.pool_to_fill(mark.address.region)
+    pool = hosts.pool_to_fill(address.region)
     pool.refresh()
-    previous, pending = our_region(pool, mark)
+    previous, pending = our_region(pool, owner, address)
     if pending is not None:
         discard_pending(hosts, pool, pending, volumes_of(previous))
     total = sum(sizes[disk] * len(chosen) for disk, chosen in names.items())
     return RegionBuild(
-        hosts, pool, mark, planned, names, sizes, previous, RegionProgress(mark.address, total, progress)
+        hosts, pool, owner, address, planned, names, sizes, previous, RegionProgress(address, total, progress)
     )
 
 

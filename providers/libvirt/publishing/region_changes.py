@@ -23,25 +23,26 @@ from reconciler.providers.libvirt.records.description_store import DescriptionSt
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
-from reconciler.providers.protocol import Applied, OwnerMark, ProgressCallback, Step
+from reconciler.providers.owner import Owner
+from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
 
 
 class RegionChanges:
-    """Changes, removes and tidies regions for one lineage."""
+    """Changes, removes and tidies regions for one owner."""
 
-    def __init__(self, hosts: Hosts, lineage: str, progress: ProgressCallback) -> None:
+    def __init__(self, hosts: Hosts, owner: Owner, progress: ProgressCallback) -> None:
         self._hosts = hosts
-        self._lineage = lineage
+        self._owner = owner
         self._progress = progress
 
     def update(self, step: Step, names: Mapping[str, Sequence[str]], sizes: Mapping[str, int]) -> Applied:
         """Changes a region's attributes and number of replicas; `names` are those of the volumes to be added, `sizes`
         the bytes of each disk. Raises: ProviderError."""
         planned = step.planned or {}
-        build = open_build(self._hosts, self._mark(step.address), planned, names, sizes, self._progress)
+        build = open_build(self._hosts, self._owner, step.address, planned, names, sizes, self._progress)
         if build.previous is None:
             raise vanished(step.address)
         description = build.previous.description
@@ -81,7 +82,7 @@ class RegionChanges:
         address = step.address
         pool = self._hosts.pool(address.region)
         pool.refresh()
-        stored, pending = our_region(pool, self._mark(address))
+        stored, pending = our_region(pool, self._owner, address)
         copies = stored.description.copies if stored else ()
         require_unused(self._hosts, pool, existing_volumes(pool, copies), f"{address} cannot be deleted")
         if pending is not None:
@@ -92,7 +93,7 @@ class RegionChanges:
         return Applied()
 
     def tidy(self, address: Address) -> None:
-        """Removes what interrupted operations of this lineage left of a region. Volumes in use stay, and so do those
+        """Removes what interrupted operations of this owner left of a region. Volumes in use stay, and so do those
         of a host that cannot be asked. Raises: ProviderError."""
         try:
             pool = self._hosts.pool(address.region)
@@ -100,14 +101,11 @@ class RegionChanges:
             store = DescriptionStore(pool)
             store.discard_cut_short(address)
             pending = store.pending(address)
-            if pending is None or pending.mark != self._mark(address):
+            if pending is None or not self._owner.owns(pending.mark, address):
                 return
             discard_pending(self._hosts, pool, pending, volumes_of(store.description(address)))
         except (Unavailable, ObjectConflict):
             return
-
-    def _mark(self, address: Address) -> OwnerMark:
-        return OwnerMark(self._lineage, address)
 
 
 def _intact_copy(build: RegionBuild, description: Description, copies: Sequence[Copy]) -> Copy:

@@ -16,7 +16,8 @@ from reconciler.providers.libvirt.publishing.disks import Disk, MachineDisk, Mis
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build, restamped
 from reconciler.providers.libvirt.publishing.volume_filling import FilledVolume
 from reconciler.providers.libvirt.records.descriptions import Copy
-from reconciler.providers.protocol import Applied, OwnerMark, ProgressCallback, Results, Step
+from reconciler.providers.owner import Owner
+from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.configuration import Configuration
@@ -34,14 +35,14 @@ Original = tuple["Pool", Copy]
 
 
 class RegionCreation:
-    """Creates regions for one lineage."""
+    """Creates regions for one owner."""
 
     def __init__(
         self,
         hosts: Hosts,
         settings: Configuration,
         copies: CompleteCopies,
-        lineage: str,
+        owner: Owner,
         progress: ProgressCallback,
         *,
         generalized: bool,
@@ -49,7 +50,7 @@ class RegionCreation:
         self._hosts = hosts
         self._settings = settings
         self._copies = copies
-        self._lineage = lineage
+        self._owner = owner
         self._progress = progress
         self._generalized = generalized
 
@@ -87,8 +88,8 @@ class RegionCreation:
         return results, facts
 
     def _open(self, step: Step, names: Names, sizes: Mapping[str, int], disks: Sequence[Disk]) -> RegionBuild:
-        mark, planned = OwnerMark(self._lineage, step.address), step.planned or {}
-        build = open_build(self._hosts, mark, planned, names[step.address], sizes, self._progress)
+        planned = step.planned or {}
+        build = open_build(self._hosts, self._owner, step.address, planned, names[step.address], sizes, self._progress)
         machine = next((f"{disk.region}/{disk.machine}" for disk in disks if isinstance(disk, MachineDisk)), "")
         build.progress.report(0)
         build.start(build.previous_copies, machine)

@@ -17,7 +17,8 @@ from reconciler.providers.libvirt.publishing.disks import Disk, MissingDisk, Vol
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build
 from reconciler.providers.libvirt.publishing.volume_filling import existing
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
-from reconciler.providers.protocol import Applied, OwnerMark, ProgressCallback, Results, Step
+from reconciler.providers.owner import Owner
+from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
@@ -39,12 +40,12 @@ def volume_count(disk: Disk, replicas: int) -> int:
 
 
 class ShallowCreation:
-    """Creates Shallow regions for one lineage, one after the other, because hardly anything is copied."""
+    """Creates Shallow regions for one owner, one after the other, because hardly anything is copied."""
 
-    def __init__(self, hosts: Hosts, disk_format: str, lineage: str, progress: ProgressCallback) -> None:
+    def __init__(self, hosts: Hosts, disk_format: str, owner: Owner, progress: ProgressCallback) -> None:
         self._hosts = hosts
         self._format = disk_format
-        self._lineage = lineage
+        self._owner = owner
         self._progress = progress
 
     def create(
@@ -54,9 +55,11 @@ class ShallowCreation:
         results: dict[Address, Applied | ProviderError] = {}
         facts: dict[str, dict[str, Any]] = {}
         for step in steps:
-            mark, planned = OwnerMark(self._lineage, step.address), step.planned or {}
+            planned = step.planned or {}
             try:
-                build = open_build(self._hosts, mark, planned, names[step.address], sizes, self._progress)
+                build = open_build(
+                    self._hosts, self._owner, step.address, planned, names[step.address], sizes, self._progress
+                )
             except ProviderError as error:
                 results[step.address] = error
                 continue

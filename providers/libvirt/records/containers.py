@@ -14,18 +14,18 @@ from reconciler.providers.libvirt.host import object_names
 from reconciler.providers.libvirt.records.description_store import DescriptionStore
 from reconciler.providers.libvirt.records.descriptions import Description
 from reconciler.providers.libvirt.records.ownership import our_container
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import Owner
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
 
 
 class ContainerSidecars:
-    """A `ContainerStore` in storage pools, for one lineage."""
+    """A `ContainerStore` in storage pools, for one owner."""
 
-    def __init__(self, hosts: Hosts, lineage: str) -> None:
+    def __init__(self, hosts: Hosts, owner: Owner) -> None:
         self._hosts = hosts
-        self._lineage = lineage
+        self._owner = owner
 
     def require_free(self, address: Address, home: str) -> None:
         """As `ContainerStore.require_free`; regions that cannot be asked are left out."""
@@ -35,18 +35,18 @@ class ContainerSidecars:
                     pool = self._hosts.pool(region)
                 except Unavailable:  # the plan has seen what it contains, or that it could not be asked
                     continue
-                our_container(DescriptionStore(pool), OwnerMark(self._lineage, address))
+                our_container(DescriptionStore(pool), self._owner, address)
 
     @contextmanager
     def opened(self, address: Address, home: str, *, create: bool) -> Iterator[ContainerSidecar]:
         """As `ContainerStore.opened`; `create`: a missing pool is defined if the settings allow that."""
         pool = self._hosts.pool_to_fill(home) if create else self._hosts.pool(home)
-        yield ContainerSidecar(DescriptionStore(pool), home, OwnerMark(self._lineage, address))
+        yield ContainerSidecar(DescriptionStore(pool), home, self._owner, address)
 
     def remove(self, address: Address, home: str) -> None:
         """As `ContainerStore.remove`."""
         store = DescriptionStore(self._hosts.pool(home))
-        our_container(store, OwnerMark(self._lineage, address))
+        our_container(store, self._owner, address)
         store.remove(address)
 
     def tidy(self, address: Address) -> None:
@@ -60,20 +60,21 @@ class ContainerSidecars:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSidecar:
-    """A `Container`: the place of one description in a pool of `region`. `mark` is ours."""
+    """A `Container`: the place of one description in a pool of `region`."""
 
     store: DescriptionStore
     region: str
-    mark: OwnerMark
+    owner: Owner
+    address: Address
 
     def read(self) -> Description | None:
         """As `Container.read`."""
-        stored = our_container(self.store, self.mark)
+        stored = our_container(self.store, self.owner, self.address)
         return stored.description if stored else None
 
     def write(self, description: ObjectDescription) -> tuple[str, str]:
         """As `Container.write`."""
-        address, pool = self.mark.address, self.store.pool
+        address, pool = self.address, self.store.pool
         written = Description(description.mark, description.attributes, description.computed)
         entry = self.store.write(address, written)
         object_id = object_names.object_id(self.region, pool.name, address)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.providers.common import descriptions
 from reconciler.providers.common.descriptions import ObjectDescription, Unreadable
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.volumes import Volume

@@ -13,43 +13,43 @@ from reconciler.providers.libvirt.records.description_store import (
     StoredDescription,
 )
 from reconciler.providers.libvirt.records.descriptions import PendingVolumes
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import Owner
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.pools import Pool
 
 
-def our_container(store: DescriptionStore, ours: OwnerMark) -> StoredDescription | None:
+def our_container(store: DescriptionStore, owner: Owner, address: Address) -> StoredDescription | None:
     """The description of our object in a pool; None if there is none.
 
     Raises: ObjectConflict if there is one that is not ours.
     """
     try:
-        stored = store.description(ours.address)
+        stored = store.description(address)
     except BrokenDescription as error:
         raise ObjectConflict(
-            f"{ours.address}: its owner is unknown: {error.message}",
+            f"{address}: its owner is unknown: {error.message}",
             f"check the {store.pool}, and remove the description if no one needs it",
         ) from error
     if stored is not None:
-        require_mark(stored.description.mark, ours)
+        require_mark(stored.description.mark, owner, address)
     return stored
 
 
-def our_region(pool: Pool, ours: OwnerMark) -> tuple[StoredDescription | None, PendingVolumes | None]:
+def our_region(pool: Pool, owner: Owner, address: Address) -> tuple[StoredDescription | None, PendingVolumes | None]:
     """The description of our region and the volumes that an operation of ours left pending; None for what is missing.
 
     Raises: ObjectConflict if one of them, or a volume with one of the version's names, is not ours.
     """
     store = DescriptionStore(pool)
-    stored = our_container(store, ours)
-    pending = store.pending(ours.address)
+    stored = our_container(store, owner, address)
+    pending = store.pending(address)
     if pending is not None:
-        require_mark(pending.mark, ours)
-    foreign = foreign_volumes(store, ours.address, stored, pending)
+        require_mark(pending.mark, owner, address)
+    foreign = foreign_volumes(store, address, stored, pending)
     if foreign:
         raise ObjectConflict(
-            f"{ours.address} contains volumes that are not ours: {', '.join(foreign)}",
+            f"{address} contains volumes that are not ours: {', '.join(foreign)}",
             f"rename these volumes in the {pool}, or remove them, then apply again",
         )
     return stored, pending

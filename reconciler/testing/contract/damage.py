@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import SourceError
-from reconciler.providers.protocol import Condition, OwnerMark, Provider, Scope, Step, Verb
+from reconciler.providers.protocol import Condition, Provider, Scope, Step, Verb
 from reconciler.testing.contract.case import ContractCase
 from reconciler.testing.galleries import (
     disks_of,
@@ -17,12 +17,12 @@ from reconciler.testing.galleries import (
 from reconciler.testing.operations import (
     CONTENT,
     EAST,
-    LINEAGE,
     VERSION,
     WEST,
     Attributes,
     applied,
     failed,
+    owner_of,
     run,
 )
 from reconciler.testing.worlds import DamageableWorld
@@ -58,7 +58,7 @@ class DamageCases(ContractCase):
         scan = provider_world.provider().scan(Scope(wanted))
         assert scan.matching == {VERSION, WEST}
         assert scan.observed[EAST].condition is Condition.DAMAGED
-        assert scan.observed[EAST].mark == OwnerMark(LINEAGE, EAST)
+        assert owner_of().owns(scan.observed[EAST].mark, EAST)
         assert scan.observed[EAST].defects
         step = Step(Verb.REPLACE, EAST, region_attributes(), region_attributes())
         repaired = run(provider, step, version=version_attributes(source), computed=disks_of(results))

@@ -9,7 +9,7 @@ import pytest
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
 from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.protocol import Applied, Condition, OwnerMark, Provider, Scope, Step, Verb
+from reconciler.providers.protocol import Applied, Condition, Provider, Scope, Step, Verb
 from reconciler.testing.contract.case import ContractCase
 from reconciler.testing.galleries import (
     DEFINITION_ATTRIBUTES,
@@ -24,7 +24,6 @@ from reconciler.testing.operations import (
     DEFINITION,
     EAST,
     GALLERY,
-    LINEAGE,
     NORTH,
     OTHER_LINEAGE,
     VERSION,
@@ -32,6 +31,7 @@ from reconciler.testing.operations import (
     Attributes,
     applied,
     failed,
+    owner_of,
     run,
 )
 from reconciler.testing.worlds import ProviderWorld
@@ -51,7 +51,7 @@ class ObjectCases(ContractCase):
             assert made.canonical == canonical_json(attributes)
             assert seen is not None
             assert (seen.canonical, seen.condition) == (made.canonical, Condition.READY)
-            assert seen.mark == OwnerMark(LINEAGE, address)
+            assert owner_of().owns(seen.mark, address)
             assert (seen.fingerprint, seen.object_id, seen.computed) == (
                 made.fingerprint,
                 made.object_id,

@@ -22,11 +22,13 @@ from reconciler.engine import Engine
 from reconciler.errors import Unreachable
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
+from reconciler.ownership import owner_of, writer_of
 from reconciler.planning.plan import PlanOptions
 from reconciler.providers.emulator.core.clock import ManualClock
 from reconciler.providers.emulator.core.injected_faults import Fault
 from reconciler.providers.emulator.http.admin import set_faults
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import Applied, Done, InProgress, Operation, Provider, Step, Verb
 
 LINEAGE = "lineage-1"
@@ -59,7 +61,7 @@ def planned(project: CloudProject) -> Operation:
     )
     (own,) = (step for step in steps if step.address == VERSION)
     with Engine(project.folder) as engine:
-        return Operation(VERSION, engine.state().lineage, steps, own.planned)
+        return Operation(VERSION, Writer(owner_of(engine.state())), steps, own.planned)
 
 
 def unheard(address: Address, done: int, total: int) -> None:
@@ -80,7 +82,7 @@ class Relay:
             handle = json.loads(json.dumps(answer.handle))
             self.handles.append(handle)
             self._meanwhile(len(self.handles))
-            answer = self._once(lambda provider, handle=handle: provider.poll(handle, unheard))  # type: ignore[misc]
+            answer = self._once(lambda provider, handle=handle: provider.poll(handle, operation.writer, unheard))  # type: ignore[misc]
         return answer
 
     def _once(self, call: Callable[[Provider], Done | InProgress]) -> Done | InProgress:
@@ -154,6 +156,7 @@ def apply_without_waiting(project: CloudProject) -> ApplyResult:
             context = ApplyContext(
                 store=engine.store,
                 lease=lease,
+                writer=writer_of(state, lease),
                 providers=engine.providers,
                 records=state.records,
                 run="run-1",
@@ -223,7 +226,7 @@ def test_an_upload_that_was_cut_off_stays_for_a_version_that_is_still_declared(p
     world = project.world
     world.leave_unfinished(EAST, LINEAGE)
     provider = world.provider()
-    provider.tidy([EAST, VERSION], LINEAGE, {VERSION, EAST})
+    provider.tidy([EAST, VERSION], Writer(Owner(LINEAGE)), {VERSION, EAST})
     assert any(name.startswith("staging") for name in world.objects())
-    provider.tidy([EAST, VERSION], LINEAGE)
+    provider.tidy([EAST, VERSION], Writer(Owner(LINEAGE)))
     assert world.objects() == []

@@ -21,10 +21,12 @@ from reconciler.applying.context import Interrupt
 from reconciler.drift import DriftKind, DriftSeverity
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address
+from reconciler.ownership import owner_of
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.providers.emulator.core.injected_faults import Fault
 from reconciler.providers.emulator.http.admin import set_faults
 from reconciler.providers.errors import ObjectConflict
+from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import Applied, Done, InProgress, Operation, Step, Verb
 
 VERSION = Address("corp", "ubuntu", "1.0.0")
@@ -108,7 +110,7 @@ def operation(project: CloudProject, lineage: str, *regions: str, verb: Verb = V
     changes = {change.address: dict(change.planned_attributes) for change in project.plan().changes}
     steps = [Step(verb, VERSION, changes[VERSION])]
     steps += [Step(Verb.CREATE, VERSION._replace(region=name), REPLICA) for name in regions]
-    return Operation(VERSION, lineage, tuple(steps), changes[VERSION])
+    return Operation(VERSION, Writer(Owner(lineage)), tuple(steps), changes[VERSION])
 
 
 def unheard(address: Address, done: int, total: int) -> None:
@@ -121,7 +123,7 @@ def carry_out(world: AzureWorld, wanted: Operation) -> Done:
     answer = provider.begin(wanted, unheard)
     while isinstance(answer, InProgress):
         time.sleep(min(answer.retry_after_s, 0.2))
-        answer = provider.poll(answer.handle, unheard)
+        answer = provider.poll(answer.handle, wanted.writer, unheard)
     return answer
 
 
@@ -197,13 +199,13 @@ def test_two_writers_at_once_wait_for_each_other_and_both_have_their_regions(pro
 
 def test_an_operation_of_somebody_else_is_waited_out(project: CloudProject) -> None:
     project.apply_until_done(*documents(project, "eastus", "westus"))
-    owner = lineage_of(project)
+    writer = writer_in(project)
     project.world.set_time_scale(SLOW)
     shown = project.world.call("GET", VERSION_ID)["properties"]["publishingProfile"]["targetRegions"]
     theirs = {"properties": {"publishingProfile": {"targetRegions": [*shown, {"name": THEIRS}]}}}
     project.write(*documents(project, "eastus", "westus", "northeurope"))
     step = Step(Verb.CREATE, VERSION._replace(region="northeurope"), REPLICA)
-    wanted = Operation(VERSION, owner, (step,), {"replicationMode": "Full"})
+    wanted = Operation(VERSION, writer, (step,), {"replicationMode": "Full"})
     project.world.call("PATCH", VERSION_ID, theirs)
     assert project.world.call("GET", VERSION_ID)["properties"]["provisioningState"] == "Updating"
     done = carry_out(project.world, wanted)
@@ -211,9 +213,9 @@ def test_an_operation_of_somebody_else_is_waited_out(project: CloudProject) -> N
     assert regions(project.world) == {"eastus", "westus", "northeurope", THEIRS}
 
 
-def lineage_of(project: CloudProject) -> str:
+def writer_in(project: CloudProject) -> Writer:
     with Engine(project.folder) as engine:
-        return engine.state().lineage
+        return Writer(owner_of(engine.state()))
 
 
 def test_somebody_who_takes_a_region_away_again_and_again_is_named(project: CloudProject) -> None:
@@ -221,12 +223,13 @@ def test_somebody_who_takes_a_region_away_again_and_again_is_named(project: Clou
     project.apply_until_done(*documents(project, "eastus", "westus", safety=REMOVABLE))
     step = Step(Verb.CREATE, VERSION._replace(region="northeurope"), REPLICA)
     provider = project.world.provider()
-    answer = provider.begin(Operation(VERSION, lineage_of(project), (step,), {}), unheard)
+    writer = writer_in(project)
+    answer = provider.begin(Operation(VERSION, writer, (step,), {}), unheard)
     while isinstance(answer, InProgress):
         with project.world.emulator.service.store.transaction():
             project.world.emulator.service.advance()
         set_regions(project.world, "eastus", "westus")
-        answer = provider.poll(answer.handle, unheard)
+        answer = provider.poll(answer.handle, writer, unheard)
     result = answer.results[step.address]
     assert not isinstance(result, Applied)
     assert "still not as planned" in result.message

@@ -24,7 +24,7 @@ from reconciler.providers.azure.bodies import (
     version_body,
 )
 from reconciler.providers.azure.service.tag_metadata import TagMetadata, from_tags
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
 GALLERY, DEFINITION, VERSION = Address("corp"), Address("corp", "ubuntu"), Address("corp", "ubuntu", "1.0.0")

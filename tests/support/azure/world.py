@@ -24,7 +24,8 @@ from reconciler.providers.emulator.gallery.publishing_profile import region_of
 from reconciler.providers.emulator.gallery.replication import COMPLETED, state_of
 from reconciler.providers.emulator.server import EmulatorSettings, start
 from reconciler.providers.image_files.image_sources import FileSources
-from reconciler.providers.protocol import OwnerMark, Provider
+from reconciler.providers.owner import OwnerMark
+from reconciler.providers.protocol import Provider
 from reconciler.testing.providers import new_provider
 from reconciler.testing.worlds import Stray
 

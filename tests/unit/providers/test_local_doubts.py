@@ -12,8 +12,18 @@ from support.local_galleries import REGION, provider_at, provider_with_image, pu
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
-from reconciler.providers.protocol import Applied, Condition, Operation, OwnerMark, Provider, Scope, Step, Verb
-from reconciler.testing.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results, applied
+from reconciler.providers.protocol import Applied, Condition, Operation, Provider, Scope, Step, Verb
+from reconciler.testing.operations import (
+    CONTENT,
+    EAST,
+    GALLERY,
+    VERSION,
+    WEST,
+    Results,
+    applied,
+    owner_of,
+    writer_of,
+)
 
 
 @pytest.fixture
@@ -82,7 +92,7 @@ def test_a_region_whose_description_is_broken_is_repaired(provider: Provider, tm
         path.write_text("{" if harm == "garbage" else "")
     seen = provider.scan(Scope({EAST: applied(results, EAST).fingerprint})).observed[EAST]
     assert seen.condition is Condition.DAMAGED
-    assert seen.mark == OwnerMark(LINEAGE, EAST)
+    assert owner_of().owns(seen.mark, EAST)
     result = run(provider, Step(Verb.REPLACE, EAST, REGION, REGION), computed=computed(results))[EAST]
     assert isinstance(result, Applied), result
     repaired = provider.read(EAST)
@@ -138,7 +148,9 @@ def test_adding_replicas_reports_progress(provider: Provider) -> None:
     results = publish(provider, EAST)
     heard: list[Any] = []
     step = Step(Verb.UPDATE, EAST, {**REGION, "replicas": 3}, REGION)
-    provider.begin(Operation(VERSION, LINEAGE, (step,), version(), computed(results)), lambda *told: heard.append(told))
+    provider.begin(
+        Operation(VERSION, writer_of(), (step,), version(), computed(results)), lambda *told: heard.append(told)
+    )
     assert heard
 
 

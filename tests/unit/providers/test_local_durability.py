@@ -13,6 +13,7 @@ from reconciler.providers.errors import Unavailable
 from reconciler.providers.local.provider import create_provider
 from reconciler.providers.protocol import Done, Operation, Step, Verb
 from reconciler.providers.registry import ProviderConfig
+from reconciler.testing.operations import writer_of
 
 
 def test_a_region_that_could_not_be_made_durable_is_not_published(
@@ -27,7 +28,7 @@ def test_a_region_that_could_not_be_made_durable_is_not_published(
     region = Address("corp", "ubuntu", "1.0.3", "eastus")
     version = {"location": "eastus", "source": {"file": "image.raw"}, "replicationMode": "Full"}
     step = Step(Verb.CREATE, region, {"replicas": 1, "excludeFromLatest": False})
-    answer = provider.begin(Operation(region.unit, "lineage-1", (step,), version), lambda *_: None)
+    answer = provider.begin(Operation(region.unit, writer_of("lineage-1"), (step,), version), lambda *_: None)
     assert isinstance(answer, Done)
     error = answer.results[region]
     assert isinstance(error, Unavailable)

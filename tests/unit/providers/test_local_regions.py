@@ -11,9 +11,10 @@ from support.local_galleries import REGION, provider_at, provider_with_image, pu
 from support.mounts import btrfs, read_only, tmpfs
 
 from reconciler.manifests.address import Address
+from reconciler.providers.common.descriptions import decode_mark
 from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable, Unsupported
 from reconciler.providers.protocol import Applied, Condition, Done, Operation, Provider, Scope, Step, Verb
-from reconciler.testing.operations import CONTENT, EAST, GALLERY, LINEAGE, VERSION, WEST, Results
+from reconciler.testing.operations import CONTENT, EAST, GALLERY, VERSION, WEST, Results, owner_of, writer_of
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_the_layout_is_readable(tmp_path: Path, provider: Provider) -> None:
         "westus/corp/ubuntu/1.0.3/replica-1.os.raw",
     }
     text = (tmp_path / "regions/westus/corp/ubuntu/1.0.3/region.json").read_text()
-    assert json.loads(text)["owner"] == {"lineage": LINEAGE, "address": str(WEST)}
+    assert decode_mark(json.loads(text)["owner"]) == owner_of().mark(WEST)
     assert "\n  " in text
 
 
@@ -169,7 +170,7 @@ def test_a_source_that_changes_while_it_is_copied_publishes_nothing(tmp_path: Pa
             file.write(os.urandom(512))
 
     steps = (Step(Verb.CREATE, VERSION, version()), Step(Verb.CREATE, EAST, REGION), Step(Verb.CREATE, WEST, REGION))
-    answer = provider.begin(Operation(VERSION, LINEAGE, steps, version()), change)
+    answer = provider.begin(Operation(VERSION, writer_of(), steps, version()), change)
     assert isinstance(answer, Done)
     for region in (EAST, WEST):
         assert "changed while it was read" in refused(answer.results, region, SourceError).message

@@ -18,6 +18,7 @@ from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.local.provider import create_provider
 from reconciler.providers.protocol import Applied, Done, Operation, Provider, Step, Verb
 from reconciler.providers.registry import ProviderConfig
+from reconciler.testing.operations import writer_of
 
 LINEAGE = "5f1d2c3b-aaaa-bbbb-cccc-000000000001"
 VERSION = Address("corp", "ubuntu", "1.0.3")
@@ -58,7 +59,7 @@ def publish(provider: Provider, source: Mapping[str, Any], **more: Any) -> Mappi
         Step(Verb.CREATE, VERSION, version),
         Step(Verb.CREATE, EAST, {"replicas": 1, "excludeFromLatest": False}),
     )
-    answer = provider.begin(Operation(VERSION, LINEAGE, steps, version), lambda *_: None)
+    answer = provider.begin(Operation(VERSION, writer_of(), steps, version), lambda *_: None)
     assert isinstance(answer, Done)
     return answer.results
 

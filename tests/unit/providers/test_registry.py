@@ -10,6 +10,7 @@ from support.provider_settings import accepted, install, refused, said
 from reconciler.providers.base import BaseProvider
 from reconciler.providers.errors import ContractViolation, ProviderError, Unsupported
 from reconciler.providers.registry import MEMBERS, ProviderConfig, create_provider
+from reconciler.testing.operations import writer_of
 
 WORKING = """
 from reconciler.providers.base import BaseProvider
@@ -117,7 +118,7 @@ def test_what_a_provider_lacks_is_named_when_it_is_created(tmp_path: Path, monke
 def test_the_members_are_those_of_the_protocol() -> None:
     assert set(MEMBERS) == {
         *("capabilities", "scan", "read", "source_identity", "source_facts", "source_digest"),
-        *("begin", "poll", "tidy", "close"),
+        *("begin", "claim", "poll", "tidy", "close"),
     }
 
 
@@ -137,7 +138,8 @@ def test_a_type_that_nobody_offers(tmp_path: Path) -> None:
 
 def test_a_base_for_providers_that_do_everything_at_once() -> None:
     base = BaseProvider()
-    base.tidy([], "lineage")
+    base.tidy([], writer_of("lineage"))
+    assert base.claim(["eastus"], writer_of("lineage")) == {}
     base.close()
     with pytest.raises(ProviderError, match=r"BaseProvider leaves no operation in progress.*'a': 1.*This is a bug"):
-        base.poll({"a": 1}, lambda *_: None)
+        base.poll({"a": 1}, writer_of("lineage"), lambda *_: None)

@@ -21,6 +21,7 @@ from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
 from reconciler.planning.planner import make_plan
 from reconciler.providers.errors import ContractViolation, ProviderError
+from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
     Applied,
     Capabilities,
@@ -77,7 +78,7 @@ class ScriptedProvider:
         self.operations[str(operation.unit)] = operation
         return self._answer(str(operation.unit), self.polls)
 
-    def poll(self, handle: Mapping[str, Any], progress: ProgressCallback) -> Done | InProgress:
+    def poll(self, handle: Mapping[str, Any], writer: Writer, progress: ProgressCallback) -> Done | InProgress:
         self.polled += 1
         return self._answer(handle["unit"], handle["left"] - 1)
 
@@ -89,7 +90,7 @@ class ScriptedProvider:
         self.busy -= self.busy > 0
         return Scan({one: Observed(one, f"id:{one}", None, "f", "{}", condition) for one in scope.wanted})
 
-    def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
+    def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:
         self.tidied = [str(address) for address in addresses]
 
     def _answer(self, unit: str, left: int) -> Done | InProgress:
@@ -97,6 +98,9 @@ class ScriptedProvider:
             return InProgress({"unit": unit, "left": left}, 0.01)
         steps = self.operations[unit].steps
         return Done({step.address: self.script.get(str(step.address), applied)(step) for step in steps})
+
+
+WRITER = Writer(Owner("lineage-1"))
 
 
 class RecordingReporter(Reporter):
@@ -128,7 +132,8 @@ def lease(store: StateStore) -> Lease:
 def run(store: StateStore, lease: Lease, provider: ScriptedProvider, **options: Any) -> ApplyResult:
     inputs = inputs_of(options.pop("desired", WORLD), options.pop("recorded", {}), {})
     started = options.pop("started", NOW.isoformat())
-    context = ApplyContext(store, lease, {"default": provider}, inputs.state.records, "run-1", started, **options)  # type: ignore[dict-item]
+    providers: Any = {"default": provider}
+    context = ApplyContext(store, lease, WRITER, providers, inputs.state.records, "run-1", started, **options)
     return apply_plan(make_plan(inputs), context)
 
 
@@ -226,7 +231,7 @@ def test_handles_are_in_the_journal_and_a_later_run_recovers_them(store: StateSt
     assert [str(unit) for unit in result.left] == ["corp"]
     intents = store.read().intents
     assert intents[Address("corp")].handle == '{"left":2,"unit":"corp"}'
-    recover(store.read(), RecoveryContext(store, lease, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
+    recover(store.read(), RecoveryContext(store, lease, WRITER, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
     assert store.read().intents[Address("corp")].handle == ""
     assert provider.polled == 2
     assert provider.tidied == ["corp"]
@@ -234,20 +239,20 @@ def test_handles_are_in_the_journal_and_a_later_run_recovers_them(store: StateSt
 
 def test_what_was_started_without_a_handle_is_waited_for_before_it_is_tidied(store: StateStore, lease: Lease) -> None:
     class Watching(ScriptedProvider):
-        def tidy(self, addresses: Sequence[Address], lineage: str, declared: Collection[Address] = ()) -> None:
+        def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:
             assert not self.busy
-            super().tidy(addresses, lineage)
+            super().tidy(addresses, writer)
 
     provider = Watching(busy=2, raises={"corp": ProviderError("cut off")})
     run(store, lease, provider, desired={"corp": {}})
-    recover(store.read(), RecoveryContext(store, lease, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
+    recover(store.read(), RecoveryContext(store, lease, WRITER, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
     assert provider.tidied == ["corp"]
 
 
 def test_what_takes_longer_than_an_operation_may_is_not_waited_for(store: StateStore, lease: Lease) -> None:
     provider = ScriptedProvider(busy=2, raises={"corp": ProviderError("cut off")})
     run(store, lease, provider, desired={"corp": {}}, started="2020-01-01T00:00:00+00:00")
-    recover(store.read(), RecoveryContext(store, lease, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
+    recover(store.read(), RecoveryContext(store, lease, WRITER, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
     assert provider.busy == 1
 
 

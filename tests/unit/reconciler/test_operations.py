@@ -11,10 +11,12 @@ from reconciler.manifests.address import Address
 from reconciler.planning.draft import PlanInputs
 from reconciler.planning.plan import PlanOptions
 from reconciler.planning.planner import make_plan
+from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import Verb
 
 GALLERY, DEFINITION, V1, V2 = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0", "corp/ubuntu/2.0.0"
 EAST, WEST = f"{V1}@eastus", f"{V1}@westus"
+WRITER = Writer(Owner("lineage-1"))
 World = dict[str, dict[str, Any]]
 WORLD: World = {GALLERY: {}, DEFINITION: {}, V1: {}, EAST: {}, WEST: {}}
 REMOVABLE = {"safety": {"allowDeletionOfReplicatedLocations": True, "blockDeletionBeforeEndOfLife": False}}
@@ -25,7 +27,7 @@ def key(address: str, phase: Phase) -> OperationKey:
 
 
 def lowered(inputs: PlanInputs) -> tuple[dict[OperationKey, list[tuple[Verb, str]]], list[OperationKey]]:
-    planned = operations(make_plan(inputs), inputs.state.records)
+    planned = operations(make_plan(inputs), inputs.state.records, WRITER)
     order = operation_graph(planned, inputs.state.records).order()
     steps = {k: [(step.verb, str(step.address)) for step in p.operation.steps] for k, p in planned.items()}
     return steps, list(order)
@@ -88,8 +90,8 @@ def test_a_version_is_deleted_after_what_was_built_from_it() -> None:
 
 def test_copies_made_later_must_have_the_recorded_digests() -> None:
     inputs = inputs_of({**WORLD, f"{V1}@northeurope": {}}, WORLD)
-    (planned,) = operations(make_plan(inputs), inputs.state.records).values()
+    (planned,) = operations(make_plan(inputs), inputs.state.records, WRITER).values()
     assert planned.operation.computed["disks"]["os"]["sha256"] == "aa"
     options = PlanOptions(allow_replace=(V1,))
     anew = inputs_of({**WORLD, V1: {"hostCaching": "ReadOnly"}}, WORLD, options=options)
-    assert operations(make_plan(anew), anew.state.records)[key(V1, Phase.APPLY)].operation.computed == {}
+    assert operations(make_plan(anew), anew.state.records, WRITER)[key(V1, Phase.APPLY)].operation.computed == {}

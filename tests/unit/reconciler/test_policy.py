@@ -17,7 +17,8 @@ from reconciler.planning.actions import Action, Reason, ResourceChange
 from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
-from reconciler.providers.protocol import Condition, Observed, OwnerMark
+from reconciler.providers.owner import Owner
+from reconciler.providers.protocol import Condition, Observed
 from reconciler.state.records import Intent, Record, Status
 
 GALLERY = "corp"
@@ -232,7 +233,7 @@ def all_nodes() -> list[Node]:
         replace(record, canonical=edited, digest=digest(edited)),
     ]
     intents = [None, *(Intent(address, address, "default", verb, text, "", "r", "") for verb in ("update", "delete"))]
-    seen = Observed(address, "id", OwnerMark("lineage", address), "f", text)
+    seen = Observed(address, "id", Owner("lineage").mark(address), "f", text)
     observed = [
         None,
         seen,
@@ -242,7 +243,7 @@ def all_nodes() -> list[Node]:
     ]
     worlds = [*((each, False) for each in observed), (None, True)]
     return [
-        Node(address, "lineage", desired, before, intent, observed=each, matching=matching, moved_from=moved)
+        Node(address, Owner("lineage"), desired, before, intent, observed=each, matching=matching, moved_from=moved)
         for desired, before, intent, (each, matching), moved in product(
             resources, records, intents, worlds, [None, Address.parse("before")]
         )

@@ -23,7 +23,7 @@ from reconciler.providers.azure.images.staging import Staging
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.image_files.image_sources import FileSources
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 ACCOUNT_ID = f"/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
 STARTER = """

@@ -23,7 +23,7 @@ from reconciler.providers.azure.storage_settings import StorageSettings
 from reconciler.providers.errors import ObjectConflict, SourceError
 from reconciler.providers.image_files.disk_formats import recognise
 from reconciler.providers.image_files.image_sources import FileSources, SourceDisk
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 GROUP = "/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts"
 ACCOUNT_ID = f"{GROUP}/devstoreaccount1"

@@ -23,7 +23,7 @@ from reconciler.providers.azure.service.tag_metadata import (
     to_tags,
 )
 from reconciler.providers.errors import ProviderError
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 OWNER = OwnerMark("5f1d2c3b-aaaa-bbbb-cccc-000000000001", Address("corp", "ubuntu", "1.0.3"))
 

@@ -14,7 +14,7 @@ from support.libvirt.world import LibvirtWorld
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.protocol import Condition, Provider, Scope, Step, Verb
-from reconciler.testing.operations import DEFINITION, EAST, GALLERY, VERSION, WEST, applied, run
+from reconciler.testing.operations import DEFINITION, EAST, GALLERY, VERSION, WEST, applied, run, writer_of
 
 EVERYTHING = (GALLERY, DEFINITION, VERSION, EAST, WEST)
 
@@ -86,7 +86,7 @@ def test_looking_defines_no_pool(
     assert not scan.unreachable
     assert [makes_west.read(address) for address in EVERYTHING] == [None] * len(EVERYTHING)
     makes_west.source_facts(attributes["source"])
-    makes_west.tidy(EVERYTHING, "lineage")
+    makes_west.tidy(EVERYTHING, writer_of("lineage"))
     assert new_pool not in world.hosts["westus"].virsh("pool-list", "--all", "--name").split()
 
 

@@ -21,7 +21,7 @@ from support.libvirt.world import LibvirtWorld
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict, SourceError, Unavailable, Unsupported
 from reconciler.providers.protocol import Applied, Condition, InProgress, Operation, Provider, Scope, Step, Verb
-from reconciler.testing.operations import CONTENT, EAST, LINEAGE, NORTH, VERSION, WEST, applied, failed, run
+from reconciler.testing.operations import CONTENT, EAST, NORTH, VERSION, WEST, applied, failed, run, writer_of
 
 LARGE = bytes(range(256)) * (16 << 10) + bytes(20 << 20) + b"\1" * (1 << 20)
 
@@ -69,7 +69,7 @@ def by_hand(world: LibvirtWorld, path: str, below: Path) -> None:
 def test_names_are_chosen_before_anything_is_created(world: LibvirtWorld, provider: Provider) -> None:
     attributes = version(world.image("ubuntu.raw", CONTENT))
     step = Step(Verb.CREATE, EAST, region(2))
-    answer = provider.begin(Operation(VERSION, LINEAGE, (step,), attributes), lambda *_: None)
+    answer = provider.begin(Operation(VERSION, writer_of(), (step,), attributes), lambda *_: None)
     assert isinstance(answer, InProgress)
     assert answer.retry_after_s == 0
     assert world.objects() == []
@@ -434,7 +434,7 @@ def test_a_region_whose_host_dies_in_the_middle_is_recovered_later(
         applied(results, EAST)
     finally:
         world.hosts["westus"].restart()
-    provider.tidy([VERSION, EAST, WEST], LINEAGE)
+    provider.tidy([VERSION, EAST, WEST], writer_of())
     assert provider.read(WEST) is None
     assert not [name for name in world.objects() if name.startswith("westus/")]
     again = Step(Verb.CREATE, WEST, region())
@@ -474,7 +474,7 @@ def test_a_stream_that_breaks_in_the_middle_leaves_nothing_that_counts(
         applied(results, EAST)
         seen = provider.read(WEST)
         assert seen is None or seen.condition is not Condition.READY
-        provider.tidy([VERSION, EAST, WEST], LINEAGE)
+        provider.tidy([VERSION, EAST, WEST], writer_of())
         assert not [name for name in world.objects() if name.startswith("westus/")]
         again = Step(Verb.CREATE, WEST, region())
         applied(run(provider, again, version=attributes, computed={"disks": disks(results)}), WEST)

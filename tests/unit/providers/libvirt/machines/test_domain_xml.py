@@ -12,7 +12,7 @@ from reconciler.providers.errors import Unsupported
 from reconciler.providers.libvirt.host.domains import disks_of, has_uefi, parse
 from reconciler.providers.libvirt.host.library import prepare
 from reconciler.providers.libvirt.machines.domain_xml import DomainSpec, Hardware, mark_of
-from reconciler.providers.protocol import OwnerMark
+from reconciler.providers.owner import OwnerMark
 
 MARK = OwnerMark("lineage", Address("corp", "web", "1.0.0", "eastus"))
 V2: dict[str, Any] = {"osType": "Linux", "hyperVGeneration": "V2", "architecture": "x64"}
