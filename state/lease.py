@@ -79,7 +79,7 @@ def require(database: Database, lease: Lease) -> None:
     lost = sorted(lease.galleries - held)
     if lost:
         raise StaleWrite(
-            f"the lease on {_quoted(lost)} was lost to another run, so nothing was written",
+            f"the lease on {_quoted(lost)} was lost to another run, so this one can no longer record anything",
             "Run the command again once the other run has ended: it recovers what this one had started.",
         )
 

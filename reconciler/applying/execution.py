@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from reconciler.applying.context import RENEW_LEASE_EVERY_S, ApplyContext
-from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation
+from reconciler.applying.context import ApplyContext
+from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation, with_address
 from reconciler.applying.step_results import StepResult, answer_of, results_of, state_write
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
-from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
-from reconciler.providers.protocol import Done, InProgress, Step, Verb
+from reconciler.providers.errors import LeaseLost
+from reconciler.providers.protocol import Done, InProgress, Step
 from reconciler.reporting import SafeReporter
+from reconciler.state.errors import StaleWrite
 from reconciler.state.records import Intent
 
 _TICK_S = 0.2
@@ -48,8 +49,9 @@ class _Running:
 
 
 class Execution:
-    """One run over a graph of operations. Afterwards `done`, `failed`, `skipped` (address -> the address that failed)
-    and `left` (units whose operations continue at their provider) say how it ended."""
+    """One run over a graph of operations. Afterwards `done`, `failed`, `skipped` (address -> the address that failed),
+    `left` (units whose operations continue, or ended without a record) and `not_started` say how it ended, and
+    `recorded` how many changes are done and recorded."""
 
     def __init__(
         self, planned: Mapping[OperationKey, PlannedOperation], graph: OperationGraph, context: ApplyContext
@@ -58,6 +60,8 @@ class Execution:
         self.failed: dict[Address, ReconcilerError] = {}
         self.skipped: dict[Address, Address] = {}
         self.left: set[Address] = set()
+        self.not_started = set(planned)
+        self.recorded = 0
         self._planned = planned
         self._graph = graph
         self._context = context
@@ -69,11 +73,14 @@ class Execution:
         self._due: list[tuple[float, tuple[object, ...], OperationKey]] = []
         self._answers: SimpleQueue[Answer | None] = SimpleQueue()
         self._progress: dict[Address, tuple[int, int]] = {}
-        self._renewed = time.monotonic()
+        self._lost: LeaseLost | None = None
         self._interrupt_reported = False
 
     def run(self) -> None:
-        """Runs until nothing is left to do or to wait for. Raises: StateError when the state cannot be written."""
+        """Runs until nothing is left to do or to wait for.
+
+        Raises: StateError when the state cannot be written; LeaseLost when another run has taken over.
+        """
         pool = ThreadPoolExecutor(self._context.parallelism, thread_name_prefix="apply")
         self._context.interrupt.wake = lambda: self._answers.put(None)
         try:
@@ -89,10 +96,12 @@ class Execution:
         withdrawn = self._withdraw() if self._context.interrupt.count else []
         starting = self._next_to_start()
         intents += [self._intent(planned, step) for planned in starting for step in planned.operation.steps]
-        if write := state_write((result for result, _ in over), intents, withdrawn):
-            self._context.store.write(self._context.lease, write)
+        self._record([result for result, _ in over], intents, withdrawn)
         for result, seconds in over:
             self._report(result, seconds)
+        if self._lost is not None:
+            self._withdraw()
+            raise self._lost
         for planned in starting:
             self._start(pool, planned)
         self._poll_due(pool)
@@ -100,6 +109,19 @@ class Execution:
             self._reporter.interrupted(len(self._running))
             self._interrupt_reported = True
         return bool(self._running) and self._context.interrupt.count < 2
+
+    def _record(self, over: list[StepResult], intents: list[Intent], withdrawn: list[Address]) -> None:
+        """Commits results together with intents. Raises: StateError; LeaseLost."""
+        write = state_write(over, intents, withdrawn)
+        if not write:
+            return
+        try:
+            self._context.store.write(self._context.lease, write)
+        except StaleWrite as error:
+            self._withdraw()
+            self.left |= {result.change.address.unit for result in over}
+            raise LeaseLost(error.message, error.remedy) from error
+        self.recorded += sum(result.error is None and result.completes_change for result in over)
 
     def _wait(self) -> None:
         """Waits until an answer comes back, a poll is due, or the tick is over."""
@@ -114,9 +136,6 @@ class Execution:
         while self._progress:
             name, (done, total) = self._progress.popitem()
             self._reporter.progress(name, done, total)
-        if time.monotonic() - self._renewed > RENEW_LEASE_EVERY_S:
-            self._context.store.renew(self._context.lease)
-            self._renewed = time.monotonic()
 
     def _gather(self) -> None:
         """Waits for more answers while the workers have enough to do, so that they share a commit."""
@@ -134,6 +153,7 @@ class Execution:
         for key, running in list(self._running.items()):
             if running.future is not None and running.future.cancel():
                 del self._running[key]
+                self.not_started.add(key)
                 addresses += [change.address for change in running.planned.changes.values()]
         return addresses
 
@@ -151,6 +171,9 @@ class Execution:
             running = self._running[key]
             running.future = None
             answer = answer_of(future)
+            if isinstance(answer, LeaseLost):
+                self._lost = answer
+                continue
             seconds = time.monotonic() - running.since
             for result in list(results_of(running.planned.provider, running.open, running.planned.changes, answer)):
                 over.append((result, seconds))
@@ -177,7 +200,7 @@ class Execution:
         """Queues an operation to be polled, or leaves it to a later run; returns its intents, now with its handle."""
         if running.handle is None:
             for step in running.open.values():
-                self._reporter.in_progress(self._named(running.planned, step))
+                self._reporter.in_progress(running.planned.named(step))
         running.handle = answer.handle
         if self._context.wait:
             heapq.heappush(self._due, (time.monotonic() + answer.retry_after_s, key.sort_key, key))
@@ -206,26 +229,36 @@ class Execution:
     def _skip_followers(self, key: OperationKey, root: Address) -> None:
         """Marks everything that waits for `key`, directly or not: it can never be ready, as `key` does not finish."""
         for follower in self._graph.descendants(key):
+            self.not_started.discard(follower)
             planned = self._planned[follower]
             for step in planned.operation.steps:
-                address = self._address(planned, step)
+                address = planned.address(step)
                 if address not in self.skipped:
                     self.skipped[address] = root
-                    self._reporter.skipped(self._named(planned, step), root)
+                    self._reporter.skipped(planned.named(step), root)
 
     def _next_to_start(self) -> list[PlannedOperation]:
         """Ready operations, more than there are workers, so that no worker has to wait for a commit."""
         room = _AHEAD * self._context.parallelism - self._busy()
         starting: list[PlannedOperation] = []
-        while self._ready and len(starting) < room and not self._context.interrupt.count:
+        while self._may_start() and self._ready and len(starting) < room:
             starting.append(self._planned[heapq.heappop(self._ready)[1]])
         return starting
+
+    def _may_start(self) -> bool:
+        """Whether no stop was requested, and the lease is still held."""
+        try:
+            self._context.writer.require_lease()
+        except LeaseLost as error:
+            self._lost = error
+        return self._lost is None and not self._context.interrupt.count
 
     def _start(self, pool: ThreadPoolExecutor, planned: PlannedOperation) -> None:
         steps = {step.address: step for step in planned.operation.steps}
         self._running[planned.key] = _Running(planned, time.monotonic(), steps)
+        self.not_started.discard(planned.key)
         for step in planned.operation.steps:
-            self._reporter.started(self._named(planned, step))
+            self._reporter.started(planned.named(step))
         self._call(pool, planned.key, self._context.providers[planned.provider].begin, planned.operation)
 
     def _poll_due(self, pool: ThreadPoolExecutor) -> None:
@@ -244,38 +277,14 @@ class Execution:
         self._progress[name] = (done, total)
 
     def _report(self, result: StepResult, seconds: float) -> None:
-        step = _with_address(result.step, result.change.address)
+        step = with_address(result.step, result.change.address)
         if result.error is None:
             self._reporter.finished(step, seconds)
         else:
             self._reporter.failed(step, result.error)
 
     def _intent(self, planned: PlannedOperation, step: Step, handle: Mapping[str, Any] | None = None) -> Intent:
-        change = planned.changes[step.address]
-        return Intent(
-            address=change.address,
-            unit=planned.key.unit,
-            provider=planned.provider,
-            verb=step.verb.value,
-            canonical="{}" if step.verb is Verb.DELETE else change.planned,
-            digest=change.declared,
-            run=self._context.run,
-            started=self._context.started,
-            handle="" if handle is None else canonical_json(handle),
-        )
-
-    def _address(self, planned: PlannedOperation, step: Step) -> Address:
-        return planned.changes[step.address].address
-
-    def _named(self, planned: PlannedOperation, step: Step) -> Step:
-        return _with_address(step, self._address(planned, step))
-
-
-def _with_address(step: Step, address: Address) -> Step:
-    """The step under the resource's address, as people know it, instead of the object's name."""
-    if step.address == address:
-        return step
-    return Step(step.verb, address, step.planned, step.prior, step.object_id)
+        return planned.intent(step, self._context.run, self._context.started, handle)
 
 
 def _matters(address: Address, running: _Running) -> bool:
