@@ -10,12 +10,12 @@ import heapq
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from reconciler.applying.context import ApplyContext
 from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation, with_address
+from reconciler.applying.running import Running
 from reconciler.applying.step_results import StepResult, answer_of, results_of, state_write
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
@@ -32,20 +32,6 @@ _AHEAD = 4
 
 
 Answer = tuple[OperationKey, "Future[Done | InProgress]"]
-
-
-@dataclass(slots=True)
-class _Running:
-    """An operation that was started: since when, its steps without a result, by name, its handle once it continues at
-    the provider, and those of its steps that failed."""
-
-    planned: PlannedOperation
-    since: float
-    open: dict[Address, Step]
-    handle: Mapping[str, Any] | None = None
-    future: Future[Done | InProgress] | None = None
-    failed: bool = False
-    failed_steps: list[Step] = field(default_factory=list)
 
 
 class Execution:
@@ -69,7 +55,7 @@ class Execution:
         self._waits_for = {key: graph.waits_for(key) for key in planned}
         self._ready = [(key.sort_key, key) for key in graph.order() if not self._waits_for[key]]
         heapq.heapify(self._ready)
-        self._running: dict[OperationKey, _Running] = {}
+        self._running: dict[OperationKey, Running] = {}
         self._due: list[tuple[float, tuple[object, ...], OperationKey]] = []
         self._answers: SimpleQueue[Answer | None] = SimpleQueue()
         self._progress: dict[Address, tuple[int, int]] = {}
@@ -172,7 +158,7 @@ class Execution:
             running.future = None
             answer = answer_of(future)
             if isinstance(answer, LeaseLost):
-                self._lost = answer
+                self._lose(key, answer)
                 continue
             seconds = time.monotonic() - running.since
             for result in list(results_of(running.planned.provider, running.open, running.planned.changes, answer)):
@@ -186,17 +172,23 @@ class Execution:
                 self._release_followers(key, running)
         return over, intents
 
-    def _note_result(self, running: _Running, result: StepResult) -> None:
+    def _lose(self, key: OperationKey, error: LeaseLost) -> None:
+        self._lost = error
+        if not self._running[key].called:
+            del self._running[key]
+            self.not_started.add(key)
+
+    def _note_result(self, running: Running, result: StepResult) -> None:
         del running.open[result.step.address]
         change = result.change
         if result.error is not None:
             self.failed[change.address] = result.error
             running.failed_steps.append(result.step)
-            running.failed |= _matters(change.address, running)
+            running.failed |= running.needs(change.address)
         elif result.completes_change:
             self.done[change.action] = self.done.get(change.action, 0) + 1
 
-    def _leave_to_provider(self, key: OperationKey, running: _Running, answer: InProgress) -> list[Intent]:
+    def _leave_to_provider(self, key: OperationKey, running: Running, answer: InProgress) -> list[Intent]:
         """Queues an operation to be polled, or leaves it to a later run; returns its intents, now with its handle."""
         if running.handle is None:
             for step in running.open.values():
@@ -210,13 +202,13 @@ class Execution:
             self._skip_followers(key, key.unit)
         return [self._intent(running.planned, step, answer.handle) for step in running.open.values()]
 
-    def _without_handle(self, running: _Running) -> list[Intent]:
+    def _without_handle(self, running: Running) -> list[Intent]:
         """The intents of failed steps, without their handle: the operation is over and can no longer be polled."""
         if running.handle is None:
             return []
         return [self._intent(running.planned, step) for step in running.failed_steps]
 
-    def _release_followers(self, key: OperationKey, running: _Running) -> None:
+    def _release_followers(self, key: OperationKey, running: Running) -> None:
         if running.failed:
             addresses = [change.address for change in running.planned.changes.values()]
             self._skip_followers(key, next(address for address in addresses if address in self.failed))
@@ -255,7 +247,7 @@ class Execution:
 
     def _start(self, pool: ThreadPoolExecutor, planned: PlannedOperation) -> None:
         steps = {step.address: step for step in planned.operation.steps}
-        self._running[planned.key] = _Running(planned, time.monotonic(), steps)
+        self._running[planned.key] = Running(planned, time.monotonic(), steps)
         self.not_started.discard(planned.key)
         for step in planned.operation.steps:
             self._reporter.started(planned.named(step))
@@ -268,9 +260,14 @@ class Execution:
             poll = self._context.providers[running.planned.provider].poll
             self._call(pool, key, poll, running.handle, self._context.writer)
 
-    def _call(self, pool: ThreadPoolExecutor, key: OperationKey, call: Callable[..., Any], *arguments: Any) -> None:
-        future: Future[Done | InProgress] = pool.submit(call, *arguments, self._note_progress)
-        self._running[key].future = future
+    def _call(
+        self, pool: ThreadPoolExecutor, key: OperationKey, call: Callable[..., Done | InProgress], *arguments: Any
+    ) -> None:
+        """Has a worker call the provider, unless the lease is lost by the time that it comes to it."""
+        running = self._running[key]
+        running.future = future = pool.submit(
+            running.under, self._context.writer, call, *arguments, self._note_progress
+        )
         future.add_done_callback(lambda over: self._answers.put((key, over)))
 
     def _note_progress(self, name: Address, done: int, total: int) -> None:
@@ -285,9 +282,3 @@ class Execution:
 
     def _intent(self, planned: PlannedOperation, step: Step, handle: Mapping[str, Any] | None = None) -> Intent:
         return planned.intent(step, self._context.run, self._context.started, handle)
-
-
-def _matters(address: Address, running: _Running) -> bool:
-    """Whether a failure at this address stops what waits for the operation; only regions other than the home do not."""
-    version = running.planned.operation.version
-    return not address.region or version is None or address.region == version.get("location")
