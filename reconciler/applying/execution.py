@@ -262,6 +262,7 @@ class Execution:
             run=self._context.run,
             started=self._context.started,
             handle="" if handle is None else canonical_json(handle),
+            named=change.named,
         )
 
     def _address(self, planned: PlannedOperation, step: Step) -> Address:
