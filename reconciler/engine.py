@@ -87,12 +87,14 @@ class Engine(OpenProject):
         return self.directory / ".reconciler" / "cache" / f"noop-{self.project.environment}.json"
 
     def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True) -> Plan:
+        from reconciler.naming.moves import plan_moves
         from reconciler.planning.change_positions import with_positions
         from reconciler.planning.draft import PlanInputs
         from reconciler.planning.planner import make_plan
         from reconciler.planning.refresh import as_recorded
         from reconciler.planning.source_checks import check_sources
 
+        state, moves = plan_moves(state, self.manifest.moves)
         world = self._observe(state) if refresh else as_recorded(state)
         readers: Mapping[str, Reader] = self.providers
         sources = check_sources(self.manifest, state.records, readers, self.reporter.progress)
@@ -102,6 +104,7 @@ class Engine(OpenProject):
                 manifest=self.manifest,
                 state=state,
                 world=world,
+                moves=moves,
                 sources=sources,
                 capabilities={name: reader.capabilities() for name, reader in readers.items()},
                 options=options,
@@ -197,9 +200,13 @@ class Engine(OpenProject):
         from reconciler.applying.context import ApplyContext
         from reconciler.applying.places import claim_places
         from reconciler.applying.runs import finished_run, new_run
+        from reconciler.naming.moves import write_of
 
         run = new_run(plan, command, self.clock(), self.directory)
         self.store.write(lease, StateWrite(put_runs=(run,)))
+        if plan.moves:
+            self.store.write(lease, write_of(state, dict(plan.moves)))
+            state = self.store.read()
         self.reporter.stage("apply")
         context = ApplyContext(
             store=self.store,
@@ -264,7 +271,7 @@ class Engine(OpenProject):
         Raises: ReconcilerError when nothing is declared there.
         """
         from reconciler.graph import resource_graph
-        from reconciler.object_names import within
+        from reconciler.naming.object_names import within
 
         nodes = [address for address in self.manifest.resources if root is None or within(address, root)]
         if root is not None and not nodes:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
-from reconciler.object_names import renamed, within
+from reconciler.manifests.manifest import Move
+from reconciler.manifests.resource import Origin
+from reconciler.naming.moves import WHY_VERSIONS_STAY, Renames, plan_moves, touched, write_of
+from reconciler.naming.object_names import within
 from reconciler.state.records import Record, State, Status
 from reconciler.state.store import Lease, StateStore, StateWrite
 
@@ -48,12 +51,10 @@ class Records:
         Raises: ReconcilerError when that is not possible.
         """
         state = self.store.read()
-        _refuse_move(state, source, target)
-        sources = _sorted(address for address in state.records if within(address, source))
-        moves = tuple((address, renamed(address, source, target)) for address in sources)
-        with self.hold(frozenset({source.gallery, target.gallery})) as lease:
-            self.store.write(lease, StateWrite(moves=moves))
-        return moves
+        renames = _renames(state, source, target)
+        with self.hold(touched(state, renames)) as lease:
+            self.store.write(lease, write_of(state, renames))
+        return tuple((address, renames[address]) for address in _sorted(renames))
 
     def mark(self, addresses: Sequence[Address], *, tainted: bool) -> tuple[Address, ...]:
         """Taints these records, so that the next apply replaces their objects, or removes the taint.
@@ -77,13 +78,18 @@ def _refuse_unknown(addresses: Iterable[Address], known: Collection[Address]) ->
         raise ReconcilerError(f"not recorded: {', '.join(unknown)}", "list what is recorded: reconciler state list")
 
 
-def _refuse_move(state: State, source: Address, target: Address) -> None:
+def _renames(state: State, source: Address, target: Address) -> Renames:
+    """What a move renames. Raises: ReconcilerError when it cannot be made."""
     _refuse_unknown([source], state.records.keys())
-    if source.kind is not target.kind or target.region:
-        raise ReconcilerError(
-            f"{source} cannot become {target}", "a move keeps the kind, and a target region cannot be renamed"
-        )
+    if source.kind is not target.kind:
+        raise ReconcilerError(f"{source} cannot become {target}", "a move keeps the kind")
+    if source.version:
+        raise ReconcilerError(f"{source} cannot be renamed", WHY_VERSIONS_STAY)
     if any(within(address, source) for address in state.intents):
         raise ReconcilerError(f"{source} has unfinished operations", "finish them first: reconciler apply")
-    if target.parent is not None and target.parent not in state.records:
-        raise ReconcilerError(f"{target.parent} is not recorded", "apply it before you move something into it")
+    _, moves = plan_moves(state, [Move(source, target, Origin("", 0))])
+    for refused in moves.refused:
+        raise ReconcilerError(refused.why, refused.remedy)
+    if not moves.renames:
+        raise ReconcilerError(f"{source} has that address already", "name another one")
+    return moves.renames

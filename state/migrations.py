@@ -3,7 +3,8 @@
 Version 1  records, intents, runs, leases and meta
 Version 2  a record has the name of its object, if that is not its address, and a lease the process that holds it, so
            that a dead process' lease can be taken over before it expires
-Version 3  the identity of the place behind each region, the key that owner marks are sealed with, and whether all are
+Version 3  an intent has the name of its object, as a record has; the identity of the place behind each region; the key
+           that owner marks are sealed with, and whether all of them are
 
 `meta` has one row. `schema_version` and `project` keep their names in every version: they are read before the rest is
 known to be readable. `seal_key` is empty where the key of owner marks is derived from the signing key.
@@ -51,7 +52,8 @@ SCHEMA = (
         digest TEXT NOT NULL,
         run TEXT NOT NULL,
         started TEXT NOT NULL,
-        handle TEXT NOT NULL
+        handle TEXT NOT NULL,
+        named TEXT NOT NULL DEFAULT ''
     )""",
     """CREATE TABLE runs (
         id TEXT PRIMARY KEY,
@@ -88,6 +90,7 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE leases ADD COLUMN process TEXT NOT NULL DEFAULT ''",
     ),
     2: (
+        "ALTER TABLE intents ADD COLUMN named TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE meta ADD COLUMN seal_key TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE meta ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0",
         SCHEMA[-1],

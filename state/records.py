@@ -56,7 +56,8 @@ class Intent:
     """A journal entry: this step was about to start, and how it ended is not recorded.
 
     `unit` groups the steps of one operation; `verb` is `create`, `update` or `delete`; `canonical` is what was planned
-    (`{}` for a delete); `handle` is the provider's, as JSON text, once the operation is in progress, else empty.
+    (`{}` for a delete); `handle` is the provider's, as JSON text, once the operation is in progress, else empty;
+    `named` is the object's name where that is not the address.
     """
 
     address: Address
@@ -68,6 +69,7 @@ class Intent:
     run: str
     started: str
     handle: str = ""
+    named: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

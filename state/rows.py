@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.garbage_collection import collection_paused
@@ -17,7 +18,7 @@ RECORD_COLUMNS = (
     *("address", "dependencies", "status", "protect", "retain", "named"),
     *("provider", "object_id", "canonical", "digest", "fingerprint", "computed"),
 )
-INTENT_COLUMNS = ("address", "unit", "provider", "verb", "canonical", "digest", "run", "started", "handle")
+INTENT_COLUMNS = ("address", "unit", "provider", "verb", "canonical", "digest", "run", "started", "handle", "named")
 RUN_COLUMNS = (
     "id",
     "command",
@@ -147,12 +148,20 @@ def encode_intent(intent: Intent) -> Row:
         intent.run,
         intent.started,
         intent.handle,
+        "" if intent.named is None else str(intent.named),
     )
+
+
+def _decode_name(text: str) -> Address | None:
+    return decode_address(text) if text else None
 
 
 def decode_intents(rows: Iterable[Row]) -> dict[Address, Intent]:
     """Intents by address. Raises: ValueError when a row is invalid."""
-    intents = (Intent(decode_address(row[0]), decode_address(row[1]), *row[2:]) for row in rows)
+    intents = (
+        replace(Intent(decode_address(row[0]), decode_address(row[1]), *row[2:-1]), named=_decode_name(row[-1]))
+        for row in rows
+    )
     return {intent.address: intent for intent in intents}
 
 

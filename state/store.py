@@ -14,16 +14,14 @@ from reconciler.state.records import Intent, Place, Record, Run, State
 class StateWrite:
     """One atomic change of the state: all of it or nothing. Clearing or forgetting what does not exist is fine.
 
-    `moves` renames records from source to target, all at the same time and before anything else, and renames them in
-    other records' `dependencies` too; a source that does not exist is ignored. What is put stays, even if the same
-    change forgets or clears it. `sealed` notes that every mark has been renewed with a seal.
+    What is put stays, even if the same change forgets or clears it. `sealed` notes that every mark has a seal
+    now.
     """
 
     put_records: tuple[Record, ...] = ()
     forget: tuple[Address, ...] = ()
     put_intents: tuple[Intent, ...] = ()
     clear_intents: tuple[Address, ...] = ()
-    moves: tuple[tuple[Address, Address], ...] = ()
     put_runs: tuple[Run, ...] = ()
     put_places: tuple[Place, ...] = ()
     sealed: bool = False
@@ -97,8 +95,7 @@ class StateStore(Protocol):
     def write(self, lease: Lease, change: StateWrite) -> int:
         """Commits `change` durably and returns the new serial.
 
-        Raises: StaleWrite when the lease was lost or does not cover an address; StateError when a move would put two
-        objects under one address. Nothing was written then.
+        Raises: StaleWrite when the lease was lost or does not cover an address; nothing was written then.
         """
         ...
 

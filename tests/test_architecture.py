@@ -28,7 +28,7 @@ MOST_IN_A_FOLDER = 15
 EFFECTFUL = ("change_positions", "plan_file", "refresh", "source_checks")
 """The rooms of `reconciler.planning` that read or write; all others there decide, and are pure."""
 
-PURE_BESIDES = ("reconciler.drift", "reconciler.graph", "reconciler.latest", "reconciler.object_names")
+PURE_BESIDES = ("reconciler.drift", "reconciler.graph", "reconciler.latest", "reconciler.naming.object_names")
 
 EFFECTS = {
     *("getpass", "glob", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "sqlite3"),

@@ -16,7 +16,7 @@ from reconciler.manifests.resource import Origin
 
 
 class Moved(KindModel):
-    """A rename: what is recorded under one address gets another. No object is touched."""
+    """A new address for a gallery, or for a definition in its gallery. No object is touched."""
 
     kind: Annotated[Literal["Moved"], Field(description="The kind of document.")]
     source: Annotated[Address, AddressText(), Field(alias="from", description="The old address.")]
@@ -45,6 +45,8 @@ def _problem(configuration: Configuration, moved: Moved, sources: set[Address]) 
         return "to", f"{source} is moved to itself", "remove this document, or correct one of the addresses"
     if source.region or target.region:
         return "from", "a target region cannot be renamed", "change targetRegions of the version instead"
+    if source.version and target.version:
+        return "from", "a version cannot be renamed", "people use it by its number: publish it again under another one"
     if source.kind is not target.kind:
         summary = f"{source} is {_with_article(source)}, {target} is {_with_article(target)}"
         return "to", summary, "a move cannot change the kind: both addresses must have the same number of parts"

@@ -11,7 +11,9 @@ from typing import Any
 
 from reconciler.graph import Edge, OrderedGraph
 from reconciler.manifests.address import Address, Kind
-from reconciler.manifests.values import canonical_json
+from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.naming.object_names import ObjectNames
+from reconciler.naming.source_names import rename_sources
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.planning.plan import Plan
 from reconciler.planning.sources import version_references
@@ -73,6 +75,7 @@ class PlannedOperation:
             run=run,
             started=started,
             handle="" if handle is None else canonical_json(handle),
+            named=change.named,
         )
 
 
@@ -88,6 +91,7 @@ OperationGraph = OrderedGraph[OperationKey]
 
 def operations(plan: Plan, records: Mapping[Address, Record], writer: Writer) -> dict[OperationKey, PlannedOperation]:
     """The operations of a plan, by key, done for `writer`. Changes that touch no object have none."""
+    names = _names(plan, records)
     units: dict[Address, list[ResourceChange]] = defaultdict(list)
     for change in plan.changes:
         if change.action.touches_objects:
@@ -95,16 +99,20 @@ def operations(plan: Plan, records: Mapping[Address, Record], writer: Writer) ->
     result: dict[OperationKey, PlannedOperation] = {}
     for unit, changes in units.items():
         by_phase: dict[Phase, list[tuple[Step, ResourceChange]]] = defaultdict(list)
-        for phase, step, change in _steps(unit, changes):
+        for phase, step, change in _steps(unit, changes, names):
             by_phase[phase].append((step, change))
         for phase, steps in by_phase.items():
             key = OperationKey(unit, phase)
-            result[key] = _operation(key, writer, steps, records.get(unit))
+            result[key] = _operation(key, writer, steps, records.get(unit), names)
     return result
 
 
 def _operation(
-    key: OperationKey, writer: Writer, steps: list[tuple[Step, ResourceChange]], record: Record | None
+    key: OperationKey,
+    writer: Writer,
+    steps: list[tuple[Step, ResourceChange]],
+    record: Record | None,
+    names: ObjectNames,
 ) -> PlannedOperation:
     changes = {step.address: change for step, change in steps}
     own = next((change for change in changes.values() if change.address == key.unit), None)
@@ -120,13 +128,26 @@ def _operation(
         unit=steps[0][0].address.unit,
         writer=writer,
         steps=tuple(step for step, _ in steps),
-        version=version if key.unit.kind is Kind.IMAGE_VERSION else None,
+        version=_at_provider(version, names) if key.unit.kind is Kind.IMAGE_VERSION else None,
         computed=computed,
     )
     return PlannedOperation(key, steps[0][1].provider, operation, changes)
 
 
-def _steps(unit: Address, changes: list[ResourceChange]) -> Iterator[tuple[Phase, Step, ResourceChange]]:
+def _names(plan: Plan, records: Mapping[Address, Record]) -> ObjectNames:
+    """What providers call the objects of all addresses."""
+    recorded = {address: record.named for address, record in records.items() if record.named}
+    return ObjectNames(recorded | {change.address: change.named for change in plan.changes if change.named})
+
+
+def _at_provider(attributes: Attributes, names: ObjectNames) -> Attributes:
+    """A version's attributes with its sources as the provider calls them."""
+    return rename_sources(attributes, names.name) if names else attributes
+
+
+def _steps(
+    unit: Address, changes: list[ResourceChange], names: ObjectNames
+) -> Iterator[tuple[Phase, Step, ResourceChange]]:
     """The steps of a unit in order: deletes from the inside out, then the unit, then its regions, removed ones last."""
     own = next((change for change in changes if change.address == unit), None)
     regions = [change for change in changes if change.address != unit]
@@ -137,10 +158,10 @@ def _steps(unit: Address, changes: list[ResourceChange]) -> Iterator[tuple[Phase
             (Phase.DELETE, _delete(change), change) for change in [*regions, *([own] if own else [])] if change.prior
         )
     if own is not None and own.action is not Action.DELETE:
-        yield Phase.APPLY, _apply(own, whole=True), own
+        yield Phase.APPLY, _apply(own, names, whole=True), own
     for change in regions:
         if change.action is not Action.DELETE:
-            yield Phase.APPLY, _apply(change, whole=whole), change
+            yield Phase.APPLY, _apply(change, names, whole=whole), change
     if not whole:
         phase = Phase.APPLY if stays else Phase.DELETE
         yield from ((phase, _delete(change), change) for change in regions if change.action is Action.DELETE)
@@ -157,7 +178,7 @@ def _delete(change: ResourceChange) -> Step:
     )
 
 
-def _apply(change: ResourceChange, *, whole: bool) -> Step:
+def _apply(change: ResourceChange, names: ObjectNames, *, whole: bool) -> Step:
     """`whole`: the unit was deleted before, so that a replacement creates the object."""
     if change.action is Action.UPDATE:
         verb = Verb.UPDATE
@@ -166,11 +187,13 @@ def _apply(change: ResourceChange, *, whole: bool) -> Step:
     else:
         verb = Verb.CREATE
     prior = change.prior_attributes if verb is not Verb.CREATE else None
-    name = change.named or change.address
+    planned = change.planned_attributes
+    if change.kind is Kind.IMAGE_VERSION:
+        planned = _at_provider(planned, names)
     return Step(
         verb,
-        name,
-        change.planned_attributes,
+        change.named or change.address,
+        planned,
         prior,
         change.object_id,
         change.write_flags,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from reconciler.applying.context import Interrupt
 from reconciler.manifests.address import Address
-from reconciler.object_names import ObjectNames
+from reconciler.naming.object_names import ObjectNames
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Condition, Done, InProgress, Provider, Scope
 from reconciler.reporting import Reporter
@@ -49,7 +49,7 @@ def recover(state: State, context: RecoveryContext, declared: Collection[Address
         for address, intent in state.intents.items()
         if address.gallery in context.lease.galleries and intent.provider in context.providers
     ]
-    names = ObjectNames.of(state.records.values())
+    names = ObjectNames.of(state)
     continued = {names.name(address) for address in declared}
     _poll_handles(intents, context)
     by_provider: dict[str, list[Intent]] = defaultdict(list)

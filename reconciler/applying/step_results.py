@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
+from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.providers.errors import ContractViolation, ProviderError
 from reconciler.providers.protocol import Applied, Done, InProgress, Step, Verb
@@ -66,9 +67,11 @@ def results_of(
 def _result_of(step: Step, change: ResourceChange, result: Applied | ReconcilerError) -> StepResult:
     if isinstance(result, ReconcilerError):
         return StepResult(step, change, error=result)
-    if step.verb is not Verb.DELETE and result.canonical != change.planned:
-        return StepResult(step, change, error=_contradiction(change, result))
-    return StepResult(step, change, applied=result)
+    if step.verb is Verb.DELETE or result.canonical == change.planned:
+        return StepResult(step, change, applied=result)
+    if result.canonical == canonical_json(step.planned):  # it names its sources as the provider does
+        return StepResult(step, change, applied=replace(result, canonical=change.planned))
+    return StepResult(step, change, error=_contradiction(change, result))
 
 
 def _contradiction(change: ResourceChange, applied: Applied) -> ContractViolation:
@@ -128,6 +131,6 @@ def bookkeeping_write(changes: Iterable[ResourceChange]) -> StateWrite:
             record_of(change, Applied(change.object_id, change.fingerprint, change.prior, change.computed))
             for change in kept
         ),
-        forget=(*gone, *(change.moved_from for change in kept if change.moved_from)),
+        forget=tuple(gone),
         clear_intents=tuple(change.address for change in changes),
     )

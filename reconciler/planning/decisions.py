@@ -38,7 +38,8 @@ from reconciler.state.records import Intent, Record, Status
 class Node:
     """Everything known about one address. `observed` is None when the object is absent, or when it is `matching`: as
     recorded. `owner` is the state, `named` the object's name where that is not the address, `moved_from` the
-    address it is still recorded under, and `content` the sources whose content changed."""
+    address it is still recorded under, `rewritten` whether a source of it moves, `content` the sources whose content
+    changed."""
 
     address: Address
     owner: Owner
@@ -49,6 +50,7 @@ class Node:
     matching: bool = False
     named: Address | None = None
     moved_from: Address | None = None
+    rewritten: bool = False
     content: tuple[AttributeChange, ...] = ()
 
     @property
@@ -150,7 +152,7 @@ def _desired_and_present(node: Node, resource: Resource, changes: tuple[Attribut
         return Action.UPDATE, Reason.ATTRIBUTES
     if record is None or node.intent is not None:
         return Action.ADOPT, Reason.INTERRUPTED
-    if node.moved_from is not None:
+    if node.moved_from is not None or node.rewritten:
         return Action.RECORD, Reason.MOVED
     if not _lifecycle_recorded(resource, record):
         return Action.RECORD, Reason.LIFECYCLE

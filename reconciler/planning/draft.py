@@ -12,7 +12,8 @@ from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes
-from reconciler.object_names import ObjectNames, renamed, within
+from reconciler.naming.moves import Moves
+from reconciler.naming.object_names import ObjectNames
 from reconciler.ownership import owner_of
 from reconciler.planning.actions import ResourceChange
 from reconciler.planning.decisions import Node
@@ -27,12 +28,13 @@ from reconciler.state.records import Record, State
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
-    """The desired, recorded and observed worlds, and what else a plan depends on. `capabilities` are by provider name,
-    `now` is aware."""
+    """The desired, recorded and observed worlds, and what else a plan depends on. `state` is that after `moves`;
+    `capabilities` are by provider name, `now` is aware."""
 
     manifest: Manifest
     state: State
     world: World
+    moves: Moves = field(default_factory=Moves)
     sources: SourceChecks = field(default_factory=dict)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     options: PlanOptions = field(default_factory=PlanOptions)
@@ -43,12 +45,11 @@ class PlanInputs:
 class Draft:
     """A plan in the making: decisions so far, by address.
 
-    `records` are by their addresses after moves, and `moved` maps those that moved to the addresses they have in the
-    state. `unchanged` are the addresses where nothing needs to be done.
+    `moved` maps what moves to the addresses that the state has for it so far. `unchanged` are the addresses where
+    nothing needs to be done.
     """
 
     inputs: PlanInputs
-    records: Mapping[Address, Record]
     moved: Mapping[Address, Address]
     names: ObjectNames
     owner: Owner
@@ -57,12 +58,16 @@ class Draft:
     errors: list[Diagnostic] = field(default_factory=list)
     unreachable: dict[Address, str] = field(default_factory=dict)
 
+    @property
+    def records(self) -> Mapping[Address, Record]:
+        return self.inputs.state.records
+
     def node(self, address: Address) -> Node:
         """What is known about an address in all three worlds."""
         named = self.names.name(address)
         world, state = self.inputs.world, self.inputs.state
         record = self.records.get(address)
-        intent = state.intents.get(self.moved.get(address, address))
+        intent = state.intents.get(address)
         observed, matching = world.observed.get(named), named in world.matching
         if intent is not None and intent.verb == Verb.DELETE and observed is None and not matching:
             record = None  # its delete succeeded: what was recorded of the object no longer matters
@@ -76,6 +81,7 @@ class Draft:
             matching=matching,
             named=named,
             moved_from=self.moved.get(address),
+            rewritten=address in self.inputs.moves.rewritten,
             content=content_changes(record, self.inputs.sources.get(address, {})),
         )
 
@@ -96,36 +102,18 @@ class Draft:
 
 def start_draft(inputs: PlanInputs) -> Draft:
     """A draft without decisions."""
-    records, moved = _moved_records(inputs)
-    names = ObjectNames.of(records.values())
+    names = ObjectNames.of(inputs.state)
     if inputs.options.excludes and inputs.world.perhaps_in:
-        world = without_excluded(inputs.world, _never_made(inputs, records, names), inputs.options.excludes)
+        world = without_excluded(inputs.world, _never_made(inputs, names), inputs.options.excludes)
         inputs = replace(inputs, world=world)
-    return Draft(inputs, records, moved, names, owner_of(inputs.state))
+    return Draft(inputs, inputs.moves.before, names, owner_of(inputs.state))
 
 
-def _moved_records(inputs: PlanInputs) -> tuple[Mapping[Address, Record], Mapping[Address, Address]]:
-    """The records by their addresses after moves, and new address -> address in the state."""
-    if not inputs.manifest.moves:
-        return inputs.state.records, {}
-    records, moved = dict(inputs.state.records), {}
-    for move in inputs.manifest.moves:
-        for address in [address for address in inputs.state.records if within(address, move.source)]:
-            target = renamed(address, move.source, move.target)
-            if address in records and target not in records:
-                record = records.pop(address)
-                records[target] = replace(record, address=target, named=record.named or address)
-                moved[target] = address
-    return records, moved
-
-
-def _never_made(
-    inputs: PlanInputs, records: Mapping[Address, Record], names: ObjectNames
-) -> Mapping[Address, tuple[Address, str]]:
+def _never_made(inputs: PlanInputs, names: ObjectNames) -> Mapping[Address, tuple[Address, str]]:
     """Name -> address and home region of what is declared and was neither recorded nor started in another region."""
     new: dict[Address, tuple[Address, str]] = {}
     for address, resource in inputs.manifest.resources.items():
-        if address.region or address in records or inputs.options.destroy:
+        if address.region or address in inputs.state.records or inputs.options.destroy:
             continue
         home, intent = str(resource.attributes["location"]), inputs.state.intents.get(address)
         if intent is None or json.loads(intent.canonical).get("location") == home:

@@ -28,7 +28,9 @@ class PlanOptions:
 class Plan:
     """What apply would do, sorted by address. Equal inputs give equal plans.
 
-    `errors` and `unreachable` (address, why) make it inapplicable; so does a block, in a change or in `blocks`.
+    `errors` and `unreachable` (address, why) make it inapplicable; so does a block, in a change or in `blocks`. Before
+    anything else, `moves` (old address, new address) are made in the state; `rewritten` are the records that refer to
+    something that moves.
     """
 
     changes: tuple[ResourceChange, ...]
@@ -42,6 +44,8 @@ class Plan:
     warnings: tuple[Diagnostic, ...] = ()
     blocks: tuple[Block, ...] = ()
     unreachable: tuple[tuple[Address, str], ...] = ()
+    moves: tuple[tuple[Address, Address], ...] = ()
+    rewritten: tuple[Address, ...] = ()
 
     @property
     def blocked(self) -> tuple[ResourceChange, ...]:
@@ -64,5 +68,7 @@ class Plan:
     @property
     def galleries(self) -> frozenset[str]:
         """The galleries that apply would write to, in the state or at a provider."""
-        touched = {change.address.gallery for change in self.changes}
-        return frozenset(touched | {change.moved_from.gallery for change in self.changes if change.moved_from})
+        moved = (address for move in self.moves for address in move)
+        return frozenset(
+            address.gallery for address in (*(change.address for change in self.changes), *moved, *self.rewritten)
+        )

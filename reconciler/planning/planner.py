@@ -12,9 +12,10 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.manifest import Removal
 from reconciler.manifests.resource import Resource
-from reconciler.object_names import containers, within
-from reconciler.planning import feasibility
+from reconciler.naming.object_names import containers, within
 from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
+from reconciler.planning.checks import feasibility
+from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
 from reconciler.planning.costs import copies_and_bytes, dependencies
 from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.draft import Draft, PlanInputs, start_draft
@@ -33,6 +34,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
     Raises: ReferenceCycle when declared versions are built from each other.
     """
     draft = start_draft(inputs)
+    refuse_moves(draft)
     _decide_nodes(draft)
     _cascade_replaces(draft)
     _select(draft)
@@ -46,10 +48,9 @@ def make_plan(inputs: PlanInputs) -> Plan:
 def _decide_nodes(draft: Draft) -> None:
     inputs = draft.inputs
     kept = () if inputs.options.destroy else inputs.manifest.removals
-    moved_away = set(draft.moved.values())
-    addresses = draft.records.keys() | (inputs.state.intents.keys() - moved_away)
+    addresses = draft.records.keys() | inputs.state.intents.keys()
     if not inputs.options.destroy:
-        addresses |= inputs.manifest.resources.keys()
+        addresses |= inputs.manifest.resources.keys() - refuse_taken_names(draft)
     for address in addresses:
         node = draft.node(address)
         if unchanged(node) and address not in inputs.sources:
@@ -265,6 +266,8 @@ def _finished(draft: Draft) -> Plan:
         warnings=inputs.manifest.warnings,
         blocks=tuple(blocks),
         unreachable=tuple(sorted(draft.unreachable.items())),
+        moves=tuple(sorted(inputs.moves.renames.items())),
+        rewritten=tuple(sorted(inputs.moves.rewritten)),
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from reconciler.manifests.address import Address
+from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.manifest import Manifest
-from reconciler.object_names import ObjectNames
+from reconciler.manifests.values import canonical_json
+from reconciler.naming.object_names import ObjectNames
+from reconciler.naming.source_names import rename_sources
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Observed, ProgressCallback, Reader, Scope
 from reconciler.state.records import State
@@ -59,6 +61,7 @@ def observe(
     unreachable: dict[Address, str] = {}
     strangers: list[Observed] = []
     perhaps_in: dict[Address, frozenset[str]] = {}
+    names = ObjectNames.of(state)
     for name, wanted in sorted(_wanted(manifest, state).items()):
         reader = readers.get(name)
         if reader is None:
@@ -69,13 +72,26 @@ def observe(
         except ProviderError as error:
             unreachable |= dict.fromkeys(wanted, error.message)
             continue
-        observed |= scan.observed
+        observed |= _with_addresses(scan.observed, names)
         matching |= scan.matching
         unreachable |= scan.unreachable
         strangers += scan.unmanaged
         perhaps_in |= scan.perhaps_in
     unmanaged_objects = tuple(sorted(strangers, key=lambda stranger: (stranger.address, stranger.object_id)))
     return World(observed, matching, unreachable, unmanaged_objects, perhaps_in)
+
+
+def _with_addresses(observed: Mapping[Address, Observed], names: ObjectNames) -> Mapping[Address, Observed]:
+    """The observed objects, with the sources of versions by their addresses instead of the provider's names."""
+    return {name: _with_source_addresses(seen, names) for name, seen in observed.items()} if names else observed
+
+
+def _with_source_addresses(seen: Observed, names: ObjectNames) -> Observed:
+    if seen.address.kind is not Kind.IMAGE_VERSION:
+        return seen
+    attributes = seen.attributes
+    renamed = rename_sources(attributes, names.address)
+    return seen if renamed is attributes else replace(seen, canonical=canonical_json(renamed))
 
 
 def places_of(state: State, provider: str) -> Mapping[str, str]:
@@ -91,7 +107,7 @@ def places_of(state: State, provider: str) -> Mapping[str, str]:
 def _wanted(manifest: Manifest, state: State) -> dict[str, dict[Address, str | None]]:
     """Provider name -> object name -> recorded fingerprint, None where the object must be read in full."""
     wanted: dict[str, dict[Address, str | None]] = {}
-    names = ObjectNames.of(state.records.values())
+    names = ObjectNames.of(state)
     for address, resource in manifest.resources.items():
         wanted.setdefault(resource.provider, {})[names.name(address)] = None
     for address, intent in state.intents.items():

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.manifests.address import Address, Kind
-from reconciler.object_names import containers, within
+from reconciler.naming.object_names import containers, within
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.planning.refresh import World
 from reconciler.planning.sources import version_references

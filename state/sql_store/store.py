@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
@@ -14,20 +14,18 @@ from reconciler.manifests.address import Address
 from reconciler.state import lease as leases
 from reconciler.state import migrations
 from reconciler.state.database import Database
-from reconciler.state.errors import ForeignState, StaleWrite, StateError, StateTooNew, StateUnreadable
-from reconciler.state.records import Record, Run, State
+from reconciler.state.errors import ForeignState, StaleWrite, StateTooNew, StateUnreadable
+from reconciler.state.records import Run, State
 from reconciler.state.rows import (
     INTENT_COLUMNS,
     PLACE_COLUMNS,
     RECORD_COLUMNS,
     RUN_COLUMNS,
-    decode_dependencies,
     decode_fingerprints,
     decode_intents,
     decode_places,
     decode_records,
     decode_run,
-    encode_dependencies,
     encode_intent,
     encode_place,
     encode_record,
@@ -192,8 +190,6 @@ class SqlStore:
             self._refuse_vanished()
             with self._database.writing(), self._valid_data():
                 leases.require(self._database, lease)
-                if change.moves:
-                    self._move(dict(change.moves))
                 self._put(change)
                 return self._next_serial()
 
@@ -215,27 +211,9 @@ class SqlStore:
         ((serial,),) = self._database.execute("SELECT serial FROM meta")
         return int(serial)
 
-    def _move(self, targets: Mapping[Address, Address]) -> None:
-        """Renames records, all at the same time, and their addresses in the dependencies of others."""
-        records = decode_records(self._database.execute(_SELECT_RECORDS))
-        moving = {source: target for source, target in targets.items() if source in records}
-        _refuse_collisions(moving, records.keys() - moving.keys())
-        moved = [_moved(records[source], target) for source, target in moving.items()]
-        self._forget(moving)
-        self._database.execute_many(_PUT_RECORD, [encode_record(record) for record in moved])
-        self._rename_dependencies(targets)
-
     def _forget(self, addresses: Iterable[Address]) -> None:
         rows = [(str(address),) for address in addresses]
         self._database.execute_many("DELETE FROM records WHERE address = ?", rows)
-
-    def _rename_dependencies(self, targets: Mapping[Address, Address]) -> None:
-        changed = []
-        for address, text in self._database.execute("SELECT address, dependencies FROM records"):
-            renamed = encode_dependencies(targets.get(needed, needed) for needed in decode_dependencies(text))
-            if renamed != text:
-                changed.append((renamed, address))
-        self._database.execute_many("UPDATE records SET dependencies = ? WHERE address = ?", changed)
 
     def close(self) -> None:
         with self._turn:
@@ -251,28 +229,9 @@ def derived_seal_key(signing_key: bytes) -> bytes:
     return hmac.new(signing_key, b"owner marks", hashlib.sha256).digest()
 
 
-def _moved(record: Record, target: Address) -> Record:
-    """The record under another address; the object keeps the name it was created under."""
-    name = record.named or record.address
-    return replace(record, address=target, named=None if name == target else name)
-
-
-def _refuse_collisions(moving: Mapping[Address, Address], staying: Set[Address]) -> None:
-    """Raises: StateError when two objects would have the same address."""
-    targets = list(moving.values())
-    taken = sorted({str(target) for target in targets if target in staying or targets.count(target) > 1})
-    if taken:
-        raise StateError(
-            f"nothing was moved: two objects would have the address {', '.join(taken)}",
-            "Move or forget the other object first (`reconciler state mv`, `reconciler state forget`).",
-        )
-
-
 def _written(change: StateWrite) -> Iterator[Address]:
     """Every address that `change` writes to."""
     yield from (record.address for record in change.put_records)
     yield from (intent.address for intent in change.put_intents)
     yield from change.forget
     yield from change.clear_intents
-    for move in change.moves:
-        yield from move

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.stores import Clock, StorePlace, addresses, intent, put, record
+from support.stores import Clock, StorePlace, intent, put, record
 
 from reconciler.manifests.address import Address
 from reconciler.state.errors import ForeignState, LockHeld, StateError, StateTooNew
@@ -153,70 +153,6 @@ def test_a_closed_store_leaves_everything_to_the_next(place: StorePlace, store: 
     store.close()
     store.close()
     assert set(place.open().read().records) == {CORP}
-
-
-# Moves
-
-
-def move(store: StateStore, lease: Lease, *pairs: tuple[str, str]) -> None:
-    moves = tuple((Address.parse(source), Address.parse(target)) for source, target in pairs)
-    store.write(lease, StateWrite(moves=moves))
-
-
-def test_a_moved_record_keeps_the_name_of_its_object(store: StateStore, lease: Lease) -> None:
-    store.write(lease, put(record("corp"), record("corp/ubuntu", "corp")))
-    move(store, lease, ("corp/ubuntu", "corp/jammy"))
-    moved = store.read().records[Address("corp", "jammy")]
-    assert moved == replace(record("corp/ubuntu", "corp"), address=Address("corp", "jammy"), named=UBUNTU)
-    move(store, lease, ("corp/jammy", "corp/noble"))
-    assert store.read().records[Address("corp", "noble")].named == UBUNTU
-    move(store, lease, ("corp/noble", "corp/ubuntu"))
-    assert store.read().records[UBUNTU] == record("corp/ubuntu", "corp")
-
-
-def test_a_move_renames_dependencies_in_every_gallery(store: StateStore) -> None:
-    lease = store.acquire(["corp", "labs"], "ada")
-    version, dependent = (
-        record("corp/ubuntu/1.0.0", "corp/ubuntu"),
-        record("labs/a/1.0.0", "labs/a", "corp/ubuntu/1.0.0"),
-    )
-    store.write(lease, put(record("corp/ubuntu", "corp"), version, dependent))
-    store.release(lease)
-    lease = store.acquire(["corp"], "ada")
-    move(store, lease, ("corp/ubuntu", "corp/jammy"), ("corp/ubuntu/1.0.0", "corp/jammy/1.0.0"))
-    records = store.read().records
-    assert records[Address("corp", "jammy", "1.0.0")].dependencies == addresses(["corp/jammy"])
-    assert records[dependent.address].dependencies == addresses(["labs/a", "corp/jammy/1.0.0"])
-
-
-def test_two_records_may_change_places(store: StateStore, lease: Lease) -> None:
-    store.write(lease, put(record("corp/a", object_id="1"), record("corp/b", object_id="2")))
-    move(store, lease, ("corp/a", "corp/b"), ("corp/b", "corp/a"))
-    records = store.read().records
-    assert {str(address): found.object_id for address, found in records.items()} == {"corp/a": "2", "corp/b": "1"}
-
-
-def test_a_move_comes_before_the_rest_of_its_write(store: StateStore, lease: Lease) -> None:
-    store.write(lease, put(record("corp/a")))
-    moves = ((Address("corp", "a"), Address("corp", "b")),)
-    store.write(lease, StateWrite(moves=moves, put_records=(record("corp/a", object_id="after"),)))
-    assert store.read().records[Address("corp", "a")].object_id == "after"
-    assert store.read().records[Address("corp", "b")].object_id == "/objects/corp/a"
-
-
-def test_moving_what_is_not_there_does_nothing(store: StateStore, lease: Lease) -> None:
-    store.write(lease, put(record("corp")))
-    move(store, lease, ("corp/ubuntu", "corp/jammy"))
-    assert set(store.read().records) == {CORP}
-
-
-@pytest.mark.parametrize("pairs", [[("corp/a", "corp/b")], [("corp/a", "corp/c"), ("corp/b", "corp/c")]])
-def test_two_objects_never_get_one_address(store: StateStore, lease: Lease, pairs: list[tuple[str, str]]) -> None:
-    store.write(lease, put(record("corp/a"), record("corp/b")))
-    before = store.read()
-    with pytest.raises(StateError, match=f"two objects would have the address {pairs[0][1]}"):
-        move(store, lease, *pairs)
-    assert store.read() == before
 
 
 # Refusals

@@ -126,8 +126,6 @@ def test_the_lease_of_a_process_that_lives_is_not(place: StorePlace) -> None:
         StateWrite(forget=(Address("zoo"),)),
         StateWrite(put_intents=(intent("zoo"),)),
         StateWrite(clear_intents=(Address("zoo"),)),
-        StateWrite(moves=((CORP, Address("zoo")),)),
-        StateWrite(moves=((Address("zoo"), CORP),)),
     ],
 )
 def test_a_write_stays_within_its_lease(store: StateStore, lease: Lease, change: StateWrite) -> None:

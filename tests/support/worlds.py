@@ -10,6 +10,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.manifest import Manifest, Move, Removal
 from reconciler.manifests.resource import DriftException, Lifecycle, OnRemove, Origin, Resource
 from reconciler.manifests.values import canonical_json, digest
+from reconciler.naming.moves import plan_moves
 from reconciler.planning.draft import PlanInputs
 from reconciler.planning.plan import PlanOptions
 from reconciler.planning.refresh import World
@@ -150,14 +151,18 @@ def inputs_of(
         if address.version and not address.region and address not in records and "file" in resource.attributes["source"]
     }
     checks |= {Address.parse(text): dict(found) for text, found in (sources or {}).items()}
+    state, planned_moves = plan_moves(
+        State(LINEAGE, 7, "test", records, intents),
+        [Move(Address.parse(a), Address.parse(b), origin) for a, b in (moves or {}).items()],
+    )
     return PlanInputs(
         manifest=Manifest(
             resources=resources,
             digest="manifest-1",
-            moves=tuple(Move(Address.parse(a), Address.parse(b), origin) for a, b in (moves or {}).items()),
             removals=tuple(Removal(Address.parse(a), destroy, origin) for a, destroy in (removals or {}).items()),
         ),
-        state=State(LINEAGE, 7, "test", records, intents),
+        state=state,
+        moves=planned_moves,
         world=World(
             seen,
             matching,

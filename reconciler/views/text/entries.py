@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.manifests.address import Address, Kind
-from reconciler.object_names import containers
+from reconciler.naming.object_names import containers
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.views.terminal.units import human_bytes, plural
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from reconciler.manifests.address import Address
-from reconciler.state.records import Record
+from reconciler.state.records import Intent, Record, State
 
 
 class ObjectNames:
@@ -20,8 +20,10 @@ class ObjectNames:
         self._addresses = {name: address for address, name in moved.items()}
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> ObjectNames:
-        return cls({record.address: record.named for record in records if record.named is not None})
+    def of(cls, state: State) -> ObjectNames:
+        """Those of everything recorded or in the journal."""
+        known: Iterable[Record | Intent] = (*state.intents.values(), *state.records.values())
+        return cls({entry.address: entry.named for entry in known if entry.named is not None})
 
     def __bool__(self) -> bool:
         return bool(self._names)

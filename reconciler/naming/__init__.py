@@ -1,0 +1,1 @@
+"""What objects are called: their addresses here, and their names at the provider."""

@@ -1,0 +1,1 @@
+"""What is wrong with a plan: things that cannot be done, and names that are taken."""
