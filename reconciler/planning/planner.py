@@ -15,6 +15,7 @@ from reconciler.manifests.resource import Resource
 from reconciler.naming.object_names import containers, within
 from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
 from reconciler.planning.checks import feasibility, retired_sources
+from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
 from reconciler.planning.costs import copies_and_bytes, dependencies
 from reconciler.planning.decisions import Node, decide, unchanged
@@ -194,6 +195,9 @@ def _find_problems(draft: Draft) -> None:
         draft.errors += feasibility.unpinned(change)
         draft.errors += retired_sources.undeclared_sources(change, declared, inputs.state.records)
 
+    for problem in forgotten_moves(draft):
+        (draft.errors if problem.severity == "error" else draft.warnings).append(problem)
+
 
 def _guard(draft: Draft) -> None:
     context = _safety_context(draft)
@@ -266,7 +270,7 @@ def _finished(draft: Draft) -> Plan:
         manifest_digest=inputs.manifest.digest,
         options=inputs.options,
         errors=tuple(sorted(draft.errors, key=_problem_order)),
-        warnings=inputs.manifest.warnings,
+        warnings=(*inputs.manifest.warnings, *draft.warnings),
         blocks=tuple(blocks),
         unreachable=tuple(sorted(draft.unreachable.items())),
         moves=tuple(sorted(inputs.moves.renames.items())),
