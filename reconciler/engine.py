@@ -261,9 +261,11 @@ class Engine(OpenProject):
         Raises: ManifestError, ReferenceCycle.
         """
         from reconciler.graph import check_references, declared_references
+        from reconciler.planning.checks.retired_sources import undeclared_source_warnings
 
-        check_references(declared_references(self.manifest.resources))
-        return self.manifest
+        resources = self.manifest.resources
+        check_references(declared_references(resources))
+        return replace(self.manifest, warnings=(*self.manifest.warnings, *undeclared_source_warnings(resources)))
 
     def graph(self, root: Address | None = None) -> tuple[ResourceGraph, tuple[Address, ...]]:
         """The graph of everything declared, and the addresses in `root`, or all of them.

@@ -28,21 +28,22 @@ def containers_exist(configuration: Configuration) -> Iterator[Problem]:
                 )
 
 
-def sources_exist(configuration: Configuration) -> Iterator[Problem]:
-    """The version that a source names, or any version of the definition whose latest it names."""
+def latest_sources_exist(configuration: Configuration) -> Iterator[Problem]:
+    """A definition whose latest version is a source is declared, and has a version.
+
+    A version that a source names need not be declared: it may be retired while what was built from it stays. The plan
+    refuses to build anything new from it.
+    """
     declarations = configuration.declarations
     with_versions = {
         address._replace(version="") for address in (*declarations.by_address, *declarations.broken) if address.version
     }
     for version in declarations.nodes(ImageVersion):
         named = version.document.source.version
-        if named is None or named in declarations:
+        if named is None or named.version != "latest":
             continue
         definition = named._replace(version="")
-        if named.version != "latest":
-            summary = f"the source version {quoted(str(named))} is not declared"
-            remedy = _remedy(named, declarations)
-        elif definition not in declarations:
+        if definition not in declarations:
             summary = f"the source's image definition {quoted(str(definition))} is not declared"
             remedy = _remedy(definition, declarations)
         elif definition not in with_versions:
@@ -58,4 +59,4 @@ def _remedy(missing: Address, declarations: Declarations) -> str:
     return suggestion(str(missing), alike, label="declared")
 
 
-RULES: tuple[ValidationRule, ...] = (containers_exist, sources_exist)
+RULES: tuple[ValidationRule, ...] = (containers_exist, latest_sources_exist)

@@ -47,12 +47,14 @@ class OperationKey:
 
 @dataclass(frozen=True, slots=True)
 class PlannedOperation:
-    """One provider call, and the change behind each of its steps, by object name."""
+    """One provider call, the change behind each of its steps, by object name, and the addresses of the versions that a
+    version is built from."""
 
     key: OperationKey
     provider: str
     operation: Operation
     changes: Mapping[Address, ResourceChange]
+    sources: tuple[Address, ...] = ()
 
     def address(self, step: Step) -> Address:
         """The resource of a step, which itself bears the object's name."""
@@ -131,7 +133,8 @@ def _operation(
         version=_at_provider(version, names) if key.unit.kind is Kind.IMAGE_VERSION else None,
         computed=computed,
     )
-    return PlannedOperation(key, steps[0][1].provider, operation, changes)
+    sources = version_references(version) if operation.version else ()
+    return PlannedOperation(key, steps[0][1].provider, operation, changes, sources)
 
 
 def _names(plan: Plan, records: Mapping[Address, Record]) -> ObjectNames:
@@ -238,8 +241,8 @@ def _connect_references(
     planned: Mapping[OperationKey, PlannedOperation],
     record: Record | None,
 ) -> None:
-    if key.phase is Phase.APPLY and operation.operation.version:
-        for reference in version_references(operation.operation.version):
+    if key.phase is Phase.APPLY:
+        for reference in operation.sources:
             if (source := OperationKey(reference, Phase.APPLY)) in planned:
                 graph.connect(source, key, Edge.REFERS)
     for dependency in record.dependencies if record else ():

@@ -56,6 +56,7 @@ class Draft:
     changes: dict[Address, ResourceChange] = field(default_factory=dict)
     unchanged: set[Address] = field(default_factory=set)
     errors: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
     unreachable: dict[Address, str] = field(default_factory=dict)
 
     @property

@@ -14,7 +14,8 @@ from reconciler.manifests.manifest import Removal
 from reconciler.manifests.resource import Resource
 from reconciler.naming.object_names import containers, within
 from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
-from reconciler.planning.checks import feasibility
+from reconciler.planning.checks import feasibility, retired_sources
+from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
 from reconciler.planning.costs import copies_and_bytes, dependencies
 from reconciler.planning.decisions import Node, decide, unchanged
@@ -180,7 +181,9 @@ def _check_options(draft: Draft) -> None:
 def _find_problems(draft: Draft) -> None:
     """What the backends do not support, sources that cannot be used, and ends of life that have passed."""
     inputs = draft.inputs
+    declared = {} if inputs.options.destroy else inputs.manifest.resources
     for change in list(draft.changes.values()):
+        draft.errors += retired_sources.shallow_children(change, declared)
         if not change.planned or change.action in (Action.ADOPT, Action.RECORD):
             continue
         capabilities = inputs.capabilities.get(change.provider)
@@ -190,6 +193,10 @@ def _find_problems(draft: Draft) -> None:
         draft.errors += feasibility.unusable_sources(change, inputs.sources.get(change.address, {}))
         draft.errors += feasibility.past_end_of_life(change, inputs.now)
         draft.errors += feasibility.unpinned(change)
+        draft.errors += retired_sources.undeclared_sources(change, declared, inputs.state.records)
+
+    for problem in forgotten_moves(draft):
+        (draft.errors if problem.severity == "error" else draft.warnings).append(problem)
 
 
 def _guard(draft: Draft) -> None:
@@ -263,7 +270,7 @@ def _finished(draft: Draft) -> Plan:
         manifest_digest=inputs.manifest.digest,
         options=inputs.options,
         errors=tuple(sorted(draft.errors, key=_problem_order)),
-        warnings=inputs.manifest.warnings,
+        warnings=(*inputs.manifest.warnings, *draft.warnings),
         blocks=tuple(blocks),
         unreachable=tuple(sorted(draft.unreachable.items())),
         moves=tuple(sorted(inputs.moves.renames.items())),

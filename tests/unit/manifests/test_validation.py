@@ -67,7 +67,6 @@ def test_children_of_a_faulty_parent_are_not_dangling(problems, base):
 @pytest.mark.parametrize(
     ("named", "says"),
     [
-        ("corp/ubuntu/9.9.9", "the source version 'corp/ubuntu/9.9.9' is not declared"),
         ("corp/nothing/latest", "image definition 'corp/nothing' is not declared"),
         ("corp/empty/latest", "corp/empty has no version to be its latest"),
     ],
