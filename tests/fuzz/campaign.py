@@ -30,12 +30,19 @@ class Failure:
 class Campaign(AbstractContextManager["Campaign"]):
     """`counts` is what was done, `failures` in the order in which they were found."""
 
-    def __init__(self, provider: str, directory: Path | None = None, found: Path | None = None) -> None:
+    def __init__(
+        self,
+        provider: str,
+        directory: Path | None = None,
+        found: Path | None = None,
+        known: Sequence[str] = (),
+    ) -> None:
         self.provider = provider
         self.counts: Counter[str] = Counter()
         self.failures: list[Failure] = []
         self.seconds = 0.0
         self._found = found
+        self._known = known
         self._directory = directory or (_MEMORY if provider == "local" and _MEMORY.is_dir() else None)
         self._open = ExitStack()
         self._service: Any = None
@@ -52,7 +59,11 @@ class Campaign(AbstractContextManager["Campaign"]):
         """Lives the life of a seed; one that fails is shrunk, noted, and written as a test if that was asked for."""
         started = time.monotonic()
         steps = steps_of(seed)
-        if said := self._failure(seed, steps, self.counts):
+        said = self._failure(seed, steps, self.counts)
+        known = next((text for text in self._known if text in said), "")
+        if known:
+            self.counts[f"known: {known}"] += 1
+        elif said:
             say(f"seed {seed}: {said}")
             steps = shrunk(steps, lambda fewer: _same(self._failure(seed, fewer, Counter()), said))
             self.failures.append(Failure(seed, said, tuple(steps)))

@@ -85,8 +85,9 @@ def add_region(model: Model, a: int, b: int) -> bool:
 
 
 def remove_region(model: Model, a: int, b: int) -> bool:
-    version = _pick([one for one in model.versions if len(one.regions) > 1 and one not in model.guarded], a)
-    if version is None or version.protect:
+    free = [one for one in model.versions if not (one.protect or one.retain or one in model.guarded)]
+    version = _pick([one for one in free if len(one.regions) > 1], a)
+    if version is None:
         return False
     del version.regions[str(_pick([region for region in version.regions if region != HOME], b))]
     return True

@@ -1,4 +1,5 @@
-"""Runs of the product in a life: undisturbed, killed, stopped past their lease, signalled, rivalled, at another time."""
+"""Runs of the product in a life: undisturbed, killed, suspended past their lease, signalled, with rivals, at another
+time."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from support.killing import Killer
+
 from reconciler.applying.apply import ApplyResult
 from reconciler.applying.context import Interrupt
 from reconciler.engine import Engine
@@ -18,11 +21,10 @@ from reconciler.errors import PlanRefused, StalePlan, Unreachable
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.ownership import HeldLease
 from reconciler.planning.plan import Plan, PlanOptions
-from reconciler.providers.errors import LeaseLost
 from reconciler.provenance import utc_now
+from reconciler.providers.errors import LeaseLost
 from reconciler.state.errors import LockHeld
 from reconciler.state.opening import open_store
-from support.killing import Killer
 
 _SHORT_LEASE_S = 0.06
 
@@ -159,14 +161,14 @@ def stopped_apply(folder: Path, options: dict[str, Any], at: int) -> Stopped | s
         count = 0
         original = HeldLease.require
 
-        def require(lease: HeldLease) -> None:
+        def require(lease: HeldLease, /) -> None:
             nonlocal count
             count += 1
             if count == at:
                 os.kill(os.getpid(), signal.SIGSTOP)
             original(lease)
 
-        HeldLease.require = require  # type: ignore[method-assign]
+        setattr(HeldLease, "require", require)  # noqa: B010  mypy knows no other way
         with Engine(folder) as engine:
             engine.lease_ttl_s = _SHORT_LEASE_S
             return _ended(lambda: engine.apply(PlanOptions(**options), lambda _: True, Interrupt(), parallelism=1))
