@@ -66,6 +66,8 @@ def described(
         condition=Condition.DAMAGED if defects else Condition.READY,
         defects=tuple(defects),
         computed=canonical_json(description.computed),
+        protected=description.protect,
+        fence=description.fence,
     )
 
 

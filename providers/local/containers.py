@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import ObjectDescription, Unreadable
-from reconciler.providers.common.ownership import require_mark
+from reconciler.providers.common.ownership import require_mark, require_not_newer
 from reconciler.providers.errors import ObjectConflict
 from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description, write_description
@@ -55,7 +55,10 @@ class ContainerFiles:
             open_folder(path, folders) as folder,
         ):
             self._discard_unfinished(folder, name)
-            if self._container(folder, address, home).read() is not None:
+            description = self._container(folder, address, home).read()
+            if description is not None:
+                require_not_newer(description.fence, self._writer, address)
+                self._writer.require_lease()
                 os.unlink(name, dir_fd=folder)
                 os.fsync(folder)
         remove_empty_folders(path, folders)
@@ -113,7 +116,13 @@ class ContainerFile:
     def write(self, description: ObjectDescription) -> tuple[str, str]:
         """As `Container.write`."""
         address, name = self.address, object_names.description_file(self.address)
-        written = Description(description.mark, description.attributes, description.computed)
+        written = Description(
+            description.mark,
+            description.attributes,
+            description.computed,
+            protect=description.protect,
+            fence=description.fence,
+        )
         status = write_description(self.folder, name, written, self.writer.lineage)
         stamps = [(name, object_names.stamp(status))]
         return (

@@ -65,7 +65,9 @@ def _decode(content: bytes) -> Description:
     files = value.get("files", {})
     if not isinstance(files, dict) or not all(_names_a_copy(*pair, common.computed) for pair in files.items()):
         raise damaged()
-    return Description(common.mark, common.attributes, common.computed, files)
+    return Description(
+        common.mark, common.attributes, common.computed, files, protect=common.protect, fence=common.fence
+    )
 
 
 def _names_a_copy(name: str, disk: Any, computed: Mapping[str, Any]) -> bool:

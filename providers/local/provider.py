@@ -45,6 +45,7 @@ class LocalProvider(BaseProvider):
             sources=SUPPORTED,
             sharing=frozenset({"Private"}),
             replication_modes=frozenset({"Full", "Shallow"}),
+            keeps_protection=True,
             workers=2 * (os.cpu_count() or 1),
         )
 
