@@ -12,8 +12,8 @@ from stat import S_ISREG
 from typing import Any
 
 from reconciler.providers.common.descriptions import ObjectDescription, Unreadable, damaged, decode, encode
-from reconciler.providers.local import object_names
-from reconciler.providers.local.folders import create_file
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.folders import create_file
 
 _encode_value = json.JSONEncoder(sort_keys=True).encode
 _LARGEST = 8 << 20

@@ -8,10 +8,10 @@ from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.common.ownership import require_mark
 from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description
-from reconciler.providers.local.folders import not_followed, open_folder, remove_folder
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.folders import not_followed, open_folder, remove_folder
+from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.owner import OwnerMark, Writer
 
 

@@ -9,9 +9,9 @@ from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.common.scanning import unmarked
 from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import read_description
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.protocol import Observed
 
 Look = Callable[[str, Address], Observed | None]

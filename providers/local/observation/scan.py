@@ -16,12 +16,12 @@ from reconciler.providers.common.fingerprints import SEPARATOR, stamps_in
 from reconciler.providers.errors import ObjectConflict, ProviderError, SourceError, Unavailable
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.extents import Extent
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description
-from reconciler.providers.local.folders import open_folder
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.folders import open_folder
+from reconciler.providers.local.directories.object_paths import ObjectPaths
+from reconciler.providers.local.observation.unmanaged import unmanaged
 from reconciler.providers.local.ownership import mark_of_broken
-from reconciler.providers.local.unmanaged import unmanaged
 from reconciler.providers.protocol import Observed, ProgressCallback, Scan, Scope
 
 

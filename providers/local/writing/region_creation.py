@@ -21,10 +21,9 @@ from reconciler.providers.image_files.copying import Sink, copy_extent
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.image_sources import SourceDisk
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description
-from reconciler.providers.local.disk_sources import copies_of_full_length
-from reconciler.providers.local.folders import (
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.folders import (
     create_copy,
     create_file,
     failure,
@@ -33,7 +32,8 @@ from reconciler.providers.local.folders import (
     remove_empty_folders,
     remove_folder,
 )
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories.object_paths import ObjectPaths
+from reconciler.providers.local.disk_sources import copies_of_full_length
 from reconciler.providers.local.ownership import Ownership
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step

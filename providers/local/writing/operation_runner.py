@@ -14,11 +14,11 @@ from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.image_sources import SourceDisk, add_archive_digest
-from reconciler.providers.local.containers import ContainerFiles
+from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import DiskSources
-from reconciler.providers.local.object_paths import ObjectPaths
-from reconciler.providers.local.region_changes import RegionChanges
-from reconciler.providers.local.region_creation import RegionCreation, disk_facts
+from reconciler.providers.local.writing.containers import ContainerFiles
+from reconciler.providers.local.writing.region_changes import RegionChanges
+from reconciler.providers.local.writing.region_creation import RegionCreation, disk_facts
 from reconciler.providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
 
 

@@ -15,12 +15,18 @@ from reconciler.providers.common.steps import vanished
 from reconciler.providers.errors import ObjectConflict, SourceError
 from reconciler.providers.image_files.copying import Sink, copy_extent
 from reconciler.providers.image_files.extents import Extent
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description, write_description
-from reconciler.providers.local.folders import create_copy, failure, open_folder, remove_empty_folders, remove_folder
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.folders import (
+    create_copy,
+    failure,
+    open_folder,
+    remove_empty_folders,
+    remove_folder,
+)
+from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.ownership import Ownership, exists
-from reconciler.providers.local.region_creation import applied
+from reconciler.providers.local.writing.region_creation import applied
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Step
 

@@ -11,10 +11,10 @@ from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import ObjectDescription, Unreadable
 from reconciler.providers.common.ownership import require_mark, require_not_newer
 from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description, write_description
-from reconciler.providers.local.folders import failure, make_folder, open_folder, remove_empty_folders
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.folders import failure, make_folder, open_folder, remove_empty_folders
+from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.owner import Writer
 
 
