@@ -19,7 +19,8 @@ class Container(Protocol):
     """The place of one description, open for reading and writing."""
 
     def read(self) -> ObjectDescription | None:
-        """None if there is none. Raises: ObjectConflict if there is one that is not ours; ProviderError."""
+        """None if there is none; one without a mark for what lost it and is recorded as ours. Raises: ObjectConflict if
+        there is one that is not ours; ProviderError."""
         ...
 
     def write(self, description: ObjectDescription) -> tuple[str, str]:
@@ -82,7 +83,7 @@ def apply(
         if present is not None:
             require_not_newer(present.fence, writer, address)
         if computed is None:
-            computed = present.computed if present else recorded or {}
+            computed = (present.computed if present else {}) or recorded or {}
         mark = writer.owner.mark(address)
         written = ObjectDescription(mark, planned, computed, protect=step.protect, fence=writer.fence)
         writer.require_lease()

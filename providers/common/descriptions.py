@@ -19,6 +19,10 @@ class Unreadable(ValueError):
     """A description exists and cannot be used. The text completes a sentence that begins with its name."""
 
 
+class Damaged(Unreadable):
+    """What is in the place of a description is not one, or no longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectDescription:
     """The part of a description that every object has. `mark` is None if someone else wrote it and named no owner;
@@ -81,6 +85,6 @@ def decode_mark(value: Any) -> OwnerMark:
     return OwnerMark(str(value["lineage"]), Address.parse(value["address"]), str(value.get("seal", "")))
 
 
-def damaged() -> Unreadable:
+def damaged() -> Damaged:
     """The error for content that is not a description."""
-    return Unreadable("is damaged and cannot be read")
+    return Damaged("is damaged and cannot be read")

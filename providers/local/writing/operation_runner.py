@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
-from reconciler.providers.common.containers import apply
+from reconciler.providers.common.containers import apply, home_of
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
-from reconciler.providers.common.steps import Copied, do_steps, result_of
+from reconciler.providers.common.steps import Copied, do_steps, not_replaced, own_step
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
@@ -30,16 +31,40 @@ class OperationRunner:
     ) -> None:
         self._sources = sources
         self._operation = operation
-        self._containers = ContainerFiles(paths, operation.writer)
-        self._creation = RegionCreation(paths, operation.writer, progress)
+        own = own_step(operation)
+        self._committed = False
+        self._replaced = own.address if own is not None and own.verb is Verb.REPLACE else None
+        recorded = {step.address for step in operation.steps if step.recorded}
+        self._containers = ContainerFiles(paths, operation.writer, recorded)
+        self._creation = RegionCreation(paths, operation.writer, progress, together=bool(self._replaced))
         self._changes = RegionChanges(paths, operation.writer, progress)
 
     def results(self) -> Results:
         """Runs the operation; one result for each step."""
-        return do_steps(self._operation, self._copy, self._write, self._change)
+        try:
+            results = do_steps(self._operation, self._copy, self._write, self._change)
+            return self._undone(results, self._replaced) if self._replaced and not self._committed else results
+        finally:
+            self._creation.close()
+
+    def _undone(self, results: Results, version: Address) -> Results:
+        """The results of a version that could not be replaced: its regions have what they had before."""
+        self._creation.undo()
+        why = results[version]
+        return {
+            address: result if isinstance(result, ProviderError) else not_replaced(address, version, why)
+            for address, result in results.items()
+        }
 
     def _write(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-        return apply(self._containers, self._operation.writer, step, computed)
+        result = apply(self._containers, self._operation.writer, step, computed, self._operation.computed)
+        if self._replaced and step.verb is Verb.REPLACE:
+            self._committed = True
+            before = str((step.prior or {}).get("location", ""))
+            if before not in ("", home_of(step)):
+                self._containers.remove(step.address, before)
+            self._creation.keep()
+        return result
 
     def _change(self, step: Step) -> Applied:
         if not step.address.region:
@@ -55,7 +80,7 @@ class OperationRunner:
         except ProviderError as error:
             return {step.address: error for step in steps}, None
         if version.get("replicationMode") == "Shallow":
-            return self._copy_nothing(steps, disks)
+            return self._refer(steps, disks)
         results, facts = self._creation.create(steps, disks, recorded)
         if not facts:
             return results, None
@@ -64,8 +89,12 @@ class OperationRunner:
         add_archive_digest(disks, merged)
         return results, merged
 
-    def _copy_nothing(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> Copied:
-        results = {step.address: result_of(partial(self._creation.create_shallow, step, disks)) for step in steps}
+    def _refer(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> Copied:
+        """Fills the regions of a Shallow version, which have no copies."""
+        try:
+            results = self._creation.create_shallow(steps, disks)
+        except ProviderError as error:
+            return {step.address: error for step in steps}, None
         return results, {disk.disk: {**disk_facts(disk, ""), "source": disk.identity} for disk in disks}
 
 

@@ -1,15 +1,15 @@
 """Creates the folders of target regions: staged under a hidden name and renamed when complete, so all or nothing.
 
 One operation copies to all its regions together: each source is read once. A region that fails drops out; the others
-continue.
+continue. Where a whole version is replaced, its regions succeed or fail together, and what they replace stays until the
+version's description says that they are replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,24 +17,14 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common import steps as common_steps
 from reconciler.providers.errors import ProviderError, SourceError
-from reconciler.providers.image_files.copying import Sink, copy_extent
+from reconciler.providers.image_files.copying import copy_extent
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.image_sources import SourceDisk
-from reconciler.providers.local.descriptions import Description
 from reconciler.providers.local.directories import object_names
-from reconciler.providers.local.directories.folders import (
-    create_copy,
-    create_file,
-    failure,
-    make_folder,
-    open_folder,
-    remove_empty_folders,
-    remove_folder,
-)
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import copies_of_full_length
-from reconciler.providers.local.ownership import Ownership
+from reconciler.providers.local.writing.staging import StagedRegion, Staging
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
@@ -42,30 +32,18 @@ DiskFacts = dict[str, dict[str, Any]]
 """Disk (`os`, `data-LUN`) -> sha256, size, virtualSize and format of its copies."""
 
 
-@dataclass(slots=True)
-class _StagedRegion:
-    """A region that is being created: its staging folder and the parent of that (both open), the sinks of each disk,
-    the stamps of its files once they are written, and the error if it failed."""
-
-    step: Step
-    folder: int
-    parent: int
-    region_path: str
-    sinks: dict[str, list[tuple[str, Sink]]] = field(default_factory=dict)
-    stamps: list[tuple[str, str]] = field(default_factory=list)
-    error: ProviderError | None = None
-    done: int = 0
-    published: bool = False
-
-
 class RegionCreation:
-    """Creates regions for one writer."""
+    """Creates the regions of one operation. `together`: they succeed or fail together, and what they replace stays
+    until `keep` or `undo`. To be closed."""
 
-    def __init__(self, paths: ObjectPaths, writer: Writer, progress: ProgressCallback) -> None:
+    def __init__(
+        self, paths: ObjectPaths, writer: Writer, progress: ProgressCallback, *, together: bool = False
+    ) -> None:
         self._paths = paths
-        self._ownership = Ownership(paths, writer)
-        self._lineage = writer.lineage
+        self._staging = Staging(paths, writer)
         self._progress = progress
+        self._together = together
+        self._staged: list[StagedRegion] = []
 
     def create(
         self, steps: Sequence[Step], disks: Sequence[SourceDisk], known: Mapping[str, Any]
@@ -73,83 +51,54 @@ class RegionCreation:
         """Fills the regions of `steps` (CREATE and REPLACE) with copies of `disks`; a result for each, and the facts of
         the disks. If there are facts of earlier copies (`known`), the new copies must match them.
         """
-        results: dict[Address, Applied | ProviderError] = {}
-        staged: list[_StagedRegion] = []
+        results = self._stage(steps, disks)
         facts: DiskFacts = {}
-        try:
-            for step in steps:
-                try:
-                    staged.append(self._stage(step, disks))
-                except ProviderError as error:
-                    results[step.address] = error
+        with self._failing_all():
+            facts = {disk.disk: self._copy(disk, known.get(disk.disk, {})) for disk in disks}
+        return {**results, **self._publish({"disks": facts})}, facts
+
+    def create_shallow(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> Results:
+        """Creates regions without copies: their descriptions name the sources. Raises: SourceError if one is gone."""
+        computed = {"disks": {disk.disk: disk_facts(disk, "") for disk in disks}, "shallow": _stamps(disks)}
+        return {**self._stage(steps, ()), **self._publish(computed)}
+
+    def keep(self) -> None:
+        """Removes what the regions replaced. Raises: ProviderError."""
+        for region in self._staged:
             try:
-                facts = {disk.disk: self._copy(disk, staged, known.get(disk.disk, {})) for disk in disks}
+                region.publication.finish()
+            except OSError as error:
+                raise region.failure(error) from error
+
+    def undo(self) -> None:
+        """Gives what the regions replaced its place back, in so far as it was taken."""
+        for region in self._staged:
+            with region.noting_error():
+                region.publication.undo()
+
+    def close(self) -> None:
+        """Closes all files, and removes what did not become a region."""
+        while self._staged:
+            self._staging.close(self._staged.pop())
+
+    def _stage(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> dict[Address, Applied | ProviderError]:
+        """Opens the staging folders; the errors of those that cannot be opened."""
+        failed: dict[Address, Applied | ProviderError] = {}
+        for step in steps:
+            try:
+                self._staged.append(self._staging.open(step, disks))
             except ProviderError as error:
-                for region in staged:
-                    region.error = region.error or error
-            results |= self._publish(staged, {"disks": facts})
-        finally:
-            for region in staged:
-                self._clean_up(region)
-        return results, facts
+                failed[step.address] = error
+        if self._together:
+            self._fail_others(failed)
+        return failed
 
-    def create_shallow(self, step: Step, disks: Sequence[SourceDisk]) -> Applied:
-        """Creates a region without copies: its description names the sources. Raises: ProviderError."""
-        facts = {disk.disk: disk_facts(disk, "") for disk in disks}
-        shallow = {disk.extent.path: object_names.stamp(os.stat(disk.extent.path)) for disk in disks}
-        staged = self._stage(step, ())
-        try:
-            result = self._publish([staged], {"disks": facts, "shallow": shallow})[step.address]
-        finally:
-            self._clean_up(staged)
-        if isinstance(result, ProviderError):
-            raise result
-        return result
-
-    def _stage(self, step: Step, disks: Sequence[SourceDisk]) -> _StagedRegion:
-        address = step.address
-        try:
-            staged = self._open_staging(step, self._paths.regions.ready_path(address.region))
-        except OSError as error:
-            raise failure(error, f"to {step.verb} {address}", self._paths.folder(address)) from error
-        try:
-            for disk in disks:
-                staged.sinks[disk.disk] = list(self._open_sinks(staged, disk))
-        except OSError as error:
-            self._clean_up(staged)
-            raise failure(error, f"to {step.verb} {address}", self._paths.folder(address)) from error
-        return staged
-
-    def _open_staging(self, step: Step, path: str) -> _StagedRegion:
-        """Creates the staging folder, after removing what an interrupted run left of it."""
-        address, above = step.address, object_names.folder(step.address)[:-1]
-        staging = object_names.staging_name(address.version, self._lineage)
-        try:
-            with make_folder(path, above, child=staging) as parent:
-                folder = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-                staged = _StagedRegion(step, folder, os.dup(parent), path)
-        except FileExistsError:
-            with open_folder(path, above) as parent:
-                self._ownership.remove_leftovers(parent, address)
-            return self._open_staging(step, path)
-        try:
-            self._ownership.require_free(staged.parent, address)
-        except BaseException:
-            self._clean_up(staged)
-            raise
-        return staged
-
-    def _open_sinks(self, staged: _StagedRegion, disk: SourceDisk) -> Iterator[tuple[str, Sink]]:
-        for number in range(1, int((staged.step.planned or {})["replicas"]) + 1):
-            name = object_names.replica_file(number, disk.disk, disk.format.name)
-            yield name, Sink(create_copy(staged.folder, name))
-
-    def _copy(self, disk: SourceDisk, staged: Sequence[_StagedRegion], known: Mapping[str, Any]) -> dict[str, Any]:
+    def _copy(self, disk: SourceDisk, known: Mapping[str, Any]) -> dict[str, Any]:
         """Copies one disk to all regions that have not failed. Raises: SourceError if no source is usable."""
         problem: ProviderError | None = None
         expected = known.get("sha256") or disk.sha256
-        for extent, form in self._candidates(disk, staged, known):
-            targets = [region for region in staged if region.error is None]
+        for extent, form in self._candidates(disk, known):
+            targets = [region for region in self._staged if region.error is None]
             sinks = [sink for region in targets for _, sink in region.sinks[disk.disk]]
             try:
                 sha256 = copy_extent(extent, sinks, partial(self._advance, targets))
@@ -168,98 +117,62 @@ class RegionCreation:
             "restore the original image, or publish a new version",
         )
 
-    def _candidates(
-        self, disk: SourceDisk, staged: Sequence[_StagedRegion], known: Mapping[str, Any]
-    ) -> Iterator[tuple[Extent, DiskFormat]]:
+    def _candidates(self, disk: SourceDisk, known: Mapping[str, Any]) -> Iterator[tuple[Extent, DiskFormat]]:
         """The source, and for a published version its copies in all regions."""
         if disk.extent.path:
             yield disk.extent, disk.format
-        if known and staged:
-            version = staged[0].step.address.unit
+        if known and self._staged:
+            version = self._staged[0].step.address.unit
             for region in self._paths.present():
                 yield from copies_of_full_length(self._paths, version._replace(region=region), disk.disk)
 
-    def _advance(self, targets: Sequence[_StagedRegion], more: int) -> None:
+    def _advance(self, targets: Sequence[StagedRegion], more: int) -> None:
         for region in targets:
             region.done += more
             total = sum(os.fstat(sinks[0][1].fd).st_size for sinks in region.sinks.values() if sinks)
             self._progress(region.step.address, region.done, max(total, region.done))
 
-    def _publish(self, staged: Sequence[_StagedRegion], computed: Mapping[str, Any]) -> Results:
+    def _publish(self, computed: Mapping[str, Any]) -> Results:
         """Makes the staged folders durable and renames them. All are renamed before the first of their parents is
         synced: on a journaling file system that sync covers most of the others."""
-        for region in staged:
-            with self._noting_error(region):
-                self._describe(region, computed)
-        for region in staged:
-            with self._noting_error(region):
-                self._rename_into_place(region)
-        for region in staged:
-            with self._noting_error(region):
-                self._finish(region)
-        return {region.step.address: region.error or self._result(region, computed) for region in staged}
+        self._each(lambda region: self._staging.describe(region, computed))
+        self._each(lambda region: region.publication.swap())
+        if not self._together:
+            self._each(lambda region: region.publication.finish())
+        elif any(region.error for region in self._staged):
+            self.undo()
+        return {region.step.address: region.error or _result(region, computed) for region in self._staged}
+
+    def _each(self, do: Callable[[StagedRegion], None]) -> None:
+        """Does one thing for every region that has not failed."""
+        for region in self._staged:
+            if region.error is None:
+                with region.noting_error():
+                    do(region)
+                if self._together:
+                    self._fail_others()
 
     @contextlib.contextmanager
-    def _noting_error(self, staged: _StagedRegion) -> Iterator[None]:
-        """Turns an exception in the block into the error of this region; a region keeps its first error."""
+    def _failing_all(self) -> Iterator[None]:
+        """Turns a failure in the block into that of every region."""
         try:
             yield
         except ProviderError as error:
-            staged.error = staged.error or error
-        except OSError as error:
-            doing = f"to {staged.step.verb} {staged.step.address}"
-            staged.error = staged.error or failure(error, doing, staged.region_path)
+            for region in self._staged:
+                region.error = region.error or error
+        if self._together:
+            self._fail_others()
 
-    def _describe(self, staged: _StagedRegion, computed: Mapping[str, Any]) -> None:
-        """Makes the copies durable, writes the description beside them, and keeps the stamps of all files."""
-        if staged.error is not None:
-            return
-        for sinks in staged.sinks.values():
-            for _, sink in sinks:
-                os.fsync(sink.fd)
-        files = {name: disk for disk, sinks in staged.sinks.items() for name, _ in sinks}
-        description = Description(self._ownership.mark(staged.step.address), staged.step.planned or {}, computed, files)
-        status = create_file(staged.folder, object_names.REGION_FILE, description.encode())
-        copies = (pair for sinks in staged.sinks.values() for pair in sinks)
-        staged.stamps = [(object_names.REGION_FILE, object_names.stamp(status))]
-        staged.stamps += [(name, object_names.stamp(os.fstat(sink.fd))) for name, sink in copies]
-        staged.stamps += computed.get("shallow", {}).items()
-        os.fsync(staged.folder)
+    def _fail_others(self, failed: Mapping[Address, object] | None = None) -> None:
+        """The regions of a version that is replaced fail with the first of them, or of those that have `failed`."""
+        errors = {**(failed or {}), **{one.step.address: one.error for one in self._staged if one.error}}
+        for address, error in list(errors.items())[:1]:
+            for region in self._staged:
+                region.error = region.error or common_steps.not_replaced(region.step.address, address, error)
 
-    def _rename_into_place(self, staged: _StagedRegion) -> None:
-        if staged.error is not None:
-            return
-        address, parent = staged.step.address, staged.parent
-        name, removed = address.version, object_names.removed_name(address.version, self._lineage)
-        self._ownership.require_free(parent, address)  # again: copying may have taken hours since the first check
-        self._ownership.remove_removed(parent, address)
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
-        staging = object_names.staging_name(name, self._lineage)
-        os.rename(staging, name, src_dir_fd=parent, dst_dir_fd=parent)
-        staged.published = True
 
-    def _finish(self, staged: _StagedRegion) -> None:
-        """Makes the new name durable, and only then removes what the new folder repaths."""
-        if staged.published:
-            os.fsync(staged.parent)
-            self._ownership.remove_removed(staged.parent, staged.step.address)
-
-    def _result(self, staged: _StagedRegion, computed: Mapping[str, Any]) -> Applied:
-        return applied(staged.step.address, staged.step.planned or {}, computed, staged.stamps)
-
-    def _clean_up(self, staged: _StagedRegion) -> None:
-        """Closes all files, and removes the staging folder unless it became the region."""
-        for sinks in staged.sinks.values():
-            for _, sink in sinks:
-                os.close(sink.fd)
-        os.close(staged.folder)
-        if not staged.published:
-            address = staged.step.address
-            with contextlib.suppress(OSError):
-                remove_folder(staged.parent, object_names.staging_name(address.version, self._lineage))
-            remove_empty_folders(staged.region_path, object_names.folder(address)[:-1])
-        os.close(staged.parent)
+def _result(staged: StagedRegion, computed: Mapping[str, Any]) -> Applied:
+    return applied(staged.step.address, staged.step.planned or {}, computed, staged.stamps)
 
 
 def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
@@ -271,11 +184,26 @@ def _sizes(size: int, form: DiskFormat) -> dict[str, Any]:
     return {"size": size, "virtualSize": form.virtual_size, "format": form.name}
 
 
-def _note_failures(targets: Sequence[_StagedRegion], disk: str) -> None:
+def _stamps(disks: Sequence[SourceDisk]) -> dict[str, str]:
+    """Path -> stamp, of the sources that a Shallow region refers to. Raises: SourceError if one is gone."""
+    stamps = {}
+    for disk in disks:
+        try:
+            stamps[disk.extent.path] = object_names.stamp(os.stat(disk.extent.path))
+        except OSError as error:
+            why = f"'{disk.extent.path}': {error.strerror}" if disk.extent.path else disk.extent.label
+            raise SourceError(
+                f"{why}, and a Shallow version has no copies of its own",
+                "restore the source, or remove the version and publish a new one",
+            ) from error
+    return stamps
+
+
+def _note_failures(targets: Sequence[StagedRegion], disk: str) -> None:
     for region in targets:
         errors = [sink.error for _, sink in region.sinks[disk] if sink.error is not None]
         if errors:
-            region.error = failure(errors[0], f"to {region.step.verb} {region.step.address}", region.region_path)
+            region.error = region.failure(errors[0])
 
 
 def _other_content(disk: SourceDisk, known: Mapping[str, Any]) -> SourceError:
