@@ -36,6 +36,8 @@ class Observed:
     the manifests' vocabulary. `computed` is what the provider found out (digests, sizes), canonical JSON as well.
     `defects` are sentences about what is wrong; empty when the condition is READY. `protected`: its description says
     that it must not be deleted or replaced. `fence` is that of the run that wrote it last; 0 where that is not known.
+    `mark_lost`: the description that named the owner is lost, and nothing in the object can be anyone else's: it
+    belongs to the state that has a record of it.
     """
 
     address: Address
@@ -48,6 +50,7 @@ class Observed:
     computed: str = "{}"
     protected: bool = False
     fence: int = 0
+    mark_lost: bool = False
 
     @property
     def attributes(self) -> Attributes:
@@ -142,6 +145,7 @@ class Step:
     `write_flags` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`).
     `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken.
     `protect`: what the object's description is to say, where the backend keeps that (`Capabilities.keeps_protection`).
+    `recorded`: the state has a record of this object, so that one that was observed with `mark_lost` is ours.
     """
 
     verb: Verb
@@ -152,6 +156,7 @@ class Step:
     write_flags: tuple[str, ...] = ()
     makes_room: bool = False
     protect: bool = False
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

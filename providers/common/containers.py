@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common.descriptions import ObjectDescription
+from reconciler.providers.common.ownership import require_not_newer
 from reconciler.providers.common.steps import applied, vanished
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, Step, Verb
@@ -18,7 +19,8 @@ class Container(Protocol):
     """The place of one description, open for reading and writing."""
 
     def read(self) -> ObjectDescription | None:
-        """None if there is none. Raises: ObjectConflict if there is one that is not ours; ProviderError."""
+        """None if there is none; one without a mark for what lost it and is recorded as ours. Raises: ObjectConflict if
+        there is one that is not ours; ProviderError."""
         ...
 
     def write(self, description: ObjectDescription) -> tuple[str, str]:
@@ -38,7 +40,10 @@ class ContainerStore(Protocol):
         ...
 
     def remove(self, address: Address, home: str) -> None:
-        """Removes a description; one that is gone is fine. Raises: ObjectConflict if it is not ours; ProviderError."""
+        """Removes a description; one that is gone is fine.
+
+        Raises: ObjectConflict if it is not ours; ProviderError, also if a later run wrote it.
+        """
         ...
 
 
@@ -50,13 +55,21 @@ class Tidier(Protocol):
         ...
 
 
-def apply(store: ContainerStore, writer: Writer, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-    """Does a step. `computed` replaces the computed part of the description; None keeps it.
+def apply(
+    store: ContainerStore,
+    writer: Writer,
+    step: Step,
+    computed: Mapping[str, Any] | None = None,
+    recorded: Mapping[str, Any] | None = None,
+) -> Applied:
+    """Does a step. `computed` replaces the computed part of the description; None keeps it. A description that was lost
+    gets what is `recorded` of it.
 
     Raises: ProviderError, ObjectConflict among them.
     """
     address, home = step.address, home_of(step)
     if step.verb is Verb.DELETE:
+        writer.require_lease()
         store.remove(address, home)
         return Applied()
     creates = step.verb is Verb.CREATE
@@ -67,9 +80,14 @@ def apply(store: ContainerStore, writer: Writer, step: Step, computed: Mapping[s
         present = container.read()
         if present is None and step.verb is Verb.UPDATE:
             raise vanished(address)
+        if present is not None:
+            require_not_newer(present.fence, writer, address)
         if computed is None:
-            computed = present.computed if present else {}
-        object_id, fingerprint = container.write(ObjectDescription(writer.owner.mark(address), planned, computed))
+            computed = (present.computed if present else {}) or recorded or {}
+        mark = writer.owner.mark(address)
+        written = ObjectDescription(mark, planned, computed, protect=step.protect, fence=writer.fence)
+        writer.require_lease()
+        object_id, fingerprint = container.write(written)
     return applied(object_id, fingerprint, planned, computed)
 
 

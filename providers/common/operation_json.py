@@ -51,6 +51,7 @@ def _encode_step(step: Step) -> dict[str, Any]:
         "requests": list(step.write_flags),
         "makesRoom": step.makes_room,
         "protect": step.protect,
+        "recorded": step.recorded,
     }
 
 
@@ -64,4 +65,5 @@ def _decode_step(value: Mapping[str, Any]) -> Step:
         write_flags=tuple(value["requests"]),
         makes_room=bool(value["makesRoom"]),
         protect=bool(value.get("protect", False)),
+        recorded=bool(value.get("recorded", False)),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reconciler.manifests.address import Address
-from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.owner import Owner, OwnerMark
+from reconciler.providers.errors import ObjectConflict, ProviderError
+from reconciler.providers.owner import Owner, OwnerMark, Writer
 
 
 def owner_phrase(mark: OwnerMark | None) -> str:
@@ -17,4 +17,14 @@ def require_mark(mark: OwnerMark | None, owner: Owner, address: Address) -> None
     if not owner.owns(mark, address):
         raise ObjectConflict(
             f"{address} already exists and {owner_phrase(mark)}", "rename the resource, or move that object away"
+        )
+
+
+def require_not_newer(fence: int, writer: Writer, address: Address) -> None:
+    """Raises: ProviderError if a later run than the writer's wrote the object: `fence` is the one in its description.
+    So the writer has lost its lease, or its state is a copy that is behind."""
+    if fence > writer.fence:
+        raise ProviderError(
+            f"{address} was written by a later run (fence {fence}) than this one (fence {writer.fence})",
+            "plan again; if that does not help, this state is an old copy: use the one that was written last",
         )

@@ -66,12 +66,17 @@ def described(
         condition=Condition.DAMAGED if defects else Condition.READY,
         defects=tuple(defects),
         computed=canonical_json(description.computed),
+        protected=description.protect,
+        fence=description.fence,
     )
 
 
-def without_description(address: Address, object_id: str, defect: str, mark: OwnerMark | None = None) -> Observed:
-    """An object whose description is missing or cannot be read; `mark` if its owner is known even so."""
-    return Observed(address, object_id, mark, "", "{}", Condition.DAMAGED, (defect,))
+def without_description(
+    address: Address, object_id: str, defect: str, mark: OwnerMark | None = None, *, mark_lost: bool = False
+) -> Observed:
+    """An object whose description is missing or cannot be read; `mark` if its owner is known even so, `mark_lost` if it
+    can only be the one who has a record of it."""
+    return Observed(address, object_id, mark, "", "{}", Condition.DAMAGED, (defect,), mark_lost=mark_lost)
 
 
 def unmarked(address: Address, object_id: str, defect: str = "") -> Observed:

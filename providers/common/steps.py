@@ -37,7 +37,7 @@ def do_steps(
         results[own.address] = _none_filled(own, filled) or result_of(partial(write, own, computed))
     for step in steps:
         if step not in filling and step is not own:
-            results[step.address] = _still_inside(step, results) or result_of(partial(change, step))
+            results[step.address] = _prevented(step, own, results) or result_of(partial(change, step))
     return results
 
 
@@ -59,19 +59,33 @@ def applied(object_id: str, fingerprint: str, planned: Attributes, computed: Map
     return Applied(object_id, fingerprint, canonical_json(planned), canonical_json(computed))
 
 
+def not_replaced(address: Address, failed: Address, why: object) -> ProviderError:
+    """The failure of a part of a version that is as it was, because another part could not be replaced."""
+    message = why.message if isinstance(why, ProviderError) else str(why)
+    remedy = why.remedy if isinstance(why, ProviderError) else ""
+    return ProviderError(f"{address} was left as it is, because {failed} cannot be replaced: {message}", remedy)
+
+
 def vanished(address: Address) -> ProviderError:
     """The failure of a step that changes an object which no longer exists."""
     return ProviderError(f"{address} no longer exists", "plan again: it will be recreated")
 
 
 def _none_filled(own: Step, filled: Results) -> ProviderError | None:
-    """The failure of a new version whose regions all failed: it is not created either."""
+    """The failure of a new version whose regions all failed: it is not created either. One that is replaced is not if
+    one of its regions failed."""
     errors = [result for result in filled.values() if isinstance(result, ProviderError)]
+    if own.verb is Verb.REPLACE:
+        return next(iter(errors), None)
     return errors[0] if own.verb is Verb.CREATE and errors and len(errors) == len(filled) else None
 
 
-def _still_inside(step: Step, results: Results) -> ProviderError | None:
-    """The failure of deleting a version while one of its regions could not be deleted, for the same reason."""
+def _prevented(step: Step, own: Step | None, results: Results) -> ProviderError | None:
+    """The failure of a step because of another one: a version is not deleted while one of its regions could not be, and
+    what a replaced version no longer has stays if it could not be replaced."""
+    if own is not None and own.verb is Verb.REPLACE:
+        error = results[own.address]
+        return not_replaced(step.address, own.address, error) if isinstance(error, ProviderError) else None
     if step.verb is not Verb.DELETE or step.address.region:
         return None
     return next((result for result in results.values() if isinstance(result, ProviderError)), None)

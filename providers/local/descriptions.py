@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -12,8 +11,9 @@ from stat import S_ISREG
 from typing import Any
 
 from reconciler.providers.common.descriptions import ObjectDescription, Unreadable, damaged, decode, encode
-from reconciler.providers.local import object_names
-from reconciler.providers.local.folders import create_file
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.effects import create_file, rename, unlink
+from reconciler.providers.owner import Writer
 
 _encode_value = json.JSONEncoder(sort_keys=True).encode
 _LARGEST = 8 << 20
@@ -65,19 +65,20 @@ def _decode(content: bytes) -> Description:
     files = value.get("files", {})
     if not isinstance(files, dict) or not all(_names_a_copy(*pair, common.computed) for pair in files.items()):
         raise damaged()
-    return Description(common.mark, common.attributes, common.computed, files)
+    return Description(
+        common.mark, common.attributes, common.computed, files, protect=common.protect, fence=common.fence
+    )
 
 
 def _names_a_copy(name: str, disk: Any, computed: Mapping[str, Any]) -> bool:
     return object_names.replica_of(name) is not None and isinstance(disk, str) and disk in computed.get("disks", {})
 
 
-def write_description(folder: int, name: str, description: Description, lineage: str) -> os.stat_result:
+def write_description(folder: int, name: str, description: Description, writer: Writer) -> os.stat_result:
     """Writes the description aside, renames it to its name durably, and returns the file's status."""
-    hidden = object_names.new_name(name, lineage)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(hidden, dir_fd=folder)
-    status = create_file(folder, hidden, description.encode())
-    os.rename(hidden, name, src_dir_fd=folder, dst_dir_fd=folder)
+    hidden = object_names.hidden_name(name, "new", writer)
+    unlink(folder, hidden, writer)
+    status = create_file(folder, hidden, description.encode(), writer)
+    rename(folder, hidden, name, writer)
     os.fsync(folder)
     return status

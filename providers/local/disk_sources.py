@@ -22,9 +22,9 @@ from reconciler.providers.image_files.image_sources import (
     facts_of,
     version_disks,
 )
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import read_description
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.protocol import SourceFacts
 
 SUPPORTED = frozenset({"file", "version"})

@@ -9,10 +9,11 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.base import BaseProvider
-from reconciler.providers.local import object_names, scan
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.object_paths import ObjectPaths
+from reconciler.providers.local.directories.regions import configured_regions
 from reconciler.providers.local.disk_sources import SUPPORTED, DiskSources
-from reconciler.providers.local.object_paths import ObjectPaths
-from reconciler.providers.local.regions import configured_regions
+from reconciler.providers.local.observation import scan
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import (
     Capabilities,
@@ -45,10 +46,13 @@ class LocalProvider(BaseProvider):
             sources=SUPPORTED,
             sharing=frozenset({"Private"}),
             replication_modes=frozenset({"Full", "Shallow"}),
+            keeps_protection=True,
+            stages_replacements=True,
             workers=2 * (os.cpu_count() or 1),
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
+        self._paths.regions.recorded.update(scope.places)
         return scan.scan(self._paths, scope, progress)
 
     def read(self, address: Address) -> Observed | None:
@@ -67,17 +71,23 @@ class LocalProvider(BaseProvider):
     def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
         return self._sources.digest(source, progress)
 
+    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
+        from reconciler.providers.local.directories.places import claim
+
+        claimed = {region: claim(self._paths.regions, region, writer) for region in sorted(regions)}
+        self._paths.regions.recorded.update(claimed)
+        return claimed
+
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done:
         for step in operation.steps:
             object_names.check_names(step.address)
-        from reconciler.providers.local.operation_runner import OperationRunner  # a plan does not need it
+        from reconciler.providers.local.writing.operation_runner import OperationRunner  # a plan does not need it
 
         return Done(OperationRunner(self._paths, self._sources, operation, progress).results())
 
     def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
         from reconciler.providers.common import containers
-        from reconciler.providers.local.containers import ContainerFiles
-        from reconciler.providers.local.region_changes import RegionChanges
+        from reconciler.providers.local.writing.containers import ContainerFiles
+        from reconciler.providers.local.writing.tidying import Tidying
 
-        regions = RegionChanges(self._paths, writer, lambda *_: None)
-        containers.tidy(addresses, ContainerFiles(self._paths, writer), regions)
+        containers.tidy(addresses, ContainerFiles(self._paths, writer), Tidying(self._paths, writer))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from reconciler.graph import Edge, OrderedGraph
@@ -70,7 +70,7 @@ def operations(plan: Plan, records: Mapping[Address, Record], writer: Writer) ->
     for unit, changes in units.items():
         by_phase: dict[Phase, list[tuple[Step, ResourceChange]]] = defaultdict(list)
         for phase, step, change in _steps(unit, changes, names):
-            by_phase[phase].append((step, change))
+            by_phase[phase].append((replace(step, recorded=change.address in records), change))
         for phase, steps in by_phase.items():
             key = OperationKey(unit, phase)
             result[key] = _operation(key, writer, steps, records.get(unit), names)

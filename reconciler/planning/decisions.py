@@ -59,9 +59,12 @@ class Node:
 
     @property
     def ours(self) -> bool:
-        """Whether the object has our mark for this address; a matching one had it when it was recorded."""
+        """Whether the object has our mark for this address; a matching one had it when it was recorded, and one that
+        lost its mark is ours if it is recorded."""
         if self.observed is None:
             return self.matching
+        if self.observed.mark_lost:
+            return self.record is not None
         return self.owner.owns(self.observed.mark, self.named or self.address)
 
     @property
@@ -78,8 +81,9 @@ class Node:
 
     @property
     def prior(self) -> str:
-        """The recorded values after refresh, as canonical text."""
-        if self.observed is not None:
+        """The recorded values after refresh, as canonical text. An object whose description is lost says nothing of its
+        values: those that were recorded count."""
+        if self.observed is not None and (self.record is None or self.observed.canonical != "{}"):
             return self.observed.canonical
         return self.record.canonical if self.record else "{}"
 

@@ -16,13 +16,19 @@ from reconciler.testing.contract.content import ContentCases  # noqa: E402 - aft
 from reconciler.testing.contract.damage import DamageCases  # noqa: E402
 from reconciler.testing.contract.data_disks import DataDiskCases  # noqa: E402
 from reconciler.testing.contract.interruptions import InterruptionCases  # noqa: E402
+from reconciler.testing.contract.leases import FenceCases, LeaseCases  # noqa: E402
 from reconciler.testing.contract.objects import ObjectCases  # noqa: E402
+from reconciler.testing.contract.places import PlaceCases  # noqa: E402
+from reconciler.testing.contract.protection import ProtectionCases  # noqa: E402
+from reconciler.testing.contract.replacements import ReplacementCases  # noqa: E402
 from reconciler.testing.contract.strays import StrayCases  # noqa: E402
 from reconciler.testing.providers import new_provider, provider_config  # noqa: E402
 from reconciler.testing.worlds import (  # noqa: E402
     DamageableWorld,
+    FencedWorld,
     FullWorld,
     InterruptibleWorld,
+    PlacedWorld,
     ProviderWorld,
     SharedWorld,
     Stray,
@@ -38,12 +44,19 @@ __all__ = [
     "DamageCases",
     "DamageableWorld",
     "DataDiskCases",
+    "FenceCases",
+    "FencedWorld",
     "FullWorld",
     "InterruptibleWorld",
     "InterruptionCases",
+    "LeaseCases",
     "ObjectCases",
+    "PlaceCases",
+    "PlacedWorld",
+    "ProtectionCases",
     "ProviderContract",
     "ProviderWorld",
+    "ReplacementCases",
     "SharedWorld",
     "Stray",
     "StrayCases",

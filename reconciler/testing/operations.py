@@ -40,10 +40,12 @@ def run(
     computed: Attributes | None = None,
     lineage: str = LINEAGE,
     fence: int = 0,
+    writer: Writer | None = None,
     progress: ProgressCallback = lambda *_: None,
 ) -> Results:
-    """The results of one operation. Every handle goes through JSON, as it does in a journal."""
-    writer = writer_of(lineage, fence)
+    """The results of one operation, done for `writer`, or for a run of `lineage` with this fence. Every handle goes
+    through JSON, as it does in a journal."""
+    writer = writer or writer_of(lineage, fence)
     answer = provider.begin(Operation(steps[0].address.unit, writer, steps, version, computed or {}), progress)
     while not isinstance(answer, Done):
         answer = provider.poll(json.loads(json.dumps(answer.handle)), writer, progress)

@@ -91,5 +91,26 @@ class InterruptibleWorld(ProviderWorld, Protocol):
         ...
 
 
+class FencedWorld(ProviderWorld, Protocol):
+    """A world for `FenceCases`: operations can stop halfway."""
+
+    def leave_unfinished(self, region: Address, lineage: str, fence: int = 0) -> None:
+        """Leaves what a run of `lineage` leaves of a region when it is killed while it copies; `fence` is the run's."""
+        ...
+
+
+class PlacedWorld(ProviderWorld, Protocol):
+    """A world for `PlaceCases`: what is behind a region can be another place."""
+
+    def in_place(self, region: str, content: str) -> AbstractContextManager[None]:
+        """As long as it lasts, something else is in the place behind a region: `empty`, what an unmounted disk leaves;
+        `other`, an empty place with an identity of its own; or `nothing`."""
+        ...
+
+    def empty(self, region: str) -> None:
+        """Removes all objects from a region, and leaves the place itself."""
+        ...
+
+
 class FullWorld(DamageableWorld, SharedWorld, InterruptibleWorld, Protocol):
     """A world for the whole `ProviderContract`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import yaml
 from reconciler.applying.context import Interrupt
 from reconciler.engine import AppliedPlan, Engine
 from reconciler.planning.plan import Plan, PlanOptions
+from reconciler.providers.local.directories.markers import MARKER
 from reconciler.reporting import Reporter
 
 Document = Mapping[str, Any]
+_FENCE = re.compile(rb',\n  "fence": [0-9]+')
 
 
 class Estate:
@@ -53,13 +56,16 @@ class Estate:
             return engine.apply(PlanOptions(**options), lambda plan: True, Interrupt(), parallelism=4)
 
     def tree(self) -> dict[str, str]:
-        """What is in the regions: path -> digest of the content, folders with a trailing slash."""
+        """What is in the regions: path -> digest of the content, folders with a trailing slash. Without what differs
+        between runs: the ids of directories, and in descriptions the fence."""
         found: dict[str, str] = {}
         for folder, names, files in os.walk(self.regions):
             here = Path(folder).relative_to(self.directory)
             found |= {f"{here / name}/": "" for name in names}
             found |= {
-                str(here / name): hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest() for name in files
+                str(here / name): hashlib.sha256(_FENCE.sub(b"", (Path(folder) / name).read_bytes())).hexdigest()
+                for name in files
+                if name != MARKER
             }
         return found
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.providers.local.directories.markers import MARKER
 from reconciler.providers.protocol import Provider, Step, Verb
 from reconciler.testing.operations import CONTENT, VERSION, Results
 from reconciler.testing.operations import run as run_steps
@@ -33,10 +35,10 @@ def version(**more: Any) -> dict[str, Any]:
     return {"location": "eastus", "source": {"file": "image.raw"}, "replicationMode": "Full", **more}
 
 
-def run(provider: Provider, *steps: Step, attributes: Any = None, computed: Any = None) -> Results:
+def run(provider: Provider, *steps: Step, attributes: Any = None, computed: Any = None, fence: int = 0) -> Results:
     """The results of one operation; on a version it is the one that `version()` describes where no other is given."""
     own = (attributes or version()) if steps[0].address.version else None
-    return run_steps(provider, *steps, version=own, computed=computed)
+    return run_steps(provider, *steps, version=own, computed=computed, fence=fence)
 
 
 def publish(provider: Provider, *regions: Address, **more: Any) -> Results:
@@ -105,9 +107,9 @@ class LocalWorld:
     def lose(self, region: Address) -> None:
         self._first(region).unlink()
 
-    def leave_unfinished(self, region: Address, lineage: str) -> None:
+    def leave_unfinished(self, region: Address, lineage: str, fence: int = 0) -> None:
         short = lineage.replace("-", "")[:8]
-        staging = self.place(region).parent / f".{region.version}.staging-{short}"
+        staging = self.place(region).parent / f".{region.version}.staging-{short}-{fence}"
         staging.mkdir(parents=True)
         (staging / "replica-1.os.raw").write_bytes(b"half")
 
@@ -131,11 +133,30 @@ class LocalWorld:
         finally:
             path.unlink()
 
+    @contextlib.contextmanager
+    def in_place(self, region: str, content: str) -> Iterator[None]:
+        here, away = self.root / region, self.folder / "unmounted"
+        here.rename(away)
+        if content != "nothing":
+            here.mkdir()
+        if content == "other":
+            (here / MARKER).write_text("0123456789abcdef\n")
+        try:
+            yield
+        finally:
+            shutil.rmtree(here, ignore_errors=True)
+            away.rename(here)
+
+    def empty(self, region: str) -> None:
+        for folder in (self.root / region).iterdir():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
     def objects(self) -> list[str]:
         return sorted(
             str(path.relative_to(self.root))
             for path in self.root.rglob("*")
-            if path.parent != self.root or path.is_file()
+            if (path.parent != self.root or path.is_file()) and path.name != MARKER
         )
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ import pytest
 from support.provider_settings import accepted, refused, said
 
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.local.directories.regions import configured_regions
 from reconciler.providers.local.provider import create_provider
-from reconciler.providers.local.regions import configured_regions
 
 
 def regions_of(project: Path, settings: dict[str, Any]) -> frozenset[str] | None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.common.scanning import unmarked
-from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.local import object_names
+from reconciler.providers.errors import ProviderError
 from reconciler.providers.local.descriptions import read_description
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.markers import MARKER
+from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.protocol import Observed
 
 Look = Callable[[str, Address], Observed | None]
-"""One object as its description in a region shows it. Raises: OSError, ObjectConflict."""
+"""One object as its description in a region shows it. Raises: OSError, ProviderError."""
 
 
-def unmanaged(paths: ObjectPaths, wanted: Mapping[Address, object], look: Look) -> Iterator[Observed]:
+def unmanaged(
+    paths: ObjectPaths, regions: Collection[str], wanted: Mapping[Address, object], look: Look
+) -> Iterator[Observed]:
     """Everything in the regions that is not `wanted`, by region and path."""
     walk = _Walk(paths, wanted, look)
-    for region in paths.present():
+    for region in regions:
         yield from walk.region(region)
 
 
@@ -37,7 +40,7 @@ class _Walk:
         for gallery in _entries(self._paths.regions.path(region)):
             if gallery.is_dir(follow_symlinks=False):
                 yield from self._in_gallery(region, gallery)
-            else:
+            elif not gallery.name.startswith(MARKER):
                 yield unmarked(Address(gallery.name), f"{region}/{gallery.name}")
 
     def _in_gallery(self, region: str, gallery: os.DirEntry[str]) -> Iterator[Observed]:
@@ -71,15 +74,20 @@ class _Walk:
             return
         try:
             seen = self._look(region, address)
-        except (OSError, ObjectConflict):
-            seen = None
-        yield seen or unmarked(address, object_id or object_names.object_id(region, address))
+        except (OSError, ProviderError):
+            pass
+        else:
+            if seen is None:  # an empty folder
+                return
+            yield seen
+            return
+        yield unmarked(address, object_id or object_names.object_id(region, address))
 
     def _foreign_files(self, address: Address, folder: str, object_id: str) -> Iterator[Observed]:
         """Files in one of our own folders that its description does not name."""
         try:
             description, _ = read_description(self._paths.description(address))
-        except (OSError, Unreadable):
+        except (OSError, Unreadable, ProviderError):
             return
         for entry in _entries(folder):
             if entry.name != object_names.REGION_FILE and entry.name not in description.files:

@@ -1,4 +1,4 @@
-"""Changes, removes and tidies the folders of target regions."""
+"""Changes and removes the folders of target regions."""
 
 from __future__ import annotations
 
@@ -9,35 +9,43 @@ from functools import partial
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.errors import ReconcilerError
 from reconciler.providers.common.descriptions import Unreadable
-from reconciler.providers.common.ownership import require_mark
+from reconciler.providers.common.ownership import require_mark, require_not_newer
 from reconciler.providers.common.steps import vanished
 from reconciler.providers.errors import ObjectConflict, SourceError
 from reconciler.providers.image_files.copying import Sink, copy_extent
 from reconciler.providers.image_files.extents import Extent
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description, write_description
-from reconciler.providers.local.folders import create_copy, failure, open_folder, remove_empty_folders, remove_folder
-from reconciler.providers.local.object_paths import ObjectPaths
-from reconciler.providers.local.ownership import Ownership, exists
-from reconciler.providers.local.region_creation import applied
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.effects import (
+    create_copy,
+    remove_empty_folders,
+    remove_folder,
+    rename,
+    unlink,
+)
+from reconciler.providers.local.directories.folders import exists, failure, open_folder
+from reconciler.providers.local.directories.object_paths import ObjectPaths
+from reconciler.providers.local.ownership import Ownership
+from reconciler.providers.local.writing.region_results import applied
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 
 class RegionChanges:
-    """Changes, removes and tidies regions for one writer."""
+    """Changes and removes regions for one writer."""
 
     def __init__(self, paths: ObjectPaths, writer: Writer, progress: ProgressCallback) -> None:
         self._paths = paths
         self._ownership = Ownership(paths, writer)
-        self._lineage = writer.lineage
+        self._writer = writer
         self._progress = progress
 
     def update(self, step: Step) -> Applied:
         """Changes a region's attributes and number of replicas. Raises: ProviderError."""
         address = step.address
-        path, folders = self._paths.regions.path(address.region), object_names.folder(address)
+        path, folders = self._paths.regions.ready_path(address.region), object_names.folder(address)
         try:
             with open_folder(path, folders) as folder:
                 return self._update_in(folder, step)
@@ -52,18 +60,19 @@ class RegionChanges:
             description, _ = read_description(object_names.REGION_FILE, folder)
         except Unreadable as error:
             raise ObjectConflict(f"{address}: {object_names.REGION_FILE} {error}", "plan again") from error
-        require_mark(description.mark, self._ownership.writer.owner, address)
+        require_mark(description.mark, self._writer.owner, address)
+        require_not_newer(description.fence, self._writer, address)
         wanted = int(planned["replicas"])
         kept = {name: disk for name, disk in description.files.items() if _number(name) <= wanted}
         surplus = sorted(description.files.keys() - kept.keys())
         facts = description.computed["disks"]
         added = {} if description.computed.get("shallow") else self._add_replicas(folder, address, kept, facts, wanted)
         files = {**kept, **added}
-        changed = Description(self._ownership.mark(address), planned, description.computed, files)
-        status = write_description(folder, object_names.REGION_FILE, changed, self._lineage)
+        mark, fence = self._ownership.mark(address), self._writer.fence
+        changed = Description(mark, planned, description.computed, files, fence=fence)
+        status = write_description(folder, object_names.REGION_FILE, changed, self._writer)
         for name in surplus:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=folder)
+            unlink(folder, name, self._writer)
         os.fsync(folder)
         stamps = [(object_names.REGION_FILE, object_names.stamp(status))]
         stamps += [
@@ -96,13 +105,12 @@ class RegionChanges:
         extent = Extent(
             f"{self._paths.folder(address)}/{first}", 0, size, f"the copy '{address}' ({first})", followed=False
         )
-        hidden = [object_names.new_name(name, self._lineage) for name in names]
+        hidden = [object_names.hidden_name(name, "new", self._writer) for name in names]
         sinks: list[Sink] = []
         try:
             for name in hidden:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=folder)
-                sinks.append(Sink(create_copy(folder, name)))
+                unlink(folder, name, self._writer)
+                sinks.append(Sink(create_copy(folder, name, self._writer)))
             sha256 = copy_extent(extent, sinks, partial(self._count, address, [0], size))
             if sha256 != facts["sha256"]:
                 raise SourceError(
@@ -113,13 +121,13 @@ class RegionChanges:
                     raise sink.error
                 os.fsync(sink.fd)
             for name, final in zip(hidden, names, strict=True):
-                os.rename(name, final, src_dir_fd=folder, dst_dir_fd=folder)
+                rename(folder, name, final, self._writer)
         finally:
             for sink in sinks:
                 os.close(sink.fd)
             for name in hidden:
-                with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=folder)
+                with contextlib.suppress(OSError, ReconcilerError):
+                    unlink(folder, name, self._writer)
 
     def delete(self, step: Step) -> Applied:
         """Removes a region's folder; a missing one is fine. Raises: ObjectConflict, ProviderError."""
@@ -127,49 +135,23 @@ class RegionChanges:
         path, above = self._paths.regions.ready_path(address.region), object_names.folder(address)[:-1]
         try:
             with contextlib.suppress(FileNotFoundError), open_folder(path, above) as parent:
-                self._delete_in(parent, address)
+                self._delete_in(parent, step)
         except OSError as error:
             raise failure(error, f"to delete {address}", self._paths.folder(address)) from error
-        remove_empty_folders(path, above)
+        remove_empty_folders(path, above, self._writer)
         return Applied()
 
-    def _delete_in(self, parent: int, address: Address) -> None:
-        name, removed = address.version, object_names.removed_name(address.version, self._lineage)
-        self._ownership.remove_leftovers(parent, address)
+    def _delete_in(self, parent: int, step: Step) -> None:
+        name = step.address.version
+        staging, removed = (object_names.hidden_name(name, what, self._writer) for what in ("staging", "removed"))
+        for left in (staging, removed):
+            remove_folder(parent, left, self._writer)
         if not exists(parent, name):
             return
-        self._ownership.require_ours(parent, address)
-        os.rename(name, removed, src_dir_fd=parent, dst_dir_fd=parent)
+        self._ownership.require_free(parent, step.address, recorded=step.recorded)
+        rename(parent, name, removed, self._writer)
         os.fsync(parent)
-        remove_folder(parent, removed)
-
-    def tidy(self, address: Address) -> None:
-        """Removes what interrupted runs left beside a region's folder and inside it. Raises: ProviderError."""
-        path, folders = self._paths.regions.path(address.region), object_names.folder(address)
-        try:
-            with contextlib.suppress(FileNotFoundError), open_folder(path, folders[:-1]) as parent:
-                self._ownership.remove_leftovers(parent, address)
-            with contextlib.suppress(FileNotFoundError), open_folder(path, folders) as folder:
-                self._tidy_in(folder, address)
-        except OSError as error:
-            raise failure(error, f"to tidy {address}", self._paths.folder(address)) from error
-        remove_empty_folders(path, folders[:-1])
-
-    def _tidy_in(self, folder: int, address: Address) -> None:
-        try:
-            description, _ = read_description(object_names.REGION_FILE, folder)
-        except (FileNotFoundError, Unreadable):
-            return
-        if not self._ownership.writer.owner.owns(description.mark, address):
-            return
-        for name in os.listdir(folder):
-            if (
-                name not in description.files
-                and name != object_names.REGION_FILE
-                and self._ownership.is_ours(name, description)
-            ):
-                os.unlink(name, dir_fd=folder)
-        os.fsync(folder)
+        remove_folder(parent, removed, self._writer)
 
     def _count(self, address: Address, done: list[int], total: int, more: int) -> None:
         done[0] += more

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
-from reconciler.providers.local import object_names
-from reconciler.providers.local.regions import Regions
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.regions import Regions
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,13 @@
     GALLERY/DEFINITION/VERSION/region.json        in each target region, and beside it the disks
     GALLERY/DEFINITION/VERSION/replica-1.os.vhd   replica-1.data-0.raw, replica-2.os.vhd, ...
 
-Anything unfinished has a hidden name in the same folder that ends with the beginning of the lineage.
+Anything unfinished has a hidden name in the same folder that ends with the beginning of the lineage and the fence of
+the run: `.1.0.0.staging-5f1d2c3b-7`. Earlier releases wrote no fence there.
+
+    .VERSION.staging-...    a target region's folder while it is filled
+    .VERSION.replaced-...   what was the region, until its replacement is certain to stay
+    .VERSION.removed-...    what was the region, while it is deleted
+    .FILE.new-...           a file until it is complete
 """
 
 from __future__ import annotations
@@ -14,18 +20,36 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
 from reconciler.providers.common import fingerprints
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.image_files.disk_formats import EXTENSIONS
+from reconciler.providers.owner import Writer
 
 REGION_FILE = "region.json"
 _GALLERY_FILE = "gallery.json"
 _DEFINITION_FILE = "definition.json"
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REPLICA = re.compile(r"replica-([1-9][0-9]*)\.(os|data-[0-9]+)\.[a-z0-9]+")
-_UNFINISHED = re.compile(r"\.(?P<name>.+)\.(?P<what>staging|removed|new)-(?P<lineage>[A-Za-z0-9]+)")
+_UNFINISHED = re.compile(
+    r"\.(?P<name>.+)\.(?P<what>staging|replaced|removed|new)-(?P<lineage>[A-Za-z0-9]+)(-(?P<fence>[0-9]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What the hidden name of something unfinished says: its final or former `name`, and the run that wrote it."""
+
+    name: str
+    what: str
+    lineage: str
+    fence: int
+
+    def is_left_for(self, writer: Writer) -> bool:
+        """Whether the run that wrote it was of the same state, and no later one: so it is over, or the writer's own."""
+        return self.lineage == short_lineage(writer.lineage) and self.fence <= writer.fence
 
 
 def check_names(address: Address) -> None:
@@ -75,7 +99,7 @@ def replica_of(name: str) -> tuple[int, str] | None:
 def is_ours(name: str) -> bool:
     """Whether a file in a target region's folder has a name that we give."""
     hidden = unfinished(name)
-    shown = hidden[0] if hidden else name
+    shown = hidden.name if hidden else name
     return shown == REGION_FILE or replica_of(shown) is not None
 
 
@@ -84,25 +108,16 @@ def short_lineage(lineage: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", lineage)[:8] or "none"
 
 
-def staging_name(name: str, lineage: str) -> str:
-    """The name of a target region's folder while it is filled."""
-    return f".{name}.staging-{short_lineage(lineage)}"
+def hidden_name(name: str, what: str, writer: Writer) -> str:
+    """The name of something unfinished: a target region's folder that is `staging`, `replaced` or `removed`, or a file
+    that is `new`."""
+    return f".{name}.{what}-{short_lineage(writer.lineage)}-{writer.fence}"
 
 
-def removed_name(name: str, lineage: str) -> str:
-    """The name of a target region's folder while it is removed."""
-    return f".{name}.removed-{short_lineage(lineage)}"
-
-
-def new_name(name: str, lineage: str) -> str:
-    """The name of a file until it is complete."""
-    return f".{name}.new-{short_lineage(lineage)}"
-
-
-def unfinished(name: str) -> tuple[str, str] | None:
-    """(final or former name, beginning of the lineage) if `name` is that of something unfinished, else None."""
+def unfinished(name: str) -> Unfinished | None:
+    """What a name says if it is that of something unfinished, else None."""
     parsed = _UNFINISHED.fullmatch(name)
-    return (parsed["name"], parsed["lineage"]) if parsed else None
+    return Unfinished(parsed["name"], parsed["what"], parsed["lineage"], int(parsed["fence"] or 0)) if parsed else None
 
 
 def stamp(status: os.stat_result) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.manifests.regions import canonical_region
 from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.local.directories.markers import MARKER, difference
 from reconciler.providers.registry import ProviderConfig
 
 
@@ -16,12 +17,14 @@ from reconciler.providers.registry import ProviderConfig
 class Regions:
     """The directories that are regions, absolute: one each in `paths`, or any of `names` (None: any name) in `root`.
 
-    `root` is empty when `paths` counts.
+    `root` is empty when `paths` counts. `recorded`: region -> the recorded id of its directory, as far as the engine
+    has passed it on; nothing is written to another one.
     """
 
     root: str
     paths: Mapping[str, str]
     names: frozenset[str] | None
+    recorded: dict[str, str] = field(default_factory=dict)
 
     def path(self, region: str) -> str:
         """The region's directory, whether it exists or not. Raises: ProviderError for a region not offered."""
@@ -34,12 +37,27 @@ class Regions:
     def ready_path(self, region: str) -> str:
         """The region's directory, which may not exist yet when it is one of `root`.
 
-        Raises: ProviderError for a region not offered; Unavailable when a directory of `paths` is missing.
+        Raises: ProviderError for a region not offered; Unavailable when a directory of `paths` is missing, or is
+        another one than is recorded.
         """
         path = self.path(region)
+        if region in self.recorded and (why := self.difference(region, self.recorded[region])):
+            raise Unavailable(why)
         if not self.root and not os.path.isdir(path):
             raise Unavailable(f"the directory '{path}' of region {region} is missing", "is it mounted?")
         return path
+
+    def difference(self, region: str, recorded: str) -> str:
+        """Why the region's directory is not the one with the `recorded` id, and what to do; empty if it is that one.
+        Raises: ProviderError for a region not offered."""
+        path = self.path(region)
+        found = difference(path, recorded)
+        if not found:
+            return ""
+        return (
+            f"region {region} is the directory '{path}' with the id {recorded} in its file {MARKER}, but {found}: mount"
+            " it; if it is lost for good, accept another directory with: reconciler state place"
+        )
 
     def present(self) -> tuple[str, ...]:
         """The regions that have a directory, sorted. Raises: Unavailable when that cannot be found out."""
@@ -60,14 +78,6 @@ class Regions:
             return canonical_region(name) == name
         except ValueError:
             return False
-
-    def missing(self) -> Mapping[str, str]:
-        """Region -> why it cannot be asked, for the regions whose directory is configured and missing."""
-        return {
-            name: f"the directory '{path}' of region {name} is missing (is it mounted?)"
-            for name, path in self.paths.items()
-            if not os.path.isdir(path)
-        }
 
 
 def configured_regions(config: ProviderConfig) -> Regions:

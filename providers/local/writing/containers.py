@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
-from reconciler.providers.common.descriptions import ObjectDescription, Unreadable
-from reconciler.providers.common.ownership import require_mark
+from reconciler.providers.common.descriptions import Damaged, ObjectDescription, Unreadable
+from reconciler.providers.common.ownership import require_mark, require_not_newer
 from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.local import object_names
 from reconciler.providers.local.descriptions import Description, read_description, write_description
-from reconciler.providers.local.folders import failure, make_folder, open_folder, remove_empty_folders
-from reconciler.providers.local.object_paths import ObjectPaths
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.local.directories.effects import make_folder, remove_empty_folders, unlink
+from reconciler.providers.local.directories.folders import failure, open_folder
+from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.owner import Writer
 
 
 class ContainerFiles:
-    """A `ContainerStore` in directories, for one writer."""
+    """A `ContainerStore` in directories, for one writer. `recorded`: the addresses that the state has a record of."""
 
-    def __init__(self, paths: ObjectPaths, writer: Writer) -> None:
+    def __init__(self, paths: ObjectPaths, writer: Writer, recorded: Collection[Address] = ()) -> None:
         self._paths = paths
         self._writer = writer
+        self._recorded = recorded
 
     def require_free(self, address: Address, home: str) -> None:
         """As `ContainerStore.require_free`."""
@@ -41,7 +43,7 @@ class ContainerFiles:
         path = self._paths.regions.ready_path(home)
         with (
             self._explaining(f"to write {address}", address, home),
-            make_folder(path, object_names.folder(address)) as folder,
+            make_folder(path, object_names.folder(address), self._writer) as folder,
         ):
             yield self._container(folder, address, home)
 
@@ -54,14 +56,17 @@ class ContainerFiles:
             contextlib.suppress(FileNotFoundError),
             open_folder(path, folders) as folder,
         ):
-            self._discard_unfinished(folder, name)
-            if self._container(folder, address, home).read() is not None:
-                os.unlink(name, dir_fd=folder)
-                os.fsync(folder)
-        remove_empty_folders(path, folders)
+            description = self._container(folder, address, home).read()
+            if description is not None:
+                require_not_newer(description.fence, self._writer, address)
+            for left in (object_names.hidden_name(name, "new", self._writer), name):
+                unlink(folder, left, self._writer)
+            os.fsync(folder)
+        remove_empty_folders(path, (*folders, *((address.version,) if address.version else ())), self._writer)
 
     def tidy(self, address: Address) -> None:
-        """Removes an unfinished description, which never got its name. Raises: ProviderError."""
+        """Removes unfinished descriptions, which never got their name. Raises: ProviderError."""
+        name = object_names.description_file(address)
         for region in self._paths.present():
             path, folders = self._paths.regions.path(region), object_names.folder(address)
             with (
@@ -69,15 +74,14 @@ class ContainerFiles:
                 contextlib.suppress(FileNotFoundError),
                 open_folder(path, folders) as folder,
             ):
-                self._discard_unfinished(folder, object_names.description_file(address))
-            remove_empty_folders(path, folders)
+                for left in os.listdir(folder):
+                    unfinished = object_names.unfinished(left)
+                    if unfinished and unfinished.name == name and unfinished.is_left_for(self._writer):
+                        unlink(folder, left, self._writer)
+            remove_empty_folders(path, folders, self._writer)
 
     def _container(self, folder: int, address: Address, region: str) -> ContainerFile:
-        return ContainerFile(folder, region, self._writer, address)
-
-    def _discard_unfinished(self, folder: int, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(object_names.new_name(name, self._writer.lineage), dir_fd=folder)
+        return ContainerFile(folder, region, self._writer, address, address in self._recorded)
 
     @contextlib.contextmanager
     def _explaining(self, doing: str, address: Address, region: str) -> Iterator[None]:
@@ -95,6 +99,7 @@ class ContainerFile:
     region: str
     writer: Writer
     address: Address
+    recorded: bool
 
     def read(self) -> Description | None:
         """As `Container.read`."""
@@ -104,6 +109,8 @@ class ContainerFile:
         except FileNotFoundError:
             return None
         except Unreadable as error:
+            if self.recorded and isinstance(error, Damaged):
+                return Description(None)
             raise ObjectConflict(
                 f"{self.address}: {name} {error}", "check it, and move it away if no one needs it"
             ) from error
@@ -113,8 +120,14 @@ class ContainerFile:
     def write(self, description: ObjectDescription) -> tuple[str, str]:
         """As `Container.write`."""
         address, name = self.address, object_names.description_file(self.address)
-        written = Description(description.mark, description.attributes, description.computed)
-        status = write_description(self.folder, name, written, self.writer.lineage)
+        written = Description(
+            description.mark,
+            description.attributes,
+            description.computed,
+            protect=description.protect,
+            fence=description.fence,
+        )
+        status = write_description(self.folder, name, written, self.writer)
         stamps = [(name, object_names.stamp(status))]
         return (
             object_names.object_id(self.region, address),

@@ -1,0 +1,1 @@
+"""Directories: where the regions are, what files are called there, and the changes to both."""
