@@ -21,7 +21,7 @@ from reconciler.providers.azure.service.failures import CallFailed, explained
 from reconciler.providers.azure.storage_settings import AUTO
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.errors import Unavailable
-from reconciler.providers.owner import OwnerMark, Writer
+from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
     Capabilities,
     Done,
@@ -120,6 +120,8 @@ class AzureProvider:
             alike=ALIKE,
             workers=_WORKERS,
             patience_s=self._settings.timeout_s,
+            keeps_protection=True,
+            home_region_fixed=True,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
@@ -152,10 +154,10 @@ class AzureProvider:
         """Removes uploads that are no longer needed. An interrupted upload is kept, to be continued, if its version is
         still declared. Versions without a complete copy are left to the plan, which recreates them."""
         for version in sorted({address.unit for address in addresses if address.version}):
-            if not self._needs_its_source(version, writer.lineage, still_wanted=version in declared):
-                self._uploads.remove(OwnerMark(writer.lineage, version))
+            if not self._needs_its_source(version, writer.owner, still_wanted=version in declared):
+                self._uploads.remove(writer, version)
 
-    def _needs_its_source(self, version: Address, lineage: str, *, still_wanted: bool) -> bool:
+    def _needs_its_source(self, version: Address, owner: Owner, *, still_wanted: bool) -> bool:
         """Whether a version of ours still has to be created, or is shallow. Raises: ProviderError."""
         try:
             obj = fetch(self._api, version)
@@ -163,7 +165,7 @@ class AzureProvider:
             raise explained(failed, f"{version} cannot be read") from failed
         if obj is None:
             return still_wanted
-        if not obj.is_ours(lineage, version):
+        if not obj.is_ours(owner, version):
             return False
         return obj.in_flight or obj.attributes.get("replicationMode") == "Shallow"
 
