@@ -258,7 +258,8 @@ class Provider(Reader, Protocol):
     def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
         """Region -> the identity of the place behind it: of the directory, pool or resource group that the settings
         name. Gives an identity to a place that has none, as by a marker file. Called before the first object is created
-        in a region in which nothing is recorded; a backend whose places have no identity leaves regions out.
+        in a region in which nothing is recorded; a backend whose places have no identity leaves regions out. Without
+        regions: the place of what is in no region, under an empty name, where a backend has just one place.
 
         Raises: ProviderError.
         """

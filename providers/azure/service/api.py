@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 API_VERSION = "2026-03-03"
 _LOCATIONS_VERSION = "2022-12-01"
+_METADATA_VERSION = "2022-09-01"
 _CONNECT_S, _READ_S = 20, 120
 _READ_RETRIES = {"retry_total": 4, "retry_backoff_factor": 0.3}
 """The retries of the client for reads; writes are repeated by us."""
@@ -82,6 +83,11 @@ class Api:
         path = f"/subscriptions/{self._subscription}/locations?api-version={_LOCATIONS_VERSION}"
         locations: list[Json] = self._send("GET", self._endpoint + path, **_READ_RETRIES).json()["value"]
         return locations
+
+    def emulator(self) -> str:
+        """The id of the emulator that answers; empty if it has none."""
+        url = f"{self._endpoint}/metadata/endpoints?api-version={_METADATA_VERSION}"
+        return str(self._send("GET", url, **_READ_RETRIES).json().get("emulator", ""))
 
     def galleries(self) -> list[Json]:
         return self._listed(self._client.galleries.list_by_resource_group, self._group)
