@@ -95,5 +95,5 @@ class Uploads:
         from reconciler.providers.azure.images.staging import version_prefix
 
         staging = self._staging()
-        for name in staging.names(version_prefix(writer.lineage, version), writer.owner):
+        for name in staging.names(version_prefix(writer.lineage, version), writer):
             staging.remove(name, writer)

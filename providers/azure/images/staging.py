@@ -128,8 +128,9 @@ class Staging:
             if existing is not None:
                 _delete(blob, writer, existing)
 
-    def names(self, prefix: str, owner: Owner) -> list[str]:
-        """The names of this owner's staged blobs, complete or not, that begin with `prefix`; sorted.
+    def names(self, prefix: str, writer: Writer) -> list[str]:
+        """The names of the blobs that begin with `prefix` and are the writer's to remove, complete or not: its owner's,
+        unless a later run has written them. Sorted.
 
         Raises: ProviderError, Unavailable.
         """
@@ -141,7 +142,7 @@ class Staging:
                 blobs = list(container.list_blobs(name_starts_with=prefix, include=["metadata"], **NO_CONNECT_RETRY))
             except ResourceNotFoundError:  # nothing has ever been staged there
                 return []
-        return sorted(blob.name for blob in blobs if _is_ours(blob, owner))
+        return sorted(blob.name for blob in blobs if _is_ours(blob, writer.owner) and _fence_of(blob) <= writer.fence)
 
     def close(self) -> None:
         """Closes connections, and stops the Azurite that was started for this."""
@@ -180,7 +181,7 @@ class Staging:
                 f"the blob '{blob.blob_name}' in the container {self._settings.container} is not ours",
                 "remove it, or use another container in the project file",
             )
-        require_not_newer(existing.page_blob_sequence_number or 0, writer, _mark_of(existing).address)
+        require_not_newer(_fence_of(existing), writer, _mark_of(existing).address)
         return existing
 
     def _prepare(
@@ -257,6 +258,10 @@ def _mark_of(blob: BlobProperties) -> OwnerMark:
     metadata = blob.metadata or {}
     address = Address.parse(unquote(metadata.get(_ADDRESS, "")))
     return OwnerMark(unquote(metadata.get(_LINEAGE, "")), address, metadata.get(_SEAL, ""))
+
+
+def _fence_of(blob: BlobProperties) -> int:
+    return int(blob.page_blob_sequence_number or 0)
 
 
 def _is_ours(blob: BlobProperties, owner: Owner) -> bool:

@@ -72,8 +72,11 @@ class ContainerWriter:
         return same and self._as_marked(obj) and obj.state != FAILED and not self._community_pending(obj)
 
     def _as_marked(self, obj: ServiceObject) -> bool:
-        mark = self._writer.owner.mark(self._handle.unit)
-        return obj.metadata.owner == mark and obj.metadata.protected == self._step.protect
+        """Whether the tags name the owner, this run and the protection: a step of this run is not to be undone by an
+        earlier one, even if there is nothing else to write."""
+        found, writer = obj.metadata, self._writer
+        marked = found.owner == writer.owner.mark(self._handle.unit) and found.fence == writer.fence
+        return marked and found.protected == self._step.protect
 
     def _put(self, obj: ServiceObject | None, planned: Attributes) -> StartedWrite:
         unit, writer = self._handle.unit, self._writer

@@ -179,7 +179,7 @@ class AzureWorld:
 
     truncate = lose = damage
 
-    def leave_unfinished(self, region: Address, lineage: str) -> None:
+    def leave_unfinished(self, region: Address, lineage: str, fence: int = 0) -> None:
         """An interrupted upload."""
 
         class CutOffError(Exception):
@@ -192,7 +192,7 @@ class AzureWorld:
         (disk,) = FileSources(str(self.folder)).disks(source, None)
         staging = Staging(StorageSettings(ACCOUNT_ID, self.container, self._azurite.endpoint))
         with contextlib.suppress(CutOffError):
-            staging.stage(disk, writer_of(lineage), region.unit, cut)
+            staging.stage(disk, writer_of(lineage, fence), region.unit, cut)
         staging.close()
         assert self._blobs()
 

@@ -22,7 +22,7 @@ from reconciler.providers.azure.images.staging import Staging, blob_name
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.image_files.image_sources import FileSources
-from reconciler.testing.operations import VERSION, owner_of, writer_of
+from reconciler.testing.operations import VERSION, writer_of
 
 ACCOUNT_ID = f"/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
 STARTER = """
@@ -160,7 +160,7 @@ def test_it_is_found_in_the_tools_above_a_folder(tmp_path: Path, monkeypatch: py
 @pytest.mark.azurite
 def test_staging_starts_it_for_the_first_upload_and_not_before(server: Azurite, tmp_path: Path) -> None:
     staging = Staging(StorageSettings(ACCOUNT_ID, "images", AUTO), azurite=server, environment={})
-    assert staging.names("", owner_of("lineage")) == []
+    assert staging.names("", writer_of("lineage")) == []
     staging.remove("reconciler/lineage/corp/ubuntu/1.0.3/os.vhd", writer_of("lineage"))
     assert not (tmp_path / "blobs").exists()
     (tmp_path / "disk.raw").write_bytes(b"\x01" * (1 << 20))
@@ -172,5 +172,5 @@ def test_staging_starts_it_for_the_first_upload_and_not_before(server: Azurite, 
     staging.close()
     assert not listens(staged.uri)
     again = Staging(StorageSettings(ACCOUNT_ID, "images", AUTO), azurite=server, environment={})
-    assert again.names("", owner_of("lineage")) == [blob_name("lineage", VERSION, disk)]
+    assert again.names("", writer_of("lineage")) == [blob_name("lineage", VERSION, disk)]
     again.close()

@@ -283,7 +283,7 @@ def test_a_blob_that_is_not_ours_is_left_alone(
     with pytest.raises(ObjectConflict, match="is not ours"):
         staging.remove(name_of(image), WRITER)
 
-    assert staging.names("reconciler/", owner_of(LINEAGE)) == []
+    assert staging.names("reconciler/", writer_of(LINEAGE)) == []
     assert content_of(container.get_blob_client(name_of(image))) == b"somebody's"
 
 
@@ -334,8 +334,7 @@ def test_removing_is_final_and_may_be_repeated(staging: Staging, container: Cont
 
 
 def test_names_are_those_of_an_owner(staging: Staging, container: ContainerClient, tmp_path: Path) -> None:
-    owner, other = owner_of(LINEAGE), owner_of(OTHER_LINEAGE)
-    assert staging.names(lineage_prefix(LINEAGE), owner) == []  # not even the container is there
+    assert staging.names(lineage_prefix(LINEAGE), WRITER) == []  # not even the container is there
     image = tmp_path / "disk.raw"
     image.write_bytes(os.urandom(15 * BLOCK))
     earlier = VERSION._replace(version="1.0.2")
@@ -346,9 +345,9 @@ def test_names_are_those_of_an_owner(staging: Staging, container: ContainerClien
     staging.stage(disk_in(image), WRITER, VERSION, quiet)
     staging.stage(disk_in(image), OTHER_WRITER, VERSION, quiet)
 
-    assert staging.names(lineage_prefix(LINEAGE), owner) == [unfinished, name_of(image)]
-    assert staging.names("reconciler/5f1d2c3b/corp/ubuntu/1.0.3/", owner) == [name_of(image)]
-    assert staging.names("", other) == [name_of(image, lineage=OTHER_LINEAGE)]
+    assert staging.names(lineage_prefix(LINEAGE), WRITER) == [unfinished, name_of(image)]
+    assert staging.names("reconciler/5f1d2c3b/corp/ubuntu/1.0.3/", WRITER) == [name_of(image)]
+    assert staging.names("", OTHER_WRITER) == [name_of(image, lineage=OTHER_LINEAGE)]
 
 
 def test_a_mark_that_somebody_typed_makes_no_blob_ours(
@@ -365,7 +364,7 @@ def test_a_mark_that_somebody_typed_makes_no_blob_ours(
             staging.stage(disk_in(image), strict, VERSION, quiet)
         with pytest.raises(ObjectConflict, match="is not ours"):
             staging.remove(name_of(image), strict)
-        assert staging.names("", strict.owner) == []
+        assert staging.names("", strict) == []
 
 
 def test_an_upload_that_a_later_run_took_over_is_left_to_it(
