@@ -6,6 +6,9 @@ ProviderError
 ├── Unsupported          this backend cannot do what was asked
 ├── SourceError          the source of an image is missing, has changed or is not a disk image
 └── ContractViolation    a provider broke the contract (raised by the engine and the registry, naming the provider)
+
+LeaseLost (a ReconcilerError, no ProviderError: nothing is tried again after it) is raised by `Writer.require_lease`
+and passed on as it is.
 """
 
 from __future__ import annotations
@@ -42,3 +45,11 @@ class SourceError(ProviderError):
 
 class ContractViolation(ProviderError):
     """A provider lacks a method, or what it returned contradicts the plan. This is a bug of the provider."""
+
+
+class LeaseLost(ReconcilerError):
+    """The run no longer holds the lease on the galleries that it changes, so it may not change anything any more.
+
+    `Writer.require_lease` raises it in the middle of an operation. A provider lets it pass: the operation ends there,
+    and the run that holds the lease now decides about what it has left.
+    """

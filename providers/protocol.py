@@ -100,7 +100,8 @@ class Capabilities:
     with the user's own keys. `alike`: attributes that two definitions must share for a version of one to be built from
     a version of the other. `workers`: how many operations it handles best at a time. `patience_s`: how long one of them
     may take. `keeps_protection`: objects say in their descriptions whether they are protected. `stages_replacements`: a
-    REPLACE of a version makes and verifies all new copies before it removes an old one.
+    REPLACE of a version makes and verifies all new copies before it removes an old one. `home_region_fixed`: the copies
+    in a version's home region cannot be replaced on their own, only together with the version.
     """
 
     regions: frozenset[str] | None
@@ -113,6 +114,7 @@ class Capabilities:
     patience_s: float = 6 * 3600.0
     keeps_protection: bool = False
     stages_replacements: bool = False
+    home_region_fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class Step:
     any other fails with ObjectConflict. A DELETE checks the mark at that moment, and succeeds when the object is gone.
 
     `write_flags` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`).
-    `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken.
+    `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken;
+    `planned` is then what will be created, for a backend that can make sure of its source before it deletes.
     `protect`: what the object's description is to say, where the backend keeps that (`Capabilities.keeps_protection`).
     `recorded`: the state has a record of this object, so that one that was observed with `mark_lost` is ours.
     """
@@ -255,7 +258,8 @@ class Provider(Reader, Protocol):
     def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
         """Region -> the identity of the place behind it: of the directory, pool or resource group that the settings
         name. Gives an identity to a place that has none, as by a marker file. Called before the first object is created
-        in a region in which nothing is recorded; a backend whose places have no identity leaves regions out.
+        in a region in which nothing is recorded; a backend whose places have no identity leaves regions out. Without
+        regions: the place of what is in no region, under an empty name, where a backend has just one place.
 
         Raises: ProviderError.
         """

@@ -142,6 +142,7 @@ def _delete(change: ResourceChange) -> Step:
     return Step(
         Verb.DELETE,
         change.named or change.address,
+        change.planned_attributes if change.action is Action.REPLACE else None,
         prior=change.prior_attributes,
         object_id=change.object_id,
         makes_room=change.action is Action.REPLACE,
