@@ -125,8 +125,8 @@ class LibvirtProvider:
         from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
         from reconciler.providers.libvirt.records.containers import ContainerSidecars
 
-        regions = RegionChanges(self._hosts, writer.owner, lambda *_: None)
-        containers.tidy(addresses, ContainerSidecars(self._hosts, writer.owner), regions)
+        regions = RegionChanges(self._hosts, writer, lambda *_: None)
+        containers.tidy(addresses, ContainerSidecars(self._hosts, writer), regions)
 
     def create_machine(self, order: MachineOrder) -> Machine:
         return self._machines.create(order)

@@ -118,8 +118,8 @@ class OperationRunner:
         self._names = handle.names
         self._operation = handle.operation
         self._progress = progress
-        self._containers = ContainerSidecars(context.hosts, handle.operation.writer.owner)
-        self._changes = RegionChanges(context.hosts, handle.operation.writer.owner, progress)
+        self._containers = ContainerSidecars(context.hosts, handle.operation.writer)
+        self._changes = RegionChanges(context.hosts, handle.operation.writer, progress)
         self._captured: list[MachineDisk] = []
 
     def results(self) -> Results:
@@ -144,7 +144,7 @@ class OperationRunner:
         from reconciler.providers.libvirt.capture.machine_removal import remove_machine
 
         machine = self._captured[0]
-        remove_machine(context.hosts, machine.region, machine.machine, machine.identity)
+        remove_machine(context.hosts, self._operation.writer, machine.region, machine.machine, machine.identity)
 
     def _change(self, step: Step) -> Applied:
         if not step.address.region:
@@ -196,14 +196,14 @@ class OperationRunner:
             context.hosts,
             context.settings,
             context.copies,
-            operation.writer.owner,
+            operation.writer,
             self._progress,
             generalized=generalized,
         )
 
     def _shallow_creation(self) -> ShallowCreation:
         context = self._context
-        return ShallowCreation(context.hosts, context.settings.format, self._operation.writer.owner, self._progress)
+        return ShallowCreation(context.hosts, context.settings.format, self._operation.writer, self._progress)
 
 
 def _require_names(steps: Sequence[Step], disks: Sequence[Disk], names: Names) -> None:

@@ -17,7 +17,7 @@ from reconciler.providers.libvirt.records.description_store import DescriptionSt
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, PendingVolumes, stamp
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
-from reconciler.providers.owner import Owner
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class RegionBuild:
 
     hosts: Hosts
     pool: Pool
-    owner: Owner
+    writer: Writer
     address: Address
     planned: Attributes
     names: Mapping[str, Sequence[str]]
@@ -70,13 +70,14 @@ class RegionBuild:
         require_unused(self.hosts, self.pool, existing_volumes(self.pool, leaving), f"{self.address} cannot be changed")
         names = [name for chosen in self.names.values() for name in chosen]
         names += [copy.volume for copy in leaving]
-        self.store.write_pending(self.address, PendingVolumes(self.owner.mark(self.address), tuple(names), machine))
+        mark = self.writer.owner.mark(self.address)
+        self.store.write_pending(self.address, PendingVolumes(mark, tuple(names), machine, self.writer.fence))
 
     def publish(self, computed: Mapping[str, Any]) -> Applied:
         """Writes the new description of the region, and removes the volumes it no longer has. Raises: ProviderError."""
         copies = tuple(sorted(self.copies, key=lambda copy: (copy.replica, copy.disk)))
         entry = self.store.write(
-            self.address, Description(self.owner.mark(self.address), self.planned, computed, copies)
+            self.address, Description(self.writer.owner.mark(self.address), self.planned, computed, copies)
         )
         self._discard_pending({copy.volume for copy in self.copies})
         object_id = object_names.object_id(self.address.region, self.pool.name, self.address)
@@ -91,14 +92,12 @@ class RegionBuild:
             self.error = self.error or error
 
     def _discard_pending(self, kept: set[str]) -> None:
-        pending = self.store.pending(self.address)
-        if pending is not None and self.owner.owns(pending.mark, self.address):
-            discard_pending(self.hosts, self.pool, pending, kept)
+        discard_pending(self.hosts, self.pool, self.store.pending(self.address), self.writer, kept)
 
 
 def open_build(
     hosts: Hosts,
-    owner: Owner,
+    writer: Writer,
     address: Address,
     planned: Attributes,
     names: Mapping[str, Sequence[str]],
@@ -107,14 +106,13 @@ def open_build(
 ) -> RegionBuild:
     """A region, after removing what an interrupted run left of it. Raises: ObjectConflict if something there is not
     ours; ProviderError."""
-    pool = hosts.pool_to_fill(address.region)
+    pool = hosts.for_writer(writer).pool_to_fill(address.region)
     pool.refresh()
-    previous, pending = our_region(pool, owner, address)
-    if pending is not None:
-        discard_pending(hosts, pool, pending, volumes_of(previous))
+    previous, pending = our_region(pool, writer, address)
+    discard_pending(hosts, pool, pending, writer, volumes_of(previous))
     total = sum(sizes[disk] * len(chosen) for disk, chosen in names.items())
     return RegionBuild(
-        hosts, pool, owner, address, planned, names, sizes, previous, RegionProgress(address, total, progress)
+        hosts, pool, writer, address, planned, names, sizes, previous, RegionProgress(address, total, progress)
     )
 
 
@@ -129,20 +127,28 @@ def existing_volumes(pool: Pool, copies: Sequence[Copy]) -> list[Volume]:
     return [volumes[copy.volume] for copy in copies if copy.volume in volumes]
 
 
-def discard_pending(hosts: Hosts, pool: Pool, pending: PendingVolumes, kept: set[str]) -> None:
-    """Removes pending volumes, except for `kept`, and then the sidecar that lists them. Raises: ProviderError."""
+def discard_pending(hosts: Hosts, pool: Pool, left: Sequence[PendingVolumes], writer: Writer, kept: set[str]) -> None:
+    """Removes the volumes that runs of the writer's owner up to its own left pending, except for `kept`, and the lists
+    of them. Raises: ProviderError."""
+    kept = kept.union(*(pending.volumes for pending in left if pending.fence > writer.fence))
+    for pending in left:
+        if pending.fence <= writer.fence and writer.owner.owns(pending.mark, pending.mark.address):
+            _discard(hosts, pool, pending, kept)
+
+
+def _discard(hosts: Hosts, pool: Pool, pending: PendingVolumes, kept: set[str]) -> None:
     names = [name for name in pending.volumes if name not in kept]
     if pending.machine:
         from reconciler.providers.libvirt.capture import capture
 
         region, _, machine = pending.machine.partition("/")
-        capture.discard(hosts, region, machine, names, pool)
+        capture.discard(hosts, region, machine, names, pool, pending.fence)
     volumes = pool.volumes()
     present = [volumes[name] for name in names if name in volumes]
     require_unused(hosts, pool, present, f"what is left of {pending.mark.address} cannot be removed")
     for name in reversed(names):  # overlays go before their backing volumes
         pool.delete(name)
-    DescriptionStore(pool).remove_pending(pending.mark.address)
+    DescriptionStore(pool).remove_pending(pending.mark.address, pending.fence)
 
 
 def restamped(pool: Pool, copy: Copy) -> Copy:

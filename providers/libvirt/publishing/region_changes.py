@@ -23,7 +23,7 @@ from reconciler.providers.libvirt.records.description_store import DescriptionSt
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
-from reconciler.providers.owner import Owner
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 if TYPE_CHECKING:
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 
 class RegionChanges:
-    """Changes, removes and tidies regions for one owner."""
+    """Changes, removes and tidies regions for one writer."""
 
-    def __init__(self, hosts: Hosts, owner: Owner, progress: ProgressCallback) -> None:
-        self._hosts = hosts
-        self._owner = owner
+    def __init__(self, hosts: Hosts, writer: Writer, progress: ProgressCallback) -> None:
+        self._hosts = hosts.for_writer(writer)
+        self._writer = writer
         self._progress = progress
 
     def update(self, step: Step, names: Mapping[str, Sequence[str]], sizes: Mapping[str, int]) -> Applied:
         """Changes a region's attributes and number of replicas; `names` are those of the volumes to be added, `sizes`
         the bytes of each disk. Raises: ProviderError."""
         planned = step.planned or {}
-        build = open_build(self._hosts, self._owner, step.address, planned, names, sizes, self._progress)
+        build = open_build(self._hosts, self._writer, step.address, planned, names, sizes, self._progress)
         if build.previous is None:
             raise vanished(step.address)
         description = build.previous.description
@@ -82,11 +82,10 @@ class RegionChanges:
         address = step.address
         pool = self._hosts.pool(address.region)
         pool.refresh()
-        stored, pending = our_region(pool, self._owner, address)
+        stored, pending = our_region(pool, self._writer, address)
         copies = stored.description.copies if stored else ()
         require_unused(self._hosts, pool, existing_volumes(pool, copies), f"{address} cannot be deleted")
-        if pending is not None:
-            discard_pending(self._hosts, pool, pending, volumes_of(stored))
+        discard_pending(self._hosts, pool, pending, self._writer, volumes_of(stored))
         for copy in sorted(copies, key=lambda copy: -copy.replica):  # overlays go before their backing volumes
             pool.delete(copy.volume)
         DescriptionStore(pool).remove(address)
@@ -99,11 +98,9 @@ class RegionChanges:
             pool = self._hosts.pool(address.region)
             pool.refresh()
             store = DescriptionStore(pool)
-            store.discard_cut_short(address)
-            pending = store.pending(address)
-            if pending is None or not self._owner.owns(pending.mark, address):
-                return
-            discard_pending(self._hosts, pool, pending, volumes_of(store.description(address)))
+            store.discard_cut_short(address, self._writer.fence)
+            if pending := store.pending(address):
+                discard_pending(self._hosts, pool, pending, self._writer, volumes_of(store.description(address)))
         except (Unavailable, ObjectConflict):
             return
 

@@ -16,7 +16,7 @@ from reconciler.providers.libvirt.publishing.disks import Disk, MachineDisk, Mis
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build, restamped
 from reconciler.providers.libvirt.publishing.volume_filling import FilledVolume
 from reconciler.providers.libvirt.records.descriptions import Copy
-from reconciler.providers.owner import Owner
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ Original = tuple["Pool", Copy]
 
 
 class RegionCreation:
-    """Creates regions for one owner."""
+    """Creates regions for one writer."""
 
     def __init__(
         self,
         hosts: Hosts,
         settings: Configuration,
         copies: CompleteCopies,
-        owner: Owner,
+        writer: Writer,
         progress: ProgressCallback,
         *,
         generalized: bool,
@@ -50,7 +50,7 @@ class RegionCreation:
         self._hosts = hosts
         self._settings = settings
         self._copies = copies
-        self._owner = owner
+        self._writer = writer
         self._progress = progress
         self._generalized = generalized
 
@@ -89,7 +89,7 @@ class RegionCreation:
 
     def _open(self, step: Step, names: Names, sizes: Mapping[str, int], disks: Sequence[Disk]) -> RegionBuild:
         planned = step.planned or {}
-        build = open_build(self._hosts, self._owner, step.address, planned, names[step.address], sizes, self._progress)
+        build = open_build(self._hosts, self._writer, step.address, planned, names[step.address], sizes, self._progress)
         machine = next((f"{disk.region}/{disk.machine}" for disk in disks if isinstance(disk, MachineDisk)), "")
         build.progress.report(0)
         build.start(build.previous_copies, machine)

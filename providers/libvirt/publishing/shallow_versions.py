@@ -17,7 +17,7 @@ from reconciler.providers.libvirt.publishing.disks import Disk, MissingDisk, Vol
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build
 from reconciler.providers.libvirt.publishing.volume_filling import existing
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
-from reconciler.providers.owner import Owner
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def volume_count(disk: Disk, replicas: int) -> int:
 
 
 class ShallowCreation:
-    """Creates Shallow regions for one owner, one after the other, because hardly anything is copied."""
+    """Creates Shallow regions for one writer, one after the other, because hardly anything is copied."""
 
-    def __init__(self, hosts: Hosts, disk_format: str, owner: Owner, progress: ProgressCallback) -> None:
+    def __init__(self, hosts: Hosts, disk_format: str, writer: Writer, progress: ProgressCallback) -> None:
         self._hosts = hosts
         self._format = disk_format
-        self._owner = owner
+        self._writer = writer
         self._progress = progress
 
     def create(
@@ -58,7 +58,7 @@ class ShallowCreation:
             planned = step.planned or {}
             try:
                 build = open_build(
-                    self._hosts, self._owner, step.address, planned, names[step.address], sizes, self._progress
+                    self._hosts, self._writer, step.address, planned, names[step.address], sizes, self._progress
                 )
             except ProviderError as error:
                 results[step.address] = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
@@ -13,13 +14,13 @@ from reconciler.providers.libvirt.records.description_store import (
     StoredDescription,
 )
 from reconciler.providers.libvirt.records.descriptions import PendingVolumes
-from reconciler.providers.owner import Owner
+from reconciler.providers.owner import Writer
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.pools import Pool
 
 
-def our_container(store: DescriptionStore, owner: Owner, address: Address) -> StoredDescription | None:
+def our_container(store: DescriptionStore, writer: Writer, address: Address) -> StoredDescription | None:
     """The description of our object in a pool; None if there is none.
 
     Raises: ObjectConflict if there is one that is not ours.
@@ -32,20 +33,22 @@ def our_container(store: DescriptionStore, owner: Owner, address: Address) -> St
             f"check the {store.pool}, and remove the description if no one needs it",
         ) from error
     if stored is not None:
-        require_mark(stored.description.mark, owner, address)
+        require_mark(stored.description.mark, writer.owner, address)
     return stored
 
 
-def our_region(pool: Pool, owner: Owner, address: Address) -> tuple[StoredDescription | None, PendingVolumes | None]:
-    """The description of our region and the volumes that an operation of ours left pending; None for what is missing.
+def our_region(
+    pool: Pool, writer: Writer, address: Address
+) -> tuple[StoredDescription | None, tuple[PendingVolumes, ...]]:
+    """The description of our region, None without one, and the volumes that operations of ours left pending.
 
     Raises: ObjectConflict if one of them, or a volume with one of the version's names, is not ours.
     """
     store = DescriptionStore(pool)
-    stored = our_container(store, owner, address)
+    stored = our_container(store, writer, address)
     pending = store.pending(address)
-    if pending is not None:
-        require_mark(pending.mark, owner, address)
+    for left in pending:
+        require_mark(left.mark, writer.owner, address)
     foreign = foreign_volumes(store, address, stored, pending)
     if foreign:
         raise ObjectConflict(
@@ -56,9 +59,9 @@ def our_region(pool: Pool, owner: Owner, address: Address) -> tuple[StoredDescri
 
 
 def foreign_volumes(
-    store: DescriptionStore, address: Address, stored: StoredDescription | None, pending: PendingVolumes | None
+    store: DescriptionStore, address: Address, stored: StoredDescription | None, pending: Iterable[PendingVolumes]
 ) -> list[str]:
     """The volumes with names of a version that neither its description nor its pending volumes include, sorted."""
     named = {copy.volume for copy in stored.description.copies} if stored else set()
-    named |= set(pending.volumes) if pending else set()
+    named |= {volume for left in pending for volume in left.volumes}
     return [name for name in store.volumes_named(address) if name not in named]
