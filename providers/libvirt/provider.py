@@ -79,6 +79,7 @@ class LibvirtProvider:
             sharing=frozenset({"Private"}),
             replication_modes=frozenset({"Full", "Shallow"}),
             workers=_WORKERS,
+            keeps_protection=True,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
@@ -117,8 +118,11 @@ class LibvirtProvider:
 
         return Done(OperationRunner(self._context, OperationHandle.decode(handle, writer), progress).results())
 
-    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
-        return {}
+    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
+        from reconciler.providers.libvirt.records import places
+
+        hosts = self._hosts.for_writer(writer)
+        return {region: places.claim(hosts.pool_to_fill(region)) for region in sorted(regions)}
 
     def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
         from reconciler.providers.common import containers

@@ -76,9 +76,9 @@ class RegionBuild:
     def publish(self, computed: Mapping[str, Any]) -> Applied:
         """Writes the new description of the region, and removes the volumes it no longer has. Raises: ProviderError."""
         copies = tuple(sorted(self.copies, key=lambda copy: (copy.replica, copy.disk)))
-        entry = self.store.write(
-            self.address, Description(self.writer.owner.mark(self.address), self.planned, computed, copies)
-        )
+        mark = self.writer.owner.mark(self.address)
+        described = Description(mark, self.planned, computed, copies, fence=self.writer.fence)
+        entry = self.store.write(self.address, described)
         self._discard_pending({copy.volume for copy in self.copies})
         object_id = object_names.object_id(self.address.region, self.pool.name, self.address)
         fingerprint = object_names.fingerprint(self.pool.place, [entry, *_stamps(copies, computed)])

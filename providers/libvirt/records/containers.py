@@ -75,7 +75,13 @@ class ContainerSidecar:
     def write(self, description: ObjectDescription) -> tuple[str, str]:
         """As `Container.write`."""
         address, pool = self.address, self.store.pool
-        written = Description(description.mark, description.attributes, description.computed)
+        written = Description(
+            description.mark,
+            description.attributes,
+            description.computed,
+            protect=description.protect,
+            fence=description.fence,
+        )
         entry = self.store.write(address, written)
         object_id = object_names.object_id(self.region, pool.name, address)
         return object_id, object_names.fingerprint(pool.place, [entry])

@@ -50,7 +50,7 @@ class Description(ObjectDescription):
         disks = common.computed.get("disks", {})
         if any(copy.disk not in disks for copy in copies):
             raise Unreadable("names a volume of an unknown disk")
-        return cls(common.mark, common.attributes, common.computed, copies)
+        return cls(common.mark, common.attributes, common.computed, copies, protect=common.protect, fence=common.fence)
 
     def facts(self, disk: str) -> Mapping[str, Any]:
         """What was recorded of a disk."""

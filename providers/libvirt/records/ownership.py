@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
-from reconciler.providers.common.ownership import require_mark
+from reconciler.providers.common.ownership import require_mark, require_not_newer
 from reconciler.providers.errors import ObjectConflict
 from reconciler.providers.libvirt.records.description_store import (
     BrokenDescription,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def our_container(store: DescriptionStore, writer: Writer, address: Address) -> StoredDescription | None:
     """The description of our object in a pool; None if there is none.
 
-    Raises: ObjectConflict if there is one that is not ours.
+    Raises: ObjectConflict if there is one that is not ours; ProviderError if a later run wrote it.
     """
     try:
         stored = store.description(address)
@@ -34,6 +34,7 @@ def our_container(store: DescriptionStore, writer: Writer, address: Address) -> 
         ) from error
     if stored is not None:
         require_mark(stored.description.mark, writer.owner, address)
+        require_not_newer(stored.description.fence, writer, address)
     return stored
 
 
@@ -42,13 +43,15 @@ def our_region(
 ) -> tuple[StoredDescription | None, tuple[PendingVolumes, ...]]:
     """The description of our region, None without one, and the volumes that operations of ours left pending.
 
-    Raises: ObjectConflict if one of them, or a volume with one of the version's names, is not ours.
+    Raises: ObjectConflict if one of them, or a volume with one of the version's names, is not ours; ProviderError if a
+    later run wrote one of them.
     """
     store = DescriptionStore(pool)
     stored = our_container(store, writer, address)
     pending = store.pending(address)
     for left in pending:
         require_mark(left.mark, writer.owner, address)
+        require_not_newer(left.fence, writer, address)
     foreign = foreign_volumes(store, address, stored, pending)
     if foreign:
         raise ObjectConflict(

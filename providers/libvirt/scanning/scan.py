@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def scan(hosts: Hosts, scope: Scope, progress: ProgressCallback | None) -> Scan:
     """The answer to a scope; see `Reader.scan`."""
-    snapshots = PoolSnapshots(hosts, hosts.regions)
+    snapshots = PoolSnapshots(hosts, hosts.regions, scope.places)
     return scanning.scan(
         scope,
         lambda address, fingerprint: _still_matches(snapshots, address, fingerprint),
