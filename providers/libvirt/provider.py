@@ -80,6 +80,7 @@ class LibvirtProvider:
             replication_modes=frozenset({"Full", "Shallow"}),
             workers=_WORKERS,
             keeps_protection=True,
+            stages_replacements=True,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:

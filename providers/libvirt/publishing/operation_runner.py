@@ -10,12 +10,13 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common.containers import apply, home_of
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
-from reconciler.providers.common.steps import COPYING, Copied, do_steps, own_step
+from reconciler.providers.common.steps import COPYING, Copied, do_steps, not_replaced, own_step
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.image_sources import add_archive_digest
 from reconciler.providers.libvirt.publishing.disk_sources import DiskSources, is_generalized
 from reconciler.providers.libvirt.publishing.disks import Disk, FoundDisk, MachineDisk, MissingDisk, virtual_size
 from reconciler.providers.libvirt.publishing.operation_handle import Names, OperationHandle
+from reconciler.providers.libvirt.publishing.publication import Publication
 from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
 from reconciler.providers.libvirt.publishing.region_creation import RegionCreation
 from reconciler.providers.libvirt.publishing.shallow_versions import ShallowCreation, volume_count
@@ -120,17 +121,35 @@ class OperationRunner:
         self._progress = progress
         self._containers = ContainerSidecars(context.hosts, handle.operation.writer)
         self._changes = RegionChanges(context.hosts, handle.operation.writer, progress)
+        own = own_step(handle.operation)
+        self._publication = Publication(together=own is not None and own.verb is Verb.REPLACE)
         self._captured: list[MachineDisk] = []
 
     def results(self) -> Results:
         """Runs the operation; one result for each step."""
-        return do_steps(self._operation, self._copy, self._write_own, self._change)
+        results = do_steps(self._operation, self._copy, self._write_own, self._change)
+        return self._replaced(results) if self._publication.together else results
+
+    def _replaced(self, results: Results) -> Results:
+        """The results of replacing a version: its old volumes are removed, or it keeps them."""
+        version = self._operation.unit
+        why = results[version]
+        if not isinstance(why, ProviderError):
+            return {**results, **self._publication.clear()}
+        self._publication.undo()
+        return {
+            address: result if isinstance(result, ProviderError) else not_replaced(address, version, why)
+            for address, result in results.items()
+        }
 
     def _write(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
         return apply(self._containers, self._operation.writer, step, computed)
 
     def _write_own(self, own: Step, computed: Mapping[str, Any] | None) -> Applied:
         written = self._write(own, computed)
+        home = str((own.prior or {}).get("location", ""))
+        if self._publication.together and home not in ("", home_of(own)):
+            self._containers.remove(own.address, home)
         self._remove_source(own)
         return written
 
@@ -164,6 +183,7 @@ class OperationRunner:
         try:
             if (own := own_step(operation)) is not None:
                 self._require_free(own)
+            self._require_deletable()
             disks = self._context.disks(operation)
             _require_names(steps, disks, self._names)
         except ProviderError as error:
@@ -189,6 +209,12 @@ class OperationRunner:
             container.read()
         self._containers.require_free(address, home)
 
+    def _require_deletable(self) -> None:
+        """Raises: ObjectConflict if a region that a replaced version no longer has cannot be deleted."""
+        for step in self._operation.steps if self._publication.together else ():
+            if step.address.region and step.verb is Verb.DELETE:
+                self._changes.require_deletable(step)
+
     def _creation(self) -> RegionCreation:
         context, operation = self._context, self._operation
         generalized = context.is_generalized(operation.unit)
@@ -198,12 +224,15 @@ class OperationRunner:
             context.copies,
             operation.writer,
             self._progress,
+            self._publication,
             generalized=generalized,
         )
 
     def _shallow_creation(self) -> ShallowCreation:
         context = self._context
-        return ShallowCreation(context.hosts, context.settings.format, self._operation.writer, self._progress)
+        return ShallowCreation(
+            context.hosts, context.settings.format, self._operation.writer, self._progress, self._publication
+        )
 
 
 def _require_names(steps: Sequence[Step], disks: Sequence[Disk], names: Names) -> None:

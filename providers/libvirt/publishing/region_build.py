@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class RegionBuild:
     """One region that an operation works on. `names`: disk -> the names of the volumes to be created, by replica.
     `sizes`: the bytes of each disk. `previous` is the region's description so far, None if it has none; `copies` are
-    the complete volumes; `error` is why the region failed."""
+    the complete volumes, `computed` what is to be recorded of them; `error` is why the region failed. `done`: an
+    earlier attempt at the operation was interrupted after it had given the region its new volumes."""
 
     hosts: Hosts
     pool: Pool
@@ -41,8 +42,11 @@ class RegionBuild:
     sizes: Mapping[str, int]
     previous: StoredDescription | None
     progress: RegionProgress
+    done: bool = False
     copies: list[Copy] = field(default_factory=list)
+    computed: Mapping[str, Any] = field(default_factory=dict)
     error: ProviderError | None = None
+    _switched: bool = False
 
     @property
     def store(self) -> DescriptionStore:
@@ -73,19 +77,48 @@ class RegionBuild:
         mark = self.writer.owner.mark(self.address)
         self.store.write_pending(self.address, PendingVolumes(mark, tuple(names), machine, self.writer.fence))
 
-    def publish(self, computed: Mapping[str, Any]) -> Applied:
+    def publish(self) -> Applied:
         """Writes the new description of the region, and removes the volumes it no longer has. Raises: ProviderError."""
+        result = self.switch()
+        self.clear()
+        return result
+
+    def switch(self) -> Applied:
+        """Writes the new description of the region; the volumes it no longer has stay. Raises: ProviderError."""
+        if self.done and self.previous is not None:
+            return self._applied(self.previous.entry, self.previous.description.copies)
         copies = tuple(sorted(self.copies, key=lambda copy: (copy.replica, copy.disk)))
         mark = self.writer.owner.mark(self.address)
-        described = Description(mark, self.planned, computed, copies, fence=self.writer.fence)
+        described = Description(mark, self.planned, self.computed, copies, fence=self.writer.fence)
         entry = self.store.write(self.address, described)
+        self._switched = True
+        return self._applied(entry, copies)
+
+    def clear(self) -> None:
+        """Removes the volumes that the region no longer has. Raises: ProviderError."""
         self._discard_pending({copy.volume for copy in self.copies})
+
+    def restore(self) -> None:
+        """Takes `switch` back. Raises: ProviderError."""
+        if not self._switched:
+            return
+        if self.previous is None:
+            self.store.remove(self.address)
+        else:
+            self.store.write(self.address, replace(self.previous.description, fence=self.writer.fence))
+        self._switched = False
+        self._discard_pending({copy.volume for copy in self.previous_copies})
+
+    def _applied(self, entry: tuple[str, str], copies: Sequence[Copy]) -> Applied:
         object_id = object_names.object_id(self.address.region, self.pool.name, self.address)
-        fingerprint = object_names.fingerprint(self.pool.place, [entry, *_stamps(copies, computed)])
-        return applied(object_id, fingerprint, self.planned, computed)
+        fingerprint = object_names.fingerprint(self.pool.place, [entry, *_stamps(copies, self.computed)])
+        return applied(object_id, fingerprint, self.planned, self.computed)
 
     def abandon(self) -> None:
-        """Restores the region to what its previous description names. What cannot be removed now is left to `tidy`."""
+        """Removes the new volumes, unless the region's description already names them. What cannot be removed now is
+        left to `tidy`."""
+        if self.done or self._switched:
+            return
         try:
             self._discard_pending({copy.volume for copy in self.previous_copies})
         except ProviderError as error:
@@ -104,16 +137,26 @@ def open_build(
     sizes: Mapping[str, int],
     progress: ProgressCallback,
 ) -> RegionBuild:
-    """A region, after removing what an interrupted run left of it. Raises: ObjectConflict if something there is not
-    ours; ProviderError."""
+    """A region, after removing what an interrupted run left of it, unless that was complete. Raises: ObjectConflict if
+    something there is not ours; ProviderError."""
     pool = hosts.for_writer(writer).pool_to_fill(address.region)
     pool.refresh()
     previous, pending = our_region(pool, writer, address)
-    discard_pending(hosts, pool, pending, writer, volumes_of(previous))
     total = sum(sizes[disk] * len(chosen) for disk, chosen in names.items())
-    return RegionBuild(
-        hosts, pool, writer, address, planned, names, sizes, previous, RegionProgress(address, total, progress)
-    )
+    region_progress = RegionProgress(address, total, progress)
+    build = RegionBuild(hosts, pool, writer, address, planned, names, sizes, previous, region_progress)
+    if previous is not None and _was_done(previous.description, planned, names):
+        build.done, build.computed = True, previous.description.computed
+        build.copies = list(previous.description.copies)
+    else:
+        discard_pending(hosts, pool, pending, writer, volumes_of(previous))
+    return build
+
+
+def _was_done(description: Description, planned: Attributes, names: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a region already consists of the volumes to be created, and nothing else."""
+    chosen = {name for some in names.values() for name in some}
+    return bool(chosen) and chosen == {copy.volume for copy in description.copies} and description.attributes == planned
 
 
 def volumes_of(stored: StoredDescription | None) -> set[str]:

@@ -19,8 +19,8 @@ from reconciler.providers.libvirt.publishing.region_build import (
     volumes_of,
 )
 from reconciler.providers.libvirt.records.complete_copies import CompleteCopy, is_intact
-from reconciler.providers.libvirt.records.description_store import DescriptionStore
-from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
+from reconciler.providers.libvirt.records.description_store import DescriptionStore, StoredDescription
+from reconciler.providers.libvirt.records.descriptions import Copy, Description, PendingVolumes, stamp
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
 from reconciler.providers.owner import Writer
@@ -28,6 +28,7 @@ from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
+    from reconciler.providers.libvirt.host.pools import Pool
 
 
 class RegionChanges:
@@ -54,7 +55,8 @@ class RegionChanges:
                 build.start(leaving)
             for disk, added in names.items():
                 self._add(build, description, disk, added)
-            return build.publish(description.computed)
+            build.computed = description.computed
+            return build.publish()
         except ProviderError as error:
             build.error = error
             build.abandon()
@@ -74,17 +76,27 @@ class RegionChanges:
             volume_filling.replicate(build.pool, copy, build.pool, name, build.volume_progress(name))
             build.copies.append(restamped(build.pool, replace(copy, volume=name, replica=number + more)))
 
-    def delete(self, step: Step) -> Applied:
-        """Removes a region's volumes and then its description; a missing region is fine.
+    def require_deletable(self, step: Step) -> None:
+        """Raises: ObjectConflict if something in a region is not ours, or is in use; ProviderError."""
+        self._deletable(step)
 
-        Raises: ObjectConflict if something there is not ours, or is in use; ProviderError.
-        """
+    def _deletable(self, step: Step) -> tuple[Pool, StoredDescription | None, Sequence[PendingVolumes]]:
         address = step.address
         pool = self._hosts.pool(address.region)
         pool.refresh()
         stored, pending = our_region(pool, self._writer, address)
         copies = stored.description.copies if stored else ()
         require_unused(self._hosts, pool, existing_volumes(pool, copies), f"{address} cannot be deleted")
+        return pool, stored, pending
+
+    def delete(self, step: Step) -> Applied:
+        """Removes a region's volumes and then its description; a missing region is fine.
+
+        Raises: as require_deletable.
+        """
+        address = step.address
+        pool, stored, pending = self._deletable(step)
+        copies = stored.description.copies if stored else ()
         discard_pending(self._hosts, pool, pending, self._writer, volumes_of(stored))
         for copy in sorted(copies, key=lambda copy: -copy.replica):  # overlays go before their backing volumes
             pool.delete(copy.volume)
