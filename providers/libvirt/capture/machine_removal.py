@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.providers.errors import ProviderError
@@ -40,6 +40,11 @@ def remove_machine(hosts: Hosts, writer: Writer, region: str, name: str, identit
             pool.delete(volume.name)
         writer.require_lease()
         undefine(domain)
+
+
+def not_as_planned(name: str, planned: Sequence[str], now: Sequence[str]) -> ProviderError:
+    """The error for a machine that is not removed because it is no longer what the plan has said."""
+    return _kept(name, f"the plan said '{', '.join(planned)}', and now it would be '{', '.join(now) or 'nothing'}'")
 
 
 def undefine(domain: libvirt.virDomain) -> None:

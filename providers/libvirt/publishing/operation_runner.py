@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ class OperationContext:
         self.settings = settings
         self.hosts = hosts
         self.copies = CompleteCopies(hosts)
-        self.sources = DiskSources(hosts, self.copies, project)
+        self.sources = DiskSources(hosts, self.copies, project, remove_source=settings.remove_source)
 
     def disks(self, operation: Operation) -> Sequence[Disk]:
         """The disks of an operation's version. If it is published, its copies can stand in for a source that is gone.
@@ -150,20 +151,21 @@ class OperationRunner:
         home = str((own.prior or {}).get("location", ""))
         if self._publication.together and home not in ("", home_of(own)):
             self._containers.remove(own.address, home)
-        self._remove_source(own)
-        return written
+        return replace(written, removed=self._remove_source(own))
 
-    def _remove_source(self, own: Step) -> None:
-        """Removes the machine that a new generalized version was captured from, if the settings ask for it. The version
-        is complete even if this fails. Raises: ProviderError."""
-        context = self._context
-        wanted = context.settings.remove_source and context.is_generalized(own.address)
-        if not (wanted and self._captured and own.verb is Verb.CREATE):
-            return
-        from reconciler.providers.libvirt.capture.machine_removal import remove_machine
+    def _remove_source(self, own: Step) -> tuple[str, ...]:
+        """Removes the machine that a new generalized version was captured from, if the plan has said so, and what was
+        removed. The version is complete even if this fails. Raises: ProviderError."""
+        context, removes = self._context, self._operation.removes
+        if not (removes and self._captured and own.verb is Verb.CREATE and context.is_generalized(own.address)):
+            return ()
+        from reconciler.providers.libvirt.capture.machine_removal import not_as_planned, remove_machine
 
-        machine = self._captured[0]
+        machine, now = self._captured[0], context.sources.removes(self._captured)
+        if now != removes:
+            raise not_as_planned(machine.machine, removes, now)
         remove_machine(context.hosts, self._operation.writer, machine.region, machine.machine, machine.identity)
+        return removes
 
     def _change(self, step: Step) -> Applied:
         if not step.address.region:

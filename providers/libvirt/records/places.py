@@ -2,8 +2,8 @@
 
     .reconciler~place~6f1c0a52-...    in the pool
 
-It tells a pool from another of its name, and a file system from the empty directory that it is mounted on. A pool that
-is defined anew over the same storage is still the same place.
+Another pool of the same name lacks it, and so does the empty directory that a file system is mounted on. A pool that is
+defined again over the same storage is still the same place.
 """
 
 from __future__ import annotations
@@ -40,6 +40,6 @@ def other_place(pool: Pool, identity: str) -> Unavailable:
     return Unavailable(
         f"region {pool.region} now uses other storage than this was recorded in: the {pool} lacks the volume "
         f"'{_BEGINNING}{identity}'. Is a file system not mounted there? Mount it, or restore the region's `uri` and "
-        "`pool`; or move all volumes of the former pool, with their descriptions and markers (.reconciler~*), into "
+        "`pool`; or move all volumes from the other pool, with their descriptions and markers (.reconciler~*), into "
         "this one; if they are lost, forget them (reconciler state forget), and apply recreates them"
     )
