@@ -23,6 +23,7 @@ from reconciler.providers.libvirt.publishing.region_creation import RegionCreati
 from reconciler.providers.libvirt.publishing.shallow_versions import ShallowCreation, volume_count
 from reconciler.providers.libvirt.records.complete_copies import CompleteCopies
 from reconciler.providers.libvirt.records.containers import ContainerSidecars
+from reconciler.providers.libvirt.records.lost_descriptions import recorded_in
 from reconciler.providers.libvirt.records.volume_names import choose_name
 from reconciler.providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
 
@@ -120,8 +121,9 @@ class OperationRunner:
         self._names = handle.names
         self._operation = handle.operation
         self._progress = progress
-        self._containers = ContainerSidecars(context.hosts, handle.operation.writer)
-        self._changes = RegionChanges(context.hosts, handle.operation.writer, progress)
+        self._recorded = recorded_in(handle.operation)
+        self._containers = ContainerSidecars(context.hosts, handle.operation.writer, self._recorded)
+        self._changes = RegionChanges(context.hosts, handle.operation.writer, progress, self._recorded)
         own = own_step(handle.operation)
         self._publication = Publication(together=own is not None and own.verb is Verb.REPLACE)
         self._captured: list[MachineDisk] = []
@@ -144,7 +146,7 @@ class OperationRunner:
         }
 
     def _write(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-        return apply(self._containers, self._operation.writer, step, computed)
+        return apply(self._containers, self._operation.writer, step, computed, self._operation.computed)
 
     def _write_own(self, own: Step, computed: Mapping[str, Any] | None) -> Applied:
         written = self._write(own, computed)
@@ -228,6 +230,7 @@ class OperationRunner:
             self._progress,
             self._publication,
             generalized=generalized,
+            recorded=self._recorded,
         )
 
     def _shallow_creation(self) -> ShallowCreation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from reconciler.providers.libvirt.host import object_names
 from reconciler.providers.libvirt.publishing.volume_filling import existing
 from reconciler.providers.libvirt.records.description_store import DescriptionStore, StoredDescription
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, PendingVolumes, stamp
+from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
 from reconciler.providers.owner import Writer
@@ -31,7 +33,8 @@ class RegionBuild:
     """One region that an operation works on. `names`: disk -> the names of the volumes to be created, by replica.
     `sizes`: the bytes of each disk. `previous` is the region's description so far, None if it has none; `copies` are
     the complete volumes, `computed` what is to be recorded of them; `error` is why the region failed. `done`: an
-    earlier attempt at the operation was interrupted after it had given the region its new volumes."""
+    earlier attempt at the operation was interrupted after it had given the region its new volumes, or the region had
+    only lost its description."""
 
     hosts: Hosts
     pool: Pool
@@ -136,16 +139,17 @@ def open_build(
     names: Mapping[str, Sequence[str]],
     sizes: Mapping[str, int],
     progress: ProgressCallback,
+    recorded: Recorded = NOTHING_RECORDED,
 ) -> RegionBuild:
     """A region, after removing what an interrupted run left of it, unless that was complete. Raises: ObjectConflict if
     something there is not ours; ProviderError."""
     pool = hosts.for_writer(writer).pool_to_fill(address.region)
     pool.refresh()
-    previous, pending = our_region(pool, writer, address)
+    previous, pending = our_region(pool, writer, address, recorded)
     total = sum(sizes[disk] * len(chosen) for disk, chosen in names.items())
     region_progress = RegionProgress(address, total, progress)
     build = RegionBuild(hosts, pool, writer, address, planned, names, sizes, previous, region_progress)
-    if previous is not None and _was_done(previous.description, planned, names):
+    if previous is not None and (_was_done(pool, previous, planned, names) or _is_as_planned(previous, planned, names)):
         build.done, build.computed = True, previous.description.computed
         build.copies = list(previous.description.copies)
     else:
@@ -153,10 +157,21 @@ def open_build(
     return build
 
 
-def _was_done(description: Description, planned: Attributes, names: Mapping[str, Sequence[str]]) -> bool:
+def _was_done(pool: Pool, previous: StoredDescription, planned: Attributes, names: Mapping[str, Sequence[str]]) -> bool:
     """Whether a region already consists of the volumes to be created, and nothing else."""
     chosen = {name for some in names.values() for name in some}
-    return bool(chosen) and chosen == {copy.volume for copy in description.copies} and description.attributes == planned
+    if not chosen or chosen != volumes_of(previous) or previous.description.attributes != planned:
+        return False
+    present = pool.volumes()
+    return all(
+        copy.volume in present and stamp(present[copy.volume]) == copy.stamp for copy in previous.description.copies
+    )
+
+
+def _is_as_planned(previous: StoredDescription, planned: Attributes, names: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a region had only lost its description: all its volumes were read, and none is missing."""
+    numbers = Counter(copy.disk for copy in previous.description.copies)
+    return previous.restored and numbers == dict.fromkeys(names, int(planned["replicas"]))
 
 
 def volumes_of(stored: StoredDescription | None) -> set[str]:

@@ -21,6 +21,7 @@ from reconciler.providers.libvirt.publishing.region_build import (
 from reconciler.providers.libvirt.records.complete_copies import CompleteCopy, is_intact
 from reconciler.providers.libvirt.records.description_store import DescriptionStore, StoredDescription
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, PendingVolumes, stamp
+from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
 from reconciler.providers.owner import Writer
@@ -34,16 +35,21 @@ if TYPE_CHECKING:
 class RegionChanges:
     """Changes, removes and tidies regions for one writer."""
 
-    def __init__(self, hosts: Hosts, writer: Writer, progress: ProgressCallback) -> None:
+    def __init__(
+        self, hosts: Hosts, writer: Writer, progress: ProgressCallback, recorded: Recorded = NOTHING_RECORDED
+    ) -> None:
         self._hosts = hosts.for_writer(writer)
         self._writer = writer
         self._progress = progress
+        self._recorded = recorded
 
     def update(self, step: Step, names: Mapping[str, Sequence[str]], sizes: Mapping[str, int]) -> Applied:
         """Changes a region's attributes and number of replicas; `names` are those of the volumes to be added, `sizes`
         the bytes of each disk. Raises: ProviderError."""
         planned = step.planned or {}
-        build = open_build(self._hosts, self._writer, step.address, planned, names, sizes, self._progress)
+        build = open_build(
+            self._hosts, self._writer, step.address, planned, names, sizes, self._progress, self._recorded
+        )
         if build.previous is None:
             raise vanished(step.address)
         description = build.previous.description
@@ -84,7 +90,7 @@ class RegionChanges:
         address = step.address
         pool = self._hosts.pool(address.region)
         pool.refresh()
-        stored, pending = our_region(pool, self._writer, address)
+        stored, pending = our_region(pool, self._writer, address, self._recorded)
         copies = stored.description.copies if stored else ()
         require_unused(self._hosts, pool, existing_volumes(pool, copies), f"{address} cannot be deleted")
         return pool, stored, pending

@@ -17,6 +17,7 @@ from reconciler.providers.libvirt.publishing.publication import Publication
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build, restamped
 from reconciler.providers.libvirt.publishing.volume_filling import FilledVolume
 from reconciler.providers.libvirt.records.descriptions import Copy
+from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
@@ -48,6 +49,7 @@ class RegionCreation:
         publication: Publication,
         *,
         generalized: bool,
+        recorded: Recorded = NOTHING_RECORDED,
     ) -> None:
         self._hosts = hosts
         self._settings = settings
@@ -56,6 +58,7 @@ class RegionCreation:
         self._progress = progress
         self._publication = publication
         self._generalized = generalized
+        self._recorded = recorded
 
     def create(
         self,
@@ -108,7 +111,8 @@ class RegionCreation:
 
     def _open(self, step: Step, names: Names, sizes: Mapping[str, int], disks: Sequence[Disk]) -> RegionBuild:
         planned = step.planned or {}
-        build = open_build(self._hosts, self._writer, step.address, planned, names[step.address], sizes, self._progress)
+        chosen, recorded = names[step.address], self._recorded
+        build = open_build(self._hosts, self._writer, step.address, planned, chosen, sizes, self._progress, recorded)
         machine = next((f"{disk.region}/{disk.machine}" for disk in disks if isinstance(disk, MachineDisk)), "")
         build.progress.report(0)
         if not build.done:

@@ -13,6 +13,7 @@ from reconciler.providers.errors import Unavailable
 from reconciler.providers.libvirt.host import object_names
 from reconciler.providers.libvirt.records.description_store import DescriptionStore
 from reconciler.providers.libvirt.records.descriptions import Description
+from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded
 from reconciler.providers.libvirt.records.ownership import our_container
 from reconciler.providers.owner import Writer
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 class ContainerSidecars:
     """A `ContainerStore` in storage pools, for one writer."""
 
-    def __init__(self, hosts: Hosts, writer: Writer) -> None:
+    def __init__(self, hosts: Hosts, writer: Writer, recorded: Recorded = NOTHING_RECORDED) -> None:
         self._hosts = hosts.for_writer(writer)
         self._writer = writer
+        self._recorded = recorded
 
     def require_free(self, address: Address, home: str) -> None:
         """As `ContainerStore.require_free`; regions that cannot be asked are left out."""
@@ -41,12 +43,12 @@ class ContainerSidecars:
     def opened(self, address: Address, home: str, *, create: bool) -> Iterator[ContainerSidecar]:
         """As `ContainerStore.opened`; `create`: a missing pool is defined if the settings allow that."""
         pool = self._hosts.pool_to_fill(home) if create else self._hosts.pool(home)
-        yield ContainerSidecar(DescriptionStore(pool), home, self._writer, address)
+        yield ContainerSidecar(DescriptionStore(pool), home, self._writer, address, self._recorded)
 
     def remove(self, address: Address, home: str) -> None:
         """As `ContainerStore.remove`."""
         store = DescriptionStore(self._hosts.pool(home))
-        our_container(store, self._writer, address)
+        our_container(store, self._writer, address, self._recorded)
         store.remove(address)
 
     def tidy(self, address: Address) -> None:
@@ -66,10 +68,13 @@ class ContainerSidecar:
     region: str
     writer: Writer
     address: Address
+    recorded: Recorded = NOTHING_RECORDED
 
     def read(self) -> Description | None:
         """As `Container.read`."""
-        stored = our_container(self.store, self.writer, self.address)
+        stored = our_container(self.store, self.writer, self.address, self.recorded)
+        if stored is None and self.address in self.recorded.attributes and self.store.is_lost(self.address):
+            return Description(None)
         return stored.description if stored else None
 
     def write(self, description: ObjectDescription) -> tuple[str, str]:

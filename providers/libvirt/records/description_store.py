@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
-from reconciler.providers.common.descriptions import Unreadable
+from reconciler.providers.common.descriptions import Damaged, Unreadable
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.libvirt.records import sidecars
 from reconciler.providers.libvirt.records.descriptions import Description, PendingVolumes, stamp
@@ -21,16 +21,22 @@ contain it, so it never changes."""
 
 
 class BrokenDescription(ProviderError):
-    """A description exists and cannot be read."""
+    """A description exists and cannot be read. `lost`: nothing of it is left that writing it again could lose."""
+
+    def __init__(self, message: str, remedy: str = "", *, lost: bool = False) -> None:
+        super().__init__(message, remedy)
+        self.lost = lost
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDescription:
-    """A description, the name of its sidecar, and the stamp of that volume."""
+    """A description, the name of its sidecar, and the stamp of that volume. `restored`: it was lost, and has just been
+    written again."""
 
     description: Description
     volume: str
     stamp: str
+    restored: bool = False
 
     @property
     def entry(self) -> tuple[str, str]:
@@ -53,9 +59,19 @@ class DescriptionStore:
             sidecar, value = read
             description = Description.decode(value)
         except Unreadable as error:
-            raise BrokenDescription(f"the description of {address} {error}", f"check the {self.pool}") from error
+            lost = isinstance(error, Damaged)
+            message = f"the description of {address} {error}"
+            raise BrokenDescription(message, f"check the {self.pool}", lost=lost) from error
         volume = self.pool.volume(sidecar.volume)
         return StoredDescription(description, sidecar.volume, stamp(volume)) if volume else None
+
+    def is_lost(self, address: Address) -> bool:
+        """Whether an object has a description of which nothing is left."""
+        try:
+            self.description(address)
+        except BrokenDescription as error:
+            return error.lost
+        return False
 
     def pending(self, address: Address) -> tuple[PendingVolumes, ...]:
         """The pending volumes of a region, one list for each run that left one, by fence. A list that was cut short

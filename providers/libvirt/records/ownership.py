@@ -14,20 +14,26 @@ from reconciler.providers.libvirt.records.description_store import (
     StoredDescription,
 )
 from reconciler.providers.libvirt.records.descriptions import PendingVolumes
+from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded, restore_description
 from reconciler.providers.owner import Writer
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.pools import Pool
 
 
-def our_container(store: DescriptionStore, writer: Writer, address: Address) -> StoredDescription | None:
-    """The description of our object in a pool; None if there is none.
+def our_container(
+    store: DescriptionStore, writer: Writer, address: Address, recorded: Recorded = NOTHING_RECORDED
+) -> StoredDescription | None:
+    """The description of our object in a pool; None if there is none, or only what is left of that of an object that
+    the state has `recorded`.
 
     Raises: ObjectConflict if there is one that is not ours; ProviderError if a later run wrote it.
     """
     try:
         stored = store.description(address)
     except BrokenDescription as error:
+        if error.lost and address in recorded.attributes:
+            return None
         raise ObjectConflict(
             f"{address}: its owner is unknown: {error.message}",
             f"check the {store.pool}, and remove the description if no one needs it",
@@ -39,20 +45,24 @@ def our_container(store: DescriptionStore, writer: Writer, address: Address) -> 
 
 
 def our_region(
-    pool: Pool, writer: Writer, address: Address
+    pool: Pool, writer: Writer, address: Address, recorded: Recorded = NOTHING_RECORDED
 ) -> tuple[StoredDescription | None, tuple[PendingVolumes, ...]]:
-    """The description of our region, None without one, and the volumes that operations of ours left pending.
+    """The description of our region, None without one, and the volumes that operations of ours left pending. If the
+    state has `recorded` the region and its description is lost, it is written again.
 
     Raises: ObjectConflict if one of them, or a volume with one of the version's names, is not ours; ProviderError if a
     later run wrote one of them.
     """
     store = DescriptionStore(pool)
-    stored = our_container(store, writer, address)
+    stored = our_container(store, writer, address, recorded)
     pending = store.pending(address)
     for left in pending:
         require_mark(left.mark, writer.owner, address)
         require_not_newer(left.fence, writer, address)
     foreign = foreign_volumes(store, address, stored, pending)
+    if foreign and stored is None:
+        stored = restore_description(pool, writer, address, foreign, recorded)
+        foreign = [] if stored else foreign
     if foreign:
         raise ObjectConflict(
             f"{address} contains volumes that are not ours: {', '.join(foreign)}",
