@@ -121,13 +121,16 @@ class Capabilities:
 class SourceFacts:
     """What a disk source is, before anything is copied. Sizes in bytes; `size` is what a copy moves at most.
 
-    `identity` changes whenever the content may have changed (cheap: no content is read).
+    `identity` changes whenever the content may have changed (cheap: no content is read). `removes`: what is removed, by
+    the provider's settings, once a new version has been made from this source in all its regions; a phrase for each
+    thing, such as "machine gen on host1 with 2 volumes".
     """
 
     size: int
     virtual_size: int
     format: str
     identity: str
+    removes: tuple[str, ...] = ()
 
 
 class Verb(StrEnum):
@@ -168,7 +171,8 @@ class Operation:
     `writer` is the run that they are done for.
 
     When the unit is a version, `version` has its attributes, the sources among them, and `computed` what was recorded
-    of its disks at the first copy (empty before): later copies must have the same digests.
+    of its disks at the first copy (empty before): later copies must have the same digests. `removes` is what the plan
+    has said that making the version also removes (`SourceFacts.removes`): nothing else may be removed.
     """
 
     unit: Address
@@ -176,6 +180,7 @@ class Operation:
     steps: tuple[Step, ...]
     version: Attributes | None = None
     computed: Mapping[str, Any] = field(default_factory=dict)
+    removes: tuple[str, ...] = ()
 
     @property
     def lineage(self) -> str:
@@ -184,12 +189,14 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A node after its step: `canonical` must equal what was planned. For a delete everything is empty."""
+    """A node after its step: `canonical` must equal what was planned. For a delete everything is empty. `removed` are
+    those of `Operation.removes` that were removed."""
 
     object_id: str = ""
     fingerprint: str = ""
     canonical: str = "{}"
     computed: str = "{}"
+    removed: tuple[str, ...] = ()
 
 
 Results = Mapping[Address, "Applied | ProviderError"]

@@ -27,7 +27,8 @@ Value = TypeVar("Value")
 class ApplyResult:
     """How a run ended. `failed` and `skipped` are sorted by address; skipped ones name the address that failed.
 
-    `left` are the units whose operations continue at their provider; their intents are in the journal.
+    `left` are the units whose operations continue at their provider; their intents are in the journal. `removed` is
+    what was also removed, as the plan said: `ResourceChange.removes`.
     """
 
     done: Mapping[Action, int]
@@ -35,6 +36,7 @@ class ApplyResult:
     skipped: tuple[tuple[Address, Address], ...] = ()
     left: tuple[Address, ...] = ()
     interrupted: bool = False
+    removed: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -61,6 +63,7 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
         skipped=_by_address(execution.skipped),
         left=tuple(sorted(execution.left, key=lambda address: address.sort_key)),
         interrupted=context.interrupt.count > 0,
+        removed=tuple(sorted(execution.removed)),
     )
 
 

@@ -55,6 +55,7 @@ class Execution:
         self, planned: Mapping[OperationKey, PlannedOperation], graph: OperationGraph, context: ApplyContext
     ) -> None:
         self.done: dict[Action, int] = {}
+        self.removed: list[str] = []
         self.failed: dict[Address, ReconcilerError] = {}
         self.skipped: dict[Address, Address] = {}
         self.left: set[Address] = set()
@@ -172,6 +173,7 @@ class Execution:
             running.failed |= _matters(change.address, running)
         elif result.completes_change:
             self.done[change.action] = self.done.get(change.action, 0) + 1
+            self.removed += result.applied.removed if result.applied else ()
 
     def _leave_to_provider(self, key: OperationKey, running: _Running, answer: InProgress) -> list[Intent]:
         """Queues an operation to be polled, or leaves it to a later run; returns its intents, now with its handle."""

@@ -100,6 +100,7 @@ def _operation(
         steps=tuple(step for step, _ in steps),
         version=_at_provider(version, names) if key.unit.kind is Kind.IMAGE_VERSION else None,
         computed=computed,
+        removes=own.removes if own is not None and key.phase is Phase.APPLY else (),
     )
     sources = version_references(version) if operation.version else ()
     return PlannedOperation(key, steps[0][1].provider, operation, changes, sources)
