@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.address import Address
     from reconciler.manifests.errors import ManifestError, ReconcilerError
     from reconciler.planning.plan import Plan, PlanOptions
-    from reconciler.providers.errors import ProviderError
+    from reconciler.providers.errors import LeaseLost, ProviderError
     from reconciler.reporting import Reporter
     from reconciler.state.errors import LockHeld, StateError
 
@@ -23,6 +23,7 @@ __all__ = [
     "BadPlanFile",
     "Engine",
     "Interrupt",
+    "LeaseLost",
     "LockHeld",
     "ManifestError",
     "Plan",
@@ -45,7 +46,7 @@ _MODULES = {
     "manifests.address": ("Address",),
     "manifests.errors": ("ManifestError", "ReconcilerError"),
     "planning.plan": ("Plan", "PlanOptions"),
-    "providers.errors": ("ProviderError",),
+    "providers.errors": ("LeaseLost", "ProviderError"),
     "reporting": ("Reporter",),
     "state.errors": ("LockHeld", "StateError"),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +15,12 @@ from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.loading.cache import find_cached
 from reconciler.manifests.manifest import Manifest
 from reconciler.open_project import OpenProject
-from reconciler.ownership import writer_of
+from reconciler.ownership import HeldLease, writer_of
 from reconciler.provenance import utc_now
 from reconciler.providers.protocol import Reader
+from reconciler.state.errors import StaleWrite
 from reconciler.state.records import Run, State
-from reconciler.state.store import Lease, StateWrite
+from reconciler.state.store import StateWrite
 
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
@@ -44,6 +46,7 @@ class Engine(OpenProject):
     """What can be done with a project. Modules that a command does not need are not imported."""
 
     clock: Callable[[], datetime] = utc_now
+    _fence_seen: int = field(default=0, init=False, repr=False)
 
     def plan(self, options: PlanOptions, *, refresh: bool = True) -> Plan:
         """The changes that apply would make. Reads only, except that an empty plan is saved in the project's cache."""
@@ -117,7 +120,9 @@ class Engine(OpenProject):
         self.reporter.stage("refresh")
         readers: Mapping[str, Reader] = self.providers
         progress = self.reporter.progress
-        return observe(readers, manifest, state, unmanaged=unmanaged, deep=deep, progress=progress)
+        world = observe(readers, manifest, state, unmanaged=unmanaged, deep=deep, progress=progress)
+        self._fence_seen = max(self._fence_seen, world.fence)
+        return world
 
     def save_plan(self, plan: Plan, path: Path) -> None:
         """Writes a plan for `apply_saved`, signed with this state's key. Creates the state if it does not exist."""
@@ -145,13 +150,13 @@ class Engine(OpenProject):
     ) -> AppliedPlan:
         """Plans, asks `approve`, and applies under a lease. If the state has changed by then, plans and asks again.
 
-        Raises: PlanRefused, Unreachable, StateError.
+        Raises: PlanRefused, Unreachable, StateError, LeaseLost.
         """
         self.recover(interrupt)
         plan = self.plan(options, refresh=refresh)
         if not _approved(plan, approve):
             return AppliedPlan(plan, declined=bool(plan.changes))
-        with self.lease(plan.galleries) as lease:
+        with self.lease(plan.galleries, self._fence_seen) as lease:
             state = self.store.read()
             if state.serial != plan.serial:
                 plan, before = self._plan(state, options, refresh=refresh), plan
@@ -169,7 +174,7 @@ class Engine(OpenProject):
     ) -> AppliedPlan:
         """Asks `approve`, plans again, and applies the saved plan if the new one decides the same.
 
-        Raises: BadPlanFile, StalePlan, PlanRefused, Unreachable, StateError.
+        Raises: BadPlanFile, StalePlan, PlanRefused, Unreachable, StateError, LeaseLost.
         """
         from reconciler.errors import StalePlan
         from reconciler.planning.plan_file import stale_because
@@ -178,15 +183,17 @@ class Engine(OpenProject):
         self.recover(interrupt)
         if not _approved(saved, approve):
             return AppliedPlan(saved, declined=bool(saved.changes))
-        with self.lease(saved.galleries) as lease:
-            state = self.store.read()
-            differences = stale_because(saved, self._plan(state, saved.options))
-            if differences:
-                raise StalePlan(differences)
-            return AppliedPlan(saved, self._run(saved, state, lease, interrupt, parallelism, "apply"))
+        while True:
+            with self.lease(saved.galleries, self._fence_seen) as lease:
+                state = self.store.read()
+                differences = stale_because(saved, self._plan(state, saved.options))
+                if differences:
+                    raise StalePlan(differences)
+                if lease.fence > self._fence_seen:  # else objects are of later runs than this state knows of
+                    return AppliedPlan(saved, self._run(saved, state, lease, interrupt, parallelism, "apply"))
 
     def _run(
-        self, plan: Plan, state: State, lease: Lease, interrupt: Interrupt, parallelism: int | None, command: str
+        self, plan: Plan, state: State, lease: HeldLease, interrupt: Interrupt, parallelism: int | None, command: str
     ) -> ApplyResult:
         """Applies a plan, and records the run before and after."""
         from reconciler.applying.apply import apply_plan
@@ -204,7 +211,7 @@ class Engine(OpenProject):
         context = ApplyContext(
             store=self.store,
             lease=lease,
-            writer=writer_of(state, lease),
+            writer=writer_of(state, lease, lease.require),
             providers=self.providers,
             records=state.records,
             run=run.id,
@@ -215,7 +222,8 @@ class Engine(OpenProject):
         )
         claim_places(plan, state, context)
         result = apply_plan(replace(plan, lineage=state.lineage), context)
-        self.store.write(lease, StateWrite(put_runs=(finished_run(run, result, self.clock()),)))
+        with suppress(StaleWrite):  # all of the result is recorded: only the end of the run is not
+            self.store.write(lease, StateWrite(put_runs=(finished_run(run, result, self.clock()),)))
         return result
 
     def recover(self, interrupt: Interrupt) -> None:
@@ -226,9 +234,9 @@ class Engine(OpenProject):
             return
         from reconciler.applying.recovery import RecoveryContext, recover
 
-        with self.lease(frozenset(address.gallery for address in unfinished)) as lease:
+        with self.lease(frozenset(address.gallery for address in unfinished), self._fence_seen) as lease:
             state = self.store.read()
-            writer = writer_of(state, lease)
+            writer = writer_of(state, lease, lease.require)
             context = RecoveryContext(self.store, lease, writer, self.providers, self.reporter, interrupt)
             recover(state, context, self.manifest.resources.keys())
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Self
 from reconciler.manifests.loading.cache import CachedManifest, find_cached, load
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
+from reconciler.ownership import HeldLease, held_lease
 from reconciler.provenance import current_user
 from reconciler.providers.protocol import Provider
 from reconciler.providers.registry import ProviderConfig, create_provider
 from reconciler.reporting import Reporter
 from reconciler.state.opening import open_store
-from reconciler.state.store import Lease, StateStore
+from reconciler.state.store import StateStore
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class OpenProject:
-    """Each part is opened when it is first used, and closed on leaving the `with` block."""
+    """Each part is opened when it is first used, and closed on leaving the `with` block. A lease that is not renewed
+    for `lease_ttl_s` seconds can be taken over."""
 
     directory: Path
     environment: str | None = None
     reporter: Reporter = field(default_factory=Reporter)
+    lease_ttl_s: float = 60.0
 
     @cached_property
     def _cached_manifest(self) -> CachedManifest | None:
@@ -63,14 +66,10 @@ class OpenProject:
             for name, settings in self.project.providers.items()
         }
 
-    @contextmanager
-    def lease(self, galleries: frozenset[str]) -> Iterator[Lease]:
-        """The lease of these galleries for the length of a `with` block. Raises: LockHeld."""
-        lease = self.store.acquire(galleries, current_user())
-        try:
-            yield lease
-        finally:
-            self.store.release(lease)
+    def lease(self, galleries: frozenset[str], above: int = 0) -> AbstractContextManager[HeldLease]:
+        """The lease of these galleries for the length of a `with` block, with a fence above `above`. Raises: LockHeld,
+        on entering it."""
+        return held_lease(self.store, galleries, current_user(), self.lease_ttl_s, above)
 
     def __enter__(self) -> Self:
         return self

@@ -19,6 +19,8 @@ from reconciler.state.database import Database
 from reconciler.state.errors import LockHeld, StaleWrite
 from reconciler.state.store import Lease
 
+_RANDOM_BITS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class GalleryLease:
@@ -36,7 +38,7 @@ def take(
     wanted = frozenset(galleries)
     _refuse_held(database, wanted, now)
     ((last,),) = database.execute("SELECT fence FROM meta")
-    fence = max(int(last), above) + 1
+    fence = next_fence(max(int(last), above))
     database.execute("UPDATE meta SET fence = ?", (fence,))
     process = this_process()
     database.execute_many("DELETE FROM leases WHERE gallery = ?", [(gallery,) for gallery in sorted(wanted)])
@@ -46,6 +48,11 @@ def take(
         [(gallery, fence, holder, process, now, now, now + ttl_s, ttl_s) for gallery in sorted(wanted)],
     )
     return GalleryLease(fence, wanted, ttl_s)
+
+
+def next_fence(last: int) -> int:
+    """A fence above `last`, which no other run has: two copies of one state would otherwise give out the same ones."""
+    return ((last >> _RANDOM_BITS) + 1 << _RANDOM_BITS) + int.from_bytes(os.urandom(2))
 
 
 def _refuse_held(database: Database, wanted: frozenset[str], now: float) -> None:
@@ -79,7 +86,7 @@ def require(database: Database, lease: Lease) -> None:
     lost = sorted(lease.galleries - held)
     if lost:
         raise StaleWrite(
-            f"the lease on {_quoted(lost)} was lost to another run, so nothing was written",
+            f"the lease on {_quoted(lost)} was lost to another run, so this one can no longer record anything",
             "Run the command again once the other run has ended: it recovers what this one had started.",
         )
 

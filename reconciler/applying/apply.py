@@ -7,7 +7,7 @@ and the reporter; providers are called in workers. An operation that continues a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,34 +19,39 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.planning.actions import Action
 from reconciler.planning.plan import Plan
+from reconciler.providers.errors import LeaseLost
 
 Value = TypeVar("Value")
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
     """How a run ended. `failed` and `skipped` are sorted by address; skipped ones name the address that failed.
 
-    `left` are the units whose operations continue at their provider; their intents are in the journal. `removed` is
-    what was also removed, as the plan said: `ResourceChange.removes`.
+    `left` are the units whose operations continue at their provider; their intents are in the journal. `not_started`
+    are the units for which nothing was done. `interrupted`: a stop was requested, and left something to do. `removed`
+    is what was also removed, as the plan said: `ResourceChange.removes`.
     """
 
     done: Mapping[Action, int]
     failed: tuple[tuple[Address, ReconcilerError], ...] = ()
     skipped: tuple[tuple[Address, Address], ...] = ()
     left: tuple[Address, ...] = ()
+    not_started: tuple[Address, ...] = ()
     interrupted: bool = False
     removed: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
-        return not (self.failed or self.skipped or self.left or self.interrupted)
+        return not (self.failed or self.skipped or self.left or self.not_started)
 
 
 def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
     """Carries out every change of an applicable plan.
 
-    Raises: StateError when the state can no longer be written; the journal then holds what was started.
+    Raises: StateError when the state can no longer be written; the journal then holds what was started. LeaseLost when
+    another run has taken over; its message says what was done before.
     """
     bookkeeping = [change for change in plan.changes if not change.action.touches_objects]
     if bookkeeping:
@@ -56,15 +61,34 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
     if not planned:
         return ApplyResult(dict(done))
     execution = Execution(planned, operation_graph(planned, context.records), context)
-    execution.run()
+    try:
+        execution.run()
+    except LeaseLost as error:
+        raise explained_loss(error, done.total() + execution.recorded, _sorted(execution.left)) from error
+    not_started = _sorted({key.unit for key in execution.not_started})
     return ApplyResult(
         done={**done, **execution.done},
         failed=_by_address(execution.failed),
         skipped=_by_address(execution.skipped),
-        left=tuple(sorted(execution.left, key=lambda address: address.sort_key)),
-        interrupted=context.interrupt.count > 0,
+        left=_sorted(execution.left),
+        not_started=not_started,
+        interrupted=context.interrupt.count > 0 and bool(not_started or execution.left),
         removed=tuple(sorted(execution.removed)),
     )
+
+
+def explained_loss(error: LeaseLost, recorded: int, left: Sequence[Address]) -> LeaseLost:
+    """The same error, with what the run had done before: `recorded` changes, and something at the units `left`, which
+    the next run finds in the journal."""
+    done = "1 change was" if recorded == 1 else f"{recorded or 'no'} changes were"
+    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+    names = ", ".join(map(str, left[:_NAMED])) + more
+    rest = f"; the journal holds what was in progress: {names}" if left else ""
+    return LeaseLost(f"{error.message}. Before that, {done} made and recorded{rest}", error.remedy)
+
+
+def _sorted(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    return tuple(sorted(addresses, key=lambda address: address.sort_key))
 
 
 def _by_address(values: Mapping[Address, Value]) -> tuple[tuple[Address, Value], ...]:

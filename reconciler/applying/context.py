@@ -12,8 +12,6 @@ from reconciler.reporting import Reporter
 from reconciler.state.records import Record
 from reconciler.state.store import Lease, StateStore
 
-RENEW_LEASE_EVERY_S = 15.0
-
 
 @dataclass(slots=True)
 class Interrupt:

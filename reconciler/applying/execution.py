@@ -10,19 +10,20 @@ import heapq
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from reconciler.applying.context import RENEW_LEASE_EVERY_S, ApplyContext
-from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation
+from reconciler.applying.context import ApplyContext
+from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation, with_address
+from reconciler.applying.running import Running
 from reconciler.applying.step_results import StepResult, answer_of, results_of, state_write
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
-from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
-from reconciler.providers.protocol import Done, InProgress, Step, Verb
+from reconciler.providers.errors import LeaseLost
+from reconciler.providers.protocol import Done, InProgress, Step
 from reconciler.reporting import SafeReporter
+from reconciler.state.errors import StaleWrite
 from reconciler.state.records import Intent
 
 _TICK_S = 0.2
@@ -33,23 +34,10 @@ _AHEAD = 4
 Answer = tuple[OperationKey, "Future[Done | InProgress]"]
 
 
-@dataclass(slots=True)
-class _Running:
-    """An operation that was started: since when, its steps without a result, by name, its handle once it continues at
-    the provider, and those of its steps that failed."""
-
-    planned: PlannedOperation
-    since: float
-    open: dict[Address, Step]
-    handle: Mapping[str, Any] | None = None
-    future: Future[Done | InProgress] | None = None
-    failed: bool = False
-    failed_steps: list[Step] = field(default_factory=list)
-
-
 class Execution:
-    """One run over a graph of operations. Afterwards `done`, `failed`, `skipped` (address -> the address that failed)
-    and `left` (units whose operations continue at their provider) say how it ended."""
+    """One run over a graph of operations. Afterwards `done`, `failed`, `skipped` (address -> the address that failed),
+    `left` (units whose operations continue, or ended without a record) and `not_started` say how it ended, and
+    `recorded` how many changes are done and recorded."""
 
     def __init__(
         self, planned: Mapping[OperationKey, PlannedOperation], graph: OperationGraph, context: ApplyContext
@@ -59,6 +47,8 @@ class Execution:
         self.failed: dict[Address, ReconcilerError] = {}
         self.skipped: dict[Address, Address] = {}
         self.left: set[Address] = set()
+        self.not_started = set(planned)
+        self.recorded = 0
         self._planned = planned
         self._graph = graph
         self._context = context
@@ -66,15 +56,18 @@ class Execution:
         self._waits_for = {key: graph.waits_for(key) for key in planned}
         self._ready = [(key.sort_key, key) for key in graph.order() if not self._waits_for[key]]
         heapq.heapify(self._ready)
-        self._running: dict[OperationKey, _Running] = {}
+        self._running: dict[OperationKey, Running] = {}
         self._due: list[tuple[float, tuple[object, ...], OperationKey]] = []
         self._answers: SimpleQueue[Answer | None] = SimpleQueue()
         self._progress: dict[Address, tuple[int, int]] = {}
-        self._renewed = time.monotonic()
+        self._lost: LeaseLost | None = None
         self._interrupt_reported = False
 
     def run(self) -> None:
-        """Runs until nothing is left to do or to wait for. Raises: StateError when the state cannot be written."""
+        """Runs until nothing is left to do or to wait for.
+
+        Raises: StateError when the state cannot be written; LeaseLost when another run has taken over.
+        """
         pool = ThreadPoolExecutor(self._context.parallelism, thread_name_prefix="apply")
         self._context.interrupt.wake = lambda: self._answers.put(None)
         try:
@@ -90,10 +83,12 @@ class Execution:
         withdrawn = self._withdraw() if self._context.interrupt.count else []
         starting = self._next_to_start()
         intents += [self._intent(planned, step) for planned in starting for step in planned.operation.steps]
-        if write := state_write((result for result, _ in over), intents, withdrawn):
-            self._context.store.write(self._context.lease, write)
+        self._record([result for result, _ in over], intents, withdrawn)
         for result, seconds in over:
             self._report(result, seconds)
+        if self._lost is not None:
+            self._withdraw()
+            raise self._lost
         for planned in starting:
             self._start(pool, planned)
         self._poll_due(pool)
@@ -101,6 +96,19 @@ class Execution:
             self._reporter.interrupted(len(self._running))
             self._interrupt_reported = True
         return bool(self._running) and self._context.interrupt.count < 2
+
+    def _record(self, over: list[StepResult], intents: list[Intent], withdrawn: list[Address]) -> None:
+        """Commits results together with intents. Raises: StateError; LeaseLost."""
+        write = state_write(over, intents, withdrawn)
+        if not write:
+            return
+        try:
+            self._context.store.write(self._context.lease, write)
+        except StaleWrite as error:
+            self._withdraw()
+            self.left |= {result.change.address.unit for result in over}
+            raise LeaseLost(error.message, error.remedy) from error
+        self.recorded += sum(result.error is None and result.completes_change for result in over)
 
     def _wait(self) -> None:
         """Waits until an answer comes back, a poll is due, or the tick is over."""
@@ -115,9 +123,6 @@ class Execution:
         while self._progress:
             name, (done, total) = self._progress.popitem()
             self._reporter.progress(name, done, total)
-        if time.monotonic() - self._renewed > RENEW_LEASE_EVERY_S:
-            self._context.store.renew(self._context.lease)
-            self._renewed = time.monotonic()
 
     def _gather(self) -> None:
         """Waits for more answers while the workers have enough to do, so that they share a commit."""
@@ -135,6 +140,7 @@ class Execution:
         for key, running in list(self._running.items()):
             if running.future is not None and running.future.cancel():
                 del self._running[key]
+                self.not_started.add(key)
                 addresses += [change.address for change in running.planned.changes.values()]
         return addresses
 
@@ -152,6 +158,9 @@ class Execution:
             running = self._running[key]
             running.future = None
             answer = answer_of(future)
+            if isinstance(answer, LeaseLost):
+                self._lose(key, answer)
+                continue
             seconds = time.monotonic() - running.since
             for result in list(results_of(running.planned.provider, running.open, running.planned.changes, answer)):
                 over.append((result, seconds))
@@ -164,22 +173,28 @@ class Execution:
                 self._release_followers(key, running)
         return over, intents
 
-    def _note_result(self, running: _Running, result: StepResult) -> None:
+    def _lose(self, key: OperationKey, error: LeaseLost) -> None:
+        self._lost = error
+        if not self._running[key].called:
+            del self._running[key]
+            self.not_started.add(key)
+
+    def _note_result(self, running: Running, result: StepResult) -> None:
         del running.open[result.step.address]
         change = result.change
         if result.error is not None:
             self.failed[change.address] = result.error
             running.failed_steps.append(result.step)
-            running.failed |= _matters(change.address, running)
+            running.failed |= running.needs(change.address)
         elif result.completes_change:
             self.done[change.action] = self.done.get(change.action, 0) + 1
             self.removed += result.applied.removed if result.applied else ()
 
-    def _leave_to_provider(self, key: OperationKey, running: _Running, answer: InProgress) -> list[Intent]:
+    def _leave_to_provider(self, key: OperationKey, running: Running, answer: InProgress) -> list[Intent]:
         """Queues an operation to be polled, or leaves it to a later run; returns its intents, now with its handle."""
         if running.handle is None:
             for step in running.open.values():
-                self._reporter.in_progress(self._named(running.planned, step))
+                self._reporter.in_progress(running.planned.named(step))
         running.handle = answer.handle
         if self._context.wait:
             heapq.heappush(self._due, (time.monotonic() + answer.retry_after_s, key.sort_key, key))
@@ -189,13 +204,13 @@ class Execution:
             self._skip_followers(key, key.unit)
         return [self._intent(running.planned, step, answer.handle) for step in running.open.values()]
 
-    def _without_handle(self, running: _Running) -> list[Intent]:
+    def _without_handle(self, running: Running) -> list[Intent]:
         """The intents of failed steps, without their handle: the operation is over and can no longer be polled."""
         if running.handle is None:
             return []
         return [self._intent(running.planned, step) for step in running.failed_steps]
 
-    def _release_followers(self, key: OperationKey, running: _Running) -> None:
+    def _release_followers(self, key: OperationKey, running: Running) -> None:
         if running.failed:
             addresses = [change.address for change in running.planned.changes.values()]
             self._skip_followers(key, next(address for address in addresses if address in self.failed))
@@ -208,26 +223,36 @@ class Execution:
     def _skip_followers(self, key: OperationKey, root: Address) -> None:
         """Marks everything that waits for `key`, directly or not: it can never be ready, as `key` does not finish."""
         for follower in self._graph.descendants(key):
+            self.not_started.discard(follower)
             planned = self._planned[follower]
             for step in planned.operation.steps:
-                address = self._address(planned, step)
+                address = planned.address(step)
                 if address not in self.skipped:
                     self.skipped[address] = root
-                    self._reporter.skipped(self._named(planned, step), root)
+                    self._reporter.skipped(planned.named(step), root)
 
     def _next_to_start(self) -> list[PlannedOperation]:
         """Ready operations, more than there are workers, so that no worker has to wait for a commit."""
         room = _AHEAD * self._context.parallelism - self._busy()
         starting: list[PlannedOperation] = []
-        while self._ready and len(starting) < room and not self._context.interrupt.count:
+        while self._may_start() and self._ready and len(starting) < room:
             starting.append(self._planned[heapq.heappop(self._ready)[1]])
         return starting
 
+    def _may_start(self) -> bool:
+        """Whether no stop was requested, and the lease is still held."""
+        try:
+            self._context.writer.require_lease()
+        except LeaseLost as error:
+            self._lost = error
+        return self._lost is None and not self._context.interrupt.count
+
     def _start(self, pool: ThreadPoolExecutor, planned: PlannedOperation) -> None:
         steps = {step.address: step for step in planned.operation.steps}
-        self._running[planned.key] = _Running(planned, time.monotonic(), steps)
+        self._running[planned.key] = Running(planned, time.monotonic(), steps)
+        self.not_started.discard(planned.key)
         for step in planned.operation.steps:
-            self._reporter.started(self._named(planned, step))
+            self._reporter.started(planned.named(step))
         self._call(pool, planned.key, self._context.providers[planned.provider].begin, planned.operation)
 
     def _poll_due(self, pool: ThreadPoolExecutor) -> None:
@@ -237,51 +262,25 @@ class Execution:
             poll = self._context.providers[running.planned.provider].poll
             self._call(pool, key, poll, running.handle, self._context.writer)
 
-    def _call(self, pool: ThreadPoolExecutor, key: OperationKey, call: Callable[..., Any], *arguments: Any) -> None:
-        future: Future[Done | InProgress] = pool.submit(call, *arguments, self._note_progress)
-        self._running[key].future = future
+    def _call(
+        self, pool: ThreadPoolExecutor, key: OperationKey, call: Callable[..., Done | InProgress], *arguments: Any
+    ) -> None:
+        """Has a worker call the provider, unless the lease is lost by the time that it comes to it."""
+        running = self._running[key]
+        running.future = future = pool.submit(
+            running.under, self._context.writer, call, *arguments, self._note_progress
+        )
         future.add_done_callback(lambda over: self._answers.put((key, over)))
 
     def _note_progress(self, name: Address, done: int, total: int) -> None:
         self._progress[name] = (done, total)
 
     def _report(self, result: StepResult, seconds: float) -> None:
-        step = _with_address(result.step, result.change.address)
+        step = with_address(result.step, result.change.address)
         if result.error is None:
             self._reporter.finished(step, seconds)
         else:
             self._reporter.failed(step, result.error)
 
     def _intent(self, planned: PlannedOperation, step: Step, handle: Mapping[str, Any] | None = None) -> Intent:
-        change = planned.changes[step.address]
-        return Intent(
-            address=change.address,
-            unit=planned.key.unit,
-            provider=planned.provider,
-            verb=step.verb.value,
-            canonical="{}" if step.verb is Verb.DELETE else change.planned,
-            digest=change.declared,
-            run=self._context.run,
-            started=self._context.started,
-            handle="" if handle is None else canonical_json(handle),
-            named=change.named,
-        )
-
-    def _address(self, planned: PlannedOperation, step: Step) -> Address:
-        return planned.changes[step.address].address
-
-    def _named(self, planned: PlannedOperation, step: Step) -> Step:
-        return _with_address(step, self._address(planned, step))
-
-
-def _with_address(step: Step, address: Address) -> Step:
-    """The step under the resource's address, as people know it, instead of the object's name."""
-    if step.address == address:
-        return step
-    return Step(step.verb, address, step.planned, step.prior, step.object_id)
-
-
-def _matters(address: Address, running: _Running) -> bool:
-    """Whether a failure at this address stops what waits for the operation; only regions other than the home do not."""
-    version = running.planned.operation.version
-    return not address.region or version is None or address.region == version.get("location")
+        return planned.intent(step, self._context.run, self._context.started, handle)

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 from reconciler.graph import Edge, OrderedGraph
 from reconciler.manifests.address import Address, Kind
-from reconciler.manifests.values import Attributes
+from reconciler.manifests.values import Attributes, canonical_json
 from reconciler.naming.object_names import ObjectNames
 from reconciler.naming.source_names import rename_sources
 from reconciler.planning.actions import Action, ResourceChange
@@ -18,7 +19,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.sources import version_references
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Operation, Step, Verb
-from reconciler.state.records import Record
+from reconciler.state.records import Intent, Record
 
 
 class Phase(IntEnum):
@@ -54,6 +55,37 @@ class PlannedOperation:
     operation: Operation
     changes: Mapping[Address, ResourceChange]
     sources: tuple[Address, ...] = ()
+
+    def address(self, step: Step) -> Address:
+        """The resource of a step, which itself bears the object's name."""
+        return self.changes[step.address].address
+
+    def named(self, step: Step) -> Step:
+        """The step under the resource's address, as people know it."""
+        return with_address(step, self.address(step))
+
+    def intent(self, step: Step, run: str, started: str, handle: Mapping[str, Any] | None = None) -> Intent:
+        """The journal entry for a step of this run; `handle` is that of an operation that continues at its provider."""
+        change = self.changes[step.address]
+        return Intent(
+            address=change.address,
+            unit=self.key.unit,
+            provider=self.provider,
+            verb=step.verb.value,
+            canonical="{}" if step.verb is Verb.DELETE else change.planned,
+            digest=change.declared,
+            run=run,
+            started=started,
+            handle="" if handle is None else canonical_json(handle),
+            named=change.named,
+        )
+
+
+def with_address(step: Step, address: Address) -> Step:
+    """The step under another address, as reporters get it."""
+    if step.address == address:
+        return step
+    return Step(step.verb, address, step.planned, step.prior, step.object_id)
 
 
 OperationGraph = OrderedGraph[OperationKey]

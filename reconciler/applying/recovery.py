@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from reconciler.applying.context import RENEW_LEASE_EVERY_S, Interrupt
+from reconciler.applying.context import Interrupt
 from reconciler.manifests.address import Address
 from reconciler.naming.object_names import ObjectNames
 from reconciler.providers.owner import Writer
@@ -19,6 +19,8 @@ from reconciler.state.records import Intent, State
 from reconciler.state.store import Lease, StateStore, StateWrite
 
 _FIRST_LOOK_S = 0.25
+_LONGEST_PAUSE_S = 15.0
+_TICK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def recover(state: State, context: RecoveryContext, declared: Collection[Address
     handle, and has the providers remove what interrupted ones left, except for what the next apply can continue because
     it is still `declared`. The intents stay in the journal: the next plan reads how their operations ended.
 
-    Raises: ProviderError when a provider cannot be asked; StateError.
+    Raises: ProviderError when a provider cannot be asked; StateError; LeaseLost.
     """
     intents = [
         intent
@@ -103,7 +105,7 @@ def _wait_while_busy(
         if pause_s == _FIRST_LOOK_S:
             _report_waiting(busy[0], context)
         _pause(pause_s, context)
-        pause_s = min(2 * pause_s, RENEW_LEASE_EVERY_S)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 def _report_waiting(address: Address, context: RecoveryContext) -> None:
@@ -111,8 +113,8 @@ def _report_waiting(address: Address, context: RecoveryContext) -> None:
 
 
 def _pause(seconds: float, context: RecoveryContext) -> None:
-    """Sleeps, renewing the lease meanwhile; ends early when a stop is requested."""
+    """Sleeps; ends early when a stop is requested. Raises: LeaseLost."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0 and not context.interrupt.count:
-        time.sleep(min(left, RENEW_LEASE_EVERY_S))
-        context.store.renew(context.lease)
+        time.sleep(min(left, _TICK_S))
+        context.writer.require_lease()

@@ -16,6 +16,7 @@ import typer
 from reconciler import __version__
 from reconciler.cli import commands, options
 from reconciler.cli.failures import exit_code_of, report
+from reconciler.cli.interrupts import end_at_once, on_signals, stop_command
 from reconciler.cli.session import Exit, Session, colors_wanted
 from reconciler.views.terminal.output import write
 
@@ -129,9 +130,11 @@ _COLLECT_EVERY = 200_000
 
 
 def main() -> NoReturn:
-    """The console script."""
+    """Runs the command that the process was started with."""
     gc.set_threshold(_COLLECT_EVERY)
+    on_signals(stop_command)
     code = run(sys.argv[1:])
+    on_signals(end_at_once)
     write(sys.stdout, "")
     sys.exit(code)
 

@@ -251,7 +251,7 @@ def test_an_upgraded_state_goes_on(place: StorePlace) -> None:
         store.acquire(["corp"], "bob")
     clock.now = 100.0
     lease = store.acquire(["corp"], "bob")
-    assert lease.fence == 8
+    assert lease.fence > 7
     assert store.write(lease, put(record("corp", named=UBUNTU))) == 42
     assert place.open().read().records[CORP].named == UBUNTU
 

@@ -11,10 +11,12 @@ from reconciler.engine import AppliedPlan
 
 
 class Killer:
-    """Kills the process at point number `at`, there being one before and one after each call that is wrapped."""
+    """Kills the process at point number `at`, there being one before and one after each call that is wrapped; or does
+    something `else_` there."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, else_: Callable[[], None] | None = None) -> None:
         self._at = at
+        self._act = else_ or _die
         self._count = 0
 
     def wrap(self, owner: Any, *names: str) -> None:
@@ -33,7 +35,11 @@ class Killer:
     def _point(self) -> None:
         self._count += 1
         if self._count == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._act()
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed_at(at: int, install: Callable[[Killer], None], apply: Callable[[], AppliedPlan]) -> bool:

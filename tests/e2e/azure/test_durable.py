@@ -151,12 +151,11 @@ def apply_without_waiting(project: CloudProject) -> ApplyResult:
     with Engine(project.folder) as engine:
         plan = engine.plan(PlanOptions())
         state = engine.state()
-        lease = engine.store.acquire(plan.galleries, "tests")
-        try:
+        with engine.lease(plan.galleries) as lease:
             context = ApplyContext(
                 store=engine.store,
                 lease=lease,
-                writer=writer_of(state, lease),
+                writer=writer_of(state, lease, lease.require),
                 providers=engine.providers,
                 records=state.records,
                 run="run-1",
@@ -164,8 +163,6 @@ def apply_without_waiting(project: CloudProject) -> ApplyResult:
                 wait=False,
             )
             return apply_plan(replace(plan, lineage=state.lineage), context)
-        finally:
-            engine.store.release(lease)
 
 
 def handles(project: CloudProject) -> set[str]:

@@ -20,7 +20,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
 from reconciler.planning.planner import make_plan
-from reconciler.providers.errors import ContractViolation, ProviderError
+from reconciler.providers.errors import ContractViolation, LeaseLost, ProviderError
 from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
     Applied,
@@ -133,7 +133,8 @@ def run(store: StateStore, lease: Lease, provider: ScriptedProvider, **options: 
     inputs = inputs_of(options.pop("desired", WORLD), options.pop("recorded", {}), {})
     started = options.pop("started", NOW.isoformat())
     providers: Any = {"default": provider}
-    context = ApplyContext(store, lease, WRITER, providers, inputs.state.records, "run-1", started, **options)
+    writer = options.pop("writer", WRITER)
+    context = ApplyContext(store, lease, writer, providers, inputs.state.records, "run-1", started, **options)
     return apply_plan(make_plan(inputs), context)
 
 
@@ -269,6 +270,7 @@ def test_first_interrupt_finishes_what_runs_and_starts_nothing(store: StateStore
     result = run(store, lease, provider, interrupt=interrupt)
     assert result.interrupted
     assert not result.complete
+    assert [str(unit) for unit in result.not_started] == ["corp/ubuntu", V1]
     assert provider.begun == ["corp"]
     assert {str(address) for address in store.read().records} == {"corp"}
 
@@ -319,15 +321,84 @@ def test_independent_operations_run_at_the_same_time(store: StateStore, lease: L
     assert run(store, lease, provider, desired=desired, parallelism=3).complete
 
 
-def test_a_lost_lease_stops_the_run(store: StateStore, tmp_path: Path) -> None:
-    lease = store.acquire(["corp"], "tester", ttl_s=0.01)
-    time.sleep(0.05)
-    thief = open_store("sqlite:///state.db", "test", tmp_path)
-    stolen = thief.acquire(["corp"], "somebody else")
-    with pytest.raises(Exception, match="lease"):
-        run(store, lease, ScriptedProvider())
-    thief.write(stolen, StateWrite())
-    thief.close()
+@dataclass
+class Thief:
+    """Takes over the lease of a run, which was just about to expire."""
+
+    folder: Path
+    store: StateStore
+
+    def lease(self) -> Lease:
+        return self.store.acquire(["corp"], "tester", ttl_s=0.01)
+
+    def steal(self) -> None:
+        time.sleep(0.05)
+        other = open_store("sqlite:///state.db", "test", self.folder)
+        other.acquire(["corp"], "somebody else")
+        other.close()
+
+
+@pytest.fixture
+def thief(tmp_path: Path, store: StateStore) -> Thief:
+    return Thief(tmp_path, store)
+
+
+def test_a_run_that_cannot_write_any_more_starts_nothing(store: StateStore, thief: Thief) -> None:
+    provider = ScriptedProvider()
+    lease = thief.lease()
+    thief.steal()
+    with pytest.raises(LeaseLost, match=r"'corp' was lost .* Before that, no changes were made and recorded$"):
+        run(store, lease, provider)
+    assert provider.begun == []
+
+
+def losing_writer(after: int) -> Writer:
+    """A run that finds its lease lost when its operations have asked for it `after` times."""
+    left = [after]
+
+    def require() -> None:
+        if threading.current_thread() is not threading.main_thread():
+            left[0] -= 1
+        if left[0] < 0:
+            raise LeaseLost("the lease on 'corp' was lost to another run", "Run the command again.")
+
+    return Writer(WRITER.owner, 1, require)
+
+
+def test_queued_operations_are_dropped_and_what_is_said_is_so(store: StateStore, lease: Lease) -> None:
+    writer = losing_writer(7)
+    provider = ScriptedProvider(on_begin=lambda operation: writer.require_lease())
+    desired: dict[str, dict[str, Any]] = {"corp": {}, **{f"corp/d{number:02}": {} for number in range(20)}}
+    with pytest.raises(LeaseLost) as caught:
+        run(store, lease, provider, desired=desired, parallelism=1, writer=writer)
+    assert caught.value.message == (
+        "the lease on 'corp' was lost to another run. Before that, 3 changes were made and recorded; "
+        "the journal holds what was in progress: corp/d02"
+    )
+    assert {str(address) for address in store.read().records} == {"corp", "corp/d00", "corp/d01"}
+    assert provider.begun == ["corp", "corp/d00", "corp/d01", "corp/d02"]
+
+
+def test_recovery_ends_with_a_lost_lease(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(busy=9, raises={"corp": ProviderError("cut off")})
+    run(store, lease, provider, desired={"corp": {}})
+
+    def require() -> None:
+        raise LeaseLost("the lease on 'corp' was lost to another run", "")
+
+    writer = Writer(WRITER.owner, 1, require)
+    with pytest.raises(LeaseLost):
+        recover(store.read(), RecoveryContext(store, lease, writer, {"default": provider}, Reporter(), Interrupt()))  # type: ignore[dict-item]
+    assert provider.tidied == []
+
+
+def test_an_interrupt_when_everything_is_done_interrupts_nothing(store: StateStore, lease: Lease) -> None:
+    interrupt = Interrupt()
+    provider = ScriptedProvider(on_begin=lambda operation: interrupt() if operation.unit.version else None)
+    result = run(store, lease, provider, interrupt=interrupt)
+    assert result.complete
+    assert not result.interrupted
+    assert interrupt.count == 1
 
 
 def test_state_writes_cost_the_change(store: StateStore, lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,188 @@
+"""Runs of the product in a life: undisturbed, killed, stopped past their lease, signalled, rivalled, at another time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from reconciler.applying.apply import ApplyResult
+from reconciler.applying.context import Interrupt
+from reconciler.engine import Engine
+from reconciler.errors import PlanRefused, StalePlan, Unreachable
+from reconciler.manifests.errors import ReconcilerError
+from reconciler.ownership import HeldLease
+from reconciler.planning.plan import Plan, PlanOptions
+from reconciler.providers.errors import LeaseLost
+from reconciler.provenance import utc_now
+from reconciler.state.errors import LockHeld
+from reconciler.state.opening import open_store
+from support.killing import Killer
+
+_SHORT_LEASE_S = 0.06
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: `done`, `nothing`, `refused` (with the plan), `incomplete` (with the result), `held`, `lost`,
+    `unreachable`, or for a child also `killed` and `interrupted`."""
+
+    how: str
+    plan: Plan | None = None
+    result: ApplyResult | None = None
+    said: str = ""
+
+
+class UnexpectedError(Exception):
+    """The product raised what no command may end with."""
+
+
+def consent_options(names: tuple[str, ...]) -> dict[str, Any]:
+    """Options that consent to everything in these galleries."""
+    options: dict[str, Any] = {"allow_deletes": 999, "allow_replace": names, "allow_loss": names}
+    known = {field.name for field in fields(PlanOptions)}
+    return {name: value for name, value in options.items() if name in known}
+
+
+def engine_at(folder: Path, ahead_s: float = 0.0) -> Engine:
+    """The engine of a project on a machine whose clock is that much ahead."""
+    engine = Engine(folder)
+    if ahead_s:
+        engine.clock = lambda: utc_now() + timedelta(seconds=ahead_s)
+        project = engine.project
+        store = open_store(project.state, project.name, folder, clock=lambda: time.time() + ahead_s)
+        engine.__dict__["store"] = store
+    return engine
+
+
+def apply(folder: Path, options: dict[str, Any], ahead_s: float = 0.0, **more: Any) -> Ended:
+    """One apply in this process."""
+    with engine_at(folder, ahead_s) as engine:
+        return _ended(lambda: engine.apply(PlanOptions(**options), lambda _: True, Interrupt(), **more))
+
+
+def _ended(call: Callable[[], Any]) -> Ended:
+    try:
+        applied = call()
+    except PlanRefused as error:
+        return Ended("refused", error.plan)
+    except LockHeld as error:
+        return Ended("held", said=str(error))
+    except LeaseLost as error:
+        return Ended("lost", said=str(error))
+    except Unreachable as error:
+        return Ended("unreachable", said=str(error))
+    except (StalePlan, ReconcilerError) as error:
+        return Ended("error", said=f"{type(error).__name__}: {error}")
+    if applied.result is None:
+        return Ended("nothing", applied.plan)
+    return Ended("done" if applied.result.complete else "incomplete", applied.plan, applied.result)
+
+
+_CODES = ("done", "nothing", "refused", "incomplete", "held", "lost", "unreachable", "error")
+_BUG = 99
+
+
+def in_child(work: Callable[[], Ended]) -> int:
+    """The process that does this work."""
+    pid = os.fork()
+    if pid == 0:
+        status = _BUG
+        try:
+            status = _CODES.index(work().how)
+        finally:
+            os._exit(status)
+    return pid
+
+
+def wait_for(pid: int) -> str:
+    """How the work of a child ended. Raises: UnexpectedError."""
+    status = os.waitpid(pid, 0)[1]
+    if os.WIFSIGNALED(status):
+        return "killed"
+    if os.WEXITSTATUS(status) == _BUG:
+        raise UnexpectedError("a run ended with an exception")
+    return _CODES[os.WEXITSTATUS(status)]
+
+
+def killed_apply(folder: Path, options: dict[str, Any], at: int, install: Callable[[Killer], None]) -> str:
+    """An apply that is killed at its effect number `at`, or ends before that."""
+
+    def work() -> Ended:
+        install(Killer(at))
+        return apply(folder, options)
+
+    return wait_for(in_child(work))
+
+
+def signalled_apply(folder: Path, options: dict[str, Any], at: int, install: Callable[[Killer], None]) -> str:
+    """An apply that is asked to stop at its effect number `at`: by one signal, or for odd numbers by two."""
+
+    def work() -> Ended:
+        interrupt = Interrupt()
+
+        def ask() -> None:
+            for _ in range(1 + at % 2):
+                interrupt()
+
+        install(Killer(at, ask))
+        with Engine(folder) as engine:
+            ended = _ended(lambda: engine.apply(PlanOptions(**options), lambda _: True, interrupt, parallelism=2))
+            if interrupt.count > 1:
+                os._exit(_CODES.index(ended.how))
+            return ended
+
+    return wait_for(in_child(work))
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A child that sleeps: `go_on` wakes it up and returns how its run ended."""
+
+    pid: int
+
+    def go_on(self) -> str:
+        os.kill(self.pid, signal.SIGCONT)
+        return wait_for(self.pid)
+
+
+def stopped_apply(folder: Path, options: dict[str, Any], at: int) -> Stopped | str:
+    """An apply that is suspended right before it asks for its lease for time number `at`, for longer than the lease
+    lasts; or how it ended, if it never came to that."""
+
+    def work() -> Ended:
+        count = 0
+        original = HeldLease.require
+
+        def require(lease: HeldLease) -> None:
+            nonlocal count
+            count += 1
+            if count == at:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            original(lease)
+
+        HeldLease.require = require  # type: ignore[method-assign]
+        with Engine(folder) as engine:
+            engine.lease_ttl_s = _SHORT_LEASE_S
+            return _ended(lambda: engine.apply(PlanOptions(**options), lambda _: True, Interrupt(), parallelism=1))
+
+    pid = in_child(work)
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        time.sleep(2 * _SHORT_LEASE_S)
+        return Stopped(pid)
+    if os.WIFSIGNALED(status):
+        raise UnexpectedError("a run was killed, and not by the fuzzer")
+    if os.WEXITSTATUS(status) == _BUG:
+        raise UnexpectedError("a run ended with an exception")
+    return _CODES[os.WEXITSTATUS(status)]
+
+
+def rival_applies(folder: Path, options: dict[str, Any], count: int) -> list[str]:
+    """As many applies at the same time."""
+    return [wait_for(pid) for pid in [in_child(lambda: apply(folder, options)) for _ in range(count)]]
