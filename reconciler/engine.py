@@ -215,6 +215,8 @@ class Engine(OpenProject):
         )
         claim_places(plan, state, context)
         result = apply_plan(replace(plan, lineage=state.lineage), context)
+        if not state.sealed and result.complete and not (plan.options.targets or plan.options.excludes):
+            self.store.write(lease, StateWrite(sealed=True))
         self.store.write(lease, StateWrite(put_runs=(finished_run(run, result, self.clock()),)))
         return result
 
