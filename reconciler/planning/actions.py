@@ -50,6 +50,7 @@ class Reason(StrEnum):
     REMOVED = "removed without destroying"
     MOVED = "moved"
     LIFECYCLE = "lifecycle changed"
+    UNSEALED = "owner mark without a seal"
 
 
 @dataclass(frozen=True, slots=True)

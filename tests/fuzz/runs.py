@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from support.killing import Killer
+
 from reconciler.applying.apply import ApplyResult
 from reconciler.applying.context import Interrupt
 from reconciler.engine import Engine
@@ -18,11 +20,10 @@ from reconciler.errors import PlanRefused, StalePlan, Unreachable
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.ownership import HeldLease
 from reconciler.planning.plan import Plan, PlanOptions
-from reconciler.providers.errors import LeaseLost
 from reconciler.provenance import utc_now
+from reconciler.providers.errors import LeaseLost
 from reconciler.state.errors import LockHeld
 from reconciler.state.opening import open_store
-from support.killing import Killer
 
 _SHORT_LEASE_S = 0.06
 

@@ -35,6 +35,7 @@ _WHY = {
     Reason.GONE: "already gone; only the record is dropped",
     Reason.RETAINED: "removed from the manifests; the object is kept",
     Reason.REMOVED: "removed without destroying; the object is kept",
+    Reason.UNSEALED: "its owner mark gets a seal, once after the upgrade",
     Reason.LIFECYCLE: "lifecycle changed; only the record changes",
     Reason.TAINTED: "tainted",
     Reason.DAMAGED: "damaged",
@@ -119,6 +120,8 @@ def _details(entry: Entry) -> Iterator[Cell]:
         case Action.DELETE:
             yield Cell(", ".join(filter(None, [_WHY[change.reason], _inside(entry), _gone(entry)])))
         case Action.UPDATE:
+            if not change.changes and change.reason in _WHY:
+                yield Cell(_bookkeeping(entry), costs(entry.all))
             yield from _attribute_cells(change.changes, costs(entry.all))
         case Action.REPLACE:
             yield from _replacement(entry)
