@@ -100,7 +100,8 @@ class Capabilities:
     with the user's own keys. `alike`: attributes that two definitions must share for a version of one to be built from
     a version of the other. `workers`: how many operations it handles best at a time. `patience_s`: how long one of them
     may take. `keeps_protection`: objects say in their descriptions whether they are protected. `stages_replacements`: a
-    REPLACE of a version makes and verifies all new copies before it removes an old one.
+    REPLACE of a version makes and verifies all new copies before it removes an old one. `home_region_fixed`: the copies
+    in a version's home region cannot be replaced on their own, only together with the version.
     """
 
     regions: frozenset[str] | None
@@ -113,19 +114,23 @@ class Capabilities:
     patience_s: float = 6 * 3600.0
     keeps_protection: bool = False
     stages_replacements: bool = False
+    home_region_fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
     """What a disk source is, before anything is copied. Sizes in bytes; `size` is what a copy moves at most.
 
-    `identity` changes whenever the content may have changed (cheap: no content is read).
+    `identity` changes whenever the content may have changed (cheap: no content is read). `removes`: what is removed, by
+    the provider's settings, once a new version has been made from this source in all its regions; a phrase for each
+    thing, such as "machine gen on host1 with 2 volumes".
     """
 
     size: int
     virtual_size: int
     format: str
     identity: str
+    removes: tuple[str, ...] = ()
 
 
 class Verb(StrEnum):
@@ -143,7 +148,8 @@ class Step:
     any other fails with ObjectConflict. A DELETE checks the mark at that moment, and succeeds when the object is gone.
 
     `write_flags` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`).
-    `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken.
+    `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken;
+    `planned` is then what will be created, for a backend that can make sure of its source before it deletes.
     `protect`: what the object's description is to say, where the backend keeps that (`Capabilities.keeps_protection`).
     `recorded`: the state has a record of this object, so that one that was observed with `mark_lost` is ours.
     """
@@ -165,7 +171,8 @@ class Operation:
     `writer` is the run that they are done for.
 
     When the unit is a version, `version` has its attributes, the sources among them, and `computed` what was recorded
-    of its disks at the first copy (empty before): later copies must have the same digests.
+    of its disks at the first copy (empty before): later copies must have the same digests. `removes` is what the plan
+    has said that making the version also removes (`SourceFacts.removes`): nothing else may be removed.
     """
 
     unit: Address
@@ -173,6 +180,7 @@ class Operation:
     steps: tuple[Step, ...]
     version: Attributes | None = None
     computed: Mapping[str, Any] = field(default_factory=dict)
+    removes: tuple[str, ...] = ()
 
     @property
     def lineage(self) -> str:
@@ -181,12 +189,14 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A node after its step: `canonical` must equal what was planned. For a delete everything is empty."""
+    """A node after its step: `canonical` must equal what was planned. For a delete everything is empty. `removed` are
+    those of `Operation.removes` that were removed."""
 
     object_id: str = ""
     fingerprint: str = ""
     canonical: str = "{}"
     computed: str = "{}"
+    removed: tuple[str, ...] = ()
 
 
 Results = Mapping[Address, "Applied | ProviderError"]
@@ -255,7 +265,8 @@ class Provider(Reader, Protocol):
     def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
         """Region -> the identity of the place behind it: of the directory, pool or resource group that the settings
         name. Gives an identity to a place that has none, as by a marker file. Called before the first object is created
-        in a region in which nothing is recorded; a backend whose places have no identity leaves regions out.
+        in a region in which nothing is recorded; a backend whose places have no identity leaves regions out. Without
+        regions: the place of what is in no region, under an empty name, where a backend has just one place.
 
         Raises: ProviderError.
         """

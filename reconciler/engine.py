@@ -222,8 +222,10 @@ class Engine(OpenProject):
         )
         claim_places(plan, state, context)
         result = apply_plan(replace(plan, lineage=state.lineage), context)
+        sealed = not state.sealed and result.complete and not (plan.options.targets or plan.options.excludes)
         with suppress(StaleWrite):  # all of the result is recorded: only the end of the run is not
-            self.store.write(lease, StateWrite(put_runs=(finished_run(run, result, self.clock()),)))
+            end = finished_run(run, result, self.clock())
+            self.store.write(lease, StateWrite(put_runs=(end,), sealed=sealed))
         return result
 
     def recover(self, interrupt: Interrupt) -> None:

@@ -101,7 +101,7 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
 
 def creation(project: str, lineage: str, signing_key: str) -> tuple[Statement, ...]:
     """The statements that create an empty state of the current version."""
-    meta = (SCHEMA_VERSION, project, lineage, 0, 0, signing_key, "", 0)
+    meta = (SCHEMA_VERSION, project, lineage, 0, 0, signing_key, "", 1)
     return (*((sql, ()) for sql in SCHEMA), ("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?, ?, ?)", meta))
 
 

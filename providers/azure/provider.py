@@ -18,10 +18,11 @@ from reconciler.providers.azure.observation.scan import fetch, read, scan
 from reconciler.providers.azure.service.api import Api
 from reconciler.providers.azure.service.credentials import Credential, credential, scope
 from reconciler.providers.azure.service.failures import CallFailed, explained
+from reconciler.providers.azure.service.places import Place, place_of, why_unknown
 from reconciler.providers.azure.storage_settings import AUTO
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
-from reconciler.providers.errors import Unavailable
-from reconciler.providers.owner import OwnerMark, Writer
+from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
     Capabilities,
     Done,
@@ -120,9 +121,14 @@ class AzureProvider:
             alike=ALIKE,
             workers=_WORKERS,
             patience_s=self._settings.timeout_s,
+            keeps_protection=True,
+            home_region_fixed=True,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
+        why = why_unknown(scope.places, self._place) if scope.places else ""
+        if why:
+            return Scan(unreachable=dict.fromkeys(scope.wanted, why))
         return scan(self._api, scope, progress)
 
     def read(self, address: Address) -> Observed | None:
@@ -140,22 +146,34 @@ class AzureProvider:
         return self._sources.digest(source, progress)
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
-        return self._runner.proceed(OperationHandle(operation), progress)
+        return self._runner.proceed(OperationHandle(operation, place=self._place.identity), progress)
 
     def poll(self, handle: Mapping[str, Any], writer: Writer, progress: ProgressCallback) -> Done | InProgress:
-        return self._runner.proceed(OperationHandle.read(handle, writer), progress)
+        read = OperationHandle.read(handle, writer)
+        if why := why_unknown({"": read.place} if read.place else {}, self._place):
+            raise ProviderError(f"{read.unit} cannot be continued: {why}")
+        return self._runner.proceed(read, progress)
 
     def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
-        return {}
+        return dict.fromkeys(regions or ("",), self._place.identity)
+
+    @cached_property
+    def _place(self) -> Place:
+        """The resource group. Raises: Unavailable when an emulator does not say which one it is."""
+        settings = self._settings
+        try:
+            return place_of(settings, self._api.emulator() if settings.type == "emulator" else "")
+        except CallFailed as failed:
+            raise Unavailable(*_sentences(failed, "the emulator cannot be reached")) from failed
 
     def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:
         """Removes uploads that are no longer needed. An interrupted upload is kept, to be continued, if its version is
         still declared. Versions without a complete copy are left to the plan, which recreates them."""
         for version in sorted({address.unit for address in addresses if address.version}):
-            if not self._needs_its_source(version, writer.lineage, still_wanted=version in declared):
-                self._uploads.remove(OwnerMark(writer.lineage, version))
+            if not self._needs_its_source(version, writer.owner, still_wanted=version in declared):
+                self._uploads.remove(writer, version)
 
-    def _needs_its_source(self, version: Address, lineage: str, *, still_wanted: bool) -> bool:
+    def _needs_its_source(self, version: Address, owner: Owner, *, still_wanted: bool) -> bool:
         """Whether a version of ours still has to be created, or is shallow. Raises: ProviderError."""
         try:
             obj = fetch(self._api, version)
@@ -163,7 +181,7 @@ class AzureProvider:
             raise explained(failed, f"{version} cannot be read") from failed
         if obj is None:
             return still_wanted
-        if not obj.is_ours(lineage, version):
+        if not obj.is_ours(owner, version):
             return False
         return obj.in_flight or obj.attributes.get("replicationMode") == "Shallow"
 
@@ -200,6 +218,11 @@ class AzureProvider:
         if self._opened is not None:
             self._opened.close()
         self._connection.close()
+
+
+def _sentences(failed: CallFailed, doing: str) -> tuple[str, str]:
+    error = explained(failed, doing)
+    return error.message, error.remedy
 
 
 def _staging(settings: Configuration, connection: ServiceConnection) -> Staging:

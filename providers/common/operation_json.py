@@ -20,6 +20,7 @@ def encode(operation: Operation) -> dict[str, Any]:
         "steps": [_encode_step(step) for step in operation.steps],
         "version": _plain(operation.version),
         "computed": _plain(operation.computed),
+        "removes": list(operation.removes),
     }
 
 
@@ -32,6 +33,7 @@ def decode(handle: Mapping[str, Any], writer: Writer) -> Operation:
             steps=tuple(map(_decode_step, handle["steps"])),
             version=handle["version"],
             computed=handle["computed"],
+            removes=tuple(handle.get("removes", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProviderError(f"the journal contains what no provider wrote: {error!r}. This is a bug.") from error

@@ -81,7 +81,8 @@ class RunningEmulator:
         self.subscription, self.tenant = settings.subscription, settings.tenant
         self.request_log = RequestLog()
         budgets = Budgets(settings.clock) if settings.budgets else None
-        pipeline = RequestPipeline(self.service, self._tokens, Identity(self._tokens), self.request_log, budgets)
+        identity = Identity(self._tokens, self._store.emulator_id)
+        pipeline = RequestPipeline(self.service, self._tokens, identity, self.request_log, budgets)
         self._listener = Listener(create_app(pipeline), bound, context)
 
     @property

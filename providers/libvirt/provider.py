@@ -79,6 +79,8 @@ class LibvirtProvider:
             sharing=frozenset({"Private"}),
             replication_modes=frozenset({"Full", "Shallow"}),
             workers=_WORKERS,
+            keeps_protection=True,
+            stages_replacements=True,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
@@ -117,16 +119,19 @@ class LibvirtProvider:
 
         return Done(OperationRunner(self._context, OperationHandle.decode(handle, writer), progress).results())
 
-    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
-        return {}
+    def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
+        from reconciler.providers.libvirt.records import places
+
+        hosts = self._hosts.for_writer(writer)
+        return {region: places.claim(hosts.pool_to_fill(region)) for region in sorted(regions)}
 
     def tidy(self, addresses: Sequence[Address], writer: Writer, declared: Collection[Address] = ()) -> None:  # noqa: ARG002 - the protocol's
         from reconciler.providers.common import containers
         from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
         from reconciler.providers.libvirt.records.containers import ContainerSidecars
 
-        regions = RegionChanges(self._hosts, writer.owner, lambda *_: None)
-        containers.tidy(addresses, ContainerSidecars(self._hosts, writer.owner), regions)
+        regions = RegionChanges(self._hosts, writer, lambda *_: None)
+        containers.tidy(addresses, ContainerSidecars(self._hosts, writer), regions)
 
     def create_machine(self, order: MachineOrder) -> Machine:
         return self._machines.create(order)

@@ -30,7 +30,8 @@ class ApplyResult:
     """How a run ended. `failed` and `skipped` are sorted by address; skipped ones name the address that failed.
 
     `left` are the units whose operations continue at their provider; their intents are in the journal. `not_started`
-    are the units for which nothing was done. `interrupted`: a stop was requested, and left something to do.
+    are the units for which nothing was done. `interrupted`: a stop was requested, and left something to do. `removed`
+    is what was also removed, as the plan said: `ResourceChange.removes`.
     """
 
     done: Mapping[Action, int]
@@ -39,6 +40,7 @@ class ApplyResult:
     left: tuple[Address, ...] = ()
     not_started: tuple[Address, ...] = ()
     interrupted: bool = False
+    removed: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -71,6 +73,7 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
         left=_sorted(execution.left),
         not_started=not_started,
         interrupted=context.interrupt.count > 0 and bool(not_started or execution.left),
+        removed=tuple(sorted(execution.removed)),
     )
 
 

@@ -43,6 +43,7 @@ class Execution:
         self, planned: Mapping[OperationKey, PlannedOperation], graph: OperationGraph, context: ApplyContext
     ) -> None:
         self.done: dict[Action, int] = {}
+        self.removed: list[str] = []
         self.failed: dict[Address, ReconcilerError] = {}
         self.skipped: dict[Address, Address] = {}
         self.left: set[Address] = set()
@@ -187,6 +188,7 @@ class Execution:
             running.failed |= running.needs(change.address)
         elif result.completes_change:
             self.done[change.action] = self.done.get(change.action, 0) + 1
+            self.removed += result.applied.removed if result.applied else ()
 
     def _leave_to_provider(self, key: OperationKey, running: Running, answer: InProgress) -> list[Intent]:
         """Queues an operation to be polled, or leaves it to a later run; returns its intents, now with its handle."""

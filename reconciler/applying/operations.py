@@ -132,6 +132,7 @@ def _operation(
         steps=tuple(step for step, _ in steps),
         version=_at_provider(version, names) if key.unit.kind is Kind.IMAGE_VERSION else None,
         computed=computed,
+        removes=own.removes if own is not None and key.phase is Phase.APPLY else (),
     )
     sources = version_references(version) if operation.version else ()
     return PlannedOperation(key, steps[0][1].provider, operation, changes, sources)
@@ -174,6 +175,7 @@ def _delete(change: ResourceChange) -> Step:
     return Step(
         Verb.DELETE,
         change.named or change.address,
+        change.planned_attributes if change.action is Action.REPLACE else None,
         prior=change.prior_attributes,
         object_id=change.object_id,
         makes_room=change.action is Action.REPLACE,

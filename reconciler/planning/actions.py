@@ -50,6 +50,7 @@ class Reason(StrEnum):
     REMOVED = "removed without destroying"
     MOVED = "moved"
     LIFECYCLE = "lifecycle changed"
+    UNSEALED = "owner mark without a seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class ResourceChange:
     `prior` and `planned` are canonical JSON, before (recorded, after refresh) and after; an empty string where there is
     no object. `declared` is the digest of the resource as declared. `fingerprint` and `computed` are the observed
     object's. `move_bytes` and `copies` say what is copied. `moved_from` is the address it is recorded under so far,
-    `named` the object's name where that is not the address, and `write_flags` are sent along with a write.
+    `named` the object's name where that is not the address, and `write_flags` are sent along with a write. `removes` is
+    what making the object also removes, besides objects of the state, a phrase for each thing.
     """
 
     address: Address
@@ -136,6 +138,7 @@ class ResourceChange:
     moved_from: Address | None = None
     named: Address | None = None
     write_flags: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:

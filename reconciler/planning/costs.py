@@ -21,6 +21,14 @@ def dependencies(change: ResourceChange) -> tuple[Address, ...]:
     return (*((parent,) if parent else ()), *references)
 
 
+def removals(change: ResourceChange, sources: SourceChecks) -> tuple[str, ...]:
+    """What making a new version also removes; see `SourceFacts.removes`."""
+    if change.action is not Action.CREATE:
+        return ()
+    checks = sources.get(change.address, {}).values()
+    return tuple(dict.fromkeys(what for check in checks if check.facts for what in check.facts.removes))
+
+
 def copies_and_bytes(
     change: ResourceChange, changes: Changes, records: Records, sources: SourceChecks
 ) -> tuple[int, int]:

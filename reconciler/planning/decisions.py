@@ -14,6 +14,7 @@
     no       yes       absent                        FORGET     already gone
     no       no        present                       nothing
 
+In a state of an earlier release, everything recorded is updated once: its owner mark gets a seal.
 "Recorded" includes the journal. A target region with damaged content is replaced on its own: a copy has no name.
 """
 
@@ -60,11 +61,15 @@ class Node:
     @property
     def ours(self) -> bool:
         """Whether the object has our mark for this address; a matching one had it when it was recorded, and one that
-        lost its mark is ours if it is recorded."""
+        lost its mark is ours if it is recorded. A mark without a seal is ours only as long as such marks are accepted,
+        and only if the object is recorded."""
         if self.observed is None:
             return self.matching
         if self.observed.mark_lost:
             return self.record is not None
+        mark = self.observed.mark
+        if mark is not None and not mark.seal and self.record is None and self.intent is None:
+            return False
         return self.owner.owns(self.observed.mark, self.named or self.address)
 
     @property
@@ -100,6 +105,7 @@ def unchanged(node: Node) -> bool:
         resource is not None
         and record is not None
         and node.matching
+        and not node.owner.accepts_unsealed
         and _declared_as_recorded(resource, record)
         and resource.provider == record.provider
         and _desired_and_present(node, resource, ())[0] is Action.NO_OP
@@ -156,6 +162,8 @@ def _desired_and_present(node: Node, resource: Resource, changes: tuple[Attribut
         return Action.UPDATE, Reason.ATTRIBUTES
     if record is None or node.intent is not None:
         return Action.ADOPT, Reason.INTERRUPTED
+    if node.owner.accepts_unsealed:
+        return Action.UPDATE, Reason.UNSEALED
     if node.moved_from is not None or node.rewritten:
         return Action.RECORD, Reason.MOVED
     if not _lifecycle_recorded(resource, record):

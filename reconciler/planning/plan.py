@@ -52,6 +52,11 @@ class Plan:
         return tuple(change for change in self.changes if change.block)
 
     @property
+    def removals(self) -> tuple[tuple[Address, str], ...]:
+        """What is also removed, besides objects of the state, each with the version whose making removes it."""
+        return tuple((change.address, what) for change in self.changes if not change.block for what in change.removes)
+
+    @property
     def applicable(self) -> bool:
         """Whether apply may start: nothing is wrong, blocked or unknown."""
         return not (self.errors or self.blocks or self.unreachable or self.blocked)

@@ -35,7 +35,7 @@ def plan_digest(plan: Plan) -> str:
     seen = hashlib.sha256(f"{plan.lineage} {plan.serial} {plan.manifest_digest}".encode())
     for change in plan.changes:
         parts = (str(change.address), change.action, change.reason, change.provider, change.prior, change.planned)
-        seen.update("\0".join((*parts, change.fingerprint, change.declared, "\n")).encode())
+        seen.update("\0".join((*parts, change.fingerprint, change.declared, *change.removes, "\n")).encode())
     return seen.hexdigest()
 
 

@@ -17,7 +17,7 @@ from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceCh
 from reconciler.planning.checks import feasibility, retired_sources
 from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
-from reconciler.planning.costs import copies_and_bytes, dependencies
+from reconciler.planning.costs import copies_and_bytes, dependencies, removals
 from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.draft import Draft, PlanInputs, start_draft
 from reconciler.planning.plan import Plan
@@ -250,9 +250,11 @@ def _add_costs(draft: Draft) -> None:
         copies, size = 0, 0
         if address.region:
             copies, size = copies_and_bytes(change, draft.changes, draft.records, draft.inputs.sources)
-        needed = dependencies(change)
-        if (copies, needed) != (0, change.dependencies):
-            draft.changes[address] = replace(change, dependencies=needed, copies=copies, move_bytes=size)
+        needed, removed = dependencies(change), removals(change, draft.inputs.sources)
+        if (copies, needed, removed) != (0, change.dependencies, ()):
+            draft.changes[address] = replace(
+                change, dependencies=needed, copies=copies, move_bytes=size, removes=removed
+            )
 
 
 def _finished(draft: Draft) -> Plan:

@@ -20,11 +20,14 @@ DEFINITION_ATTRIBUTES = {
     "identifier": {"publisher": "Contoso", "offer": "Ubuntu", "sku": "24.10"},
 }
 
+REMOVABLE = {"allowDeletionOfReplicatedLocations": True, "blockDeletionBeforeEndOfLife": False}
+"""The safety profile of a version whose regions may be removed."""
+
 
 def version_attributes(source: Attributes, **changes: Any) -> dict[str, Any]:
-    """The attributes of a version made from `source`."""
+    """The attributes of a version made from `source`, which permits the removal of its regions."""
     given = {"location": "eastus", "source": source, "replicaCount": 1, "excludeFromLatest": False}
-    return {**given, "replicationMode": "Full", **changes}
+    return {**given, "replicationMode": "Full", "safety": REMOVABLE, **changes}
 
 
 def region_attributes(replicas: int = 1, *, excluded: bool = False) -> dict[str, Any]:

@@ -25,7 +25,7 @@ Results = Mapping[Address, Applied | ProviderError]
 
 def owner_of(lineage: str = LINEAGE) -> Owner:
     """The state of this lineage as the owner of objects; every lineage has a key of its own."""
-    return Owner(lineage, f"key of {lineage}".encode(), accepts_unsealed=True)
+    return Owner(lineage, f"key of {lineage}".encode())
 
 
 def writer_of(lineage: str = LINEAGE, fence: int = 0) -> Writer:

@@ -35,6 +35,8 @@ def plan_event(plan: Plan, environment: str) -> Event:
             change[name] = json.loads(change[name]) if change[name] else None
     data["unreachable"] = [{"address": address, "why": why} for address, why in data["unreachable"]]
     counts = {action.value: number for action, number in plan.counts.items()}
+    if plan.removals:
+        counts["remove"] = len(plan.removals)
     return {"type": "plan", "environment": environment, "applicable": plan.applicable, "counts": counts, **data}
 
 
@@ -50,6 +52,7 @@ def result_event(result: ApplyResult | None) -> Event:
         "failed": [{"address": str(address), **error_data(error)} for address, error in result.failed],
         "skipped": [{"address": str(address), "because": str(because)} for address, because in result.skipped],
         "left": [str(address) for address in result.left],
+        "removed": list(result.removed),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.libvirt.daemons import LibvirtHost
+from support.libvirt.daemons import POOLS, LibvirtHost
 from support.libvirt.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
 from support.libvirt.uefi_guest import write_uefi_disk
 
@@ -331,7 +331,21 @@ def test_a_machine_is_removed_after_its_capture_where_that_is_asked_for(estate: 
         GALLERY.format(definition="web", state="Generalized"),
         VERSION.format(definition="web", name="1.0.0", vm=golden.name, regions="[eastus, westus]"),
     )
-    estate.done("apply", "--auto-approve")
+    removal = f"machine {golden.name} on {estate.first.uri} with 2 volumes"
+    saved = str(estate.folder / "plan.json")
+    told = " ".join(estate.done("plan", "--out", saved).split())
+    why = "once corp/web/1.0.0 is complete in all its regions (removeSource)"
+    assert f"- remove {removal} {why}" in told
+    assert told.index("- remove ") < told.index("+ create ")
+    assert "1 remove · 5 create" in told
+    plan = json.loads(estate.done("plan", "--format", "json"))
+    assert plan["counts"]["remove"] == 1
+    (version,) = (change for change in plan["changes"] if change["address"] == "corp/web/1.0.0")
+    assert version["removes"] == [removal]
+    assert "**- remove**" in estate.done("plan", "--format", "markdown")
+    told = " ".join(estate.done("apply", saved).split())
+    assert f"- removed {removal}" in told
+    assert "Done: 1 removed · 5 created" in told
     machines = estate.first.virsh("list", "--all", "--name").split()
     assert golden.name not in machines
     assert kept.name in machines
@@ -340,6 +354,37 @@ def test_a_machine_is_removed_after_its_capture_where_that_is_asked_for(estate: 
     assert estate("plan", "--detailed-exitcode") == 0, estate.out + estate.err
     estate.done("vm", "create", "twin", "--image", "corp/web/latest", "--region", "westus")
     await_text(estate.places["westus"] / "machine~twin~console.log", "goes")
+
+
+def test_only_what_the_plan_said_is_removed(estate: Estate) -> None:
+    golden = estate.machine("kept")
+    estate.write(
+        GALLERY.format(definition="web", state="Generalized"),
+        VERSION.format(definition="web", name="1.0.0", vm=golden.name, regions="[eastus]"),
+    )
+    assert "remove" not in estate.done("plan")
+    estate.remove_sources()
+    result = json.loads(estate.done("apply", "--auto-approve", "--format", "json").splitlines()[-1])
+    assert result["removed"] == [f"machine {golden.name} on {estate.first.uri} with 2 volumes"]
+    assert golden.name not in estate.first.virsh("list", "--all", "--name").split()
+
+
+def test_a_machine_stays_while_a_region_has_no_copy(estate: Estate) -> None:
+    estate.remove_sources()
+    golden = estate.machine("needed")
+    estate.write(
+        GALLERY.format(definition="web", state="Generalized"),
+        VERSION.format(definition="web", name="1.0.0", vm=golden.name, regions="[eastus, westus]"),
+    )
+    target = f"{POOLS}/{estate.pool}"
+    estate.second.run("mount", "--bind", target, target)
+    estate.second.run("mount", "-o", "remount,bind,ro", target)
+    try:
+        assert estate("apply", "--auto-approve") == 1
+    finally:
+        estate.second.run("umount", target)
+    assert "removed" not in estate.out
+    assert golden.name in estate.first.virsh("list", "--all", "--name").split()
 
 
 def test_a_machine_whose_disk_somebody_else_uses_is_not_removed(estate: Estate) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.console import scratch_project
-from support.libvirt.daemons import LibvirtHost
+from support.libvirt.daemons import POOLS, LibvirtHost
 from support.libvirt.tiny_guest import TinyMachine, boot_volume
 from support.libvirt.world import LibvirtWorld
 from support.paths import ROOT
@@ -179,3 +179,34 @@ def test_a_killed_run_is_taken_up_by_the_next(project: Project) -> None:
     assert len([name for name in project.world.objects() if "-os-" in name]) == 12
     code, out, err = project.run("drift", "--deep")
     assert code == 0, out + err
+
+
+def test_lost_descriptions_are_written_again(project: Project) -> None:
+    assert project.run("apply", "--auto-approve")[0] == 0
+    east, west = (project.world.folders[name] for name in ("eastus", "westus"))
+    (west / ".reconciler~corp~web~1.1.0~westus.000001.json").unlink()
+    for name in ("corp", "corp~web~1.0.0", "corp~worker~1.0.0~eastus"):
+        os.truncate(east / f".reconciler~{name}.000001.json", 20)
+    assert project.run("drift")[0] == 2
+    code, out, err = project.run("apply", "--auto-approve")
+    assert code == 0, out + err
+    assert project.run("plan", "--detailed-exitcode")[0] == 0
+    code, out, err = project.run("drift", "--deep")
+    assert code == 0, out + err
+    assert len([name for name in project.world.objects() if "-os-" in name]) == 12
+
+
+def test_an_empty_mount_point_is_unknown(project: Project) -> None:
+    """The pool is active, and its file system is not mounted."""
+    assert project.run("apply", "--auto-approve")[0] == 0
+    host, target = project.world.hosts["westus"], f"{POOLS}/{project.world.pools['westus']}"
+    host.run("mount", "-t", "tmpfs", "tmpfs", target)
+    try:
+        for words in (("plan",), ("drift",), ("apply", "--auto-approve"), ("destroy", "--auto-approve")):
+            code, out, err = project.run(*words)
+            assert code == 3, out + err
+            assert "Is a file system not mounted there?" in out + err
+    finally:
+        host.run("umount", target)
+    assert project.run("plan", "--detailed-exitcode")[0] == 0
+    assert len([name for name in project.world.objects() if "-os-" in name]) == 12

@@ -138,6 +138,8 @@ class Life:
         self.counts["suspensions"] += 1
         try:
             rival = runs.apply(self.folder, options)
+            if "was busy" in rival.said:  # the other one was suspended in the middle of a write
+                rival = runs.Ended("nothing")
             tree = self.place.everything()
         finally:
             woken = stopped.go_on()

@@ -35,10 +35,10 @@ def version(**more: Any) -> dict[str, Any]:
     return {"location": "eastus", "source": {"file": "image.raw"}, "replicationMode": "Full", **more}
 
 
-def run(provider: Provider, *steps: Step, attributes: Any = None, computed: Any = None) -> Results:
+def run(provider: Provider, *steps: Step, attributes: Any = None, computed: Any = None, fence: int = 0) -> Results:
     """The results of one operation; on a version it is the one that `version()` describes where no other is given."""
     own = (attributes or version()) if steps[0].address.version else None
-    return run_steps(provider, *steps, version=own, computed=computed)
+    return run_steps(provider, *steps, version=own, computed=computed, fence=fence)
 
 
 def publish(provider: Provider, *regions: Address, **more: Any) -> Results:

@@ -32,9 +32,16 @@ _KEY_IDS = ("diskEncryptionSetId", "secureVMDiskEncryptionSetId")
 
 
 def metadata_for(
-    owner: OwnerMark, attributes: Attributes, regions: Mapping[str, Attributes] | None = None, computed: str = "{}"
+    owner: OwnerMark,
+    attributes: Attributes,
+    regions: Mapping[str, Attributes] | None = None,
+    computed: str = "{}",
+    *,
+    fence: int = 0,
+    protected: bool = False,
 ) -> TagMetadata:
-    """The metadata of an object that is planned to have `attributes` and, for a version, `regions` of ours."""
+    """The metadata of an object that is planned to have `attributes` and, for a version, `regions` of ours; `fence` is
+    that of the run that writes it."""
     regions = regions or {}
     kind = owner.address.kind
     in_regions = {
@@ -51,6 +58,8 @@ def metadata_for(
         regions=frozenset(regions),
         security=digest(canonical_json(security)) if security else "",
         spellings=frozenset(_case_blind(attributes)).union(*map(_case_blind, regions.values())),
+        fence=fence,
+        protected=protected,
     )
 
 

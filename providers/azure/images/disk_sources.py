@@ -29,16 +29,24 @@ _GIB = 1 << 30
 
 def names_file(version: Attributes) -> bool:
     """Whether a disk of a version comes from a file."""
-    sources = [version["source"], *(disk.get("source", {}) for disk in version.get("dataDisks", {}).values())]
-    return any("file" in source for source in sources)
+    return any("file" in source for source in _sources_of(version))
+
+
+def referenced_versions(version: Attributes) -> list[Address]:
+    """The versions that a version's disks come from, sorted."""
+    named = {str(source["version"]) for source in _sources_of(version) if "version" in source}
+    return sorted((Address.parse(name) for name in named), key=lambda address: address.sort_key)
 
 
 def styles_of(version: Attributes | None) -> tuple[str, ...]:
     """The source styles of a version's disks."""
     if not version:
         return ()
-    disks = [version.get("source", {}), *(disk.get("source", {}) for disk in version.get("dataDisks", {}).values())]
-    return tuple(dict.fromkeys(style for source in disks for style in source))
+    return tuple(dict.fromkeys(style for source in _sources_of(version) for style in source))
+
+
+def _sources_of(version: Attributes) -> list[Mapping[str, Any]]:
+    return [version.get("source", {}), *(disk.get("source", {}) for disk in version.get("dataDisks", {}).values())]
 
 
 class Sources:
@@ -72,6 +80,13 @@ class Sources:
         if style != "file":
             raise Unsupported(f"the content of {style} '{value}' cannot be read from here", "use a file instead")
         return self._files.digest(source, progress)
+
+    def require_resources(self, version: Attributes) -> None:
+        """Raises: SourceError when a disk, snapshot, image or machine that a version is made from does not exist;
+        Unavailable."""
+        for source in _sources_of(version):
+            for style in source.keys() & _RESOURCES.keys():
+                self._body(style, source)
 
     def disks(self, version: Attributes) -> list[SourceDisk]:
         """The disks of a version that come from files, the OS disk first. Raises: SourceError."""

@@ -11,6 +11,7 @@ from typing import Any
 from azure.storage.blob import BlobClient
 
 from reconciler.providers.azure.images.vhd import MIB, Block, VirtualDisk
+from reconciler.providers.owner import Writer
 
 AT_ONCE = 8
 """How many blocks of one disk are sent at a time, and so are in memory."""
@@ -38,13 +39,25 @@ class PageSet:
         return number >= 0 and end <= self._ends[number]
 
 
+class Pages:
+    """The pages of a blob, as long as no later run has taken it over."""
+
+    def __init__(self, blob: BlobClient, writer: Writer) -> None:
+        self._blob, self._writer = blob, writer
+
+    def write(self, content: bytes, begin: int) -> None:
+        """Writes whole pages. Raises: AzureError, LeaseLost."""
+        self._writer.require_lease()
+        self._blob.upload_page(content, begin, len(content), if_sequence_number_lte=self._writer.fence)
+
+
 def upload(
-    blob: BlobClient, disk: VirtualDisk, present: PageSet, pool: Executor, progress: Callable[[int, int], None]
+    pages: Pages, disk: VirtualDisk, present: PageSet, pool: Executor, progress: Callable[[int, int], None]
 ) -> None:
     """Writes `disk`, except for ranges that are `present`, holes and zeros, to a blob that is one sector longer.
 
     `progress` gets the bytes done and in total, about once per percent. If it fails, nothing more is written after it
-    returns. Raises: AzureError, and the errors of reading the disk.
+    returns. Raises: AzureError, LeaseLost, and the errors of reading the disk.
     """
     meter = _ProgressMeter(disk.size, progress)
     running: deque[tuple[list[Future[Any]], int]] = deque()
@@ -56,7 +69,7 @@ def upload(
                 continue
             if len(running) == AT_ONCE:
                 _finish(running, meter)
-            running.append(([_write(blob, block, begin, end, pool) for begin, end in ranges], block.length))
+            running.append(([_write(pages, block, begin, end, pool) for begin, end in ranges], block.length))
         while running:
             _finish(running, meter)
     finally:
@@ -82,9 +95,9 @@ def with_data(block: Block) -> Iterator[tuple[int, int]]:
         yield block.position + begin, block.position + end
 
 
-def _write(blob: BlobClient, block: Block, begin: int, end: int, pool: Executor) -> Future[Any]:
+def _write(pages: Pages, block: Block, begin: int, end: int, pool: Executor) -> Future[Any]:
     content = (block.content or b"")[begin - block.position : end - block.position]
-    return pool.submit(blob.upload_page, content, begin, end - begin)
+    return pool.submit(pages.write, content, begin)
 
 
 def _finish(running: deque[tuple[list[Future[Any]], int]], meter: _ProgressMeter) -> None:

@@ -11,7 +11,7 @@ from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.images.disk_sources import Sources
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.image_files.image_sources import add_archive_digest
-from reconciler.providers.owner import OwnerMark
+from reconciler.providers.owner import Writer
 
 if TYPE_CHECKING:
     from reconciler.providers.azure.images.staging import Staging
@@ -42,11 +42,13 @@ class Uploads:
         self._sources = sources
         self._staging = staging
 
-    def stage(self, planned: Attributes, mark: OwnerMark, progress: Callable[[int, int], None]) -> Staged:
-        """Uploads every disk that is a file. Raises: SourceError, ProviderError, Unavailable."""
+    def stage(
+        self, planned: Attributes, writer: Writer, version: Address, progress: Callable[[int, int], None]
+    ) -> Staged:
+        """Uploads every disk that is a file. Raises: SourceError, ProviderError, Unavailable, LeaseLost."""
         if self._staging is None:
             raise Unsupported(
-                f"{mark.address} comes from a file, but the provider has no storage to upload it to",
+                f"{version} comes from a file, but the provider has no storage to upload it to",
                 "add `storage: {account: ID, container: NAME}` to the provider in the project file",
             )
         disks = self._sources.disks(planned)
@@ -59,7 +61,7 @@ class Uploads:
             def report(done: int, _total: int, base: int = base) -> None:
                 progress(min(base + done, total), total)
 
-            blob = staging.stage(disk, mark, report)
+            blob = staging.stage(disk, writer, version, report)
             before += disk.extent.size
             blobs[disk.disk] = (blob.uri, blob.storage_account_id)
             facts[disk.disk] = {
@@ -82,17 +84,16 @@ class Uploads:
             if source and not source.keys() & {"file", "version"}
         }
 
-    def remove(self, mark: OwnerMark) -> None:
-        """Removes the uploads for a version. Raises: ProviderError, Unavailable."""
+    def require_resources(self, planned: Attributes) -> None:
+        """Raises: SourceError when a resource that a version is made from does not exist; Unavailable."""
+        self._sources.require_resources(planned)
+
+    def remove(self, writer: Writer, version: Address) -> None:
+        """Removes the uploads for a version. Raises: ProviderError, Unavailable, LeaseLost."""
         if self._staging is None:
             return
+        from reconciler.providers.azure.images.staging import version_prefix
+
         staging = self._staging()
-        for name in staging.names(prefix_of(mark.lineage, mark.address), mark.lineage):
-            staging.remove(name, mark.lineage)
-
-
-def prefix_of(lineage: str, version: Address) -> str:
-    """The prefix of the names of a version's staged blobs."""
-    from reconciler.providers.azure.images.staging import blob_name
-
-    return blob_name(lineage, version, "").removesuffix(".vhd")
+        for name in staging.names(version_prefix(writer.lineage, version), writer):
+            staging.remove(name, writer)

@@ -1,7 +1,9 @@
 """Uploads image files as page blobs, from which Azure then creates versions.
 
 The metadata of a blob records its owner, its source file, and whether it is complete. An interrupted upload continues
-where it stopped if the file is still the same.
+where it stopped if the file is still the same. A blob is only ever written from one state of one file, which is in its
+name, so that runs that disturb each other write the same bytes. Its sequence number is the fence of the run that writes
+it: the service refuses what an earlier run still sends.
 """
 
 from __future__ import annotations
@@ -17,23 +19,25 @@ from urllib.parse import quote, unquote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
+from azure.storage.blob import BlobClient, BlobProperties, ContainerClient, SequenceNumberAction
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.values import digest
 from reconciler.providers.azure.azurite import Azurite
 from reconciler.providers.azure.images.blob_storage import NO_CONNECT_RETRY, connect, translated_errors
-from reconciler.providers.azure.images.page_upload import AT_ONCE, PageSet, upload
+from reconciler.providers.azure.images.page_upload import AT_ONCE, Pages, PageSet, upload
 from reconciler.providers.azure.images.vhd import footer, opened_disk, whole_mib
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
+from reconciler.providers.common.ownership import require_not_newer
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
 from reconciler.providers.image_files.disk_formats import SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
-from reconciler.providers.owner import OwnerMark
+from reconciler.providers.owner import Owner, OwnerMark, Writer
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-_LINEAGE, _ADDRESS = "reconciler_lineage", "reconciler_address"
+_LINEAGE, _ADDRESS, _SEAL = "reconciler_lineage", "reconciler_address", "reconciler_seal"
 _SOURCE, _STATE, _SHA256 = "reconciler_source", "reconciler_state", "reconciler_sha256"
 
 
@@ -51,9 +55,14 @@ class StagedBlob:
     identity: str
 
 
-def blob_name(lineage: str, address: Address, disk: str) -> str:
-    """The name of the blob to which a version's disk is uploaded."""
-    return f"{lineage_prefix(lineage)}{address.gallery}/{address.definition}/{address.version}/{disk}.vhd"
+def blob_name(lineage: str, address: Address, disk: SourceDisk) -> str:
+    """The name of the blob to which a version's disk is uploaded: another one for every state of its file."""
+    return f"{version_prefix(lineage, address)}{disk.disk}-{digest(_source(disk))[:12]}.vhd"
+
+
+def version_prefix(lineage: str, address: Address) -> str:
+    """The prefix of the names of a version's blobs."""
+    return f"{lineage_prefix(lineage)}{address.gallery}/{address.definition}/{address.version}/"
 
 
 def lineage_prefix(lineage: str) -> str:
@@ -80,43 +89,48 @@ class Staging:
         self._container: ContainerClient | None = None
         self._uploads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
 
-    def stage(self, disk: SourceDisk, mark: OwnerMark, progress: Callable[[int, int], None]) -> StagedBlob:
-        """Uploads a disk under its `blob_name`, unless that has been done before. `progress` gets the bytes done and in
-        total, about once per percent.
+    def stage(
+        self, disk: SourceDisk, writer: Writer, version: Address, progress: Callable[[int, int], None]
+    ) -> StagedBlob:
+        """Uploads a version's disk under its `blob_name`, unless that has been done before. `progress` gets the bytes
+        done and in total, about once per percent.
 
         Raises: SourceError when the file cannot be used, or changes during the upload; ObjectConflict when a blob of
-        that name is not ours; ProviderError, Unavailable.
+        that name is not ours; ProviderError, Unavailable, LeaseLost.
         """
-        blob = self._connected().get_blob_client(blob_name(mark.lineage, mark.address, disk.disk))
-        labels = _labels(disk, mark)
+        blob = self._connected().get_blob_client(blob_name(writer.lineage, version, disk))
+        labels = _labels(disk, writer.owner.mark(version))
         with translated_errors(self._settings, self._endpoint(), f"upload '{blob.blob_name}'"):
-            existing = self._ours(blob, mark.lineage)
+            existing = self._writable(blob, writer)
             known = existing.metadata.get(_SHA256, "") if existing is not None else ""
             if existing is not None and existing.metadata == _completed(labels, known):
                 return self._staged(disk, blob, known)
-            present = self._prepare(blob, labels, existing, whole_mib(disk.format.virtual_size) + SECTOR)
+            present = self._prepare(blob, writer, labels, existing, whole_mib(disk.format.virtual_size) + SECTOR)
+            pages = Pages(blob, writer)
             with opened_disk(disk) as content:
-                upload(blob, content, present, self._uploads, progress)
+                upload(pages, content, present, self._uploads, progress)
             sha256 = content.sha256()
-            blob.upload_page(footer(content.size, sha256), content.size, SECTOR)
+            pages.write(footer(content.size, sha256), content.size)
+            writer.require_lease()
             blob.set_blob_metadata(_completed(labels, sha256))
             return self._staged(disk, blob, sha256)
 
-    def remove(self, name: str, lineage: str) -> None:
+    def remove(self, name: str, writer: Writer) -> None:
         """Removes a staged blob, complete or not, if it exists.
 
-        Raises: ObjectConflict when it is not of this lineage; ProviderError, Unavailable.
+        Raises: ObjectConflict when it is not the writer's; ProviderError, Unavailable, LeaseLost.
         """
         if not self._may_hold_something():
             return
         blob = self._connected().get_blob_client(name)
         with translated_errors(self._settings, self._endpoint(), f"remove '{name}'"):
-            existing = self._ours(blob, lineage)
+            existing = self._writable(blob, writer)
             if existing is not None:
-                _delete(blob, existing)
+                _delete(blob, writer, existing)
 
-    def names(self, prefix: str, lineage: str) -> list[str]:
-        """The names of this lineage's staged blobs, complete or not, that begin with `prefix`; sorted.
+    def names(self, prefix: str, writer: Writer) -> list[str]:
+        """The names of the blobs that begin with `prefix` and are the writer's to remove, complete or not: its owner's,
+        unless a later run has written them. Sorted.
 
         Raises: ProviderError, Unavailable.
         """
@@ -128,7 +142,7 @@ class Staging:
                 blobs = list(container.list_blobs(name_starts_with=prefix, include=["metadata"], **NO_CONNECT_RETRY))
             except ResourceNotFoundError:  # nothing has ever been staged there
                 return []
-        return sorted(blob.name for blob in blobs if _lineage_of(blob) == lineage)
+        return sorted(blob.name for blob in blobs if _is_ours(blob, writer.owner) and _fence_of(blob) <= writer.fence)
 
     def close(self) -> None:
         """Closes connections, and stops the Azurite that was started for this."""
@@ -155,21 +169,23 @@ class Staging:
         """False if a request would start a server that has never stored anything."""
         return self._azurite is None or self._settings.endpoint != AUTO or self._azurite.has_data()
 
-    def _ours(self, blob: BlobClient, lineage: str) -> BlobProperties | None:
-        """The present blob; None when there is none. Raises: ObjectConflict when it is not of this lineage."""
+    def _writable(self, blob: BlobClient, writer: Writer) -> BlobProperties | None:
+        """The present blob; None when there is none. Raises: ObjectConflict when it is not the writer's; ProviderError
+        when a later run has written it."""
         try:
             existing = blob.get_blob_properties(**NO_CONNECT_RETRY)
         except ResourceNotFoundError:
             return None
-        if _lineage_of(existing) != lineage:
+        if not _is_ours(existing, writer.owner):
             raise ObjectConflict(
                 f"the blob '{blob.blob_name}' in the container {self._settings.container} is not ours",
                 "remove it, or use another container in the project file",
             )
+        require_not_newer(_fence_of(existing), writer, _mark_of(existing).address)
         return existing
 
     def _prepare(
-        self, blob: BlobClient, labels: Mapping[str, str], existing: BlobProperties | None, size: int
+        self, blob: BlobClient, writer: Writer, labels: Mapping[str, str], existing: BlobProperties | None, size: int
     ) -> PageSet:
         """Creates a blob of `size` bytes with these labels unless it exists; returns the ranges that have been written.
 
@@ -177,22 +193,31 @@ class Staging:
         """
         if existing is not None:
             if existing.metadata == labels and existing.size == size:
+                writer.require_lease()
+                blob.set_sequence_number(SequenceNumberAction.MAX, str(writer.fence))
                 return PageSet(_written(blob))
-            _delete(blob, existing)
+            _delete(blob, writer, existing)
         try:
-            self._create(blob, labels, size)
+            self._create(blob, writer, labels, size)
         except ResourceNotFoundError:
+            writer.require_lease()
             with contextlib.suppress(ResourceExistsError):  # another upload was faster
                 self._connected().create_container()
-            self._create(blob, labels, size)
+            self._create(blob, writer, labels, size)
         return PageSet(())
 
-    def _create(self, blob: BlobClient, labels: Mapping[str, str], size: int) -> None:
+    def _create(self, blob: BlobClient, writer: Writer, labels: Mapping[str, str], size: int) -> None:
         """Raises: ObjectConflict, Unavailable when such a blob has appeared in the meantime."""
+        writer.require_lease()
         try:
-            blob.create_page_blob(size, metadata=dict(labels), match_condition=MatchConditions.IfMissing)
+            blob.create_page_blob(
+                size,
+                metadata=dict(labels),
+                sequence_number=writer.fence,
+                match_condition=MatchConditions.IfMissing,
+            )
         except (ResourceExistsError, ResourceModifiedError):
-            existing = self._ours(blob, unquote(labels[_LINEAGE]))
+            existing = self._writable(blob, writer)
             if existing is None:
                 raise  # the container was the problem
             if existing.metadata != labels or existing.size != size:
@@ -209,22 +234,42 @@ class Staging:
 
 def _labels(disk: SourceDisk, mark: OwnerMark) -> dict[str, str]:
     """The metadata of an upload that has started."""
-    extent = disk.extent
     return {
         _LINEAGE: quote(mark.lineage),
         _ADDRESS: quote(str(mark.address)),
-        _SOURCE: quote(f"{extent.identity} {extent.offset} {extent.size} {disk.format.name}"),
+        **({_SEAL: mark.seal} if mark.seal else {}),
+        _SOURCE: quote(_source(disk)),
         _STATE: "uploading",
     }
+
+
+def _source(disk: SourceDisk) -> str:
+    """One state of a file, or the part of it that is the disk."""
+    extent = disk.extent
+    return f"{extent.identity} {extent.offset} {extent.size} {disk.format.name}"
 
 
 def _completed(labels: Mapping[str, str], sha256: str) -> dict[str, str]:
     return {**labels, _STATE: "complete", _SHA256: sha256}
 
 
-def _lineage_of(blob: BlobProperties) -> str:
-    """The lineage of a blob; empty when it has no owner mark."""
-    return unquote((blob.metadata or {}).get(_LINEAGE, ""))
+def _mark_of(blob: BlobProperties) -> OwnerMark:
+    """The owner mark of a blob. Raises: ValueError when it has none."""
+    metadata = blob.metadata or {}
+    address = Address.parse(unquote(metadata.get(_ADDRESS, "")))
+    return OwnerMark(unquote(metadata.get(_LINEAGE, "")), address, metadata.get(_SEAL, ""))
+
+
+def _fence_of(blob: BlobProperties) -> int:
+    return int(blob.page_blob_sequence_number or 0)
+
+
+def _is_ours(blob: BlobProperties, owner: Owner) -> bool:
+    try:
+        mark = _mark_of(blob)
+    except ValueError:
+        return False
+    return owner.owns(mark, mark.address)
 
 
 def _written(blob: BlobClient) -> Iterator[tuple[int, int]]:
@@ -234,7 +279,8 @@ def _written(blob: BlobClient) -> Iterator[tuple[int, int]]:
             yield pages.start, pages.end + 1
 
 
-def _delete(blob: BlobClient, existing: BlobProperties) -> None:
+def _delete(blob: BlobClient, writer: Writer, existing: BlobProperties) -> None:
     """Removes the blob that was found, unless it has changed since then."""
+    writer.require_lease()
     with contextlib.suppress(ResourceNotFoundError):
         blob.delete_blob("include", etag=existing.etag, match_condition=MatchConditions.IfNotModified)

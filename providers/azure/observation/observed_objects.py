@@ -17,9 +17,9 @@ from reconciler.providers.azure.bodies import (
 )
 from reconciler.providers.azure.service import canonical_values
 from reconciler.providers.azure.service.tag_metadata import TagMetadata, from_tags
-from reconciler.providers.common.ownership import owner_phrase
+from reconciler.providers.common.ownership import owner_phrase, require_not_newer
 from reconciler.providers.errors import ObjectConflict
-from reconciler.providers.owner import OwnerMark
+from reconciler.providers.owner import Owner, OwnerMark, Writer
 from reconciler.providers.protocol import Applied, Condition, Observed
 
 Json = Mapping[str, Any]
@@ -75,8 +75,8 @@ class ServiceObject:
             return None
         return OwnerMark(owner.lineage, owner.address._replace(region=address.region), owner.seal)
 
-    def is_ours(self, lineage: str, address: Address) -> bool:
-        return self.mark(address) == OwnerMark(lineage, address)
+    def is_ours(self, owner: Owner, address: Address) -> bool:
+        return owner.owns(self.mark(address), address)
 
     def completed(self, region: str) -> bool:
         """Whether a region has its copies, as far as that was requested."""
@@ -137,7 +137,7 @@ def observed(obj: ServiceObject, address: Address, *, recorded: bool = False) ->
     region = address.region
     if region and region not in obj.regions:
         return None
-    condition, defects = _region_condition(obj, region, recorded) if region else _condition(obj)
+    condition, defects = _region_condition(obj, region, recorded) if region else _condition(obj, recorded)
     return Observed(
         address=address,
         object_id=f"{obj.id}@{region}" if region else obj.id,
@@ -147,13 +147,18 @@ def observed(obj: ServiceObject, address: Address, *, recorded: bool = False) ->
         condition=condition,
         defects=defects,
         computed=obj.metadata.computed,
+        protected=obj.metadata.protected and not region,
+        fence=obj.metadata.fence,
     )
 
 
-def conflict(obj: ServiceObject, unit: Address) -> ObjectConflict:
-    """The error for an object at `unit` that is not ours."""
-    message = f"{unit} exists and {owner_phrase(obj.metadata.owner)} ({obj.id})"
-    return ObjectConflict(message, "rename it, or remove the object if it is not needed")
+def require_writable(obj: ServiceObject, unit: Address, writer: Writer) -> None:
+    """Raises: ObjectConflict for an object at `unit` that is not the writer's; ProviderError for one that a later run
+    has written."""
+    if not obj.is_ours(writer.owner, unit):
+        message = f"{unit} exists and {owner_phrase(obj.metadata.owner)} ({obj.id})"
+        raise ObjectConflict(message, "rename it, or remove the object if it is not needed")
+    require_not_newer(obj.metadata.fence, writer, unit)
 
 
 def applied(obj: ServiceObject, address: Address) -> Applied:
@@ -164,15 +169,29 @@ def applied(obj: ServiceObject, address: Address) -> Applied:
     return Applied(observation.object_id, observation.fingerprint, observation.canonical, observation.computed)
 
 
-def _condition(obj: ServiceObject) -> tuple[Condition, tuple[str, ...]]:
+def _condition(obj: ServiceObject, recorded: bool) -> tuple[Condition, tuple[str, ...]]:
+    """A version that has failed is only unfinished while it was never recorded as complete: that is recreated, while
+    one that somebody may use is repaired."""
     if obj.in_flight:
         return Condition.BUSY, (f"an operation is in progress: {obj.state}",)
-    if obj.kind is Kind.IMAGE_VERSION:
-        if obj.state == FAILED and obj.replication is not None and not obj.any_completed:
-            return Condition.INCOMPLETE, ("no region has its copies",)
-    elif obj.state == FAILED:
+    if obj.state != FAILED:
+        return Condition.READY, ()
+    if obj.kind is not Kind.IMAGE_VERSION:
         return Condition.INCOMPLETE, ("the service failed to create it",)
-    return Condition.READY, ()
+    if obj.any_completed:
+        return _condition_of_the_rest(obj)
+    return _broken(recorded), ("no region has its copies" if obj.replication else "the service failed to create it",)
+
+
+def _condition_of_the_rest(obj: ServiceObject) -> tuple[Condition, tuple[str, ...]]:
+    """The condition of a failed version that has copies: what failed is reported by its region, if it was a copy."""
+    if any(map(obj.failed, obj.regions)):
+        return Condition.READY, ()
+    return Condition.DAMAGED, ("the service failed to change it",)
+
+
+def _broken(recorded: bool) -> Condition:
+    return Condition.DAMAGED if recorded else Condition.INCOMPLETE
 
 
 def _region_condition(obj: ServiceObject, region: str, recorded: bool) -> tuple[Condition, tuple[str, ...]]:
@@ -180,7 +199,9 @@ def _region_condition(obj: ServiceObject, region: str, recorded: bool) -> tuple[
         return Condition.READY, ()
     if obj.failed(region):
         details = (obj.replication or {})[region].details or "no details"
-        return (Condition.DAMAGED if recorded else Condition.INCOMPLETE), (f"replication failed: {details}",)
+        return _broken(recorded), (f"replication failed: {details}",)
+    if obj.state == FAILED:
+        return _broken(recorded), ("the service failed to create the version",)
     if obj.in_flight or obj.replication is not None:
         return Condition.BUSY, ("the service is copying to it",)
     return Condition.READY, ()
@@ -189,6 +210,8 @@ def _region_condition(obj: ServiceObject, region: str, recorded: bool) -> tuple[
 def _fingerprint(obj: ServiceObject, address: Address) -> str:
     """The fingerprint of what a list shows, so that a list suffices to see that nothing has changed."""
     own: dict[str, Any] = {"mark": str(obj.mark(address)), "published": obj.published}
+    if obj.metadata.protected and not address.region:
+        own["protected"] = True
     if address.region:
         own["attributes"] = obj.regions[address.region]
     else:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from reconciler.providers.azure.service.credentials import Credential, RenewingCredential
 from reconciler.providers.azure.service.failures import CallFailed
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.owner import Writer
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpResponse
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 API_VERSION = "2026-03-03"
 _LOCATIONS_VERSION = "2022-12-01"
+_METADATA_VERSION = "2022-09-01"
 _CONNECT_S, _READ_S = 20, 120
 _READ_RETRIES = {"retry_total": 4, "retry_backoff_factor": 0.3}
 """The retries of the client for reads; writes are repeated by us."""
@@ -82,6 +84,11 @@ class Api:
         locations: list[Json] = self._send("GET", self._endpoint + path, **_READ_RETRIES).json()["value"]
         return locations
 
+    def emulator(self) -> str:
+        """The id of the emulator that answers; empty if it has none."""
+        url = f"{self._endpoint}/metadata/endpoints?api-version={_METADATA_VERSION}"
+        return str(self._send("GET", url, **_READ_RETRIES).json().get("emulator", ""))
+
     def galleries(self) -> list[Json]:
         return self._listed(self._client.galleries.list_by_resource_group, self._group)
 
@@ -120,32 +127,35 @@ class Api:
             raise
         return body
 
-    # Writes. Never retried here.
+    # Writes, for a run. Never retried here.
 
-    def put_gallery(self, name: str, body: Json) -> StartedWrite:
-        return self._start(self._client.galleries.begin_create_or_update, self._group, name, body)
+    def put_gallery(self, writer: Writer, name: str, body: Json) -> StartedWrite:
+        return self._start(writer, self._client.galleries.begin_create_or_update, self._group, name, body)
 
-    def put_definition(self, gallery: str, name: str, body: Json) -> StartedWrite:
-        return self._start(self._client.gallery_images.begin_create_or_update, self._group, gallery, name, body)
+    def put_definition(self, writer: Writer, gallery: str, name: str, body: Json) -> StartedWrite:
+        call = self._client.gallery_images.begin_create_or_update
+        return self._start(writer, call, self._group, gallery, name, body)
 
-    def put_version(self, gallery: str, definition: str, name: str, body: Json) -> StartedWrite:
+    def put_version(self, writer: Writer, gallery: str, definition: str, name: str, body: Json) -> StartedWrite:
         call = self._client.gallery_image_versions.begin_create_or_update
-        return self._start(call, self._group, gallery, definition, name, body)
+        return self._start(writer, call, self._group, gallery, definition, name, body)
 
-    def share(self, gallery: str, body: Json) -> StartedWrite:
-        return self._start(self._client.gallery_sharing_profile.begin_update, self._group, gallery, body)
+    def share(self, writer: Writer, gallery: str, body: Json) -> StartedWrite:
+        return self._start(writer, self._client.gallery_sharing_profile.begin_update, self._group, gallery, body)
 
-    def delete_gallery(self, name: str) -> StartedWrite:
-        return self._start(self._client.galleries.begin_delete, self._group, name)
+    def delete_gallery(self, writer: Writer, name: str) -> StartedWrite:
+        return self._start(writer, self._client.galleries.begin_delete, self._group, name)
 
-    def delete_definition(self, gallery: str, name: str) -> StartedWrite:
-        return self._start(self._client.gallery_images.begin_delete, self._group, gallery, name)
+    def delete_definition(self, writer: Writer, gallery: str, name: str) -> StartedWrite:
+        return self._start(writer, self._client.gallery_images.begin_delete, self._group, gallery, name)
 
-    def delete_version(self, gallery: str, definition: str, name: str, *, for_good: bool = False) -> StartedWrite:
+    def delete_version(
+        self, writer: Writer, gallery: str, definition: str, name: str, *, for_good: bool = False
+    ) -> StartedWrite:
         """`for_good`: bypasses the soft delete of its gallery."""
         call = self._client.gallery_image_versions.begin_delete
         more = {"bypass_soft_delete": True} if for_good else {}
-        return self._start(call, self._group, gallery, definition, name, **more)
+        return self._start(writer, call, self._group, gallery, definition, name, **more)
 
     def progress(self, url: str) -> WriteProgress:
         """The progress of the write with this URL. Raises: CallFailed, `missing` when the service has dropped it."""
@@ -182,13 +192,17 @@ class Api:
             raise
         return body
 
-    def _start(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> StartedWrite:
-        """Sends the first request of a write; the caller polls."""
+    def _start(self, writer: Writer, call: Callable[..., Any], *arguments: Any, **options: Any) -> StartedWrite:
+        """Sends the first request of a write, unless the run has lost its lease; the caller polls.
+
+        The lease is checked when the request is about to be sent: signing in, which comes first, may take long.
+        """
         answers: list[Mapping[str, str]] = []
         with _failures():
             call(
                 *arguments,
                 polling=False,
+                raw_request_hook=lambda _: writer.require_lease(),
                 raw_response_hook=lambda answer: answers.append(answer.http_response.headers),
                 **options,
             )

@@ -1,6 +1,7 @@
 """Metadata in the tags of an object on Azure: its owner mark, and planned values that Azure does not show.
 
-Long values are compressed and split over numbered tags. Damaged values are read as if they were absent.
+The mark is in two tags, because with its seal it is longer than one value may be. Long values are compressed and split
+over numbered tags. Damaged values are read as if they were absent.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.manifests.address import Address
@@ -24,10 +25,13 @@ LONGEST_VALUE = 256
 """Source: Azure Resource Manager, limits of tags. Names are compared without regard to case, values are not."""
 
 _PREFIX = "reconciler-"
-_OWNER = f"{_PREFIX}owner"
+_OWNER, _SEAL = f"{_PREFIX}owner", f"{_PREFIX}seal"
+_PROTECTED = "protected"
 _TEXTS = ("regions", "planned", "source", "computed")
-_OURS = re.compile(rf"{_OWNER}|{_PREFIX}(?:{'|'.join(_TEXTS)})-\d{{1,2}}", re.IGNORECASE | re.ASCII)
+_OURS = re.compile(rf"{_OWNER}|{_SEAL}|{_PREFIX}(?:{'|'.join(_TEXTS)})-\d{{1,2}}", re.IGNORECASE | re.ASCII)
 _REFUSED = re.compile(r"[<>%&\\?/]")
+_NO_SEAL = "-"
+_SEALED = re.compile(rf"(?P<fence>\d{{1,18}}) (?P<seal>-|[0-9a-f]{{1,64}})(?P<protected> {_PROTECTED})?", re.ASCII)
 _PLAIN, _PACKED = "=", "z"
 _LONGEST_TEXT = 1 << 20
 _TO_TAG = str.maketrans("<>%&?", ",.:[]")
@@ -43,7 +47,8 @@ class TagMetadata:
     the canonical JSON of a version's `{"source": ..., "dataDisks": ...}` as planned, empty when there is none;
     `computed` that of the computed values. `regions` are the target regions that are ours. `security` is the digest of
     the planned securityProfile, or empty. `spellings` are planned strings that Azure compares without regard to case,
-    and may return in another case.
+    and may return in another case. `fence` is that of the run that wrote the object last, 0 when it is not known; two
+    values that differ in it alone are equal. `protected`: the object must not be deleted or replaced.
     """
 
     owner: OwnerMark | None = None
@@ -53,6 +58,8 @@ class TagMetadata:
     regions: frozenset[str] = frozenset()
     security: str = ""
     spellings: frozenset[str] = frozenset()
+    fence: int = field(default=0, compare=False)
+    protected: bool = False
 
     def as_planned(self, text: str) -> str | None:
         """The planned spelling of `text`, whatever its case is now; None when it was not planned."""
@@ -67,6 +74,8 @@ def to_tags(metadata: TagMetadata) -> dict[str, str]:
     tags = {}
     if metadata.owner is not None:
         tags[_OWNER] = f"{metadata.owner.lineage} {metadata.owner.address}"
+        if words := _seal_words(metadata):
+            tags[_SEAL] = words
     for name, text in zip(_TEXTS, _texts(metadata), strict=True):
         packed = _packed(text) if text else ""
         for number, start in enumerate(range(0, len(packed), LONGEST_VALUE)):
@@ -84,14 +93,17 @@ def from_tags(tags: Mapping[str, Any]) -> tuple[TagMetadata, dict[str, str]]:
     ours = {name.lower(): value for name, value in tags.items() if _OURS.fullmatch(name) and isinstance(value, str)}
     regions, planned, source, computed = (_unpacked(ours, name) for name in _TEXTS)
     details = _json_object(planned)
+    seal, fence, protected = _sealed(ours.get(_SEAL, ""))
     metadata = TagMetadata(
-        owner=_owner(ours.get(_OWNER, "")),
+        owner=_owner(ours.get(_OWNER, ""), seal),
         declared=_strings(details.get("declared")),
         source=source if _json_object(source) else "",
         computed=computed if _json_object(computed) else "{}",
         regions=frozenset(regions.split()),
         security=security if isinstance(security := details.get("security"), str) else "",
         spellings=_strings(details.get("spelled")),
+        fence=fence,
+        protected=protected,
     )
     own = {
         metadata.as_planned(name) or name: value
@@ -173,12 +185,33 @@ def _unpacked(tags: Mapping[str, str], name: str) -> str:
     return content if unpacker.eof and not unpacker.unused_data else ""
 
 
-def _owner(text: str) -> OwnerMark | None:
+def _owner(text: str, seal: str) -> OwnerMark | None:
     lineage, _, address = text.partition(" ")
     try:
-        return OwnerMark(lineage, Address.parse(address)) if lineage else None
+        return OwnerMark(lineage, Address.parse(address), seal) if lineage else None
     except ValueError:
         return None
+
+
+def _seal_words(metadata: TagMetadata) -> str:
+    """The fence, the seal and the protection as one value; empty when there is nothing to say."""
+    seal = metadata.owner.seal if metadata.owner is not None else ""
+    if not (metadata.fence or seal or metadata.protected):
+        return ""
+    words = (str(metadata.fence), seal or _NO_SEAL, _PROTECTED if metadata.protected else "")
+    return " ".join(filter(None, words))
+
+
+def _sealed(text: str) -> tuple[str, int, bool]:
+    """Seal, fence and protection, as `_seal_words` wrote them. An object with a value that it did not write is
+    protected, and its mark has a seal that is nobody's."""
+    if not text:
+        return "", 0, False
+    words = _SEALED.fullmatch(text)
+    if words is None:
+        return text, 0, True
+    seal = "" if words["seal"] == _NO_SEAL else words["seal"]
+    return seal, int(words["fence"]), words["protected"] is not None
 
 
 def _json_object(text: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from reconciler.providers.azure.observation.observed_objects import (
     FAILED,
     ServiceObject,
     applied,
-    conflict,
+    require_writable,
     service_object,
 )
 from reconciler.providers.azure.observation.scan import fetch
@@ -21,7 +21,7 @@ from reconciler.providers.azure.service.failures import CallFailed, explained, f
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.azure.writing.soft_deleted import DELETE_COMMAND, until
 from reconciler.providers.errors import ObjectConflict, ProviderError
-from reconciler.providers.owner import OwnerMark
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, Done, InProgress, Step, Verb
 
 _MOST_WRITES = 4
@@ -44,8 +44,8 @@ class ContainerWriter:
         Raises: CallFailed, ProviderError.
         """
         obj = fetch(self._api, self._handle.unit)
-        if obj is not None and obj.mark(self._handle.unit) != self._mark:
-            raise conflict(obj, self._handle.unit)
+        if obj is not None:
+            require_writable(obj, self._handle.unit, self._writer)
         if obj is not None and obj.in_flight:
             self._handle.polls += 1
             return self._handle.wait(None)
@@ -54,8 +54,8 @@ class ContainerWriter:
         return self._write(obj)
 
     @property
-    def _mark(self) -> OwnerMark:
-        return OwnerMark(self._handle.operation.lineage, self._handle.unit)
+    def _writer(self) -> Writer:
+        return self._handle.operation.writer
 
     def _write(self, obj: ServiceObject | None) -> Done | InProgress | None:
         planned: Attributes = self._step.planned or {}
@@ -69,16 +69,24 @@ class ContainerWriter:
 
     def _as_planned(self, obj: ServiceObject, planned: Attributes) -> bool:
         same = canonical_json(obj.attributes) == canonical_json(planned)
-        return same and obj.state != FAILED and not self._community_pending(obj)
+        return same and self._as_marked(obj) and obj.state != FAILED and not self._community_pending(obj)
+
+    def _as_marked(self, obj: ServiceObject) -> bool:
+        """Whether the tags name the owner, this run and the protection: a step of this run is not to be undone by an
+        earlier one, even if there is nothing else to write."""
+        found, writer = obj.metadata, self._writer
+        marked = found.owner == writer.owner.mark(self._handle.unit) and found.fence == writer.fence
+        return marked and found.protected == self._step.protect
 
     def _put(self, obj: ServiceObject | None, planned: Attributes) -> StartedWrite:
-        unit, metadata = self._handle.unit, metadata_for(self._mark, planned)
+        unit, writer = self._handle.unit, self._writer
+        metadata = metadata_for(writer.owner.mark(unit), planned, fence=writer.fence, protected=self._step.protect)
         if unit.kind is Kind.GALLERY:
-            return self._api.put_gallery(unit.gallery, gallery_body(planned, metadata))
+            return self._api.put_gallery(writer, unit.gallery, gallery_body(planned, metadata))
         body = definition_body(planned, metadata, obj.body if obj else None)
         if obj is not None and "allowUpdateImage" in self._step.write_flags:
             body["properties"]["allowUpdateImage"] = True
-        return self._api.put_definition(unit.gallery, unit.definition, body)
+        return self._api.put_definition(writer, unit.gallery, unit.definition, body)
 
     def _limit_writes(self, obj: ServiceObject | None, planned: Attributes) -> None:
         if self._handle.failure is not None:
@@ -111,12 +119,16 @@ class ContainerWriter:
         rest = {name: value for name, value in obj.attributes.items() if name != "sharing"}
         if canonical_json(rest) != canonical_json({k: v for k, v in planned.items() if k != "sharing"}):
             return None
+        if not self._as_marked(obj):
+            return None
         if self._community_pending(obj) and planned["sharing"]["permissions"] == "Community":
-            return self._api.share(self._handle.unit.gallery, {"operationType": "EnableCommunity"})
+            return self._send_share({"operationType": "EnableCommunity"})
         for operation, groups in _group_changes(groups_of_body(obj.body), groups_of(planned)):
-            body: Json = {"operationType": operation, "groups": groups}
-            return self._api.share(self._handle.unit.gallery, body)
+            return self._send_share({"operationType": operation, "groups": groups})
         return None
+
+    def _send_share(self, body: Json) -> StartedWrite:
+        return self._api.share(self._writer, self._handle.unit.gallery, body)
 
     # Deleting.
 
@@ -129,11 +141,11 @@ class ContainerWriter:
         unit = self._handle.unit
         try:
             if info.get("communityGalleryEnabled"):
-                return self._await_write(self._api.share(unit.gallery, {"operationType": "Reset"}))
+                return self._await_write(self._send_share({"operationType": "Reset"}))
             if unit.kind is Kind.GALLERY:
-                started = self._api.delete_gallery(unit.gallery)
+                started = self._api.delete_gallery(self._writer, unit.gallery)
             else:
-                started = self._api.delete_definition(unit.gallery, unit.definition)
+                started = self._api.delete_definition(self._writer, unit.gallery, unit.definition)
         except CallFailed as failed:
             if not failed.not_empty:
                 raise

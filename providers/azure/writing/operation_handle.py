@@ -25,8 +25,8 @@ class OperationHandle:
     failed. `tries`: consecutive calls that failed. `polls`: how often the running write was not over yet. `writes`: how
     often the object was written. `attempted` and `removed`: the regions that this operation has written, and those that
     it removed first. `disks`: the values computed from the sources, and `staged`: whether their blobs have to be
-    removed. `lent`: the permission to remove regions was granted for this operation only. `restored`: a soft-deleted
-    version was restored.
+    removed. `restored`: a soft-deleted version was restored. `place`: the identity of the resource group in which the
+    operation began; another one knows nothing of it.
     """
 
     operation: Operation
@@ -40,8 +40,8 @@ class OperationHandle:
     removed: set[str] = field(default_factory=set)
     disks: Mapping[str, Any] | None = None
     staged: bool = False
-    lent: bool = False
     restored: bool = False
+    place: str = ""
 
     @property
     def unit(self) -> Address:
@@ -55,6 +55,11 @@ class OperationHandle:
     @property
     def region_steps(self) -> list[Step]:
         return [step for step in self.operation.steps if step.address.region]
+
+    @property
+    def filled_regions(self) -> list[Step]:
+        """The steps that copy to a target region."""
+        return [step for step in self.region_steps if step.verb in (Verb.CREATE, Verb.REPLACE)]
 
     @property
     def deletes_unit(self) -> bool:
@@ -74,8 +79,8 @@ class OperationHandle:
             "removed": sorted(self.removed),
             "disks": self.disks,
             "staged": self.staged,
-            "lent": self.lent,
             "restored": self.restored,
+            "place": self.place,
         }
 
     @classmethod
@@ -85,7 +90,8 @@ class OperationHandle:
         handle.failure, handle.tries, handle.polls = written["failure"], written["tries"], written["polls"]
         handle.writes, handle.staged = written["writes"], written["staged"]
         handle.attempted, handle.removed = set(written["attempted"]), set(written["removed"])
-        handle.disks, handle.lent, handle.restored = written["disks"], written["lent"], written["restored"]
+        handle.disks, handle.restored = written["disks"], written["restored"]
+        handle.place = written.get("place", "")
         return handle
 
     def wait(self, seconds: float | None, results: Results | None = None) -> InProgress:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes, canonical_json
 from reconciler.providers.azure.bodies import metadata_for, storage_profile, version_body
-from reconciler.providers.azure.images.disk_sources import names_file, styles_of
+from reconciler.providers.azure.images.disk_sources import names_file
 from reconciler.providers.azure.images.source_uploads import Uploads
-from reconciler.providers.azure.observation.observed_objects import ServiceObject, applied, conflict
+from reconciler.providers.azure.observation.observed_objects import FAILED, ServiceObject, applied
 from reconciler.providers.azure.observation.scan import fetch
-from reconciler.providers.azure.service.api import Api, Json, StartedWrite
+from reconciler.providers.azure.service.api import Api, Json
 from reconciler.providers.azure.service.failures import CallFailed, explained, from_operation
 from reconciler.providers.azure.service.tag_metadata import from_tags
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
 from reconciler.providers.azure.writing.soft_deleted import check_restored, name_taken
-from reconciler.providers.azure.writing.target_regions import body_of, is_reached, must_allow_first, target_of
-from reconciler.providers.errors import ObjectConflict, ProviderError
-from reconciler.providers.owner import OwnerMark
+from reconciler.providers.azure.writing.target_regions import (
+    Target,
+    body_of,
+    is_reached,
+    permits_first,
+    retry_remedy,
+    target_of,
+)
+from reconciler.providers.azure.writing.version_deletion import VersionDeletion
+from reconciler.providers.azure.writing.version_operation import VersionOperation
+from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Applied, Done, InProgress, ProgressCallback, Results, Step, Verb
 
 _MOST_WRITES = 12
 
 
-class VersionWriter:
+class VersionWriter(VersionOperation):
     """Advances an operation on a version and its target regions by one write."""
 
     def __init__(
@@ -36,12 +44,8 @@ class VersionWriter:
         progress: ProgressCallback,
         version_id: Callable[[str], str],
     ) -> None:
-        self._api, self._uploads, self._handle, self._progress = api, uploads, handle, progress
+        super().__init__(api, uploads, handle, progress)
         self._version_id = version_id
-
-    @property
-    def _owner(self) -> OwnerMark:
-        return OwnerMark(self._handle.operation.lineage, self._handle.unit)
 
     @property
     def _computed(self) -> Mapping[str, Any]:
@@ -52,13 +56,13 @@ class VersionWriter:
 
     def waiting(self, seconds: float | None) -> InProgress:
         """The answer while the service is copying, with the regions that already have their copies as done."""
-        version = fetch(self._api, self._handle.unit) if self._filled_regions() else None
+        version = fetch(self._api, self._handle.unit) if self._handle.filled_regions else None
         if version is None:
             return self._handle.wait(seconds)
-        self._report(version)
+        self._progress.copied(version, self._computed)
         ready = {
             step.address: applied(version, step.address)
-            for step in self._filled_regions()
+            for step in self._handle.filled_regions
             if step.address.region in self._handle.attempted
             and version.completed(step.address.region)
             and canonical_json(version.regions.get(step.address.region, {})) == canonical_json(step.planned)
@@ -71,9 +75,8 @@ class VersionWriter:
         Raises: CallFailed, ProviderError.
         """
         version = fetch(self._api, self._handle.unit)
-        if version is not None and version.mark(self._handle.unit) != self._owner:
-            self._clean_up()
-            raise conflict(version, self._handle.unit)
+        if version is not None:
+            self._require_writable(version)
         if (
             version is not None
             and version.in_flight
@@ -82,11 +85,11 @@ class VersionWriter:
             self._handle.polls += 1
             return self.waiting(None)
         if self._handle.deletes_unit:
-            return self._delete(version)
+            return VersionDeletion(self._api, self._uploads, self._handle, self._callback).turn(version)
         if version is None:
             return self._create()
         if self._must_start_over(version):
-            return self._await_write(self._api.delete_version(*self._handle.unit[:3], for_good=True))
+            return self._await_write(self._api.delete_version(self._writer, *self._handle.unit[:3], for_good=True))
         return self._change(version)
 
     # Creating.
@@ -102,13 +105,21 @@ class VersionWriter:
         self._limit_writes(None)
         if "restore" in own.write_flags and (deleted := self._soft_deleted()):
             return self._restore(deleted, own.planned)
-        regions = {step.address.region: step.planned or {} for step in self._filled_regions()}
+        regions = {step.address.region: step.planned or {} for step in self._handle.filled_regions}
         profile = self._storage_profile(own.planned)
-        metadata = metadata_for(self._owner, own.planned, regions, canonical_json(self._computed))
+        metadata = metadata_for(
+            self._mark,
+            own.planned,
+            regions,
+            canonical_json(self._computed),
+            fence=self._writer.fence,
+            protected=own.protect,
+        )
         body = version_body(own.planned, regions, metadata, profile)
         self._handle.attempted |= regions.keys()
+        self._handle.removed |= regions.keys()
         try:
-            return self._await_write(self._api.put_version(*self._handle.unit[:3], body))
+            return self._await_write(self._put(body))
         except CallFailed as failed:
             if failed.status != 409 or failed.busy:
                 raise
@@ -125,7 +136,7 @@ class VersionWriter:
         attributes = planned
         if names_file(planned):
             self._handle.staged = True
-            staged = self._uploads.stage(planned, self._owner, self._report_upload)
+            staged = self._uploads.stage(planned, self._writer, self._handle.unit, self._progress.uploaded)
             self._handle.disks = staged.facts
             blobs, attributes = staged.blobs, staged.attributes(planned)
         elif self._handle.disks is None:
@@ -141,14 +152,11 @@ class VersionWriter:
     def _restore(self, deleted: Json, planned: Attributes) -> InProgress | None:
         """Restores a soft-deleted version as it was; its mutable attributes are changed afterwards."""
         tags = deleted.get("tags") or {}
-        owner = from_tags(tags)[0].owner
-        if tags and owner != self._owner:
+        if tags and not self._writer.owner.owns(from_tags(tags)[0].owner, self._handle.unit):
             raise name_taken(self._handle.unit, deleted, "it is not ours")
         self._handle.restored = True
         body = {"location": planned["location"], "properties": {"restore": True}}
-        return self._await_write(
-            self._api.put_version(*self._handle.unit[:3], {**body, "tags": tags} if tags else body)
-        )
+        return self._await_write(self._put({**body, "tags": tags} if tags else body))
 
     def _must_start_over(self, version: ServiceObject) -> bool:
         """Whether to recreate a version from its source: one without any complete copy was never usable."""
@@ -163,28 +171,26 @@ class VersionWriter:
             check_restored(self._handle, version)
         computed = version.metadata.computed if self._handle.disks is None else canonical_json(self._computed)
         target = target_of(self._handle, version)
-        self._handle.removed |= {
-            step.address.region
-            for step in self._handle.region_steps
-            if step.address.region not in version.regions and step.verb is Verb.REPLACE
-        }
-        if is_reached(target, version, self._owner, computed) or (
-            not target.trying and not target.leaving and self._only_failed(version)
-        ):
+        self._handle.removed |= {step.address.region for step in self._handle.filled_regions} - version.regions.keys()
+        if self._is_over(version, target, computed):
             return self._finished(version, target.refused)
         self._limit_writes(version)
-        body = body_of(target, version, self._owner, computed)
-        if must_allow_first(target, version):
-            self._handle.lent = True
-        else:
+        body = body_of(target, version, self._mark, computed, self._writer.fence)
+        if not permits_first(target, version):
             self._handle.attempted |= target.trying
         try:
-            return self._await_write(self._api.put_version(*self._handle.unit[:3], body))
+            return self._await_write(self._put(body))
         except CallFailed as failed:
             if failed.status != 409 or failed.busy or not self._has_more_regions_than(version):
                 raise
             self._handle.writes += 1
             return None
+
+    def _is_over(self, version: ServiceObject, target: Target, computed: str) -> bool:
+        """Whether no write is left: the version is as planned and did not fail, or only its copying failed."""
+        if is_reached(target, version, self._mark, computed):
+            return version.state != FAILED or self._handle.writes > 0 or any(map(version.failed, version.regions))
+        return not target.trying and not target.leaving and self._only_failed(version)
 
     def _has_more_regions_than(self, version: ServiceObject) -> bool:
         """Whether another client has added regions since `version` was read, which a write would remove.
@@ -211,14 +217,14 @@ class VersionWriter:
             )
 
     def _finished(self, version: ServiceObject, refused: Mapping[Address, ProviderError]) -> Done:
-        self._report(version, over=True)
+        self._progress.copied(version, self._computed, over=True)
         self._clean_up()
         results: dict[Address, Applied | ProviderError] = dict(refused)
         for step in self._handle.region_steps:
             if step.address not in results:
                 results[step.address] = self._region_result(version, step)
         own = self._handle.own
-        if own is not None:
+        if own is not None and own.address not in results:
             results[own.address] = self._own_result(version, own, results)
         return Done(results)
 
@@ -228,78 +234,12 @@ class VersionWriter:
             return Applied()
         if step.verb is not Verb.UPDATE and not version.completed(region):
             details = (version.replication or {})[region].details if version.failed(region) else "it did not finish"
-            return ProviderError(
-                f"{step.address} has no copies: {details}", "apply again: only the regions that failed are retried"
-            )
+            return ProviderError(f"{step.address} has no copies: {details}", retry_remedy(version))
         return applied(version, step.address)
 
     def _own_result(self, version: ServiceObject, own: Step, results: Results) -> Applied | ProviderError:
-        errors = [results[step.address] for step in self._filled_regions()]
+        errors = [results[step.address] for step in self._handle.filled_regions]
         failed = [error for error in errors if isinstance(error, ProviderError)]
         if own.verb is Verb.CREATE and failed and len(failed) == len(errors):
             return failed[0]
         return applied(version, own.address)
-
-    # Deleting.
-
-    def _delete(self, version: ServiceObject | None) -> Done | InProgress | None:
-        if version is None:
-            self._clean_up(force=not self._handle.writes or self._is_shallow)
-            return Done({step.address: Applied() for step in self._handle.operation.steps})
-        if self._handle.failure is not None:
-            raise explained(from_operation(self._handle.failure), f"{self._handle.unit} was not deleted")
-        foreign = sorted(version.regions.keys() - version.metadata.regions)
-        if foreign:
-            named = ", ".join(f"{version.id}@{region}" for region in foreign)
-            raise ObjectConflict(
-                f"{self._handle.unit} has target regions that are not ours: {named}",
-                "remove these regions from the image version by hand if they are not needed",
-            )
-        own = self._handle.own
-        makes_room = own is not None and own.makes_room
-        return self._await_write(self._api.delete_version(*self._handle.unit[:3], for_good=makes_room))
-
-    def _clean_up(self, *, force: bool = False) -> None:
-        """Removes the uploaded disks: the service has its own copies, unless the version is Shallow."""
-        if force or (self._handle.staged and not self._is_shallow):
-            self._uploads.remove(self._owner)
-            self._handle.staged = False
-
-    # Common.
-
-    @property
-    def _is_shallow(self) -> bool:
-        return (self._handle.operation.version or {}).get("replicationMode") == "Shallow"
-
-    @property
-    def _styles(self) -> tuple[str, ...]:
-        return styles_of(self._handle.operation.version)
-
-    def _filled_regions(self) -> Sequence[Step]:
-        return [step for step in self._handle.region_steps if step.verb in (Verb.CREATE, Verb.REPLACE)]
-
-    def _await_write(self, started: StartedWrite) -> InProgress | None:
-        self._handle.writes += 1
-        self._handle.tries = self._handle.polls = 0
-        self._handle.failure = None
-        self._handle.url = started.url
-        return self._handle.wait(started.retry_after_s or 0.0) if started.url else None
-
-    # Progress, in bytes of the images.
-
-    def _size(self) -> int:
-        disks = self._computed.get("disks", {}).values()
-        return sum(int(disk.get("virtualSize", 0)) for disk in disks)
-
-    def _report_upload(self, done: int, total: int) -> None:
-        for step in self._filled_regions():
-            self._progress(step.address, done, 2 * total)
-
-    def _report(self, version: ServiceObject, *, over: bool = False) -> None:
-        size = self._size()
-        before = size if self._handle.staged else 0
-        for step in self._filled_regions():
-            status = (version.replication or {}).get(step.address.region)
-            if size and status is not None and step.address.region in self._handle.attempted:
-                percent = 100 if over and version.completed(step.address.region) else min(status.percent, 99)
-                self._progress(step.address, before + size * percent // 100, before + size)

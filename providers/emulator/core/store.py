@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ CREATE TABLE IF NOT EXISTS operations (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS operations_due ON operations (done, due);
 CREATE INDEX IF NOT EXISTS operations_by_key ON operations (key, done);
+CREATE TABLE IF NOT EXISTS emulator (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id TEXT NOT NULL               -- tells this store from every other one
+) STRICT;
 """
 
 
@@ -94,6 +99,13 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
+        self._db.execute("INSERT OR IGNORE INTO emulator VALUES (1, ?)", (str(uuid.uuid4()),))
+
+    @property
+    def emulator_id(self) -> str:
+        """The id that this store got when it was created."""
+        with self._lock:
+            return str(self._db.execute("SELECT id FROM emulator").fetchone()[0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

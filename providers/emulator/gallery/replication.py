@@ -23,8 +23,9 @@ def plan_copies(
 ) -> tuple[dict[str, Body], float]:
     """The copies after a write, and the seconds (unscaled) until the last one ends.
 
-    Copying starts in new regions, in regions that get more replicas, and again in the home region if it failed there;
-    all other copies stay as they are. `before` holds the target regions before the write, by canonical name.
+    Copying starts in new regions, in regions that get more replicas, and again in regions where it failed; all other
+    copies stay as they are. Source: the service's error for failed replication, which advises to retry, and to remove
+    and add the region if that does not help. `before` holds the target regions before the write, by canonical name.
     """
     now, durations = service.clock.now(), service.durations
     copies: dict[str, Body] = {}
@@ -34,7 +35,7 @@ def plan_copies(
         region = region_of(entry)
         kept = stored.get(region)
         more = entry["regionalReplicaCount"] > before.get(region, entry)["regionalReplicaCount"]
-        if kept is not None and not more and not (region == home and kept["fails"]):
+        if kept is not None and not more and not kept["fails"]:
             copies[region] = kept
             continue
         if region != home:
@@ -108,6 +109,6 @@ def failure(version: Resource) -> Body:
     )
     return {
         "code": "ReplicationJobsNotCompleted",
-        "message": f"The replication job has not completed at: {regions} Remove the region from the target regions of "
-        "the image version and add it again to retry.",
+        "message": f"The replication job has not completed at: {regions} If a retry does not help, remove the region "
+        "from the target regions of the image version, and add it again.",
     }

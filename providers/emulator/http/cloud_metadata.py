@@ -14,9 +14,9 @@ LIST_SINCE = "2018-05-01"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-def cloud_metadata(base_url: str, tenant: str, version: str) -> Body | list[Body]:
+def cloud_metadata(base_url: str, tenant: str, version: str, emulator: str) -> Body | list[Body]:
     """The metadata for an api-version: a list of one cloud from `LIST_SINCE` on, the cloud itself before that and from
-    `OBJECT_SINCE` on.
+    `OBJECT_SINCE` on. `emulator` is our id, which clouds do not have.
 
     Raises: ArmError when it is not an api-version.
     """
@@ -25,7 +25,7 @@ def cloud_metadata(base_url: str, tenant: str, version: str) -> Body | list[Body
             400, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required."
         )
     if version >= OBJECT_SINCE:
-        return _document(base_url, tenant)
+        return {**_document(base_url, tenant), "emulator": emulator}
     if version >= LIST_SINCE:
         return [_document(base_url, tenant)]
     return {

@@ -44,8 +44,9 @@ class _Refused(Exception):
 class Identity:
     """Answers the requests that need no token."""
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+    def __init__(self, tokens: Tokens, emulator: str) -> None:
+        """`emulator` is the id of this one."""
+        self._tokens, self._emulator = tokens, emulator
         self._paths: tuple[tuple[re.Pattern[str], str, Callable[[_IdentityRequest], ArmAnswer]], ...] = (
             (_path("/metadata/endpoints"), "GET", self._metadata),
             (_path("/msi/token"), "GET", self._managed_identity),
@@ -74,7 +75,7 @@ class Identity:
 
     def _metadata(self, request: _IdentityRequest) -> ArmAnswer:
         version = request.raw.query().get("api-version", "")
-        return ArmAnswer(200, cloud_metadata(request.base_url, self._tokens.tenant, version))
+        return ArmAnswer(200, cloud_metadata(request.base_url, self._tokens.tenant, version, self._emulator))
 
     def _discovery(self, request: _IdentityRequest) -> ArmAnswer:
         host = request.base_url.partition("://")[2]

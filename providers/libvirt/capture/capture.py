@@ -104,8 +104,10 @@ def capture(
     pool: Pool,
     disk_format: str,
     progress: Advance,
+    fence: int = 0,
 ) -> Captured:
-    """Fills new volumes of `disk_format` in `pool`, which is on the machine's host: disk -> name, in `targets`.
+    """Fills new volumes of `disk_format` in `pool`, which is on the machine's host: disk -> name, in `targets`. `fence`
+    is that of the run.
 
     A capture that fails leaves nothing behind, unless this process dies: then `discard` cleans up. Raises: as facts;
     ObjectConflict if a name is taken.
@@ -117,26 +119,27 @@ def capture(
         disks = _disks(domain)
         _check_names(disks, targets, pool, name)
         try:
-            quiesced = _copy(handle, domain, disks, targets, pool, disk_format, progress)
+            quiesced = _copy(handle, domain, disks, targets, pool, disk_format, progress, fence)
         except BaseException:
-            _remove(targets, pool)
+            _remove(targets, pool, fence)
             raise
     return Captured(tuple(about for about, _ in disks), quiesced)
 
 
-def discard(hosts: Hosts, region: str, name: str, targets: Collection[str], pool: Pool) -> None:
-    """Stops a capture whose process died, and removes what it left, except for the `targets`, which the caller removes.
-    A machine that was left frozen is thawed."""
+def discard(hosts: Hosts, region: str, name: str, targets: Collection[str], pool: Pool, fence: int = 0) -> None:
+    """Stops a capture whose process died, of the run with this fence, and removes what it left, except for the
+    `targets`, which the caller removes. A machine that was left frozen is thawed."""
     with hosts.connection(region).asking(f"cleaning up after a capture of the machine '{name}'") as handle:
         domain = domains.find(handle, name)
         volumes = pool.volumes(refresh=True)
-        left = [name for target in targets for name in (target, _scratch(target)) if name in volumes]
+        left = [name for target in targets for name in (target, _scratch(target, fence)) if name in volumes]
         if domain is not None and domain.isActive() and left:
+            pool.require_lease()
             online_copy.abandon(domain, {volumes[name].path for name in left})
             if online_copy.agent_answers(domain):
                 online_copy.thaw(domain)
     for target in targets:
-        pool.delete(_scratch(target))
+        pool.delete(_scratch(target, fence))
 
 
 def _copy(
@@ -147,13 +150,14 @@ def _copy(
     pool: Pool,
     disk_format: str,
     progress: Advance,
+    fence: int,
 ) -> bool:
     if domains.is_off(domain):
         offline_copy.copy(
             handle, domain, [(disk, targets[about.disk]) for about, disk in disks], pool, disk_format, progress
         )
         return True
-    return _copy_running(handle, domain, disks, targets, pool, disk_format, progress)
+    return _copy_running(handle, domain, disks, targets, pool, disk_format, progress, fence)
 
 
 def _wanted(handle: libvirt.virConnect, connection: Connection, name: str) -> libvirt.virDomain:
@@ -214,15 +218,16 @@ def _copy_running(
     pool: Pool,
     disk_format: str,
     progress: Advance,
+    fence: int,
 ) -> bool:
     """A backup into a raw file has no holes, because QEMU writes the zeros, so raw copies are converted from qcow2."""
-    names = {disk: target if disk_format == "qcow2" else _scratch(target) for disk, target in targets.items()}
+    names = {disk: target if disk_format == "qcow2" else _scratch(target, fence) for disk, target in targets.items()}
     try:
         for about, _ in disks:
             pool.create(names[about.disk], about.virtual_size, "qcow2")
         volumes = pool.volumes()
         job = {about.device: Target(volumes[names[about.disk]].path, "qcow2") for about, _ in disks}
-        quiesced = online_copy.back_up(domain, job, progress)
+        quiesced = online_copy.back_up(domain, job, progress, pool.require_lease)
         for disk, scratch in names.items():
             if scratch != targets[disk]:
                 offline_copy.convert(handle, pool, scratch, targets[disk], disk_format)
@@ -234,11 +239,11 @@ def _copy_running(
     return quiesced
 
 
-def _scratch(target: str) -> str:
-    return f"{_SCRATCH}{target}"
+def _scratch(target: str, fence: int) -> str:
+    return f"{_SCRATCH}{fence}~{target}" if fence else f"{_SCRATCH}{target}"
 
 
-def _remove(targets: Mapping[str, str], pool: Pool) -> None:
+def _remove(targets: Mapping[str, str], pool: Pool, fence: int) -> None:
     for target in targets.values():
-        pool.delete(_scratch(target))
+        pool.delete(_scratch(target, fence))
         pool.delete(target)

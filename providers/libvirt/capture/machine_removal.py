@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.providers.errors import ProviderError
@@ -10,6 +10,7 @@ from reconciler.providers.libvirt.capture.offline_copy import volume_of
 from reconciler.providers.libvirt.host import domains
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.records.volume_users import require_unused
+from reconciler.providers.owner import Writer
 
 if TYPE_CHECKING:
     import libvirt
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.volumes import Volume
 
 
-def remove_machine(hosts: Hosts, region: str, name: str, identity: str) -> None:
+def remove_machine(hosts: Hosts, writer: Writer, region: str, name: str, identity: str) -> None:
     """Removes the machine and the volumes of its disks; their backing volumes and its optical media stay. A machine
     that is gone is fine; another that now has its name is left alone.
 
@@ -32,12 +33,18 @@ def remove_machine(hosts: Hosts, region: str, name: str, identity: str) -> None:
             return
         if not domains.is_off(domain):
             raise _kept(name, f"it is {domains.state_word(domain)}")
-        disks = list(_disks(handle, domain, region, connection))
+        disks = list(_disks(handle, domain, region, connection, writer))
         for pool, volume in disks:
             require_unused(hosts, pool, [volume], f"the machine '{name}' was not removed", besides=name)
         for pool, volume in disks:
             pool.delete(volume.name)
+        writer.require_lease()
         undefine(domain)
+
+
+def not_as_planned(name: str, planned: Sequence[str], now: Sequence[str]) -> ProviderError:
+    """The error for a machine that is not removed because it is no longer what the plan has said."""
+    return _kept(name, f"the plan said '{', '.join(planned)}', and now it would be '{', '.join(now) or 'nothing'}'")
 
 
 def undefine(domain: libvirt.virDomain) -> None:
@@ -53,12 +60,13 @@ def undefine(domain: libvirt.virDomain) -> None:
 
 
 def _disks(
-    handle: libvirt.virConnect, domain: libvirt.virDomain, region: str, connection: Connection
+    handle: libvirt.virConnect, domain: libvirt.virDomain, region: str, connection: Connection, writer: Writer
 ) -> Iterator[tuple[Pool, Volume]]:
     """The volumes of its disks. A missing one was removed by an earlier attempt."""
     for disk in domains.disks_of(domain.XMLDesc()):
         listed = volume_of(handle, domain, disk)
-        pool = Pool(region, connection, listed.storagePoolLookupByVolume().name())
+        name = listed.storagePoolLookupByVolume().name()
+        pool = Pool(region, connection, name, require_lease=writer.require_lease)
         volume = pool.volume(listed.name())
         if volume is not None:
             yield pool, volume

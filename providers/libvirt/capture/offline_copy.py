@@ -67,6 +67,7 @@ def _copy_volume(
     description = volume_xml(target, volume_sizes(source)[0], disk_format)
     into = handle.storagePoolLookupByName(pool.name)
     with pool.connection.between_pools():
+        pool.require_lease()
         into.createXMLFrom(description, source, 0)
 
 

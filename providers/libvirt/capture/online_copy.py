@@ -29,8 +29,14 @@ class Target:
     format: str
 
 
-def back_up(domain: libvirt.virDomain, targets: Mapping[str, Target], progress: Callable[[int, int], None]) -> bool:
+def back_up(
+    domain: libvirt.virDomain,
+    targets: Mapping[str, Target],
+    progress: Callable[[int, int], None],
+    require_lease: Callable[[], None] = lambda: None,
+) -> bool:
     """Fills the targets (by the machine's devices, such as `vda`); whether its file systems were frozen meanwhile.
+    `require_lease` is called before the machine is touched.
 
     They are if its guest agent answers; else the copies are crash-consistent, as after a power cut.
 
@@ -38,11 +44,14 @@ def back_up(domain: libvirt.virDomain, targets: Mapping[str, Target], progress: 
     """
     import libvirt
 
+    require_lease()
     with _quiesced(domain) as frozen:
+        require_lease()
         domain.backupBegin(_job(domain, targets), _NO_CHECKPOINT, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
     try:
         _wait(domain, progress)
     except BaseException:
+        require_lease()
         abandon(domain, {target.path for target in targets.values()})
         raise
     return frozen

@@ -102,12 +102,14 @@ def uploading(pool: Pool, name: str) -> Iterator[Sink]:
     """A sink that fills an empty raw volume; the host has everything when the block ends. Raises: as upload."""
     with pool.asking_volume_apart(name, "writing") as (volume, handle):
         stream = handle.newStream(0)
+        pool.require_lease()
         volume.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
 
         tail = _Tail()
 
         def send(piece: Piece) -> None:
             tail.add(piece)
+            pool.require_lease()
             try:
                 if isinstance(piece, Hole):
                     stream.sendHole(piece.length, 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 
 import libvirt
 
@@ -14,6 +16,17 @@ from reconciler.providers.libvirt.host.failures import explained, is_missing_poo
 from reconciler.providers.libvirt.host.object_names import Place
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.host.volumes import pool_xml
+from reconciler.providers.owner import Owner, Writer
+
+_NOBODY = Writer(Owner(""))
+
+
+@dataclass(slots=True)
+class _Connections:
+    """The connections by URI, and the lock that adding one takes."""
+
+    by_uri: dict[str, Connection] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class PoolNotDefined(Unavailable):
@@ -23,13 +36,24 @@ class PoolNotDefined(Unavailable):
 class Hosts:
     """Connections and pools of all regions, opened on demand and shared by all threads."""
 
-    def __init__(self, settings: Configuration, keep_alive: KeepAlive | None = None) -> None:
+    def __init__(
+        self,
+        settings: Configuration,
+        keep_alive: KeepAlive | None = None,
+        writer: Writer = _NOBODY,
+        connections: _Connections | None = None,
+        defining: Mapping[str, threading.Lock] | None = None,
+    ) -> None:
         self._settings = settings
         self._keep_alive = keep_alive or KeepAlive()
-        self._connections: dict[str, Connection] = {}
+        self._writer = writer
+        self._connections = connections or _Connections()
         self._pools: dict[str, Pool] = {}
-        self._lock = threading.Lock()
-        self._defining = {region: threading.Lock() for region in settings.hosts}
+        self._defining = defining or {region: threading.Lock() for region in settings.hosts}
+
+    def for_writer(self, writer: Writer) -> Hosts:
+        """The same hosts on the same connections; their pools are changed only while `writer` has its lease."""
+        return Hosts(self._settings, self._keep_alive, writer, self._connections, self._defining)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -40,8 +64,8 @@ class Hosts:
         """The connection of a region's host; regions with the same URI share it. Raises: ProviderError if there is no
         such region."""
         host = self._settings.host(region)
-        with self._lock:
-            return self._connections.setdefault(host.uri, Connection(host.uri, host.name, self._keep_alive))
+        with self._connections.lock:
+            return self._connections.by_uri.setdefault(host.uri, Connection(host.uri, host.name, self._keep_alive))
 
     def pool(self, region: str) -> Pool:
         """A region's pool, which was active a moment ago. Nothing is changed on the host.
@@ -58,9 +82,10 @@ class Hosts:
 
     def close(self) -> None:
         """Closes all connections."""
-        with self._lock:
-            connections, self._connections = list(self._connections.values()), {}
-            self._pools = {}
+        with self._connections.lock:
+            connections = list(self._connections.by_uri.values())
+            self._connections.by_uri.clear()
+            self._pools.clear()
         for connection in connections:
             connection.close()
 
@@ -71,15 +96,16 @@ class Hosts:
             with self._defining[region] if self._settings.define_pools else nullcontext():
                 pool = _lookup(handle, host)
                 if pool is None and define:
+                    self._writer.require_lease()
                     pool = _define(handle, host)
             if pool is None:
                 raise self._missing(host)
             if not pool.isActive():
                 raise _stopped(host)
             place = Place(region, pool.UUIDString())
-        with self._lock:
+        with self._connections.lock:
             if region not in self._pools or self._pools[region].place != place:
-                self._pools[region] = Pool(region, connection, host.pool, place)
+                self._pools[region] = Pool(region, connection, host.pool, place, self._writer.require_lease)
             return self._pools[region]
 
     def _missing(self, host: Host) -> Unavailable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
 import libvirt
@@ -18,10 +18,19 @@ _LARGEST_IN_MEMORY = 8 << 20
 
 class Pool:
     """The pool `name` of a region's host. Every call raises Unavailable if the host does not answer or the pool is
-    stopped, and may be made from any thread. `place` distinguishes it from others that have, or had, its name."""
+    stopped, and may be made from any thread. `place` distinguishes it from others that have, or had, its name.
+    `require_lease` is called right before each change."""
 
-    def __init__(self, region: str, connection: Connection, name: str, place: Place = NOWHERE) -> None:
+    def __init__(
+        self,
+        region: str,
+        connection: Connection,
+        name: str,
+        place: Place = NOWHERE,
+        require_lease: Callable[[], None] = lambda: None,
+    ) -> None:
         self.region, self.name, self.connection, self.place = region, name, connection, place
+        self.require_lease = require_lease
 
     def __str__(self) -> str:
         return f"pool '{self.name}' of {self.connection.name}"
@@ -84,6 +93,7 @@ class Pool:
         stream skips is a hole. Raises: ObjectConflict if the name is taken.
         """
         with self._asking(f"creating the volume '{name}'") as pool:
+            self.require_lease()
             pool.createXML(volume_xml(name, capacity, disk_format, backing_path, backing_format), 0)
 
     def delete(self, name: str) -> None:
@@ -91,6 +101,7 @@ class Pool:
         with self._asking(f"removing the volume '{name}'") as pool:
             volume = _lookup(pool, name)
             if volume is not None:
+                self.require_lease()
                 try:
                     volume.delete(0)
                 except libvirt.libvirtError as error:
@@ -108,6 +119,7 @@ class Pool:
         with source.asking_volume(source_name, "cloning") as original, self._asking(f"creating '{name}'") as pool:
             described = volume_of(original.XMLDesc(0))
             with nullcontext() if source.name == self.name else self.connection.between_pools():
+                self.require_lease()
                 pool.createXMLFrom(volume_xml(name, described.capacity, disk_format or described.format), original, 0)
 
     def read(self, name: str, most: int = _LARGEST_IN_MEMORY, start: int = 0) -> bytes | None:
@@ -135,6 +147,7 @@ class Pool:
         self.create(name, len(content), "raw")
         with self.asking_volume(name, "writing") as volume:
             stream = volume.connect().newStream(0)
+            self.require_lease()
             volume.upload(stream, 0, len(content), 0)
             for start in range(0, len(content), libvirt.virStorageVol.streamBufSize):
                 stream.send(content[start : start + libvirt.virStorageVol.streamBufSize])

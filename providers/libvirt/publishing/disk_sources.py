@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from reconciler.providers.image_files.image_sources import (
     facts_of,
 )
 from reconciler.providers.libvirt.publishing.disks import (
+    Disk,
     FoundDisk,
     MachineDisk,
     VolumeDisk,
@@ -42,10 +43,11 @@ _SNAPSHOT = re.compile(r"(.+)@([^@/]+)")
 class DiskSources:
     """Finds sources in the project's folder, on the hosts and among the published versions."""
 
-    def __init__(self, hosts: Hosts, copies: CompleteCopies, project: str) -> None:
+    def __init__(self, hosts: Hosts, copies: CompleteCopies, project: str, *, remove_source: bool = False) -> None:
         self._hosts = hosts
         self._copies = copies
         self._files = FileSources(project)
+        self._remove_source = remove_source
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`; a version's never changes, because published content does not."""
@@ -72,7 +74,18 @@ class DiskSources:
             virtual_size=sum(virtual_size(disk) for disk in disks),
             format=format_of(disks[0]),
             identity=disks[0].identity,
+            removes=self.removes(disks) if definition is not None and is_generalized(definition) else (),
         )
+
+    def removes(self, disks: Sequence[Disk]) -> tuple[str, ...]:
+        """The machine that is removed once a generalized version has been made from its disks, if the settings say so:
+        see `SourceFacts.removes`."""
+        captured = [disk for disk in disks if isinstance(disk, MachineDisk)]
+        if not captured or not self._remove_source:
+            return ()
+        first, count = captured[0], len(captured)
+        host = self._hosts.connection(first.region).name
+        return (f"machine {first.machine} on {host} with {count} volume{'' if count == 1 else 's'}",)
 
     def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
         """As `Reader.source_digest`: for files and volumes the sha256 of the file. Machines have none."""

@@ -30,7 +30,7 @@ def capture_all(
         build.progress.report(total * done // max(1, of) // 2)
 
     captured = capture.capture(
-        hosts, first.region, first.machine, generalized, targets, build.pool, disk_format, progress
+        hosts, first.region, first.machine, generalized, targets, build.pool, disk_format, progress, build.writer.fence
     )
     return {
         disk.disk: (targets[disk.disk], _filled(disk, build, targets[disk.disk], disk_format))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,19 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common.containers import apply, home_of
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
-from reconciler.providers.common.steps import COPYING, Copied, do_steps, own_step
+from reconciler.providers.common.steps import COPYING, Copied, do_steps, not_replaced, own_step
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.image_sources import add_archive_digest
 from reconciler.providers.libvirt.publishing.disk_sources import DiskSources, is_generalized
 from reconciler.providers.libvirt.publishing.disks import Disk, FoundDisk, MachineDisk, MissingDisk, virtual_size
 from reconciler.providers.libvirt.publishing.operation_handle import Names, OperationHandle
+from reconciler.providers.libvirt.publishing.publication import Publication
 from reconciler.providers.libvirt.publishing.region_changes import RegionChanges
 from reconciler.providers.libvirt.publishing.region_creation import RegionCreation
 from reconciler.providers.libvirt.publishing.shallow_versions import ShallowCreation, volume_count
 from reconciler.providers.libvirt.records.complete_copies import CompleteCopies
 from reconciler.providers.libvirt.records.containers import ContainerSidecars
+from reconciler.providers.libvirt.records.lost_descriptions import recorded_in
 from reconciler.providers.libvirt.records.volume_names import choose_name
 from reconciler.providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
 
@@ -36,7 +39,7 @@ class OperationContext:
         self.settings = settings
         self.hosts = hosts
         self.copies = CompleteCopies(hosts)
-        self.sources = DiskSources(hosts, self.copies, project)
+        self.sources = DiskSources(hosts, self.copies, project, remove_source=settings.remove_source)
 
     def disks(self, operation: Operation) -> Sequence[Disk]:
         """The disks of an operation's version. If it is published, its copies can stand in for a source that is gone.
@@ -118,33 +121,53 @@ class OperationRunner:
         self._names = handle.names
         self._operation = handle.operation
         self._progress = progress
-        self._containers = ContainerSidecars(context.hosts, handle.operation.writer.owner)
-        self._changes = RegionChanges(context.hosts, handle.operation.writer.owner, progress)
+        self._recorded = recorded_in(handle.operation)
+        self._containers = ContainerSidecars(context.hosts, handle.operation.writer, self._recorded)
+        self._changes = RegionChanges(context.hosts, handle.operation.writer, progress, self._recorded)
+        own = own_step(handle.operation)
+        self._publication = Publication(together=own is not None and own.verb is Verb.REPLACE)
         self._captured: list[MachineDisk] = []
 
     def results(self) -> Results:
         """Runs the operation; one result for each step."""
-        return do_steps(self._operation, self._copy, self._write_own, self._change)
+        results = do_steps(self._operation, self._copy, self._write_own, self._change)
+        return self._replaced(results) if self._publication.together else results
+
+    def _replaced(self, results: Results) -> Results:
+        """The results of replacing a version: its old volumes are removed, or it keeps them."""
+        version = self._operation.unit
+        why = results[version]
+        if not isinstance(why, ProviderError):
+            return {**results, **self._publication.clear()}
+        self._publication.undo()
+        return {
+            address: result if isinstance(result, ProviderError) else not_replaced(address, version, why)
+            for address, result in results.items()
+        }
 
     def _write(self, step: Step, computed: Mapping[str, Any] | None = None) -> Applied:
-        return apply(self._containers, self._operation.writer, step, computed)
+        return apply(self._containers, self._operation.writer, step, computed, self._operation.computed)
 
     def _write_own(self, own: Step, computed: Mapping[str, Any] | None) -> Applied:
         written = self._write(own, computed)
-        self._remove_source(own)
-        return written
+        home = str((own.prior or {}).get("location", ""))
+        if self._publication.together and home not in ("", home_of(own)):
+            self._containers.remove(own.address, home)
+        return replace(written, removed=self._remove_source(own))
 
-    def _remove_source(self, own: Step) -> None:
-        """Removes the machine that a new generalized version was captured from, if the settings ask for it. The version
-        is complete even if this fails. Raises: ProviderError."""
-        context = self._context
-        wanted = context.settings.remove_source and context.is_generalized(own.address)
-        if not (wanted and self._captured and own.verb is Verb.CREATE):
-            return
-        from reconciler.providers.libvirt.capture.machine_removal import remove_machine
+    def _remove_source(self, own: Step) -> tuple[str, ...]:
+        """Removes the machine that a new generalized version was captured from, if the plan has said so, and what was
+        removed. The version is complete even if this fails. Raises: ProviderError."""
+        context, removes = self._context, self._operation.removes
+        if not (removes and self._captured and own.verb is Verb.CREATE and context.is_generalized(own.address)):
+            return ()
+        from reconciler.providers.libvirt.capture.machine_removal import not_as_planned, remove_machine
 
-        machine = self._captured[0]
-        remove_machine(context.hosts, machine.region, machine.machine, machine.identity)
+        machine, now = self._captured[0], context.sources.removes(self._captured)
+        if now != removes:
+            raise not_as_planned(machine.machine, removes, now)
+        remove_machine(context.hosts, self._operation.writer, machine.region, machine.machine, machine.identity)
+        return removes
 
     def _change(self, step: Step) -> Applied:
         if not step.address.region:
@@ -164,6 +187,7 @@ class OperationRunner:
         try:
             if (own := own_step(operation)) is not None:
                 self._require_free(own)
+            self._require_deletable()
             disks = self._context.disks(operation)
             _require_names(steps, disks, self._names)
         except ProviderError as error:
@@ -189,6 +213,12 @@ class OperationRunner:
             container.read()
         self._containers.require_free(address, home)
 
+    def _require_deletable(self) -> None:
+        """Raises: ObjectConflict if a region that a replaced version no longer has cannot be deleted."""
+        for step in self._operation.steps if self._publication.together else ():
+            if step.address.region and step.verb is Verb.DELETE:
+                self._changes.require_deletable(step)
+
     def _creation(self) -> RegionCreation:
         context, operation = self._context, self._operation
         generalized = context.is_generalized(operation.unit)
@@ -196,14 +226,18 @@ class OperationRunner:
             context.hosts,
             context.settings,
             context.copies,
-            operation.writer.owner,
+            operation.writer,
             self._progress,
+            self._publication,
             generalized=generalized,
+            recorded=self._recorded,
         )
 
     def _shallow_creation(self) -> ShallowCreation:
         context = self._context
-        return ShallowCreation(context.hosts, context.settings.format, self._operation.writer.owner, self._progress)
+        return ShallowCreation(
+            context.hosts, context.settings.format, self._operation.writer, self._progress, self._publication
+        )
 
 
 def _require_names(steps: Sequence[Step], disks: Sequence[Disk], names: Names) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ from reconciler.providers.libvirt.host import object_names
 from reconciler.providers.libvirt.publishing.volume_filling import existing
 from reconciler.providers.libvirt.records.description_store import DescriptionStore, StoredDescription
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, PendingVolumes, stamp
+from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
-from reconciler.providers.owner import Owner
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback
 
 if TYPE_CHECKING:
@@ -30,19 +32,24 @@ if TYPE_CHECKING:
 class RegionBuild:
     """One region that an operation works on. `names`: disk -> the names of the volumes to be created, by replica.
     `sizes`: the bytes of each disk. `previous` is the region's description so far, None if it has none; `copies` are
-    the complete volumes; `error` is why the region failed."""
+    the complete volumes, `computed` what is to be recorded of them; `error` is why the region failed. `done`: an
+    earlier attempt at the operation was interrupted after it had given the region its new volumes, or the region had
+    only lost its description."""
 
     hosts: Hosts
     pool: Pool
-    owner: Owner
+    writer: Writer
     address: Address
     planned: Attributes
     names: Mapping[str, Sequence[str]]
     sizes: Mapping[str, int]
     previous: StoredDescription | None
     progress: RegionProgress
+    done: bool = False
     copies: list[Copy] = field(default_factory=list)
+    computed: Mapping[str, Any] = field(default_factory=dict)
     error: ProviderError | None = None
+    _switched: bool = False
 
     @property
     def store(self) -> DescriptionStore:
@@ -70,52 +77,101 @@ class RegionBuild:
         require_unused(self.hosts, self.pool, existing_volumes(self.pool, leaving), f"{self.address} cannot be changed")
         names = [name for chosen in self.names.values() for name in chosen]
         names += [copy.volume for copy in leaving]
-        self.store.write_pending(self.address, PendingVolumes(self.owner.mark(self.address), tuple(names), machine))
+        mark = self.writer.owner.mark(self.address)
+        self.store.write_pending(self.address, PendingVolumes(mark, tuple(names), machine, self.writer.fence))
 
-    def publish(self, computed: Mapping[str, Any]) -> Applied:
+    def publish(self) -> Applied:
         """Writes the new description of the region, and removes the volumes it no longer has. Raises: ProviderError."""
+        result = self.switch()
+        self.clear()
+        return result
+
+    def switch(self) -> Applied:
+        """Writes the new description of the region; the volumes it no longer has stay. Raises: ProviderError."""
+        if self.done and self.previous is not None:
+            return self._applied(self.previous.entry, self.previous.description.copies)
         copies = tuple(sorted(self.copies, key=lambda copy: (copy.replica, copy.disk)))
-        entry = self.store.write(
-            self.address, Description(self.owner.mark(self.address), self.planned, computed, copies)
-        )
+        mark = self.writer.owner.mark(self.address)
+        described = Description(mark, self.planned, self.computed, copies, fence=self.writer.fence)
+        entry = self.store.write(self.address, described)
+        self._switched = True
+        return self._applied(entry, copies)
+
+    def clear(self) -> None:
+        """Removes the volumes that the region no longer has. Raises: ProviderError."""
         self._discard_pending({copy.volume for copy in self.copies})
+
+    def restore(self) -> None:
+        """Takes `switch` back. Raises: ProviderError."""
+        if not self._switched:
+            return
+        if self.previous is None:
+            self.store.remove(self.address)
+        else:
+            self.store.write(self.address, replace(self.previous.description, fence=self.writer.fence))
+        self._switched = False
+        self._discard_pending({copy.volume for copy in self.previous_copies})
+
+    def _applied(self, entry: tuple[str, str], copies: Sequence[Copy]) -> Applied:
         object_id = object_names.object_id(self.address.region, self.pool.name, self.address)
-        fingerprint = object_names.fingerprint(self.pool.place, [entry, *_stamps(copies, computed)])
-        return applied(object_id, fingerprint, self.planned, computed)
+        fingerprint = object_names.fingerprint(self.pool.place, [entry, *_stamps(copies, self.computed)])
+        return applied(object_id, fingerprint, self.planned, self.computed)
 
     def abandon(self) -> None:
-        """Restores the region to what its previous description names. What cannot be removed now is left to `tidy`."""
+        """Removes the new volumes, unless the region's description already names them. What cannot be removed now is
+        left to `tidy`."""
+        if self.done or self._switched:
+            return
         try:
             self._discard_pending({copy.volume for copy in self.previous_copies})
         except ProviderError as error:
             self.error = self.error or error
 
     def _discard_pending(self, kept: set[str]) -> None:
-        pending = self.store.pending(self.address)
-        if pending is not None and self.owner.owns(pending.mark, self.address):
-            discard_pending(self.hosts, self.pool, pending, kept)
+        discard_pending(self.hosts, self.pool, self.store.pending(self.address), self.writer, kept)
 
 
 def open_build(
     hosts: Hosts,
-    owner: Owner,
+    writer: Writer,
     address: Address,
     planned: Attributes,
     names: Mapping[str, Sequence[str]],
     sizes: Mapping[str, int],
     progress: ProgressCallback,
+    recorded: Recorded = NOTHING_RECORDED,
 ) -> RegionBuild:
-    """A region, after removing what an interrupted run left of it. Raises: ObjectConflict if something there is not
-    ours; ProviderError."""
-    pool = hosts.pool_to_fill(address.region)
+    """A region, after removing what an interrupted run left of it, unless that was complete. Raises: ObjectConflict if
+    something there is not ours; ProviderError."""
+    pool = hosts.for_writer(writer).pool_to_fill(address.region)
     pool.refresh()
-    previous, pending = our_region(pool, owner, address)
-    if pending is not None:
-        discard_pending(hosts, pool, pending, volumes_of(previous))
+    previous, pending = our_region(pool, writer, address, recorded)
     total = sum(sizes[disk] * len(chosen) for disk, chosen in names.items())
-    return RegionBuild(
-        hosts, pool, owner, address, planned, names, sizes, previous, RegionProgress(address, total, progress)
+    region_progress = RegionProgress(address, total, progress)
+    build = RegionBuild(hosts, pool, writer, address, planned, names, sizes, previous, region_progress)
+    if previous is not None and (_was_done(pool, previous, planned, names) or _is_as_planned(previous, planned, names)):
+        build.done, build.computed = True, previous.description.computed
+        build.copies = list(previous.description.copies)
+    else:
+        discard_pending(hosts, pool, pending, writer, volumes_of(previous))
+    return build
+
+
+def _was_done(pool: Pool, previous: StoredDescription, planned: Attributes, names: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a region already consists of the volumes to be created, and nothing else."""
+    chosen = {name for some in names.values() for name in some}
+    if not chosen or chosen != volumes_of(previous) or previous.description.attributes != planned:
+        return False
+    present = pool.volumes()
+    return all(
+        copy.volume in present and stamp(present[copy.volume]) == copy.stamp for copy in previous.description.copies
     )
+
+
+def _is_as_planned(previous: StoredDescription, planned: Attributes, names: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a region had only lost its description: all its volumes were read, and none is missing."""
+    numbers = Counter(copy.disk for copy in previous.description.copies)
+    return previous.restored and numbers == dict.fromkeys(names, int(planned["replicas"]))
 
 
 def volumes_of(stored: StoredDescription | None) -> set[str]:
@@ -129,20 +185,28 @@ def existing_volumes(pool: Pool, copies: Sequence[Copy]) -> list[Volume]:
     return [volumes[copy.volume] for copy in copies if copy.volume in volumes]
 
 
-def discard_pending(hosts: Hosts, pool: Pool, pending: PendingVolumes, kept: set[str]) -> None:
-    """Removes pending volumes, except for `kept`, and then the sidecar that lists them. Raises: ProviderError."""
+def discard_pending(hosts: Hosts, pool: Pool, left: Sequence[PendingVolumes], writer: Writer, kept: set[str]) -> None:
+    """Removes the volumes that runs of the writer's owner up to its own left pending, except for `kept`, and the lists
+    of them. Raises: ProviderError."""
+    kept = kept.union(*(pending.volumes for pending in left if pending.fence > writer.fence))
+    for pending in left:
+        if pending.fence <= writer.fence and writer.owner.owns(pending.mark, pending.mark.address):
+            _discard(hosts, pool, pending, kept)
+
+
+def _discard(hosts: Hosts, pool: Pool, pending: PendingVolumes, kept: set[str]) -> None:
     names = [name for name in pending.volumes if name not in kept]
     if pending.machine:
         from reconciler.providers.libvirt.capture import capture
 
         region, _, machine = pending.machine.partition("/")
-        capture.discard(hosts, region, machine, names, pool)
+        capture.discard(hosts, region, machine, names, pool, pending.fence)
     volumes = pool.volumes()
     present = [volumes[name] for name in names if name in volumes]
     require_unused(hosts, pool, present, f"what is left of {pending.mark.address} cannot be removed")
     for name in reversed(names):  # overlays go before their backing volumes
         pool.delete(name)
-    DescriptionStore(pool).remove_pending(pending.mark.address)
+    DescriptionStore(pool).remove_pending(pending.mark.address, pending.fence)
 
 
 def restamped(pool: Pool, copy: Copy) -> Copy:

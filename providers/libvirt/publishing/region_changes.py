@@ -19,30 +19,37 @@ from reconciler.providers.libvirt.publishing.region_build import (
     volumes_of,
 )
 from reconciler.providers.libvirt.records.complete_copies import CompleteCopy, is_intact
-from reconciler.providers.libvirt.records.description_store import DescriptionStore
-from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
+from reconciler.providers.libvirt.records.description_store import DescriptionStore, StoredDescription
+from reconciler.providers.libvirt.records.descriptions import Copy, Description, PendingVolumes, stamp
+from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded
 from reconciler.providers.libvirt.records.ownership import our_region
 from reconciler.providers.libvirt.records.volume_users import require_unused
-from reconciler.providers.owner import Owner
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Step
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
+    from reconciler.providers.libvirt.host.pools import Pool
 
 
 class RegionChanges:
-    """Changes, removes and tidies regions for one owner."""
+    """Changes, removes and tidies regions for one writer."""
 
-    def __init__(self, hosts: Hosts, owner: Owner, progress: ProgressCallback) -> None:
-        self._hosts = hosts
-        self._owner = owner
+    def __init__(
+        self, hosts: Hosts, writer: Writer, progress: ProgressCallback, recorded: Recorded = NOTHING_RECORDED
+    ) -> None:
+        self._hosts = hosts.for_writer(writer)
+        self._writer = writer
         self._progress = progress
+        self._recorded = recorded
 
     def update(self, step: Step, names: Mapping[str, Sequence[str]], sizes: Mapping[str, int]) -> Applied:
         """Changes a region's attributes and number of replicas; `names` are those of the volumes to be added, `sizes`
         the bytes of each disk. Raises: ProviderError."""
         planned = step.planned or {}
-        build = open_build(self._hosts, self._owner, step.address, planned, names, sizes, self._progress)
+        build = open_build(
+            self._hosts, self._writer, step.address, planned, names, sizes, self._progress, self._recorded
+        )
         if build.previous is None:
             raise vanished(step.address)
         description = build.previous.description
@@ -54,7 +61,8 @@ class RegionChanges:
                 build.start(leaving)
             for disk, added in names.items():
                 self._add(build, description, disk, added)
-            return build.publish(description.computed)
+            build.computed = description.computed
+            return build.publish()
         except ProviderError as error:
             build.error = error
             build.abandon()
@@ -74,19 +82,28 @@ class RegionChanges:
             volume_filling.replicate(build.pool, copy, build.pool, name, build.volume_progress(name))
             build.copies.append(restamped(build.pool, replace(copy, volume=name, replica=number + more)))
 
-    def delete(self, step: Step) -> Applied:
-        """Removes a region's volumes and then its description; a missing region is fine.
+    def require_deletable(self, step: Step) -> None:
+        """Raises: ObjectConflict if something in a region is not ours, or is in use; ProviderError."""
+        self._deletable(step)
 
-        Raises: ObjectConflict if something there is not ours, or is in use; ProviderError.
-        """
+    def _deletable(self, step: Step) -> tuple[Pool, StoredDescription | None, Sequence[PendingVolumes]]:
         address = step.address
         pool = self._hosts.pool(address.region)
         pool.refresh()
-        stored, pending = our_region(pool, self._owner, address)
+        stored, pending = our_region(pool, self._writer, address, self._recorded)
         copies = stored.description.copies if stored else ()
         require_unused(self._hosts, pool, existing_volumes(pool, copies), f"{address} cannot be deleted")
-        if pending is not None:
-            discard_pending(self._hosts, pool, pending, volumes_of(stored))
+        return pool, stored, pending
+
+    def delete(self, step: Step) -> Applied:
+        """Removes a region's volumes and then its description; a missing region is fine.
+
+        Raises: as require_deletable.
+        """
+        address = step.address
+        pool, stored, pending = self._deletable(step)
+        copies = stored.description.copies if stored else ()
+        discard_pending(self._hosts, pool, pending, self._writer, volumes_of(stored))
         for copy in sorted(copies, key=lambda copy: -copy.replica):  # overlays go before their backing volumes
             pool.delete(copy.volume)
         DescriptionStore(pool).remove(address)
@@ -99,11 +116,9 @@ class RegionChanges:
             pool = self._hosts.pool(address.region)
             pool.refresh()
             store = DescriptionStore(pool)
-            store.discard_cut_short(address)
-            pending = store.pending(address)
-            if pending is None or not self._owner.owns(pending.mark, address):
-                return
-            discard_pending(self._hosts, pool, pending, volumes_of(store.description(address)))
+            store.discard_cut_short(address, self._writer.fence)
+            if pending := store.pending(address):
+                discard_pending(self._hosts, pool, pending, self._writer, volumes_of(store.description(address)))
         except (Unavailable, ObjectConflict):
             return
 

@@ -13,10 +13,12 @@ from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.libvirt.publishing import volume_filling
 from reconciler.providers.libvirt.publishing.disks import Disk, MachineDisk, MissingDisk, VolumeDisk
+from reconciler.providers.libvirt.publishing.publication import Publication
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build, restamped
 from reconciler.providers.libvirt.publishing.volume_filling import FilledVolume
 from reconciler.providers.libvirt.records.descriptions import Copy
-from reconciler.providers.owner import Owner
+from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
 if TYPE_CHECKING:
@@ -35,24 +37,28 @@ Original = tuple["Pool", Copy]
 
 
 class RegionCreation:
-    """Creates regions for one owner."""
+    """Creates regions for one writer."""
 
     def __init__(
         self,
         hosts: Hosts,
         settings: Configuration,
         copies: CompleteCopies,
-        owner: Owner,
+        writer: Writer,
         progress: ProgressCallback,
+        publication: Publication,
         *,
         generalized: bool,
+        recorded: Recorded = NOTHING_RECORDED,
     ) -> None:
         self._hosts = hosts
         self._settings = settings
         self._copies = copies
-        self._owner = owner
+        self._writer = writer
         self._progress = progress
+        self._publication = publication
         self._generalized = generalized
+        self._recorded = recorded
 
     def create(
         self,
@@ -73,8 +79,13 @@ class RegionCreation:
                 builds.append(self._open(step, names, sizes, disks))
             except ProviderError as error:
                 results[step.address] = error
+        if results and self._publication.together:
+            return {**results, **self._publication.of_all(builds, results)}, {}
         facts: DiskFacts = {}
         originals: dict[str, Original] = {}
+        for build in builds:
+            if build.done:
+                _take_over(build, facts, originals)
         try:
             for disk in disks:
                 if disk.disk not in facts:
@@ -82,17 +93,30 @@ class RegionCreation:
         except ProviderError as error:
             for build in builds:
                 build.error = build.error or error
+        return {**results, **self._finish_all(builds, results, originals, facts)}, facts
+
+    def _finish_all(
+        self,
+        builds: Sequence[RegionBuild],
+        failed: Results,
+        originals: Mapping[str, Original],
+        facts: DiskFacts,
+    ) -> Results:
         with ThreadPoolExecutor(_REGIONS_AT_ONCE, thread_name_prefix="regions") as pool:
+            if self._publication.together:
+                list(pool.map(lambda build: self._complete(build, originals, facts), builds))
+                return self._publication.of_all(builds, failed)
             finished = list(pool.map(lambda build: self._finish(build, originals, facts), builds))
-        results |= {build.address: result for build, result in zip(builds, finished, strict=True)}
-        return results, facts
+        return {build.address: result for build, result in zip(builds, finished, strict=True)}
 
     def _open(self, step: Step, names: Names, sizes: Mapping[str, int], disks: Sequence[Disk]) -> RegionBuild:
         planned = step.planned or {}
-        build = open_build(self._hosts, self._owner, step.address, planned, names[step.address], sizes, self._progress)
+        chosen, recorded = names[step.address], self._recorded
+        build = open_build(self._hosts, self._writer, step.address, planned, chosen, sizes, self._progress, recorded)
         machine = next((f"{disk.region}/{disk.machine}" for disk in disks if isinstance(disk, MachineDisk)), "")
         build.progress.report(0)
-        build.start(build.previous_copies, machine)
+        if not build.done:
+            build.start(build.previous_copies, machine)
         return build
 
     def _first_copies(
@@ -177,14 +201,17 @@ class RegionCreation:
     def _finish(
         self, build: RegionBuild, originals: Mapping[str, Original], facts: DiskFacts
     ) -> Applied | ProviderError:
-        if build.error is None:
+        self._complete(build, originals, facts)
+        return self._publication.of_one(build)
+
+    def _complete(self, build: RegionBuild, originals: Mapping[str, Original], facts: DiskFacts) -> None:
+        """Creates what is missing of a region, or notes its error."""
+        if build.error is None and not build.done:
             try:
                 self._replicate(build, originals)
-                return build.publish({"disks": facts})
+                build.computed = {"disks": facts}
             except ProviderError as error:
                 build.error = error
-        build.abandon()
-        return build.error
 
     def _replicate(self, build: RegionBuild, originals: Mapping[str, Original]) -> None:
         """Creates the missing volumes of a region. Raises: ProviderError."""
@@ -197,6 +224,13 @@ class RegionCreation:
                 copied = restamped(build.pool, replace(copy, volume=name, disk=disk, replica=number + 1))
                 build.copies.append(copied)
                 pool, copy = build.pool, copied
+
+
+def _take_over(build: RegionBuild, facts: DiskFacts, originals: dict[str, Original]) -> None:
+    """Makes a region that is done the one that the others are copied from."""
+    for copy in build.copies:
+        originals.setdefault(copy.disk, (build.pool, copy))
+        facts.setdefault(copy.disk, dict(build.computed["disks"][copy.disk]))
 
 
 def _require_known(disk: str, filled: FilledVolume, known: Mapping[str, Any]) -> None:

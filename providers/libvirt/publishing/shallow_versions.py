@@ -14,10 +14,11 @@ from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.libvirt.publishing import volume_filling
 from reconciler.providers.libvirt.publishing.disks import Disk, MissingDisk, VolumeDisk
+from reconciler.providers.libvirt.publishing.publication import Publication
 from reconciler.providers.libvirt.publishing.region_build import RegionBuild, open_build
 from reconciler.providers.libvirt.publishing.volume_filling import existing
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, stamp
-from reconciler.providers.owner import Owner
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
 if TYPE_CHECKING:
@@ -40,13 +41,16 @@ def volume_count(disk: Disk, replicas: int) -> int:
 
 
 class ShallowCreation:
-    """Creates Shallow regions for one owner, one after the other, because hardly anything is copied."""
+    """Creates Shallow regions for one writer, one after the other, because hardly anything is copied."""
 
-    def __init__(self, hosts: Hosts, disk_format: str, owner: Owner, progress: ProgressCallback) -> None:
+    def __init__(
+        self, hosts: Hosts, disk_format: str, writer: Writer, progress: ProgressCallback, publication: Publication
+    ) -> None:
         self._hosts = hosts
         self._format = disk_format
-        self._owner = owner
+        self._writer = writer
         self._progress = progress
+        self._publication = publication
 
     def create(
         self, steps: Sequence[Step], disks: Sequence[Disk], names: Names, sizes: Mapping[str, int]
@@ -54,22 +58,31 @@ class ShallowCreation:
         """A result for each step, and the facts of the disks; a disk that was not read has no digest."""
         results: dict[Address, Applied | ProviderError] = {}
         facts: dict[str, dict[str, Any]] = {}
+        builds: list[RegionBuild] = []
         for step in steps:
             planned = step.planned or {}
             try:
                 build = open_build(
-                    self._hosts, self._owner, step.address, planned, names[step.address], sizes, self._progress
+                    self._hosts, self._writer, step.address, planned, names[step.address], sizes, self._progress
                 )
             except ProviderError as error:
                 results[step.address] = error
                 continue
-            results[step.address] = self._create(build, disks, facts)
+            builds.append(build)
+            self._fill(build, disks, facts)
+            if not self._publication.together:
+                results[step.address] = self._publication.of_one(build)
+        if self._publication.together:
+            results |= self._publication.of_all(builds, results)
         return results, facts
 
-    def _create(
-        self, build: RegionBuild, disks: Sequence[Disk], facts: dict[str, dict[str, Any]]
-    ) -> Applied | ProviderError:
+    def _fill(self, build: RegionBuild, disks: Sequence[Disk], facts: dict[str, dict[str, Any]]) -> None:
+        """Creates the volumes of a region, or notes its error."""
         backings: dict[str, dict[str, str]] = {}
+        if build.done:
+            for name, known in build.computed["disks"].items():
+                facts.setdefault(name, dict(known))
+            return
         try:
             build.start(build.previous_copies)
             for disk in disks:
@@ -78,11 +91,9 @@ class ShallowCreation:
                 size, backing = int(disk_facts["virtualSize"]), backings[disk.disk]
                 for number, name in enumerate(names, 1):
                     build.copies.append(overlay(build, backing, size, disk.disk, name, number))
-            return build.publish({"disks": facts, SHALLOW: backings})
+            build.computed = {"disks": facts, SHALLOW: backings}
         except ProviderError as error:
             build.error = error
-            build.abandon()
-            return error
 
     def _add_backing(
         self, build: RegionBuild, disk: Disk, backings: dict[str, dict[str, str]]

@@ -50,7 +50,7 @@ class Description(ObjectDescription):
         disks = common.computed.get("disks", {})
         if any(copy.disk not in disks for copy in copies):
             raise Unreadable("names a volume of an unknown disk")
-        return cls(common.mark, common.attributes, common.computed, copies)
+        return cls(common.mark, common.attributes, common.computed, copies, protect=common.protect, fence=common.fence)
 
     def facts(self, disk: str) -> Mapping[str, Any]:
         """What was recorded of a disk."""
@@ -66,23 +66,26 @@ class Description(ObjectDescription):
 @dataclass(frozen=True, slots=True)
 class PendingVolumes:
     """The volumes that an operation of `mark.lineage` creates or removes in a region. None of them counts until the
-    region's description names it. `machine` (REGION/NAME): they are captured from that machine; else empty."""
+    region's description names it. `machine` (REGION/NAME): they are captured from that machine; else empty. `fence` is
+    that of the run."""
 
     mark: OwnerMark
     volumes: tuple[str, ...]
     machine: str = ""
+    fence: int = 0
 
     def encode(self) -> dict[str, Any]:
         """JSON-shaped."""
         owner = descriptions.encode_mark(self.mark)
-        return {"owner": owner, "volumes": list(self.volumes), "machine": self.machine}
+        return {"owner": owner, "volumes": list(self.volumes), "machine": self.machine, "fence": self.fence}
 
     @classmethod
     def decode(cls, value: Any) -> PendingVolumes:
         """Raises: Unreadable."""
         try:
             mark = descriptions.decode_mark(value["owner"])
-            return cls(mark, tuple(str(name) for name in value["volumes"]), str(value["machine"]))
+            volumes = tuple(str(name) for name in value["volumes"])
+            return cls(mark, volumes, str(value["machine"]), int(value.get("fence", 0)))
         except (ValueError, TypeError, KeyError) as error:
             raise Unreadable("is not a list of pending volumes") from error
 

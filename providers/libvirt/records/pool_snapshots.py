@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
@@ -13,12 +14,16 @@ from reconciler.providers.errors import Unavailable
 from reconciler.providers.libvirt.host.hosts import PoolNotDefined
 from reconciler.providers.libvirt.records import sidecars
 from reconciler.providers.libvirt.records.description_store import DescriptionStore
+from reconciler.providers.libvirt.records.places import identities, other_place
 from reconciler.providers.libvirt.records.sidecars import Sidecar
 
 if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.hosts import Hosts
     from reconciler.providers.libvirt.host.pools import Pool
     from reconciler.providers.libvirt.host.volumes import Volume
+
+
+_NO_PLACES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,11 @@ class PoolSnapshot:
 
 class PoolSnapshots:
     """Snapshots of some regions' pools. `unreachable`: region -> why there is none; `undefined`: the same for regions
-    whose pool the first operation that fills it will define, so that they contain nothing yet."""
+    whose pool the first operation that fills it will define, so that they contain nothing yet. `places`: region -> the
+    recorded identity of its storage; a region with another is unreachable."""
 
-    def __init__(self, hosts: Hosts, regions: Iterable[str]) -> None:
+    def __init__(self, hosts: Hosts, regions: Iterable[str], places: Mapping[str, str] = _NO_PLACES) -> None:
+        self._places = places
         self.by_region: dict[str, PoolSnapshot] = {}
         self.unreachable: dict[str, Unavailable] = {}
         self.undefined: dict[str, PoolNotDefined] = {}
@@ -50,12 +57,19 @@ class PoolSnapshots:
         with ThreadPoolExecutor(len(wanted), thread_name_prefix="pools") as threads:
             results = threads.map(lambda region: _snapshot(hosts, region), wanted)
             for region, result in zip(wanted, results, strict=True):
-                if isinstance(result, PoolSnapshot):
-                    self.by_region[region] = result
-                elif isinstance(result, PoolNotDefined):
-                    self.undefined[region] = result
-                else:
-                    self.unreachable[region] = result
+                self._add(region, result)
+
+    def _add(self, region: str, result: PoolSnapshot | Unavailable) -> None:
+        place = self._places.get(region)
+        if isinstance(result, PoolSnapshot):
+            if place is None or place in identities(result.volumes):
+                self.by_region[region] = result
+            else:
+                self.unreachable[region] = other_place(result.pool, place)
+        elif isinstance(result, PoolNotDefined) and place is None:
+            self.undefined[region] = result
+        else:
+            self.unreachable[region] = _pool_lost(result) if isinstance(result, PoolNotDefined) else result
 
     def require_all(self) -> None:
         """Raises: NotFoundButPossible if a region could not be asked."""
@@ -65,12 +79,14 @@ class PoolSnapshots:
     def require_home(self, region: str, pool: str) -> None:
         """Raises: Unavailable if an object that was not found in a region may exist even so: the region cannot be
         asked, the settings no longer name it, or its pool is no longer the one with the UUID `pool` that the object was
-        recorded in (empty if it was not recorded)."""
+        recorded in (empty if it was not recorded). Where the storage is known to be the recorded one, the UUID does not
+        matter."""
         if region in self.unreachable:
             raise self.unreachable[region]
         if region in self.undefined and pool:
             raise _pool_lost(self.undefined[region])
-        if region in self.by_region and pool and self.by_region[region].pool.place.pool != pool:
+        known = region in self._places
+        if region in self.by_region and pool and not known and self.by_region[region].pool.place.pool != pool:
             raise _pool_changed(self.by_region[region].pool)
         if region not in self.by_region and region not in self.undefined:
             raise Unavailable(

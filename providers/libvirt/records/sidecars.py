@@ -21,7 +21,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json, digest
-from reconciler.providers.common.descriptions import Unreadable
+from reconciler.providers.common.descriptions import Damaged
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable, Unsupported
 from reconciler.providers.libvirt.host.pools import Pool
 
@@ -76,7 +76,7 @@ def listed(volumes: Iterable[str]) -> Mapping[tuple[Address, str], Sequence[Side
 def read(pool: Pool, address: Address, note: str = "") -> tuple[Sidecar, Any] | None:
     """The sidecar that counts and its JSON value; None if there is none, or only what an interrupted write left.
 
-    Raises: Unreadable if there are some and all are damaged; ProviderError, Unavailable among them.
+    Raises: Damaged if there are some and all are damaged; ProviderError, Unavailable among them.
     """
     for _ in range(_ATTEMPTS):
         present = listed(pool.names()).get((address, note), ())
@@ -92,7 +92,7 @@ def read(pool: Pool, address: Address, note: str = "") -> tuple[Sidecar, Any] | 
                 damaged.append(sidecar.volume)
         else:
             if damaged:
-                raise Unreadable(f"cannot be read: '{damaged[0]}' in the {pool} is damaged")
+                raise Damaged(f"cannot be read: '{damaged[0]}' in the {pool} is damaged")
             return None
     raise Unavailable(f"{pool}: the description of {address} changed each time it was read", "try again")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
@@ -10,7 +11,8 @@ from reconciler.providers.common.fingerprints import stamps_in
 from reconciler.providers.common.scanning import described, unmarked, without_description
 from reconciler.providers.libvirt.host import object_names
 from reconciler.providers.libvirt.records.description_store import BrokenDescription
-from reconciler.providers.libvirt.records.descriptions import stamp
+from reconciler.providers.libvirt.records.descriptions import Description, stamp
+from reconciler.providers.libvirt.records.lost_descriptions import copies_by_content
 from reconciler.providers.libvirt.records.ownership import foreign_volumes
 from reconciler.providers.libvirt.records.pool_snapshots import PoolSnapshot, PoolSnapshots
 from reconciler.providers.libvirt.scanning.unmanaged import unmanaged
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 def scan(hosts: Hosts, scope: Scope, progress: ProgressCallback | None) -> Scan:
     """The answer to a scope; see `Reader.scan`."""
-    snapshots = PoolSnapshots(hosts, hosts.regions)
+    snapshots = PoolSnapshots(hosts, hosts.regions, scope.places)
     return scanning.scan(
         scope,
         lambda address, fingerprint: _still_matches(snapshots, address, fingerprint),
@@ -93,7 +95,9 @@ def _look_in_pools(
     the snapshot."""
     if address.region:
         snapshot = snapshots.by_region.get(address.region)
-        return _region(snapshot, address, fingerprint, deep=deep, progress=progress) if snapshot else None
+        if snapshot is None:
+            return None
+        return _region(snapshots, snapshot, address, fingerprint, deep=deep, progress=progress)
     for snapshot in snapshots.by_region.values():
         if (address, "") in snapshot.sidecars:
             seen = _container(snapshot, address)
@@ -107,7 +111,7 @@ def _container(snapshot: PoolSnapshot, address: Address) -> Observed | None:
     try:
         stored = snapshot.descriptions.description(address)
     except BrokenDescription as error:
-        return without_description(address, object_id, error.message)
+        return without_description(address, object_id, error.message, mark_lost=error.lost)
     if stored is None:  # removed since the snapshot
         return None
     fingerprint = object_names.fingerprint(snapshot.pool.place, [stored.entry])
@@ -115,18 +119,66 @@ def _container(snapshot: PoolSnapshot, address: Address) -> Observed | None:
 
 
 def _region(
-    snapshot: PoolSnapshot, address: Address, fingerprint: str, *, deep: bool, progress: ProgressCallback | None
+    snapshots: PoolSnapshots,
+    snapshot: PoolSnapshot,
+    address: Address,
+    fingerprint: str,
+    *,
+    deep: bool,
+    progress: ProgressCallback | None,
 ) -> Observed | None:
     object_id = object_names.object_id(snapshot.region, snapshot.pool.name, address)
-    store = snapshot.descriptions
     try:
-        stored = store.description(address) if (address, "") in snapshot.sidecars else None
+        stored = snapshot.descriptions.description(address) if (address, "") in snapshot.sidecars else None
     except BrokenDescription as error:
-        return without_description(address, object_id, error.message)
+        return _undescribed(snapshots, snapshot, address, fingerprint, error)
     if stored is not None:
         recorded = stamps_in(fingerprint)
         stamps, defects = check_volumes(snapshot, address, stored, recorded, deep=deep, progress=progress)
         text = object_names.fingerprint(snapshot.pool.place, stamps)
         return described(address, object_id, stored.description, text, defects)
-    foreign = foreign_volumes(store, address, None, store.pending(address))
-    return unmarked(address, object_id) if foreign else None
+    return _undescribed(snapshots, snapshot, address, fingerprint)
+
+
+def _undescribed(
+    snapshots: PoolSnapshots,
+    snapshot: PoolSnapshot,
+    address: Address,
+    fingerprint: str,
+    broken: BrokenDescription | None = None,
+) -> Observed | None:
+    """A region without a description that can be read: None if there are no volumes either."""
+    object_id = object_names.object_id(snapshot.region, snapshot.pool.name, address)
+    store = snapshot.descriptions
+    names = foreign_volumes(store, address, None, store.pending(address))
+    if not names and (broken is None or broken.lost):
+        return None
+    lost = (broken is None or broken.lost) and _were_recorded(snapshots, snapshot, address, names, fingerprint)
+    if lost or broken is not None:
+        defect = broken.message if broken else f"the description of {address} is missing"
+        return without_description(address, object_id, defect, mark_lost=lost)
+    return unmarked(address, object_id)
+
+
+def _were_recorded(
+    snapshots: PoolSnapshots, snapshot: PoolSnapshot, address: Address, names: Sequence[str], fingerprint: str
+) -> bool:
+    """Whether volumes with a version's names are those of the region: the recorded fingerprint names them, or, without
+    one, each has the content of a disk of the version. Then they are read."""
+    if fingerprint:
+        return set(names) <= stamps_in(fingerprint).keys()
+    version = _described_in(snapshots, address.unit)
+    return bool(version and copies_by_content(snapshot.pool, names, version.computed.get("disks", {})))
+
+
+def _described_in(snapshots: PoolSnapshots, address: Address) -> Description | None:
+    """The description of a gallery, definition or version in the first pool that has one."""
+    for snapshot in snapshots.by_region.values():
+        if (address, "") in snapshot.sidecars:
+            try:
+                stored = snapshot.descriptions.description(address)
+            except BrokenDescription:
+                continue
+            if stored is not None:
+                return stored.description
+    return None

@@ -10,7 +10,7 @@ from reconciler.providers.common.scanning import unmarked
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.libvirt.host import object_names
 from reconciler.providers.libvirt.records import sidecars
-from reconciler.providers.libvirt.records.description_store import PENDING
+from reconciler.providers.libvirt.records.description_store import is_pending
 from reconciler.providers.libvirt.records.pool_snapshots import PoolSnapshot, PoolSnapshots
 from reconciler.providers.libvirt.records.volume_names import VolumeName
 from reconciler.providers.protocol import Observed
@@ -56,9 +56,8 @@ def _named(snapshot: PoolSnapshot) -> Iterator[str]:
         if not address.region:
             continue
         try:
-            if note == PENDING:
-                pending = snapshot.descriptions.pending(address)
-                yield from pending.volumes if pending else ()
+            if is_pending(note):
+                yield from (volume for pending in snapshot.descriptions.pending(address) for volume in pending.volumes)
             elif not note:
                 stored = snapshot.descriptions.description(address)
                 yield from (copy.volume for copy in stored.description.copies) if stored else ()

@@ -19,7 +19,9 @@ from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import DiskSources
 from reconciler.providers.local.writing.containers import ContainerFiles
 from reconciler.providers.local.writing.region_changes import RegionChanges
-from reconciler.providers.local.writing.region_creation import RegionCreation, disk_facts
+from reconciler.providers.local.writing.region_creation import RegionCreation
+from reconciler.providers.local.writing.region_results import disk_facts
+from reconciler.providers.local.writing.restoration import Restoration
 from reconciler.providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
 
 
@@ -37,6 +39,7 @@ class OperationRunner:
         recorded = {step.address for step in operation.steps if step.recorded}
         self._containers = ContainerFiles(paths, operation.writer, recorded)
         self._creation = RegionCreation(paths, operation.writer, progress, together=bool(self._replaced))
+        self._restoration = Restoration(paths, operation.writer, progress)
         self._changes = RegionChanges(paths, operation.writer, progress)
 
     def results(self) -> Results:
@@ -75,6 +78,18 @@ class OperationRunner:
         """Fills the regions of `steps`."""
         version: Attributes = self._operation.version or {}
         recorded: Mapping[str, Any] = self._operation.computed.get("disks", {})
+        if self._replaced:
+            return self._fill(steps, version, recorded)
+        repairs = [step for step in steps if step.verb is Verb.REPLACE]
+        restored = {step.address: self._restoration.restore(step, recorded) for step in repairs}
+        results = {address: result for address, result in restored.items() if result is not None}
+        rest = [step for step in steps if step.address not in results]
+        if not rest:
+            return results, None
+        filled, facts = self._fill(rest, version, recorded)
+        return {**results, **filled}, facts
+
+    def _fill(self, steps: Sequence[Step], version: Attributes, recorded: Mapping[str, Any]) -> Copied:
         try:
             disks = disks_or_stand_ins(partial(self._sources.of_version, version), recorded, _stand_in)
         except ProviderError as error:

@@ -35,13 +35,13 @@ class Publication:
         name = self.address.version
         staging, replaced = self._hidden("staging"), self._hidden("replaced")
         self.require_free()  # again: copying may have taken hours since the first check
-        self._require_own(staging)
+        self.require_own()
         had_one = exists(self.parent, name)
         if had_one:
             remove_folder(self.parent, replaced, self.writer)
             rename(self.parent, name, replaced, self.writer)
         try:
-            self._require_own(staging)
+            self.require_own()
             rename(self.parent, staging, name, self.writer)
         except (OSError, ProviderError):
             if had_one:
@@ -69,8 +69,10 @@ class Publication:
     def _hidden(self, what: str) -> str:
         return object_names.hidden_name(self.address.version, what, self.writer)
 
-    def _require_own(self, staging: str) -> None:
-        """Another run with the same state, as from a copy of it, may have removed our folder and created its own."""
+    def require_own(self) -> None:
+        """Raises: ProviderError unless the staging folder is the one that this run filled. Another run with the same
+        state, as from a copy of it, may have removed it and created its own."""
+        staging = self._hidden("staging")
         if not is_same(self.parent, staging, self.folder):
             raise ProviderError(
                 f"the unfinished folder '{staging}' of {self.address} was removed or replaced by another run",

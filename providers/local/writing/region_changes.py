@@ -28,7 +28,7 @@ from reconciler.providers.local.directories.effects import (
 from reconciler.providers.local.directories.folders import exists, failure, open_folder
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.ownership import Ownership
-from reconciler.providers.local.writing.region_creation import applied
+from reconciler.providers.local.writing.region_results import applied
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Step
 

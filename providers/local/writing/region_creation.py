@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from reconciler.manifests.address import Address
-from reconciler.manifests.values import Attributes
 from reconciler.providers.common import steps as common_steps
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.copying import copy_extent
@@ -24,6 +23,7 @@ from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import copies_of_full_length
+from reconciler.providers.local.writing.region_results import applied, disk_facts, sizes
 from reconciler.providers.local.writing.staging import StagedRegion, Staging
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
@@ -107,7 +107,7 @@ class RegionCreation:
             else:
                 _note_failures(targets, disk.disk)
                 if expected in ("", sha256):
-                    return {"sha256": sha256, **_sizes(extent.size, form)}
+                    return {"sha256": sha256, **sizes(extent.size, form)}
                 problem = problem or _other_content(disk, known)
             for sink in sinks:
                 with contextlib.suppress(OSError):  # a sink that failed is not written again
@@ -175,15 +175,6 @@ def _result(staged: StagedRegion, computed: Mapping[str, Any]) -> Applied:
     return applied(staged.step.address, staged.step.planned or {}, computed, staged.stamps)
 
 
-def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
-    """The facts to record for a disk; without a digest if nothing was read."""
-    return {**({"sha256": sha256} if sha256 else {}), **_sizes(disk.extent.size, disk.format)}
-
-
-def _sizes(size: int, form: DiskFormat) -> dict[str, Any]:
-    return {"size": size, "virtualSize": form.virtual_size, "format": form.name}
-
-
 def _stamps(disks: Sequence[SourceDisk]) -> dict[str, str]:
     """Path -> stamp, of the sources that a Shallow region refers to. Raises: SourceError if one is gone."""
     stamps = {}
@@ -212,16 +203,4 @@ def _other_content(disk: SourceDisk, known: Mapping[str, Any]) -> SourceError:
     return SourceError(
         f"{disk.extent.label} is not what this version was published from, and no region has a complete copy",
         "restore the original image, or publish a new version",
-    )
-
-
-def applied(
-    address: Address, planned: Attributes, computed: Mapping[str, Any], stamps: Sequence[tuple[str, str]]
-) -> Applied:
-    """The result of a step after which a target region is as planned."""
-    return common_steps.applied(
-        object_names.object_id(address.region, address),
-        object_names.fingerprint(address.region, object_names.folder(address), stamps),
-        planned,
-        computed,
     )

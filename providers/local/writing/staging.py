@@ -121,6 +121,7 @@ class Staging:
         files = {name: disk for disk, sinks in staged.sinks.items() for name, _ in sinks}
         mark, fence = self._ownership.mark(address), self._writer.fence
         description = Description(mark, planned, computed, files, fence=fence)
+        staged.publication.require_own()
         status = create_file(staged.folder, object_names.REGION_FILE, description.encode(), self._writer)
         copies = (pair for sinks in staged.sinks.values() for pair in sinks)
         staged.stamps = [(object_names.REGION_FILE, object_names.stamp(status))]

@@ -15,9 +15,8 @@ from reconciler.providers.local.directories.effects import remove_empty_folders,
 from reconciler.providers.local.directories.folders import FOLDER, failure, is_full_directory, open_folder
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.ownership import Ownership, descriptions_of
+from reconciler.providers.local.writing.region_results import CONTENT_FACTS
 from reconciler.providers.owner import Writer
-
-_CONTENT = ("sha256", "size", "virtualSize", "format")
 
 
 class Tidying:
@@ -117,4 +116,4 @@ def _same_content(version: Description, region: Description) -> bool:
 
 def _content(description: Description) -> Mapping[str, Any]:
     disks = description.computed.get("disks", {})
-    return {disk: {key: facts[key] for key in _CONTENT if key in facts} for disk, facts in disks.items()}
+    return {disk: {key: facts[key] for key in CONTENT_FACTS if key in facts} for disk, facts in disks.items()}

@@ -1,4 +1,4 @@
-"""Renames without a `Moved` document: something goes and something else, which is the same except for its name, comes."""
+"""Renames without a `Moved` document: something goes, and the same under another name comes."""
 
 from __future__ import annotations
 

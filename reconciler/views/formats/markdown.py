@@ -118,6 +118,7 @@ def _result(result: ApplyResult, seconds: float) -> Iterator[str]:
 
     shown = " · ".join([ending(result).lower(), *result_counts(result), seconds_text(seconds)])
     yield from ("", f"### Apply: {shown}", "")
+    yield from table(("removed",), ([code(what)] for what in result.removed))
     failed = ([_codes(addresses), code(why), escape(remedy)] for (why, remedy), addresses in failures(result).items())
     yield from table(("failed", "why", "what to do"), failed)
     skipped = ([_codes(addresses), code(str(because))] for because, addresses in skips(result).items())

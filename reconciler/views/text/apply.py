@@ -123,7 +123,9 @@ def _unit_line(unit: Address, steps: list[Step], seconds: float) -> Line:
 
 
 def result_lines(result: ApplyResult, seconds: float, width: int) -> Iterator[Line]:
-    """Each failure once, with its remedy and everything it affects, what was skipped, and one line of counts."""
+    """What was also removed, each failure once with its remedy and everything it affects, what was skipped, and one
+    line of counts."""
+    yield from (line(Span(f" - {'removed'.ljust(10)}", "danger"), Span(what, "subject")) for what in result.removed)
     yield BLANK
     for (message, remedy), addresses in failures(result).items():
         yield from _failure(addresses, message, remedy, width)
@@ -184,6 +186,8 @@ def some(addresses: list[Address] | tuple[Address, ...]) -> str:
 def result_counts(result: ApplyResult) -> Iterator[str]:
     """`3 created`, `1 failed`, `2 still running`: how many of each."""
     done: Mapping[Action, int] = result.done
+    if result.removed:
+        yield f"{len(result.removed):,} removed"
     yield from (f"{done[action]:,} {past}" for action, past in _DONE.items() if done.get(action))
     others = {"failed": result.failed, "skipped": result.skipped, "still running": result.left}
     yield from (f"{len(addresses):,} {what}" for what, addresses in others.items() if addresses)

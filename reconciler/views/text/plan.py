@@ -44,8 +44,10 @@ def plan_lines(plan: Plan, heading: Heading, width: int, *, verbose: bool = Fals
 
 
 def counts(plan: Plan) -> Iterator[str]:
-    """`1 create`, `2 blocked`, `812 unchanged`, `8.0 GiB to copy`: how much there is of each."""
+    """`1 remove`, `1 create`, `2 blocked`, `812 unchanged`, `8.0 GiB to copy`: how much there is of each."""
     numbers = plan.counts
+    if plan.removals:
+        yield f"{len(plan.removals):,} remove"
     for action in (
         Action.CREATE,
         Action.UPDATE,

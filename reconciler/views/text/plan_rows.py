@@ -35,6 +35,7 @@ _WHY = {
     Reason.GONE: "already gone; only the record is dropped",
     Reason.RETAINED: "removed from the manifests; the object is kept",
     Reason.REMOVED: "removed without destroying; the object is kept",
+    Reason.UNSEALED: "its owner mark gets a seal, once after the upgrade",
     Reason.LIFECYCLE: "lifecycle changed; only the record changes",
     Reason.TAINTED: "tainted",
     Reason.DAMAGED: "damaged",
@@ -48,6 +49,7 @@ def plan_rows(plan: Plan, *, verbose: bool = False) -> list[Row]:
     rows = [*unknown_rows(plan.unreachable), *_plan_block_rows(plan)]
     blocked = [_blocked_row(entry.change, block) for entry in entries if (block := entry.change.block)]
     rows += _at_most(blocked, "blocked changes", verbose=verbose)
+    rows += removal_rows(plan)
     for action in _SHOWN:
         section = [entry for entry in entries if entry.change.action is action and not entry.change.block]
         if len(section) <= MOST_ROWS or verbose:
@@ -72,6 +74,13 @@ def unknown_rows(unreachable: Iterable[tuple[Address, str]]) -> Iterator[Row]:
     for why, addresses in reasons.items():
         others = f" and {len(addresses) - 1:,} more" if len(addresses) > 1 else ""
         yield Row("?", "unknown", addresses[0] + others, [Cell(why)], "danger")
+
+
+def removal_rows(plan: Plan) -> Iterator[Row]:
+    """A row for each thing that making a version also removes; none is ever grouped."""
+    for address, what in plan.removals:
+        why = f"once {address} is complete in all its regions (removeSource)"
+        yield Row("-", "remove", what, [Cell(why)], "danger")
 
 
 def _plan_block_rows(plan: Plan) -> Iterator[Row]:
@@ -111,6 +120,8 @@ def _details(entry: Entry) -> Iterator[Cell]:
         case Action.DELETE:
             yield Cell(", ".join(filter(None, [_WHY[change.reason], _inside(entry), _gone(entry)])))
         case Action.UPDATE:
+            if not change.changes and change.reason in _WHY:
+                yield Cell(_bookkeeping(entry), costs(entry.all))
             yield from _attribute_cells(change.changes, costs(entry.all))
         case Action.REPLACE:
             yield from _replacement(entry)

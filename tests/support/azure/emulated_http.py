@@ -92,7 +92,9 @@ def emulator_client(folder: Path, *, budgets: bool = False, scale: float = 0) ->
     contents = DiskContents(folder / "disks")
     service = create_service(store, SUBSCRIPTION, TENANT, contents, clock=clock, durations=Durations(scale=scale))
     tokens = Tokens(load_credentials(folder), TENANT, clock, frozenset({"localhost"}))
-    pipeline = RequestPipeline(service, tokens, Identity(tokens), RequestLog(), Budgets(clock) if budgets else None)
+    pipeline = RequestPipeline(
+        service, tokens, Identity(tokens, "an-emulator"), RequestLog(), Budgets(clock) if budgets else None
+    )
     try:
         yield EmulatorClient(pipeline, clock, tokens.issue(BASE_URL))
     finally:

@@ -24,8 +24,8 @@ from reconciler.providers.emulator.gallery.publishing_profile import region_of
 from reconciler.providers.emulator.gallery.replication import COMPLETED, state_of
 from reconciler.providers.emulator.server import EmulatorSettings, start
 from reconciler.providers.image_files.image_sources import FileSources
-from reconciler.providers.owner import OwnerMark
 from reconciler.providers.protocol import Provider
+from reconciler.testing.operations import writer_of
 from reconciler.testing.providers import new_provider
 from reconciler.testing.worlds import Stray
 
@@ -179,7 +179,7 @@ class AzureWorld:
 
     truncate = lose = damage
 
-    def leave_unfinished(self, region: Address, lineage: str) -> None:
+    def leave_unfinished(self, region: Address, lineage: str, fence: int = 0) -> None:
         """An interrupted upload."""
 
         class CutOffError(Exception):
@@ -192,7 +192,7 @@ class AzureWorld:
         (disk,) = FileSources(str(self.folder)).disks(source, None)
         staging = Staging(StorageSettings(ACCOUNT_ID, self.container, self._azurite.endpoint))
         with contextlib.suppress(CutOffError):
-            staging.stage(disk, OwnerMark(lineage, region.unit), cut)
+            staging.stage(disk, writer_of(lineage, fence), region.unit, cut)
         staging.close()
         assert self._blobs()
 

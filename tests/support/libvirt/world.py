@@ -92,7 +92,13 @@ class LibvirtWorld:
         return content
 
     def objects(self) -> list[str]:
-        return sorted(f"{region}/{path.name}" for region, folder in self.folders.items() for path in folder.iterdir())
+        """Without the markers of places, which stay."""
+        return sorted(
+            f"{region}/{path.name}"
+            for region, folder in self.folders.items()
+            for path in folder.iterdir()
+            if not path.name.startswith(".reconciler~place~")
+        )
 
     # The hands of others.
 
@@ -124,11 +130,12 @@ class LibvirtWorld:
     def lose(self, region: Address) -> None:
         self.volumes(region)[0].unlink()
 
-    def leave_unfinished(self, region: Address, lineage: str) -> None:
+    def leave_unfinished(self, region: Address, lineage: str, fence: int = 0) -> None:
         name = str(VolumeName(region.unit, "os", LONG_AGO))
         (self.folders[region.region] / name).write_bytes(b"half")
-        owner = {"lineage": lineage, "address": str(region)}
-        self._sidecar(region.region, "~".join((*region, "making")), {"owner": owner, "volumes": [name], "machine": ""})
+        left = {"owner": {"lineage": lineage, "address": str(region)}, "volumes": [name], "machine": ""}
+        note = f"making-{fence}" if fence else "making"
+        self._sidecar(region.region, "~".join((*region, note)), {**left, **({"fence": fence} if fence else {})})
 
     @contextlib.contextmanager
     def unreachable(self) -> Iterator[None]:

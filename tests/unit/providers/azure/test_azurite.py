@@ -16,14 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 from support.paths import ROOT
 
-from reconciler.manifests.address import Address
 from reconciler.providers.azure import azurite
 from reconciler.providers.azure.azurite import ACCOUNT, Azurite, find_program
-from reconciler.providers.azure.images.staging import Staging
+from reconciler.providers.azure.images.staging import Staging, blob_name
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.image_files.image_sources import FileSources
-from reconciler.providers.owner import OwnerMark
+from reconciler.testing.operations import VERSION, writer_of
 
 ACCOUNT_ID = f"/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
 STARTER = """
@@ -161,17 +160,17 @@ def test_it_is_found_in_the_tools_above_a_folder(tmp_path: Path, monkeypatch: py
 @pytest.mark.azurite
 def test_staging_starts_it_for_the_first_upload_and_not_before(server: Azurite, tmp_path: Path) -> None:
     staging = Staging(StorageSettings(ACCOUNT_ID, "images", AUTO), azurite=server, environment={})
-    assert staging.names("", "lineage") == []
-    staging.remove("reconciler/lineage/corp/ubuntu/1.0.3/os.vhd", "lineage")
+    assert staging.names("", writer_of("lineage")) == []
+    staging.remove("reconciler/lineage/corp/ubuntu/1.0.3/os.vhd", writer_of("lineage"))
     assert not (tmp_path / "blobs").exists()
     (tmp_path / "disk.raw").write_bytes(b"\x01" * (1 << 20))
     disk = FileSources(str(tmp_path)).disks({"file": "disk.raw"}, None)[0]
 
-    staged = staging.stage(disk, OwnerMark("lineage", Address("corp", "ubuntu", "1.0.3")), lambda *_: None)
+    staged = staging.stage(disk, writer_of("lineage"), VERSION, lambda *_: None)
 
     assert staged.uri.startswith(server.endpoint())
     staging.close()
     assert not listens(staged.uri)
     again = Staging(StorageSettings(ACCOUNT_ID, "images", AUTO), azurite=server, environment={})
-    assert again.names("", "lineage") == ["reconciler/lineage/corp/ubuntu/1.0.3/os.vhd"]
+    assert again.names("", writer_of("lineage")) == [blob_name("lineage", VERSION, disk)]
     again.close()

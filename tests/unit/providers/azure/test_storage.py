@@ -18,14 +18,13 @@ from support.azure.azurite import RunningAzurite, running_azurite
 from support.azure.http_proxy import Answer, Proxy, proxy_before
 from support.provider_settings import accepted, refused, said
 
-from reconciler.manifests.address import Address
 from reconciler.providers.azure.configuration import configuration_of
 from reconciler.providers.azure.images.blob_storage import connect
-from reconciler.providers.azure.images.staging import Staging
+from reconciler.providers.azure.images.staging import Staging, blob_name
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.image_files.image_sources import FileSources
-from reconciler.providers.owner import OwnerMark
+from reconciler.testing.operations import VERSION, writer_of
 
 GROUP = "/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts"
 DEVELOPMENT_ID = f"{GROUP}/devstoreaccount1"
@@ -79,7 +78,7 @@ def test_what_is_not_allowed_says_which_role_is_needed(
     proxy.refuse(Answer(status, {"x-ms-error-code": code}))
 
     with pytest.raises(ProviderError, match=f"no permission to list blobs in the container test-.*{code}") as caught:
-        make_staging().names("", "lineage")
+        make_staging().names("", writer_of("lineage"))
 
     assert remedy in caught.value.remedy
     assert not caught.value.retryable
@@ -93,21 +92,21 @@ def test_a_service_in_trouble_is_unavailable(
         proxy.refuse(Answer(status, {"x-ms-error-code": "ServerBusy", "Retry-After": "0"}))
 
     with pytest.raises(Unavailable, match="ServerBusy"):
-        make_staging().names("", "lineage")
+        make_staging().names("", writer_of("lineage"))
 
 
 def test_other_refusals_are_reported_by_their_codes(make_staging: MakeStaging, proxy: Proxy) -> None:
     proxy.refuse(Answer(400, {"x-ms-error-code": "OutOfRangeInput"}))
 
     with pytest.raises(ProviderError, match=r"it was not possible to list blobs .*: OutOfRangeInput"):
-        make_staging().names("", "lineage")
+        make_staging().names("", writer_of("lineage"))
 
 
 def test_the_service_says_when_to_try_again(make_staging: MakeStaging, proxy: Proxy) -> None:
     proxy.refuse(Answer(503, {"x-ms-error-code": "ServerBusy", "Retry-After": "3"}))
     began = time.monotonic()
 
-    assert make_staging().names("", "lineage") == []
+    assert make_staging().names("", writer_of("lineage")) == []
 
     assert 3 <= time.monotonic() - began < 6
     assert len(proxy.passed) == 2
@@ -117,7 +116,7 @@ def test_if_no_server_listens_the_endpoint_is_named_immediately(make_staging: Ma
     began = time.monotonic()
 
     with pytest.raises(Unavailable, match=f"the blob service at {NOBODY_LISTENS}/devstoreaccount1 does not answer"):
-        make_staging(endpoint=f"{NOBODY_LISTENS}/devstoreaccount1").names("", "lineage")
+        make_staging(endpoint=f"{NOBODY_LISTENS}/devstoreaccount1").names("", writer_of("lineage"))
 
     assert time.monotonic() - began < 1
 
@@ -139,7 +138,7 @@ def test_secrets_are_never_shown(make_staging: MakeStaging, environment: dict[st
     staging = make_staging("corpimages", f"{NOBODY_LISTENS}/corpimages", environment)
 
     with pytest.raises(ProviderError) as caught:
-        staging.names("", "lineage")
+        staging.names("", writer_of("lineage"))
 
     assert SECRET[:12] not in everything_told(caught.value)
     assert SECRET[:12] not in repr(vars(staging)["_settings"])
@@ -179,18 +178,18 @@ def test_every_credential_of_the_environment_serves_and_no_result_shows_it(
     disk = FileSources(str(tmp_path)).disks({"file": "disk.raw"}, None)[0]
     staging = make_staging("corpimages", account, environment)
 
-    staged = staging.stage(disk, OwnerMark("lineage", Address("corp", "ubuntu", "1.0.3")), lambda *_: None)
+    staged = staging.stage(disk, writer_of("lineage"), VERSION, lambda *_: None)
 
     container = vars(staging)["_settings"].container
-    assert staged.uri == f"{account}/{container}/reconciler/lineage/corp/ubuntu/1.0.3/os.vhd"
-    assert staging.names("", "lineage") == ["reconciler/lineage/corp/ubuntu/1.0.3/os.vhd"]
+    assert staged.uri == f"{account}/{container}/{blob_name('lineage', VERSION, disk)}"
+    assert staging.names("", writer_of("lineage")) == [blob_name("lineage", VERSION, disk)]
 
 
 def test_a_wrong_key_is_refused_and_not_shown(account: str, make_staging: MakeStaging) -> None:
     staging = make_staging("corpimages", account, {"AZURE_STORAGE_KEY": SECRET})
 
     with pytest.raises(ProviderError, match="AuthorizationFailure") as caught:
-        staging.names("", "lineage")
+        staging.names("", writer_of("lineage"))
 
     assert SECRET[:12] not in everything_told(caught.value)
 
@@ -201,7 +200,7 @@ def test_a_signature_that_the_service_quotes_is_not_shown(make_staging: MakeStag
     proxy.refuse(Answer(403, {"Content-Type": "application/xml"}, content=body))
 
     with pytest.raises(ProviderError, match="AuthenticationFailed") as caught:
-        make_staging().names("", "lineage")
+        make_staging().names("", writer_of("lineage"))
 
     assert SECRET not in everything_told(caught.value)
 
@@ -220,7 +219,7 @@ def test_without_an_identity_the_remedy_is_to_sign_in() -> None:
     with pytest.raises(
         ProviderError, match="no access token could be obtained for the storage account corpimages"
     ) as caught:
-        staging.names("", "lineage")
+        staging.names("", writer_of("lineage"))
 
     staging.close()
     assert "sign in" in caught.value.remedy
@@ -232,7 +231,7 @@ def test_missing_credentials_are_reported() -> None:
     staging = Staging(settings, environment={})
 
     with pytest.raises(ProviderError, match="there are no credentials") as caught:
-        staging.names("", "lineage")
+        staging.names("", writer_of("lineage"))
 
     staging.close()
     assert "AZURE_STORAGE_KEY" in caught.value.remedy

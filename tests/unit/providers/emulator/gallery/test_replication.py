@@ -76,10 +76,10 @@ def test_a_version_that_is_written_is_left_alone_until_it_is_done(paced: Emulate
     assert paced.refused("GET", VERSION).status == 404
 
 
-def test_a_failed_region_fails_the_operation_and_is_tried_again_when_it_is_new(
+def test_a_failed_region_fails_the_operation_and_is_tried_again_by_the_next_write(
     paced: Emulated, source: dict[str, Any]
 ) -> None:
-    paced.faults(Fault("fail-region", region="westus"))
+    paced.faults(Fault("fail-region", region="westus", times=2))
     sent = version_properties(source, targetRegions=regions("eastus", "westus"))
     answer = paced.put(VERSION, {**sent, **LEAVE})
     paced.clock.advance(500)
@@ -91,7 +91,8 @@ def test_a_failed_region_fails_the_operation_and_is_tried_again_when_it_is_new(
     same = paced.put(VERSION, sent)
     paced.clock.advance(500)
     assert paced.status(same)["status"] == "Failed"
-    for names in (("eastus",), ("eastus", "westus")):
+    assert status(paced) == ("Failed", {"East US": ("Completed", 100), "West US": ("Failed", 0)})
+    for names in (("eastus", "westus"), ("eastus",), ("eastus", "westus")):
         answer = paced.put(VERSION, version_properties({}, targetRegions=regions(*names)))
         assert status(paced)[1]["East US"] == ("Completed", 100)
         paced.clock.advance(500)

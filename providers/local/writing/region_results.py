@@ -1,0 +1,39 @@
+"""What is reported of a target region once its step is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reconciler.manifests.address import Address
+from reconciler.manifests.values import Attributes
+from reconciler.providers.common import steps as common_steps
+from reconciler.providers.image_files.disk_formats import DiskFormat
+from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.local.directories import object_names
+from reconciler.providers.protocol import Applied
+
+CONTENT_FACTS = ("sha256", "size", "virtualSize", "format")
+"""What is known of a disk's content; a version's description also knows its source."""
+
+
+def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
+    """The facts to record for a disk; without a digest if nothing was read."""
+    return {**({"sha256": sha256} if sha256 else {}), **sizes(disk.extent.size, disk.format)}
+
+
+def sizes(size: int, form: DiskFormat) -> dict[str, Any]:
+    """The facts that are known before anything is read."""
+    return {"size": size, "virtualSize": form.virtual_size, "format": form.name}
+
+
+def applied(
+    address: Address, planned: Attributes, computed: Mapping[str, Any], stamps: Sequence[tuple[str, str]]
+) -> Applied:
+    """The result of a step after which a target region is as planned."""
+    return common_steps.applied(
+        object_names.object_id(address.region, address),
+        object_names.fingerprint(address.region, object_names.folder(address), stamps),
+        planned,
+        computed,
+    )

@@ -1,0 +1,222 @@
+"""What happens to copies that people use: none is taken away without the permission of the version itself, and no
+version is deleted before it is known that it can be created again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.azure.azurite import RunningAzurite
+from support.azure.world import COMPUTE_ID, AzureWorld
+
+from reconciler.manifests.address import Address
+from reconciler.providers.emulator.core.injected_faults import Fault
+from reconciler.providers.errors import ProviderError, SourceError, Unsupported
+from reconciler.providers.protocol import Condition, Observed, Scope, Step, Verb
+from reconciler.testing.galleries import create_containers, create_steps, region_attributes, version_attributes
+from reconciler.testing.operations import CONTENT, EAST, VERSION, WEST, Results, applied, failed, run
+
+VERSION_ID = f"{COMPUTE_ID}/galleries/corp/images/ubuntu/versions/1.0.3"
+FIRM = {"allowDeletionOfReplicatedLocations": False, "blockDeletionBeforeEndOfLife": False}
+REMOVABLE = {**FIRM, "allowDeletionOfReplicatedLocations": True}
+PREMIUM = {**region_attributes(), "storageAccountType": "Premium_LRS"}
+
+
+@pytest.fixture
+def world(tmp_path: Path, azurite: RunningAzurite) -> Iterator[AzureWorld]:
+    world = AzureWorld(tmp_path, azurite)
+    yield world
+    world.close()
+
+
+def publish_with(world: AzureWorld, safety: Mapping[str, bool]) -> dict[str, Any]:
+    """Publishes the version in two regions, with this safety profile; its attributes."""
+    source = world.image("boot.raw", CONTENT)
+    attributes = version_attributes(source, safety=safety)
+    create_containers(world.provider())
+    steps = (Step(Verb.CREATE, VERSION, attributes), *create_steps(source, {EAST: 1, WEST: 1})[1:])
+    applied(run(world.provider(), *steps, version=attributes), WEST)
+    return attributes
+
+
+def writes(world: AzureWorld) -> list[tuple[str, int]]:
+    """How many requests of each kind may have changed something so far."""
+    counts = world.emulator.request_log.summary()["counts"]
+    return [(entry["name"], entry["count"]) for entry in counts if entry["method"] != "GET"]
+
+
+def test_copies_are_replaced_where_the_version_permits_it(world: AzureWorld) -> None:
+    attributes = publish_with(world, REMOVABLE)
+    results = run(world.provider(), Step(Verb.REPLACE, WEST, PREMIUM, region_attributes()), version=attributes)
+    assert applied(results, WEST).object_id
+    assert world.copies(WEST) == [CONTENT]
+
+
+def test_copies_are_not_replaced_against_the_safety_profile(world: AzureWorld) -> None:
+    attributes = publish_with(world, FIRM)
+    before = writes(world)
+    for step in (Step(Verb.REPLACE, WEST, PREMIUM, region_attributes()), Step(Verb.DELETE, WEST)):
+        error = failed(run(world.provider(), step, version=attributes), WEST)
+        assert "does not allow" in error.message
+        assert "safety.allowDeletionOfReplicatedLocations: true" in error.remedy
+    assert writes(world) == before
+    assert world.copies(WEST) == [CONTENT]
+
+
+def test_the_permission_may_come_with_the_same_change(world: AzureWorld) -> None:
+    attributes = publish_with(world, FIRM)
+    permitted = {**attributes, "safety": REMOVABLE}
+    steps = Step(Verb.UPDATE, VERSION, permitted, attributes), Step(Verb.REPLACE, WEST, PREMIUM, region_attributes())
+    results = run(world.provider(), *steps, version=permitted)
+    applied(results, VERSION)
+    applied(results, WEST)
+    assert world.copies(WEST) == [CONTENT]
+
+
+@pytest.mark.parametrize("safety", [FIRM, REMOVABLE], ids=["firm", "removable"])
+def test_the_copies_of_the_home_region_are_not_replaced_alone(world: AzureWorld, safety: Mapping[str, bool]) -> None:
+    attributes = publish_with(world, safety)
+    before = writes(world)
+    error = failed(run(world.provider(), Step(Verb.REPLACE, EAST, PREMIUM, region_attributes())), EAST)
+    assert "is the home region" in error.message
+    assert f"--allow-replace {VERSION}" in error.remedy
+    assert writes(world) == before
+    assert world.provider().capabilities().home_region_fixed
+    assert attributes["location"] == EAST.region
+
+
+@pytest.mark.parametrize("region", [EAST, WEST], ids=["home", "other"])
+def test_failed_copies_are_repaired_without_a_permission(world: AzureWorld, region: Address) -> None:
+    attributes = publish_with(world, FIRM)
+    world.damage(region)
+    results = run(world.provider(), Step(Verb.REPLACE, region, region_attributes()), version=attributes)
+    applied(results, region)
+    assert world.copies(region) == [CONTENT]
+    shown = world.call("GET", VERSION_ID)["properties"]
+    assert shown["provisioningState"] == "Succeeded"
+    assert not shown["safetyProfile"]["allowDeletionOfReplicatedLocations"]
+
+
+@pytest.mark.parametrize("safety", [FIRM, REMOVABLE], ids=["firm", "removable"])
+def test_where_a_retry_does_not_help_the_region_is_removed_if_it_may_be(
+    world: AzureWorld, safety: Mapping[str, bool]
+) -> None:
+    attributes = publish_with(world, safety)
+    world.damage(WEST)
+    world.emulator.service.faults.set([Fault("fail-region", region="westus", times=1)])
+    results = run(world.provider(), Step(Verb.REPLACE, WEST, region_attributes()), version=attributes)
+    if safety is REMOVABLE:
+        applied(results, WEST)
+        assert world.copies(WEST) == [CONTENT]
+    else:
+        assert "if that does not help, set safety.allowDeletionOfReplicatedLocations" in failed(results, WEST).remedy
+
+
+# Replacements of a version, which need its name: the old one goes first.
+
+
+def replacement(provider_results: Results) -> ProviderError:
+    return failed(provider_results, VERSION)
+
+
+def test_a_version_is_not_deleted_for_a_replacement_whose_file_is_gone(world: AzureWorld) -> None:
+    attributes = publish_with(world, REMOVABLE)
+    world.remove_image(attributes["source"])
+    error = replacement(run(world.provider(), *replaced(attributes, attributes), version=attributes))
+    assert isinstance(error, SourceError)
+    assert world.copies(EAST) == world.copies(WEST) == [CONTENT]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"disk": f"{COMPUTE_ID}/disks/gone"},
+        {"snapshot": f"{COMPUTE_ID}/snapshots/gone"},
+        {"managedImage": f"{COMPUTE_ID}/images/gone"},
+        {"vm": f"{COMPUTE_ID}/virtualMachines/gone"},
+        {"version": "corp/ubuntu/1.0.2"},
+    ],
+    ids=lambda source: next(iter(source)),
+)
+def test_a_version_is_not_deleted_for_a_replacement_whose_source_is_gone(
+    world: AzureWorld, source: Mapping[str, Any]
+) -> None:
+    attributes = publish_with(world, REMOVABLE)
+    data = {**attributes, "dataDisks": {"0": {"source": source}}}
+    for planned in ({**attributes, "source": source}, *([data] if source.keys() & {"disk", "snapshot"} else [])):
+        error = replacement(run(world.provider(), *replaced(attributes, planned), version=attributes))
+        assert isinstance(error, SourceError | Unsupported)
+        assert world.copies(EAST) == world.copies(WEST) == [CONTENT]
+
+
+def test_the_file_of_a_replacement_is_uploaded_before_the_version_is_deleted(world: AzureWorld) -> None:
+    attributes = publish_with(world, REMOVABLE)
+    other = b"another image".ljust(2048, b"\2")
+    planned = {**attributes, "source": world.image("other.raw", other)}
+    run(world.provider(), *replaced(attributes, planned), version=attributes)
+    assert world.provider().read(VERSION) is None
+    (world.folder / "images" / "other.raw").rename(world.folder / "images" / "away.raw")
+    assert [name for name in world.objects() if name.startswith("staging")]
+    (world.folder / "images" / "away.raw").rename(world.folder / "images" / "other.raw")
+    steps = (Step(Verb.CREATE, VERSION, planned), Step(Verb.CREATE, EAST, region_attributes()))
+    applied(run(world.provider(), *steps, version=planned), VERSION)
+    assert world.copies(EAST) == [other]
+    assert not [name for name in world.objects() if name.startswith("staging")]
+
+
+def replaced(attributes: Mapping[str, Any], planned: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The steps that delete the version and its regions to make room for what is planned."""
+    regions = [
+        Step(Verb.DELETE, region, region_attributes(), region_attributes(), makes_room=True) for region in (EAST, WEST)
+    ]
+    return (*regions, Step(Verb.DELETE, VERSION, planned, attributes, makes_room=True))
+
+
+# Versions that failed.
+
+
+def seen(world: AzureWorld, fingerprint: str | None, *addresses: Address) -> Mapping[Address, Observed]:
+    return world.provider().scan(Scope(dict.fromkeys(addresses, fingerprint))).observed
+
+
+def set_failed(world: AzureWorld, *regions: str) -> None:
+    """The last operation on the version failed, in these regions if any."""
+    version = world.version(VERSION)
+    assert version is not None
+    version.properties["provisioningState"] = "Failed"
+    for region in regions:
+        version.hidden["regions"][region]["fails"] = "an internal error"
+    with world.emulator.service.store.transaction():
+        world.emulator.service.store.put(version)
+
+
+def test_a_failed_version_is_never_as_recorded(world: AzureWorld) -> None:
+    attributes = publish_with(world, FIRM)
+    before = world.provider().read(VERSION)
+    assert before is not None
+    set_failed(world)
+    (version,) = seen(world, before.fingerprint, VERSION).values()
+    assert (version.condition, version.defects) == (Condition.DAMAGED, ("the service failed to change it",))
+    step = Step(Verb.UPDATE, VERSION, attributes, attributes)
+    applied(run(world.provider(), step, version=attributes), VERSION)
+    assert world.call("GET", VERSION_ID)["properties"]["provisioningState"] == "Succeeded"
+    set_failed(world, "eastus", "westus")
+    (version,) = seen(world, before.fingerprint, VERSION).values()
+    assert (version.condition, version.defects) == (Condition.DAMAGED, ("no region has its copies",))
+    (version,) = seen(world, None, VERSION).values()
+    assert version.condition is Condition.INCOMPLETE
+
+
+def test_a_version_that_failed_before_its_replication_is_reported_with_its_regions(world: AzureWorld) -> None:
+    publish_with(world, FIRM)
+    set_failed(world)
+    version = world.version(VERSION)
+    assert version is not None
+    version.hidden["regions"] = {}
+    with world.emulator.service.store.transaction():
+        world.emulator.service.store.put(version)
+    found = seen(world, None, VERSION, WEST)
+    assert [each.condition for each in found.values()] == [Condition.INCOMPLETE] * 2
+    assert all(each.defects for each in found.values())
