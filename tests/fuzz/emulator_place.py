@@ -106,5 +106,8 @@ class EmulatorPlace:
     def strangers_gone(self) -> list[str]:
         return []
 
+    def forget_strangers(self) -> None:
+        """There are none."""
+
     def remove_strangers(self) -> None:
         """There are none."""

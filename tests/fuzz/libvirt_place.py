@@ -86,5 +86,8 @@ class LibvirtPlace:
     def strangers_gone(self) -> list[str]:
         return []
 
+    def forget_strangers(self) -> None:
+        """There are none."""
+
     def remove_strangers(self) -> None:
         """There are none."""

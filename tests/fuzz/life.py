@@ -75,6 +75,7 @@ class Life:
         named = self.place.damage(a, b, names)
         if not named:
             return
+        self.place.forget_strangers()
         self.counts["damages"] += 1
         if self.is_settled:
             self._checks.drift_is({str(Address.parse(named).unit)}, f"after damage {b} to {named}")
@@ -138,8 +139,6 @@ class Life:
         self.counts["suspensions"] += 1
         try:
             rival = runs.apply(self.folder, options)
-            if "was busy" in rival.said:  # the other one was suspended in the middle of a write
-                rival = runs.Ended("nothing")
             tree = self.place.everything()
         finally:
             woken = stopped.go_on()

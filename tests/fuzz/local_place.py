@@ -95,6 +95,9 @@ class LocalPlace:
     def strangers_gone(self) -> list[str]:
         return [str(path) for path in self.strangers if not path.exists() or path.read_text() != "mine"]
 
+    def forget_strangers(self) -> None:
+        self.strangers = [path for path in self.strangers if path.exists()]
+
     def remove_strangers(self) -> None:
         for path in self.strangers:
             path.unlink()

@@ -53,6 +53,10 @@ class Place(Protocol):
         """What of that is no longer as it was."""
         ...
 
+    def forget_strangers(self) -> None:
+        """Those that damage has just removed."""
+        ...
+
     def remove_strangers(self) -> None: ...
 
     def fault(self, a: int, b: int) -> AbstractContextManager[bool]:

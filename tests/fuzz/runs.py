@@ -27,6 +27,9 @@ from reconciler.state.errors import LockHeld
 from reconciler.state.opening import open_store
 
 _SHORT_LEASE_S = 0.06
+_UNTIL_STOPPED_S = 0.05
+_CONFIRMED_S = 1.1
+"""For longer than that no run relies on a lease of usual length without asking for it."""
 
 
 @dataclass(frozen=True)
@@ -142,20 +145,27 @@ def signalled_apply(folder: Path, options: dict[str, Any], at: int, install: Cal
     return wait_for(in_child(work))
 
 
-@dataclass(frozen=True)
 class Stopped:
-    """A child that sleeps: `go_on` wakes it up and returns how its run ended."""
+    """A child that sleeps: `go_on` wakes it up and returns how its run ended, `end` kills it if that did not happen."""
 
-    pid: int
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._sleeps = True
 
     def go_on(self) -> str:
-        os.kill(self.pid, signal.SIGCONT)
-        return wait_for(self.pid)
+        os.kill(self._pid, signal.SIGCONT)
+        self._sleeps = False
+        return wait_for(self._pid)
+
+    def end(self) -> None:
+        if self._sleeps:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
 
 
-def stopped_apply(folder: Path, options: dict[str, Any], at: int) -> Stopped | str:
-    """An apply that is suspended right before it asks for its lease for time number `at`, for longer than the lease
-    lasts; or how it ended, if it never came to that."""
+def stopped_apply(folder: Path, options: dict[str, Any], at: int, ttl_s: float = _SHORT_LEASE_S) -> Stopped | str:
+    """An apply that is suspended right before it asks for its lease for time number `at`, for longer than a lease of
+    `ttl_s` seconds lasts; or how it ended, if it never came to that."""
 
     def work() -> Ended:
         count = 0
@@ -165,18 +175,21 @@ def stopped_apply(folder: Path, options: dict[str, Any], at: int) -> Stopped | s
             nonlocal count
             count += 1
             if count == at:
-                os.kill(os.getpid(), signal.SIGSTOP)
+                turn: Any = getattr(lease._store, "_turn")  # noqa: B009  no one sleeps in the middle of a write
+                with turn:
+                    os.kill(os.getpid(), signal.SIGSTOP)
+                    time.sleep(_UNTIL_STOPPED_S)
             original(lease)
 
         setattr(HeldLease, "require", require)  # noqa: B010  mypy knows no other way
         with Engine(folder) as engine:
-            engine.lease_ttl_s = _SHORT_LEASE_S
+            engine.lease_ttl_s = ttl_s
             return _ended(lambda: engine.apply(PlanOptions(**options), lambda _: True, Interrupt(), parallelism=1))
 
     pid = in_child(work)
     _, status = os.waitpid(pid, os.WUNTRACED)
     if os.WIFSTOPPED(status):
-        time.sleep(2 * _SHORT_LEASE_S)
+        time.sleep(min(2 * ttl_s, _CONFIRMED_S))
         return Stopped(pid)
     if os.WIFSIGNALED(status):
         raise UnexpectedError("a run was killed, and not by the fuzzer")
