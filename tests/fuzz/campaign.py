@@ -17,7 +17,7 @@ from fuzz.life import Step
 from fuzz.replaying import replay
 from fuzz.shrinking import shrunk, write_test
 
-_MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Campaign(AbstractContextManager["Campaign"]):
         self.seconds = 0.0
         self._found = found
         self._known = known
-        self._directory = directory or (_MEMORY if provider == "local" and _MEMORY.is_dir() else None)
+        self._directory = directory or (MEMORY if provider == "local" and MEMORY.is_dir() else None)
         self._open = ExitStack()
         self._service: Any = None
 
     def __enter__(self) -> Campaign:
         self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory("-fuzz", dir=self._directory)))
-        self._service = self._open.enter_context(_service(self.provider, self._folder))
+        self._service = self._open.enter_context(service_of(self.provider, self._folder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +89,7 @@ def _same(said: str, other: str) -> bool:
     return bool(said) and said.split()[:5] == other.split()[:5]
 
 
-def _service(provider: str, folder: Path) -> AbstractContextManager[Any]:
+def service_of(provider: str, folder: Path) -> AbstractContextManager[Any]:
     if provider == "emulator":
         from support.azure.azurite import running_azurite
 

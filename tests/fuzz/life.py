@@ -130,7 +130,7 @@ class Life:
 
     def stop(self, a: int, b: int) -> None:
         """A run sleeps past its lease, another one takes over, and the first one wakes up."""
-        options = self._options(a)
+        options = self.options(a)
         before = self.place.snapshot()
         stopped = runs.stopped_apply(self.folder, options, 1 + b)
         if isinstance(stopped, str):
@@ -152,7 +152,7 @@ class Life:
 
     def fault(self, a: int, b: int) -> None:
         """An apply whose backend fails in some way; it may end in any way that loses nothing."""
-        options, before = self._options(a), self.place.snapshot()
+        options, before = self.options(a), self.place.snapshot()
         with self.place.fault(a, b) as failing:
             ended = runs.apply(self.folder, options)
         if not failing:
@@ -171,7 +171,7 @@ class Life:
         ended = self._run(1, lambda options: runs.apply(self.folder, options))
         if ended.how not in ("done", "nothing"):
             raise Violation(f"did not settle: {explained(ended)}")
-        self._checks.settled(self._options(1))
+        self._checks.settled(self.options(1))
         self.is_settled = True
 
     def end(self, a: int, b: int) -> None:
@@ -182,7 +182,7 @@ class Life:
         self.settle(0, 0)
         if self.model.kept:
             return
-        ended = runs.apply(self.folder, {**self._options(1), "destroy": True}, command="destroy")
+        ended = runs.apply(self.folder, {**self.options(1), "destroy": True}, command="destroy")
         self.counts["runs"] += 1
         if ended.how not in ("done", "nothing"):
             raise Violation(f"destroy: {explained(ended)}")
@@ -198,7 +198,7 @@ class Life:
     def _run(self, a: int, call: Callable[[dict[str, Any]], runs.Ended | str | list[str]]) -> runs.Ended:
         """One run, with consent to everything for odd `a`."""
         before = self.place.snapshot()
-        return self._check_run(before, a, call(self._options(a)))
+        return self._check_run(before, a, call(self.options(a)))
 
     def _check_run(self, before: Snapshot, a: int, ended: runs.Ended | str | list[str]) -> runs.Ended:
         self.counts["runs"] += len(ended) if isinstance(ended, list) else 1
@@ -227,7 +227,7 @@ class Life:
 
     # Files.
 
-    def _options(self, a: int) -> dict[str, Any]:
+    def options(self, a: int) -> dict[str, Any]:
         """Consent to everything for odd `a`."""
         if not a % 2:
             return {} if GUARDED else {"allow_deletes": 999}
@@ -235,7 +235,7 @@ class Life:
             recorded = {address.gallery for address in engine.state().records}
         moved = {move.source for move in self.model.moves}
         names = (recorded - moved) | {one.name for one in self.model.galleries}
-        return runs.consent_options(tuple(sorted(names)))
+        return runs.consent_options(tuple(sorted(names)), tuple(version.address for version in self.model.versions))
 
     def _write(self) -> None:
         for number, content in enumerate(self.model.images):

@@ -47,9 +47,9 @@ class UnexpectedError(Exception):
     """The product raised what no command may end with."""
 
 
-def consent_options(names: tuple[str, ...]) -> dict[str, Any]:
-    """Options that consent to everything in these galleries."""
-    options: dict[str, Any] = {"allow_deletes": 999, "allow_replace": names, "allow_loss": names}
+def consent_options(galleries: tuple[str, ...], declared: tuple[str, ...]) -> dict[str, Any]:
+    """Options that consent to everything in these galleries, and to the replacement of all that is `declared`."""
+    options: dict[str, Any] = {"allow_deletes": 999, "allow_replace": declared, "allow_loss": galleries}
     known = {field.name for field in fields(PlanOptions)}
     return {name: value for name, value in options.items() if name in known}
 
