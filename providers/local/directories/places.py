@@ -41,9 +41,14 @@ class Places:
                 self._known[region] = self._regions.difference(region, self._recorded[region])
             return self._known[region]
         path = self._regions.path(region)
-        if os.path.isdir(path) or (self._regions.root and not recorded):
-            return ""
-        return f"the directory '{path}' of region {region} is missing (is it mounted?)"
+        if not os.path.isdir(path):
+            missing = recorded or not self._regions.root
+            return f"the directory '{path}' of region {region} is missing (is it mounted?)" if missing else ""
+        if recorded and not os.listdir(path):
+            return (
+                f"the directory '{path}' of region {region} is empty, and objects are recorded in it (is it mounted?)"
+            )
+        return ""
 
     def doubts(self) -> Mapping[str, str]:
         """Region -> why nothing is known of it, for all regions of which that is so."""
