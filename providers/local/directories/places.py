@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from reconciler.providers.common.scanning import NotFoundButPossible
 from reconciler.providers.local.directories.effects import make_region
 from reconciler.providers.local.directories.folders import failure
-from reconciler.providers.local.directories.markers import id_in, mark
+from reconciler.providers.local.directories.markers import mark
 from reconciler.providers.local.directories.regions import Regions
 from reconciler.providers.owner import Writer
 
@@ -20,7 +20,7 @@ def claim(regions: Regions, region: str, writer: Writer) -> str:
     try:
         if not os.path.isdir(path):
             make_region(path, writer)
-        return id_in(path) or mark(path, writer)
+        return mark(path, writer)
     except OSError as error:
         raise failure(error, f"to identify region {region}", path) from error
 
