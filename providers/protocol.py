@@ -137,7 +137,8 @@ class Verb(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"  # a target region: the content is recreated, with as short a gap as the backend can manage; or,
-    # where the backend stages replacements, a version together with its regions
+    # where the backend stages replacements, a version together with its regions, or a gallery or definition around what
+    # it contains
     DELETE = "delete"
 
 
