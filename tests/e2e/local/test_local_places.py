@@ -110,6 +110,19 @@ def test_the_home_region_of_a_gallery_alone_is_unknown(estate: Estate) -> None:
     assert not plan.changes
 
 
+def test_a_region_that_is_new_is_not_created_in_another_root(estate: Estate) -> None:
+    """What an unmounted disk leaves of a root is an empty directory, in which a new region would be hidden later."""
+    estate.apply()
+    estate.regions.rename(estate.directory / "away")
+    estate.regions.mkdir()
+    image = {"file": "../images/a.raw"}
+    everywhere = ["eastus", "westus", "northeurope"]
+    estate.write([gallery(), definition(), version(image, targetRegions=everywhere), gallery("labs")])
+    with pytest.raises(Unreachable):
+        estate.apply()
+    assert list(estate.regions.iterdir()) == []
+
+
 def test_what_vanished_from_its_region_is_made_again(estate: Estate) -> None:
     """All of it, even the folders: the region itself is the one that it was."""
     estate.apply()
