@@ -44,14 +44,11 @@ class Places:
                 self._known[region] = self._regions.difference(region, self._recorded[region])
             return self._known[region]
         path = self._regions.path(region)
-        if not os.path.isdir(path):
-            missing = recorded or not self._regions.root
-            return f"the directory '{path}' of region {region} is missing (is it mounted?)" if missing else ""
-        if recorded and not os.listdir(path):
-            return (
-                f"the directory '{path}' of region {region} is empty, and objects are recorded in it (is it mounted?)"
-            )
-        return ""
+        if os.path.isdir(path):
+            what = "is empty, and objects are recorded in it" if recorded and not os.listdir(path) else ""
+        else:
+            what = "is missing" if recorded or not self._regions.root else ""
+        return what and f"the directory '{path}' of region {region} {what} (is it mounted?)"
 
     def doubts(self) -> Mapping[str, str]:
         """Region -> why nothing is known of it, for all regions of which that is so."""

@@ -12,6 +12,7 @@ from support.mounts import tmpfs
 from reconciler.errors import Unreachable
 from reconciler.manifests.address import Address
 from reconciler.planning.actions import Action, Reason
+from reconciler.providers.local.directories.markers import MARKER
 
 EAST, WEST = (Address.parse(f"corp/ubuntu/1.0.0@{region}") for region in ("eastus", "westus"))
 
@@ -77,6 +78,14 @@ def test_a_region_of_a_root_that_is_something_else_is_unknown(estate: Estate, co
     west.unlink(missing_ok=True)
     away.rename(west)
     assert estate.plan().changes == ()
+
+
+def test_a_directory_that_lost_its_id_is_unknown_though_the_last_plan_was_empty(estate: Estate) -> None:
+    estate.apply()
+    for _ in range(2):
+        assert estate.plan().changes == ()
+    (estate.regions / "westus" / MARKER).unlink()
+    is_unknown(estate, WEST)
 
 
 @pytest.mark.parametrize("exists", [True, False])
