@@ -171,9 +171,9 @@ class Operation:
 
     When the unit is a version, `version` has its attributes, the sources among them, and `computed` what was recorded
     of its disks at the first copy (empty before): later copies must have the same digests. `removes` is what the plan
-    has said that making the version also removes (`SourceFacts.removes`): nothing else may be removed. `replacement` are
-    the attributes of what is created in its place after an operation that makes room: a backend that has to delete
-    first makes sure of the sources in them before it does.
+    has said that making the version also removes (`SourceFacts.removes`): nothing else may be removed. `replacement`
+    has the attributes of what is created in its place after an operation that makes room: a backend that has to delete
+    first makes sure of their sources before it does.
     """
 
     unit: Address
