@@ -143,8 +143,7 @@ def open_build(
 ) -> RegionBuild:
     """A region, after removing what an interrupted run left of it, unless that was complete. Raises: ObjectConflict if
     something there is not ours; ProviderError."""
-    pool = hosts.for_writer(writer).pool_to_fill(address.region)
-    pool.refresh()
+    pool = hosts.for_writer(writer).pool_to_change(address.region, create=True)
     previous, pending = our_region(pool, writer, address, recorded)
     total = sum(sizes[disk] * len(chosen) for disk, chosen in names.items())
     region_progress = RegionProgress(address, total, progress)

@@ -88,8 +88,7 @@ class RegionChanges:
 
     def _deletable(self, step: Step) -> tuple[Pool, StoredDescription | None, Sequence[PendingVolumes]]:
         address = step.address
-        pool = self._hosts.pool(address.region)
-        pool.refresh()
+        pool = self._hosts.pool_to_change(address.region)
         stored, pending = our_region(pool, self._writer, address, self._recorded)
         copies = stored.description.copies if stored else ()
         require_unused(self._hosts, pool, existing_volumes(pool, copies), f"{address} cannot be deleted")
@@ -113,8 +112,7 @@ class RegionChanges:
         """Removes what interrupted operations of this owner left of a region. Volumes in use stay, and so do those
         of a host that cannot be asked. Raises: ProviderError."""
         try:
-            pool = self._hosts.pool(address.region)
-            pool.refresh()
+            pool = self._hosts.pool_to_change(address.region)
             store = DescriptionStore(pool)
             store.discard_cut_short(address, self._writer.fence)
             if pending := store.pending(address):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -74,13 +75,25 @@ class LibvirtWorld:
         return sorted(self.folders[region.region].glob(f"{stem}-2*"))
 
     def copies(self, region: Address) -> list[bytes]:
-        """Neither overlays nor their backing volumes count as copies."""
-        found = self.volumes(region)
+        """Without overlays and their backing volumes, and without volumes that a run is creating or removing."""
+        pending = self._pending(region)
+        found = [path for path in self.volumes(region) if path.name not in pending]
         below = {_backing(path) for path in found}
         plain = [path for path in found if not _backing(path)]
         if below != {""}:
             return []
         return [self.sectors(path) for path in plain]
+
+    def _pending(self, region: Address) -> set[str]:
+        """The volumes that a list names, and the region's description does not."""
+        folder, stem = self.folders[region.region], f".reconciler~{'~'.join(region)}"
+        listed = {
+            name for path in folder.glob(f"{stem}~making*.json") for name in (_value(path) or {}).get("volumes", ())
+        }
+        described: dict[str, Any] = next(
+            filter(None, map(_value, sorted(folder.glob(f"{stem}.*.json"), reverse=True))), {}
+        )
+        return listed - {copy["volume"] for copy in described.get("copies", ())}
 
     def sectors(self, volume: Path) -> bytes:
         """What a guest sees on a volume."""
@@ -159,6 +172,43 @@ class LibvirtWorld:
             yield
         finally:
             host.run("umount", target)
+
+    @contextlib.contextmanager
+    def in_place(self, region: str, content: str) -> Iterator[None]:
+        host, pool, seen = self.hosts[region], self.pools[region], self.folders[region]
+        target = f"{POOLS}/{pool}"
+        if content == "nothing":
+            definition = self.folder / f"{pool}.xml"
+            definition.write_text(host.virsh("pool-dumpxml", pool))
+            host.virsh("pool-destroy", pool)
+            host.virsh("pool-undefine", pool)
+        else:
+            host.run("mount", "-t", "tmpfs", "tmpfs", target)
+            self.folders[region] = Path(f"/proc/{host.pid}/root{target}")
+        if content == "other":
+            (self.folders[region] / f".reconciler~place~{uuid4()}").touch()
+        try:
+            yield
+        finally:
+            self.folders[region] = seen
+            if content == "nothing":
+                host.virsh("pool-define", str(definition))
+                host.virsh("pool-start", pool)
+            else:
+                host.run("umount", target)
+
+    def empty(self, region: str) -> None:
+        for path in self.folders[region].iterdir():
+            if not path.name.startswith(".reconciler~place~"):
+                path.unlink()
+
+
+def _value(sidecar: Path) -> Any:
+    """What a sidecar says; None if it was cut short."""
+    try:
+        return json.loads(sidecar.read_text().split("\n")[0])
+    except ValueError:
+        return None
 
 
 def _backing(volume: Path) -> str:
