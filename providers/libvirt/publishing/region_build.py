@@ -75,10 +75,11 @@ class RegionBuild:
         """Records which volumes will be created and which existing ones (`leaving`) will be removed, before any is
         touched. Raises: ObjectConflict if one that is leaving is in use; ProviderError."""
         require_unused(self.hosts, self.pool, existing_volumes(self.pool, leaving), f"{self.address} cannot be changed")
-        names = [name for chosen in self.names.values() for name in chosen]
-        names += [copy.volume for copy in leaving]
+        created = tuple(name for chosen in self.names.values() for name in chosen)
+        removed = tuple(copy.volume for copy in leaving)
         mark = self.writer.owner.mark(self.address)
-        self.store.write_pending(self.address, PendingVolumes(mark, tuple(names), machine, self.writer.fence))
+        pending = PendingVolumes(mark, (*created, *removed), machine, self.writer.fence, removed)
+        self.store.write_pending(self.address, pending)
 
     def publish(self) -> Applied:
         """Writes the new description of the region, and removes the volumes it no longer has. Raises: ProviderError."""
