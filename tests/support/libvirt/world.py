@@ -17,8 +17,10 @@ from support.libvirt.daemons import POOLS, LibvirtHost
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json, digest
+from reconciler.providers.common.descriptions import encode_mark
 from reconciler.providers.libvirt.records.volume_names import VolumeName
 from reconciler.providers.protocol import Provider
+from reconciler.testing.operations import owner_of
 from reconciler.testing.providers import new_provider
 from reconciler.testing.worlds import Stray
 
@@ -146,7 +148,7 @@ class LibvirtWorld:
     def leave_unfinished(self, region: Address, lineage: str, fence: int = 0) -> None:
         name = str(VolumeName(region.unit, "os", LONG_AGO))
         (self.folders[region.region] / name).write_bytes(b"half")
-        left = {"owner": {"lineage": lineage, "address": str(region)}, "volumes": [name], "machine": ""}
+        left = {"owner": encode_mark(owner_of(lineage).mark(region)), "volumes": [name], "machine": ""}
         note = f"making-{fence}" if fence else "making"
         self._sidecar(region.region, "~".join((*region, note)), {**left, **({"fence": fence} if fence else {})})
 
