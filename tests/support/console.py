@@ -47,6 +47,7 @@ _VOLATILE = (
     (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7,64}\b"), "ID"),
     (re.compile(r"\b\d+(\.\d+)? ?m?s\b"), "TIME"),
     (re.compile(r"\bserial \d+"), "serial N"),
+    (re.compile(r'"fence": \d+'), '"fence": N'),
     (re.compile(r"(?<!\S)[\w.-]+@[\w.-]+"), "WHO"),
 )
 
