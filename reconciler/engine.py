@@ -25,7 +25,7 @@ from reconciler.state.store import StateWrite
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
     from reconciler.applying.context import Interrupt
-    from reconciler.drift import DriftReport
+    from reconciler.drift.report import DriftReport
     from reconciler.graph import ResourceGraph
     from reconciler.planning.plan import Plan, PlanOptions
     from reconciler.planning.refresh import World
@@ -244,7 +244,7 @@ class Engine(OpenProject):
 
     def drift(self, *, deep: bool = False) -> DriftReport:
         """Where objects differ from their records. Reads only, and never waits for a lease."""
-        from reconciler.drift import find_drift
+        from reconciler.drift.comparison import find_drift
 
         state = self.store.read()
         return find_drift(state, self._observe(state, unmanaged=True, deep=deep), self.manifest, self.clock().date())

@@ -6,10 +6,11 @@ replicated to the region and not excluded from latest there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.manifests.address import Address, version_number
+from reconciler.providers.protocol import Condition, Observed
 from reconciler.state.records import Record
 
 
@@ -33,6 +34,22 @@ def latest_by_region(replicas: Iterable[tuple[Address, bool]]) -> Mapping[tuple[
         if key not in best or version_number(best[key]) < version_number(address.version):
             best[key] = address.version
     return best
+
+
+def usable_objects(objects: Iterable[Observed]) -> Iterator[tuple[Address, bool]]:
+    """The target regions among observed objects that machines can be created from, for `latest_by_region`."""
+    for seen in objects:
+        if seen.address.region and seen.condition is Condition.READY and _is_number(seen.address.version):
+            attributes = seen.attributes
+            if attributes:  # a folder or a volume without a description is no version
+                yield seen.address, bool(attributes.get("excludeFromLatest"))
+
+
+def _is_number(version: str) -> bool:
+    try:
+        return bool(version_number(version))
+    except ValueError:
+        return False
 
 
 def latest_of(definition: Address, records: Mapping[Address, Record], usable: Collection[Address]) -> Mapping[str, str]:

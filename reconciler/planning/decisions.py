@@ -21,7 +21,7 @@ In a state of an earlier release, everything recorded is updated once: its owner
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
@@ -29,7 +29,7 @@ from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes, canonical_json
 from reconciler.planning.actions import Action, AttributeChange, Reason, ResourceChange
-from reconciler.planning.diff import attribute_changes
+from reconciler.planning.diff import attribute_changes, with_values_of
 from reconciler.providers.owner import Owner
 from reconciler.providers.protocol import Condition, Observed
 from reconciler.state.records import Intent, Record, Status
@@ -133,7 +133,7 @@ def decide_desired(node: Node, resource: Resource, planned: Planned) -> Resource
     if node.unfinished:
         return _change(node, Action.CREATE, Reason.INTERRUPTED, planned=canonical_json(wanted))
     prior: Attributes = json.loads(node.prior)
-    kept = _keep_ignored(wanted, prior, resource.lifecycle.ignore_changes)
+    kept = with_values_of(wanted, prior, resource.lifecycle.ignore_changes)
     changes = (*attribute_changes(prior, kept, node.address.kind, resource.write_flags), *node.content)
     action, reason = _desired_and_present(node, resource, changes)
     return _change(node, action, reason, prior=node.prior, planned=canonical_json(kept), changes=changes)
@@ -215,30 +215,6 @@ def _declared_as_recorded(resource: Resource, record: Record) -> bool:
 def _lifecycle_recorded(resource: Resource, record: Record) -> bool:
     lifecycle = resource.lifecycle
     return record.protect == lifecycle.protect and record.retain == (lifecycle.on_remove == "retain")
-
-
-def _keep_ignored(wanted: Attributes, prior: Attributes, ignored: tuple[str, ...]) -> Attributes:
-    """`wanted` with the prior value, or absence, at every ignored path."""
-    for path in ignored:
-        wanted = _with_value_of(wanted, prior, path.split("."))
-    return wanted
-
-
-def _with_value_of(wanted: Attributes, prior: Attributes, path: list[str]) -> Attributes:
-    name, *rest = path
-    result = dict(wanted)
-    if rest:
-        below, before = result.get(name, {}), prior.get(name, {})
-        if isinstance(below, Mapping) and isinstance(before, Mapping):
-            kept = _with_value_of(below, before, rest)
-            result.pop(name, None)
-            if kept:
-                result[name] = kept
-        return result
-    result.pop(name, None)
-    if name in prior:
-        result[name] = prior[name]
-    return result
 
 
 def _not_ours(node: Node) -> Diagnostic:

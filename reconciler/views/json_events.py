@@ -11,7 +11,7 @@ from reconciler.manifests.errors import ManifestError, ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
-    from reconciler.drift import Drift, DriftReport
+    from reconciler.drift.report import Drift, DriftReport
     from reconciler.planning.actions import AttributeChange
     from reconciler.planning.plan import Plan
     from reconciler.state.records import Record
@@ -70,8 +70,12 @@ def drift_event(report: DriftReport, environment: str) -> Event:
         "lineage": report.lineage,
         "serial": report.serial,
         "found": report.found,
+        "inconclusive": report.inconclusive,
         "critical": report.critical,
         "checked": report.checked,
+        "unchanged": report.unchanged,
+        "unsettled": report.unsettled,
+        "unrecorded": {"declared": report.unrecorded, "present": report.unrecorded_present},
         "drifts": [_drift(drift) for drift in report.drifts],
         "ignored": [_drift(drift) for drift in report.ignored],
         "unmanaged": [_drift(drift) for drift in report.unmanaged],
@@ -139,6 +143,11 @@ def _drift(drift: Drift) -> Event:
         "object_id": drift.object_id,
         "defects": list(drift.defects),
         "changes": [_attribute_change(item) for item in drift.changes],
+        "ignored_changes": [
+            {**_attribute_change(item.change), "reason": item.reason, "until": item.until or None}
+            for item in drift.ignored
+        ],
+        "latest": [{"region": move.region, "before": move.before, "after": move.after} for move in drift.latest],
     }
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.applying.apply import ApplyResult
-    from reconciler.drift import DriftReport
+    from reconciler.drift.report import DriftReport
     from reconciler.manifests.address import Address
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan

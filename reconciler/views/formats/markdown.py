@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.applying.apply import ApplyResult
-    from reconciler.drift import DriftReport
+    from reconciler.drift.report import DriftReport
     from reconciler.manifests.address import Address
     from reconciler.manifests.diagnostics import Diagnostic
     from reconciler.manifests.errors import ReconcilerError
@@ -71,7 +71,7 @@ def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
 
 
 def _drift(report: DriftReport, heading: Heading, *, unmanaged: bool) -> Iterator[str]:
-    from reconciler.views.text.drift import drift_counts, drift_remedy, drift_rows, unmanaged_rows
+    from reconciler.views.text.drift import drift_counts, drift_remedy, drift_rows, nothing_recorded, unmanaged_rows
 
     yield from (f"### Drift: {' · '.join(drift_counts(report, unmanaged=unmanaged))}", "")
     yield from _about(heading)
@@ -81,6 +81,8 @@ def _drift(report: DriftReport, heading: Heading, *, unmanaged: bool) -> Iterato
         yield from folded("Unmanaged objects", table(("object", "id"), rows))
     if report.drifts:
         yield from (escape(drift_remedy(report.drifts)), "")
+    if report.unrecorded:
+        yield from (escape(nothing_recorded(report)), "")
 
 
 def _about(heading: Heading) -> Iterator[str]:
