@@ -12,7 +12,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.resource import DriftException
 from reconciler.manifests.values import Attributes
-from reconciler.object_names import ObjectNames
+from reconciler.naming.object_names import ObjectNames
 from reconciler.ownership import owner_of
 from reconciler.planning.diff import attribute_changes, with_values_of
 from reconciler.planning.refresh import World
@@ -25,7 +25,7 @@ def find_drift(
     state: State, world: World, manifest: Manifest, today: date, busy: Mapping[str, str] | None = None
 ) -> DriftReport:
     """The report for one refresh: equal inputs give equal reports. `busy`: gallery -> who is changing it just now."""
-    names = ObjectNames.of(state.records.values())
+    names = ObjectNames.of(state)
     unreachable = _unreachable(state, world, names)
     settled = [record for address, record in state.records.items() if address not in state.intents | unreachable.keys()]
     differing = list(_differing(settled, state, world, manifest, today))
@@ -109,7 +109,7 @@ def _ignored(
 
 def _unmanaged(state: State, world: World) -> Iterator[Drift]:
     """What exists without a record: what nobody declared, and what is declared and is not ours."""
-    names, owner = ObjectNames.of(state.records.values()), owner_of(state)
+    names, owner = ObjectNames.of(state), owner_of(state)
     recorded = {names.name(address) for address in state.records.keys() | state.intents.keys()}
     declared = [
         seen for name, seen in world.observed.items() if name not in recorded and not owner.owns(seen.mark, name)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from reconciler.drift.report import Drift, DriftKind
 from reconciler.latest import LatestChange, latest_by_region, usable_objects
 from reconciler.manifests.address import Address, version_number
-from reconciler.object_names import ObjectNames
+from reconciler.naming.object_names import ObjectNames
 from reconciler.ownership import owner_of
 from reconciler.planning.refresh import World
 from reconciler.providers.protocol import Observed

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.drift.report import Drift, DriftKind
 from reconciler.manifests.address import Address
-from reconciler.object_names import ObjectNames
+from reconciler.naming.object_names import ObjectNames
 from reconciler.ownership import owner_of
 from reconciler.planning.refresh import World
 from reconciler.providers.protocol import Condition, Observed, Verb
