@@ -18,7 +18,7 @@ from reconciler.open_project import OpenProject
 from reconciler.ownership import HeldLease, writer_of
 from reconciler.provenance import utc_now
 from reconciler.providers.protocol import Reader
-from reconciler.state.errors import StaleWrite
+from reconciler.state.errors import LockHeld, StaleWrite
 from reconciler.state.records import Run, State
 from reconciler.state.store import StateWrite
 
@@ -129,7 +129,7 @@ class Engine(OpenProject):
         from reconciler.planning.plan_file import save_plan
 
         key = self.store.signing_key()
-        bound = plan if plan.lineage else replace(plan, lineage=self.store.summary().lineage)
+        bound = replace(plan, lineage=plan.lineage or self.store.summary().lineage, reread=())
         save_plan(bound, self.project.environment, path, key)
 
     def load_plan(self, path: Path) -> Plan:
@@ -155,6 +155,7 @@ class Engine(OpenProject):
         self.recover(interrupt)
         plan = self.plan(options, refresh=refresh)
         if not _approved(plan, approve):
+            self._record_reread(plan)
             return AppliedPlan(plan, declined=bool(plan.changes))
         with self.lease(plan.galleries, self._fence_seen) as lease:
             state = self.store.read()
@@ -163,6 +164,16 @@ class Engine(OpenProject):
                 if plan.changes != before.changes and not _approved(plan, approve):
                     return AppliedPlan(plan, declined=bool(plan.changes))
             return AppliedPlan(plan, self._run(plan, state, lease, interrupt, parallelism, command))
+
+    def _record_reread(self, plan: Plan) -> None:
+        """Records what was read again where there is nothing else to do, unless the state has changed since."""
+        from reconciler.applying.rereading import galleries_of, reread_write
+
+        if plan.changes or not plan.reread:
+            return
+        with suppress(LockHeld), self.lease(galleries_of(plan)) as lease:  # a later apply records it as well
+            if self.store.summary().serial == plan.serial:
+                self.store.write(lease, reread_write(plan, lease.galleries))
 
     def apply_saved(
         self,
@@ -199,6 +210,7 @@ class Engine(OpenProject):
         from reconciler.applying.apply import apply_plan
         from reconciler.applying.context import ApplyContext
         from reconciler.applying.places import claim_places
+        from reconciler.applying.rereading import reread_write
         from reconciler.applying.runs import finished_run, new_run
         from reconciler.naming.moves import write_of
 
@@ -221,6 +233,8 @@ class Engine(OpenProject):
             parallelism=parallelism or max(each.capabilities().workers for each in self.providers.values()),
         )
         claim_places(plan, state, context)
+        if again := reread_write(plan, lease.galleries):
+            self.store.write(lease, again)
         result = apply_plan(replace(plan, lineage=state.lineage), context)
         sealed = not state.sealed and result.complete and not (plan.options.targets or plan.options.excludes)
         with suppress(StaleWrite):  # all of the result is recorded: only the end of the run is not

@@ -17,7 +17,7 @@ from reconciler.manifests.values import Attributes
 class Action(StrEnum):
     NO_OP = "no-op"
     ADOPT = "adopt"  # ours, created by an interrupted run: only the record is written
-    RECORD = "record"  # only the record changes: it moved, or its lifecycle did
+    RECORD = "record"  # only the record changes: it moved, its lifecycle did, or its drift was accepted
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
@@ -51,6 +51,8 @@ class Reason(StrEnum):
     MOVED = "moved"
     LIFECYCLE = "lifecycle changed"
     UNSEALED = "owner mark without a seal"
+    ACCEPTED = "drift accepted"  # the manifests now say what the object has, and the record does not
+    REREAD = "read again"  # as recorded, but not the files or the answer that the record knows
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
     yes      either    not ours                      error      not ours: import it or rename
     yes      yes       absent                        CREATE     vanished
     yes      yes       ours, equal                   NO_OP      matches
+    yes      other     ours, equal                   RECORD     drift accepted
     yes      yes       ours, mutable differs         UPDATE     attributes changed
     yes      yes       ours, immutable differs,      REPLACE    which of the three
                        tainted, or container replaced
@@ -136,6 +137,8 @@ def decide_desired(node: Node, resource: Resource, planned: Planned) -> Resource
     kept = with_values_of(wanted, prior, resource.lifecycle.ignore_changes)
     changes = (*attribute_changes(prior, kept, node.address.kind, resource.write_flags), *node.content)
     action, reason = _desired_and_present(node, resource, changes)
+    if reason is Reason.ACCEPTED and record is not None and node.observed is not None:
+        changes = _accepted(record, node.observed, resource)
     return _change(node, action, reason, prior=node.prior, planned=canonical_json(kept), changes=changes)
 
 
@@ -168,7 +171,25 @@ def _desired_and_present(node: Node, resource: Resource, changes: tuple[Attribut
         return Action.RECORD, Reason.MOVED
     if not _lifecycle_recorded(resource, record):
         return Action.RECORD, Reason.LIFECYCLE
+    if node.observed is not None:
+        return _as_observed(record, node.observed, resource)
     return Action.NO_OP, Reason.MATCHES
+
+
+def _as_observed(record: Record, observed: Observed, resource: Resource) -> tuple[Action, Reason]:
+    """For an object that is as desired: whether the record says the same of it."""
+    if _accepted(record, observed, resource):
+        return Action.RECORD, Reason.ACCEPTED
+    if observed.fingerprint not in ("", record.fingerprint):
+        return Action.RECORD, Reason.REREAD
+    return Action.NO_OP, Reason.MATCHES
+
+
+def _accepted(record: Record, observed: Observed, resource: Resource) -> tuple[AttributeChange, ...]:
+    """How the record differs from the object in what the manifests decide."""
+    recorded = record.attributes
+    decided = with_values_of(observed.attributes, recorded, resource.lifecycle.ignore_changes)
+    return attribute_changes(recorded, decided, record.address.kind)
 
 
 def _change(

@@ -46,7 +46,7 @@ class Draft:
     """A plan in the making: decisions so far, by address.
 
     `moved` maps what moves to the addresses that the state has for it so far. `unchanged` are the addresses where
-    nothing needs to be done.
+    nothing needs to be done; what is recorded of those in `reread` can be brought up to date.
     """
 
     inputs: PlanInputs
@@ -55,6 +55,7 @@ class Draft:
     owner: Owner
     changes: dict[Address, ResourceChange] = field(default_factory=dict)
     unchanged: set[Address] = field(default_factory=set)
+    reread: dict[Address, ResourceChange] = field(default_factory=dict)
     errors: list[Diagnostic] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
     unreachable: dict[Address, str] = field(default_factory=dict)

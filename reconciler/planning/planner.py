@@ -75,6 +75,9 @@ def _record_decision(draft: Draft, node: Node) -> None:
         draft.errors.append(decision)
     elif decision.action is Action.NO_OP:
         draft.unchanged.add(node.address)
+    elif decision.reason is Reason.REREAD:
+        draft.unchanged.add(node.address)
+        draft.reread[node.address] = decision
     else:
         if draft.inputs.options.destroy and decision.action is Action.DELETE:
             decision = replace(decision, reason=Reason.DESTROY)
@@ -266,6 +269,11 @@ def _finished(draft: Draft) -> Plan:
     return Plan(
         changes=tuple(draft.changes[address] for address in sorted(draft.changes, key=lambda a: a.sort_key)),
         unchanged=len(draft.unchanged),
+        reread=tuple(
+            draft.reread[address]
+            for address in sorted(draft.reread, key=lambda a: a.sort_key)
+            if address in draft.unchanged
+        ),
         latest=_latest(draft) if draft.changes else (),
         lineage=inputs.state.lineage,
         serial=inputs.state.serial,

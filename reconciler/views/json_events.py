@@ -33,6 +33,7 @@ def plan_event(plan: Plan, environment: str) -> Event:
     for change in data["changes"]:
         for name in ("prior", "planned", "computed"):
             change[name] = json.loads(change[name]) if change[name] else None
+    data["reread"] = [change["address"] for change in data["reread"]]
     data["unreachable"] = [{"address": address, "why": why} for address, why in data["unreachable"]]
     counts = {action.value: number for action, number in plan.counts.items()}
     if plan.removals:

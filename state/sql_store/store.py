@@ -159,7 +159,7 @@ class SqlStore:
             with self._reading():
                 held = {holder.fence for holder in leases.holders(self._database, self._clock())}
                 rows = self._database.execute(_SELECT_RUNS, (limit,))
-                return tuple(_ended(decode_run(row), held=fence in held) for *row, fence in rows)
+                return tuple(_ended(decode_run(tuple(row)), held=fence in held) for *row, fence in rows)
 
     def holders(self) -> tuple[LeaseHolder, ...]:
         with self._turn:

@@ -37,6 +37,7 @@ _WHY = {
     Reason.REMOVED: "removed without destroying; the object is kept",
     Reason.UNSEALED: "its owner mark gets a seal, once after the upgrade",
     Reason.LIFECYCLE: "lifecycle changed; only the record changes",
+    Reason.ACCEPTED: "it is as the manifests say now; only the record changes",
     Reason.TAINTED: "tainted",
     Reason.DAMAGED: "damaged",
     Reason.CONTAINER: "its container is replaced",
@@ -127,6 +128,7 @@ def _details(entry: Entry) -> Iterator[Cell]:
             yield from _replacement(entry)
         case _:
             yield Cell(_bookkeeping(entry))
+            yield from _attribute_cells(change.changes)
 
 
 def _creation(entry: Entry) -> Cell:

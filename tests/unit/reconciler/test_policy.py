@@ -85,6 +85,45 @@ def test_desired_recorded_ours_equal_is_no_op(address: str) -> None:
     assert plan.applicable
 
 
+def test_desired_and_observed_agree_and_the_record_differs_is_record_accepted() -> None:
+    """Somebody changed the object, and then the manifests said the same: the record follows, and drift ends."""
+    plan = make_plan(
+        inputs_of({GALLERY: {"description": "b"}}, {GALLERY: {"description": "a"}}, {GALLERY: {"description": "b"}})
+    )
+    assert what(plan, GALLERY) == (Action.RECORD, Reason.ACCEPTED)
+    assert json.loads(change(plan, GALLERY).prior)["description"] == "b"
+    assert [(item.path, item.before, item.after) for item in change(plan, GALLERY).changes] == [
+        ("description", "a", "b")
+    ]
+
+
+def test_as_recorded_with_another_fingerprint_is_unchanged_and_read_again() -> None:
+    plan = make_plan(inputs_of({GALLERY: {}}, {GALLERY: {}}, {GALLERY: {}}))
+    assert (plan.changes, plan.unchanged) == ((), 1)
+    assert [(str(item.address), item.reason, item.fingerprint) for item in plan.reread] == [
+        (GALLERY, Reason.REREAD, "now:corp")
+    ]
+
+
+def test_drift_of_what_the_manifests_do_not_decide_is_read_again_and_no_change() -> None:
+    desired = {GALLERY: {"tags": {"a": "1"}, "$lifecycle": {"ignoreChanges": ["tags.a"]}}}
+    plan = make_plan(inputs_of(desired, {GALLERY: {"tags": {"a": "1"}}}, {GALLERY: {"tags": {"a": "theirs"}}}))
+    assert not plan.changes
+    assert [json.loads(item.prior)["tags"] for item in plan.reread] == [{"a": "theirs"}]
+
+
+def test_what_is_replaced_with_its_container_is_not_read_again() -> None:
+    plan = make_plan(
+        inputs_of(
+            {GALLERY: {"location": "westus"}, DEFINITION: {}},
+            {GALLERY: {}, DEFINITION: {}},
+            {GALLERY: {}, DEFINITION: {}},
+        )
+    )
+    assert what(plan, DEFINITION) == (Action.REPLACE, Reason.CONTAINER)
+    assert not plan.reread
+
+
 def test_desired_recorded_matching_fingerprint_is_no_op() -> None:
     plan = make_plan(inputs_of({GALLERY: {}}, {GALLERY: {}}))
     assert not plan.changes
