@@ -108,10 +108,15 @@ class Engine(OpenProject):
                 sources=sources,
                 capabilities={name: reader.capabilities() for name, reader in readers.items()},
                 options=options,
+                busy=self._busy(),
                 now=self.clock(),
             )
         )
         return with_positions(plan, self.directory)
+
+    def _busy(self) -> Mapping[str, str]:
+        """Gallery -> who else is changing it just now, as "being changed by ..."."""
+        return {held.gallery: f"being changed by {held.holder}, since {held.since}" for held in self.store.holders()}
 
     def _observe(self, state: State, *, unmanaged: bool = False, deep: bool = False) -> World:
         from reconciler.planning.refresh import observe
@@ -261,7 +266,8 @@ class Engine(OpenProject):
         from reconciler.drift.comparison import find_drift
 
         state = self.store.read()
-        return find_drift(state, self._observe(state, unmanaged=True, deep=deep), self.manifest, self.clock().date())
+        world = self._observe(state, unmanaged=True, deep=deep)
+        return find_drift(state, world, self.manifest, self.clock().date(), self._busy())
 
     def latest(self, definition: Address) -> Mapping[str, str]:
         """Region -> the version that is `latest` there, among the usable replicas, as recorded."""

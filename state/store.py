@@ -82,7 +82,8 @@ class StateStore(Protocol):
         ...
 
     def holders(self) -> tuple[LeaseHolder, ...]:
-        """Who holds a lease now, sorted by gallery, without those whose process is known to have ended."""
+        """Who else holds a lease now, sorted by gallery, without those whose process is known to have ended. Leases
+        that this store gave are left out."""
         ...
 
     def signing_key(self) -> bytes:

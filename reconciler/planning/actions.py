@@ -16,7 +16,7 @@ from reconciler.manifests.values import Attributes
 
 class Action(StrEnum):
     NO_OP = "no-op"
-    ADOPT = "adopt"  # ours, created by an interrupted run: only the record is written
+    ADOPT = "adopt"  # ours, and not recorded: only the record is written
     RECORD = "record"  # only the record changes: it moved, its lifecycle did, or its drift was accepted
     CREATE = "create"
     UPDATE = "update"
@@ -36,7 +36,10 @@ _TOUCHING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELE
 class Reason(StrEnum):
     MATCHES = "matches"
     NEW = "new"
-    INTERRUPTED = "interrupted earlier"
+    INTERRUPTED = "interrupted earlier"  # an earlier run started it, and how it ended is not recorded
+    UNFINISHED = "not completed earlier"  # an earlier run was to create it, and there is nothing
+    RUNNING = "being changed by another run"
+    MARKED = "known from its mark"  # ours, and in no record
     VANISHED = "vanished"
     ATTRIBUTES = "attributes changed"
     IMMUTABLE = "immutable attribute changed"

@@ -2,7 +2,8 @@
 
     desired  recorded  observed                      action     reason
     yes      no        absent                        CREATE     new
-    yes      no        ours                          ADOPT      interrupted earlier; then as if recorded
+    yes      no        ours                          ADOPT      interrupted earlier, or known from its mark; then as if
+                                                                recorded
     yes      either    not ours                      error      not ours: import it or rename
     yes      yes       absent                        CREATE     vanished
     yes      yes       ours, equal                   NO_OP      matches
@@ -127,7 +128,7 @@ def decide_desired(node: Node, resource: Resource, planned: Planned) -> Resource
         return _provider_changed(node, record.provider, resource.provider)
     wanted = planned(resource, record)
     if not node.present:
-        reason = Reason.VANISHED if record else Reason.INTERRUPTED if node.intent else Reason.NEW
+        reason = Reason.VANISHED if record else Reason.UNFINISHED if node.intent else Reason.NEW
         return _change(node, Action.CREATE, reason, planned=canonical_json(wanted))
     if not node.ours:
         return _not_ours(node)
@@ -163,8 +164,10 @@ def _desired_and_present(node: Node, resource: Resource, changes: tuple[Attribut
         return (Action.REPLACE if node.address.region else Action.UPDATE), Reason.DAMAGED
     if changes:
         return Action.UPDATE, Reason.ATTRIBUTES
-    if record is None or node.intent is not None:
+    if node.intent is not None:
         return Action.ADOPT, Reason.INTERRUPTED
+    if record is None:
+        return Action.ADOPT, Reason.MARKED
     if node.owner.accepts_unsealed:
         return Action.UPDATE, Reason.UNSEALED
     if node.moved_from is not None or node.rewritten:

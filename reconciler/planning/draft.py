@@ -29,7 +29,8 @@ from reconciler.state.records import Record, State
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
     """The desired, recorded and observed worlds, and what else a plan depends on. `state` is that after `moves`;
-    `capabilities` are by provider name, `now` is aware."""
+    `capabilities` are by provider name, `busy` maps a gallery to who is changing it just now ("being changed by ..."),
+    `now` is aware."""
 
     manifest: Manifest
     state: State
@@ -38,6 +39,7 @@ class PlanInputs:
     sources: SourceChecks = field(default_factory=dict)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     options: PlanOptions = field(default_factory=PlanOptions)
+    busy: Mapping[str, str] = field(default_factory=dict)
     now: datetime = field(kw_only=True)
 
 

@@ -17,6 +17,7 @@ from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceCh
 from reconciler.planning.checks import feasibility, retired_sources
 from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
+from reconciler.planning.checks.other_runs import other_runs
 from reconciler.planning.costs import copies_and_bytes, dependencies, removals
 from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.draft import Draft, PlanInputs, start_draft
@@ -81,7 +82,12 @@ def _record_decision(draft: Draft, node: Node) -> None:
     else:
         if draft.inputs.options.destroy and decision.action is Action.DELETE:
             decision = replace(decision, reason=Reason.DESTROY)
+        if decision.reason in _OF_EARLIER_RUNS and node.address.gallery in draft.inputs.busy:
+            decision = replace(decision, reason=Reason.RUNNING)
         draft.changes[node.address] = decision
+
+
+_OF_EARLIER_RUNS = frozenset({Reason.INTERRUPTED, Reason.UNFINISHED})
 
 
 def _decide(draft: Draft, node: Node) -> ResourceChange | Diagnostic:
@@ -280,7 +286,7 @@ def _finished(draft: Draft) -> Plan:
         manifest_digest=inputs.manifest.digest,
         options=inputs.options,
         errors=tuple(sorted(draft.errors, key=_problem_order)),
-        warnings=(*inputs.manifest.warnings, *draft.warnings),
+        warnings=(*inputs.manifest.warnings, *draft.warnings, *other_runs(draft.changes, inputs.busy)),
         blocks=tuple(blocks),
         unreachable=tuple(sorted(draft.unreachable.items())),
         moves=tuple(sorted(inputs.moves.renames.items())),

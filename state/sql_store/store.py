@@ -54,6 +54,7 @@ class SqlStore:
         self._clock = clock or database.now
         self._turn = threading.RLock()
         self._opened = False
+        self._given: set[int] = set()
 
     def open(self) -> bool:
         """Connects to the state if it exists, and returns whether it does. Raises: StateError."""
@@ -166,7 +167,8 @@ class SqlStore:
             if not self.open():
                 return ()
             with self._reading():
-                return leases.holders(self._database, self._clock())
+                holders = leases.holders(self._database, self._clock())
+                return tuple(holder for holder in holders if holder.fence not in self._given)
 
     def signing_key(self) -> bytes:
         with self._turn:
@@ -179,7 +181,9 @@ class SqlStore:
         with self._turn:
             self._create()
             with self._database.writing():
-                return leases.take(self._database, galleries, holder, ttl_s, self._clock(), above)
+                lease = leases.take(self._database, galleries, holder, ttl_s, self._clock(), above)
+            self._given.add(lease.fence)
+            return lease
 
     def renew(self, lease: Lease) -> None:
         with self._turn:

@@ -125,6 +125,7 @@ def test_holders_are_named_until_their_lease_expires_or_their_process_ends(place
     assert store.holders() == ()
     lease = store.acquire(["labs", "corp"], "ada on build-7", ttl_s=90)
     held = [(each.gallery, each.fence, each.holder, each.since, each.expires) for each in place.open().holders()]
+    assert store.holders() == (), "its own"
     assert held == [
         (gallery, lease.fence, "ada on build-7", "2023-11-14T22:13:20Z", "2023-11-14T22:14:50Z")
         for gallery in ("corp", "labs")

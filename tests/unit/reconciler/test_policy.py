@@ -45,7 +45,7 @@ def test_desired_not_recorded_absent_is_create_new(address: str) -> None:
 @pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION, REGION])
 def test_desired_not_recorded_present_ours_is_adopt(address: str) -> None:
     plan = make_plan(inputs_of({address: {}}, {}, {address: {}}))
-    assert what(plan, address) == (Action.ADOPT, Reason.INTERRUPTED)
+    assert what(plan, address) == (Action.ADOPT, Reason.MARKED)
     assert change(plan, address).object_id == f"id:{address}"
 
 
@@ -74,7 +74,23 @@ def test_desired_recorded_absent_is_create_vanished(address: str) -> None:
 
 def test_desired_in_the_journal_absent_is_create_again() -> None:
     plan = make_plan(inputs_of({GALLERY: {}}, {}, {}, journal={GALLERY: "create"}))
+    assert what(plan, GALLERY) == (Action.CREATE, Reason.UNFINISHED)
+
+
+def test_desired_present_and_incomplete_was_started_by_an_earlier_run() -> None:
+    plan = make_plan(inputs_of({GALLERY: {}}, {}, {GALLERY: {"$condition": "incomplete"}}, journal={GALLERY: "create"}))
     assert what(plan, GALLERY) == (Action.CREATE, Reason.INTERRUPTED)
+
+
+@pytest.mark.parametrize("observed", [{}, {GALLERY: {}}, {GALLERY: {"$condition": "incomplete"}}])
+def test_what_a_living_run_is_working_on_is_not_called_interrupted(observed: dict[str, dict[str, str]]) -> None:
+    inputs = inputs_of({GALLERY: {}, "labs": {}}, {}, observed, journal={GALLERY: "create", "labs": "create"})
+    plan = make_plan(replace(inputs, busy={GALLERY: "being changed by ann@host, since THEN", "zoo": "being changed"}))
+    assert what(plan, GALLERY)[1] is Reason.RUNNING
+    assert what(plan, "labs") == (Action.CREATE, Reason.UNFINISHED)
+    (said,) = plan.warnings
+    assert said.summary == "gallery 'corp' is being changed by ann@host, since THEN"
+    assert plan.applicable
 
 
 @pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION, REGION])
