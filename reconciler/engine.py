@@ -25,6 +25,7 @@ from reconciler.state.store import StateWrite
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
     from reconciler.applying.context import Interrupt
+    from reconciler.drift.live_latest import LiveLatest
     from reconciler.drift.report import DriftReport
     from reconciler.graph import ResourceGraph
     from reconciler.planning.plan import Plan, PlanOptions
@@ -270,12 +271,31 @@ class Engine(OpenProject):
         return find_drift(state, world, self.manifest, self.clock().date(), self._busy())
 
     def latest(self, definition: Address) -> Mapping[str, str]:
-        """Region -> the version that is `latest` there, among the usable replicas, as recorded."""
-        from reconciler.latest import latest_of
-        from reconciler.planning.refresh import as_recorded
+        """Region -> the version that is `latest` there, among the usable replicas, as recorded.
+
+        Raises: ReconcilerError when there is no such definition.
+        """
+        from reconciler.latest import latest_of, require_definition
 
         state = self.store.read()
-        return latest_of(definition, state.records, as_recorded(state).matching)
+        require_definition(definition, state, lambda: self.manifest.resources)
+        return latest_of(definition, state)
+
+    def live_latest(self, definition: Address) -> LiveLatest:
+        """What `latest` is in each region now, asked of the provider, whoever published it.
+
+        Raises: ReconcilerError when there is no such definition.
+        """
+        from reconciler.drift.live_latest import live_latest, only
+        from reconciler.latest import require_definition
+        from reconciler.planning.refresh import observe
+
+        state = self.store.read()
+        require_definition(definition, state, lambda: self.manifest.resources)
+        state, manifest = only(definition, state, self.manifest)
+        self.reporter.stage("refresh")
+        world = observe(self.providers, manifest, state, unmanaged=True, progress=self.reporter.progress)
+        return live_latest(definition, state, world)
 
     def validate(self) -> Manifest:
         """What is declared, after every check that needs no provider.

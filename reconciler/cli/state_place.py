@@ -30,7 +30,7 @@ def place(
         str, typer.Option("--provider", metavar="NAME", help="Needed where several providers have that region.")
     ] = "",
 ) -> int:
-    """Show which place is recorded for each region, or accept another one.
+    """Show the places of regions, or accept another one.
 
     With the first object, the identity of the directory, pool or resource group behind a region is recorded. If another
     one is found there later, as when a disk is not mounted, nothing is known of the region, and nothing is changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.diagnostics import Diagnostic
@@ -103,6 +103,7 @@ def record_event(record: Record) -> Event:
         "kind": record.address.kind.value,
         "provider": record.provider,
         "object_id": record.object_id,
+        "object_name": str(record.named or record.address),
         "status": record.status.value,
         "protect": record.protect,
         "retain": record.retain,
@@ -112,9 +113,10 @@ def record_event(record: Record) -> Event:
     }
 
 
-def latest_event(definition: str, versions: Mapping[str, str]) -> Event:
-    """Which version is latest, by region."""
-    return {"type": "latest", "definition": definition, "versions": dict(versions)}
+def latest_event(definition: str, versions: Mapping[str, str], foreign: Collection[str] = ()) -> Event:
+    """Which version is latest, by region, and the regions where it is somebody else's."""
+    theirs = sorted(region for region in versions if region in foreign)
+    return {"type": "latest", "definition": definition, "versions": dict(versions), "foreign": theirs}
 
 
 def diagnostic_data(diagnostic: Diagnostic) -> Event:

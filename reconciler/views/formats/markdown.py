@@ -11,7 +11,7 @@ from reconciler.views.markdown_text import code, escape, folded, markdown_lines,
 from reconciler.views.output_format import OutputFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.applying.apply import ApplyResult
     from reconciler.drift.report import DriftReport
@@ -46,8 +46,10 @@ class MarkdownFormat(OutputFormat):
     def record(self, record: Record, records: Mapping[Address, Record]) -> Iterator[Line]:
         return markdown_lines(_record(record, records))
 
-    def latest(self, definition: str, versions: Mapping[str, str], *, alone: bool = False) -> Iterator[Line]:
-        return markdown_lines(_latest(definition, versions))
+    def latest(
+        self, definition: str, versions: Mapping[str, str], *, alone: bool = False, foreign: Collection[str] = ()
+    ) -> Iterator[Line]:
+        return markdown_lines(_latest(definition, versions, foreign))
 
     def error(self, error: ReconcilerError, width: int) -> Iterator[Line]:
         return markdown_lines(_error(error))
@@ -202,9 +204,15 @@ def _record(record: Record, records: Mapping[Address, Record]) -> Iterator[str]:
         yield from table((title, "value"), ([code(path), code(text)] for path, text in value_texts(values).items()))
 
 
-def _latest(definition: str, versions: Mapping[str, str]) -> Iterator[str]:
+def _latest(definition: str, versions: Mapping[str, str], foreign: Collection[str]) -> Iterator[str]:
+    from reconciler.views.text.objects import NOT_MANAGED
+
     yield from (f"### Latest of {code(definition)}", "")
-    yield from table(("region", "version"), ([code(at), code(version)] for at, version in sorted(versions.items())))
+    rows = (
+        [code(at), f"{code(version)} **{NOT_MANAGED}**" if at in foreign else code(version)]
+        for at, version in sorted(versions.items())
+    )
+    yield from table(("region", "version"), rows)
 
 
 FORMAT = MarkdownFormat()
