@@ -76,7 +76,8 @@ class AttributeChange:
     place, the source of that rule, and where the manifest says it (None unless looked up).
 
     `elements` are the changes within a list or map, sorted by key and value, at most `MOST_ELEMENTS`; `more_elements`
-    counts those left out. There are none when only the order of a list changes.
+    counts those left out. There are none when only the order of a list changes. `note` is shown instead of the
+    values where one of them cannot be known.
     """
 
     path: str
@@ -87,6 +88,7 @@ class AttributeChange:
     position: Position | None = None
     elements: tuple[ElementChange, ...] = ()
     more_elements: int = 0
+    note: str = ""
 
 
 MOST_ELEMENTS = 20

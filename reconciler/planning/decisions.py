@@ -164,6 +164,12 @@ def _desired_and_present(node: Node, resource: Resource, changes: tuple[Attribut
         return (Action.REPLACE if node.address.region else Action.UPDATE), Reason.DAMAGED
     if changes:
         return Action.UPDATE, Reason.ATTRIBUTES
+    return _as_desired(node, resource)
+
+
+def _as_desired(node: Node, resource: Resource) -> tuple[Action, Reason]:
+    """For an object that is as desired: what is to be recorded of it, if anything."""
+    record = node.record
     if node.intent is not None:
         return Action.ADOPT, Reason.INTERRUPTED
     if record is None:
@@ -180,7 +186,7 @@ def _desired_and_present(node: Node, resource: Resource, changes: tuple[Attribut
 
 
 def _as_observed(record: Record, observed: Observed, resource: Resource) -> tuple[Action, Reason]:
-    """For an object that is as desired: whether the record says the same of it."""
+    """Whether the record says the same of the object."""
     if _accepted(record, observed, resource):
         return Action.RECORD, Reason.ACCEPTED
     if observed.fingerprint not in ("", record.fingerprint):

@@ -64,7 +64,10 @@ def _ignored_cell(ignored: IgnoredChange) -> Cell:
 
 def unmanaged_rows(report: DriftReport) -> list[Row]:
     """A row for each unmanaged object."""
-    return [Row("·", "unmanaged", str(drift.address), [Cell(drift.object_id)], "dim") for drift in report.unmanaged]
+    return [
+        Row("·", "unmanaged", str(drift.address), [Cell(drift.object_id), *map(Cell, drift.defects)], "dim")
+        for drift in report.unmanaged
+    ]
 
 
 def _rows(drifts: Sequence[Drift], kind: DriftKind) -> Iterator[Row]:
