@@ -12,7 +12,7 @@ from support.azure.projects import MANIFEST, CloudProject, cloud_project
 from support.azure.world import COMPUTE_ID
 from support.estates import definition, gallery, version
 
-from reconciler.drift import DriftKind, DriftSeverity
+from reconciler.drift.report import DriftKind, DriftSeverity
 
 GALLERY_ID = f"{COMPUTE_ID}/galleries/corp"
 ONE, TWO, THREE = (f"{number}{'a' * 7}-0000-4000-8000-000000000000" for number in (1, 2, 3))

@@ -18,7 +18,7 @@ from support.azure.world import COMPUTE_ID, GROUP, SUBSCRIPTION, AzureWorld
 from support.estates import Document, definition, gallery, version
 
 from reconciler.applying.context import Interrupt
-from reconciler.drift import DriftKind, DriftSeverity
+from reconciler.drift.report import DriftKind, DriftSeverity
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address
 from reconciler.ownership import owner_of
