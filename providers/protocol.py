@@ -137,7 +137,8 @@ class Verb(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"  # a target region: the content is recreated, with as short a gap as the backend can manage; or,
-    # where the backend stages replacements, a version together with its regions
+    # where the backend stages replacements, a version together with its regions, or a gallery or definition around what
+    # it contains
     DELETE = "delete"
 
 
@@ -148,8 +149,7 @@ class Step:
     any other fails with ObjectConflict. A DELETE checks the mark at that moment, and succeeds when the object is gone.
 
     `write_flags` are the flags that the manifest sends along with a write (`restore`, `allowUpdateImage`).
-    `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken;
-    `planned` is then what will be created, for a backend that can make sure of its source before it deletes.
+    `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken.
     `protect`: what the object's description is to say, where the backend keeps that (`Capabilities.keeps_protection`).
     `recorded`: the state has a record of this object, so that one that was observed with `mark_lost` is ours.
     """
@@ -172,7 +172,9 @@ class Operation:
 
     When the unit is a version, `version` has its attributes, the sources among them, and `computed` what was recorded
     of its disks at the first copy (empty before): later copies must have the same digests. `removes` is what the plan
-    has said that making the version also removes (`SourceFacts.removes`): nothing else may be removed.
+    has said that making the version also removes (`SourceFacts.removes`): nothing else may be removed. `replacement`
+    has the attributes of what is created in its place after an operation that makes room: a backend that has to delete
+    first makes sure of their sources before it does.
     """
 
     unit: Address
@@ -181,6 +183,7 @@ class Operation:
     version: Attributes | None = None
     computed: Mapping[str, Any] = field(default_factory=dict)
     removes: tuple[str, ...] = ()
+    replacement: Attributes | None = None
 
     @property
     def lineage(self) -> str:

@@ -18,14 +18,15 @@ from reconciler.open_project import OpenProject
 from reconciler.ownership import HeldLease, writer_of
 from reconciler.provenance import utc_now
 from reconciler.providers.protocol import Reader
-from reconciler.state.errors import StaleWrite
+from reconciler.state.errors import LockHeld, StaleWrite
 from reconciler.state.records import Run, State
 from reconciler.state.store import StateWrite
 
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
     from reconciler.applying.context import Interrupt
-    from reconciler.drift import DriftReport
+    from reconciler.drift.live_latest import LiveLatest
+    from reconciler.drift.report import DriftReport
     from reconciler.graph import ResourceGraph
     from reconciler.planning.plan import Plan, PlanOptions
     from reconciler.planning.refresh import World
@@ -108,10 +109,15 @@ class Engine(OpenProject):
                 sources=sources,
                 capabilities={name: reader.capabilities() for name, reader in readers.items()},
                 options=options,
+                busy=self._busy(),
                 now=self.clock(),
             )
         )
         return with_positions(plan, self.directory)
+
+    def _busy(self) -> Mapping[str, str]:
+        """Gallery -> who else is changing it just now, as "being changed by ..."."""
+        return {held.gallery: f"being changed by {held.holder}, since {held.since}" for held in self.store.holders()}
 
     def _observe(self, state: State, *, unmanaged: bool = False, deep: bool = False) -> World:
         from reconciler.planning.refresh import observe
@@ -129,7 +135,7 @@ class Engine(OpenProject):
         from reconciler.planning.plan_file import save_plan
 
         key = self.store.signing_key()
-        bound = plan if plan.lineage else replace(plan, lineage=self.store.summary().lineage)
+        bound = replace(plan, lineage=plan.lineage or self.store.summary().lineage, reread=())
         save_plan(bound, self.project.environment, path, key)
 
     def load_plan(self, path: Path) -> Plan:
@@ -155,6 +161,7 @@ class Engine(OpenProject):
         self.recover(interrupt)
         plan = self.plan(options, refresh=refresh)
         if not _approved(plan, approve):
+            self._record_reread(plan)
             return AppliedPlan(plan, declined=bool(plan.changes))
         with self.lease(plan.galleries, self._fence_seen) as lease:
             state = self.store.read()
@@ -163,6 +170,16 @@ class Engine(OpenProject):
                 if plan.changes != before.changes and not _approved(plan, approve):
                     return AppliedPlan(plan, declined=bool(plan.changes))
             return AppliedPlan(plan, self._run(plan, state, lease, interrupt, parallelism, command))
+
+    def _record_reread(self, plan: Plan) -> None:
+        """Records what was read again where there is nothing else to do, unless the state has changed since."""
+        from reconciler.applying.rereading import galleries_of, reread_write
+
+        if plan.changes or not plan.reread:
+            return
+        with suppress(LockHeld), self.lease(galleries_of(plan)) as lease:  # a later apply records it as well
+            if self.store.summary().serial == plan.serial:
+                self.store.write(lease, reread_write(plan, lease.galleries))
 
     def apply_saved(
         self,
@@ -199,6 +216,7 @@ class Engine(OpenProject):
         from reconciler.applying.apply import apply_plan
         from reconciler.applying.context import ApplyContext
         from reconciler.applying.places import claim_places
+        from reconciler.applying.rereading import reread_write
         from reconciler.applying.runs import finished_run, new_run
         from reconciler.naming.moves import write_of
 
@@ -221,6 +239,8 @@ class Engine(OpenProject):
             parallelism=parallelism or max(each.capabilities().workers for each in self.providers.values()),
         )
         claim_places(plan, state, context)
+        if again := reread_write(plan, lease.galleries):
+            self.store.write(lease, again)
         result = apply_plan(replace(plan, lineage=state.lineage), context)
         sealed = not state.sealed and result.complete and not (plan.options.targets or plan.options.excludes)
         with suppress(StaleWrite):  # all of the result is recorded: only the end of the run is not
@@ -244,18 +264,38 @@ class Engine(OpenProject):
 
     def drift(self, *, deep: bool = False) -> DriftReport:
         """Where objects differ from their records. Reads only, and never waits for a lease."""
-        from reconciler.drift import find_drift
+        from reconciler.drift.comparison import find_drift
 
         state = self.store.read()
-        return find_drift(state, self._observe(state, unmanaged=True, deep=deep), self.manifest, self.clock().date())
+        world = self._observe(state, unmanaged=True, deep=deep)
+        return find_drift(state, world, self.manifest, self.clock().date(), self._busy())
 
     def latest(self, definition: Address) -> Mapping[str, str]:
-        """Region -> the version that is `latest` there, among the usable replicas, as recorded."""
-        from reconciler.latest import latest_of
-        from reconciler.planning.refresh import as_recorded
+        """Region -> the version that is `latest` there, among the usable replicas, as recorded.
+
+        Raises: ReconcilerError when there is no such definition.
+        """
+        from reconciler.latest import latest_of, require_definition
 
         state = self.store.read()
-        return latest_of(definition, state.records, as_recorded(state).matching)
+        require_definition(definition, state, lambda: self.manifest.resources)
+        return latest_of(definition, state)
+
+    def live_latest(self, definition: Address) -> LiveLatest:
+        """What `latest` is in each region now, asked of the provider, whoever published it.
+
+        Raises: ReconcilerError when there is no such definition.
+        """
+        from reconciler.drift.live_latest import live_latest, only
+        from reconciler.latest import require_definition
+        from reconciler.planning.refresh import observe
+
+        state = self.store.read()
+        require_definition(definition, state, lambda: self.manifest.resources)
+        state, manifest = only(definition, state, self.manifest)
+        self.reporter.stage("refresh")
+        world = observe(self.providers, manifest, state, unmanaged=True, progress=self.reporter.progress)
+        return live_latest(definition, state, world)
 
     def validate(self) -> Manifest:
         """What is declared, after every check that needs no provider.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from reconciler.state.store import StateStore
 
 @dataclass(frozen=True, slots=True)
 class CachedNoOp:
-    """An empty plan: how many resources it found unchanged, and (provider, source, identity) of every source.
+    """An empty plan: how many resources it found unchanged, and (provider, source, identity) of every source. `places`:
+    provider -> its recorded places, by region.
 
     `key` says which manifests and which state it is valid for.
     """
@@ -32,6 +33,7 @@ class CachedNoOp:
     key: str
     unchanged: int
     sources: tuple[tuple[str, Mapping[str, Any], str], ...]
+    places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def prepare(
@@ -46,7 +48,10 @@ def prepare(
     renamed = any(record.named is not None for record in state.records.values())
     if manifest is None or manifest.dated or manifest.digest != loaded or renamed or not state.records:
         return None
-    return CachedNoOp(_key(manifest, state), 0, tuple(_source_identities(state, readers)))
+    from reconciler.planning.refresh import places_of
+
+    places = {name: places_of(state, name) for name in readers}
+    return CachedNoOp(_key(manifest, state), 0, tuple(_source_identities(state, readers)), places)
 
 
 def _key(manifest: CachedManifest, state: State) -> str:
@@ -58,7 +63,8 @@ def save(path: Path, entry: CachedNoOp) -> None:
     from reconciler.manifests.private_files import write_private
 
     sources = [[provider, dict(source), identity] for provider, source, identity in entry.sources]
-    text = json.dumps({"key": entry.key, "unchanged": entry.unchanged, "sources": sources})
+    places = {name: dict(regions) for name, regions in entry.places.items()}
+    text = json.dumps({"key": entry.key, "unchanged": entry.unchanged, "sources": sources, "places": places})
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_private(path, text, durable=False)
@@ -91,7 +97,7 @@ def find(path: Path, manifest: CachedManifest, state: State) -> CachedNoOp | Non
         if (key := content["key"]) != _key(manifest, state):
             return None
         sources = tuple((str(name), source, str(identity)) for name, source, identity in content["sources"])
-        return CachedNoOp(key, int(content["unchanged"]), sources)
+        return CachedNoOp(key, int(content["unchanged"]), sources, content["places"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -103,7 +109,8 @@ def still_holds(cached: CachedNoOp, store: StateStore, readers: Mapping[str, Rea
         wanted.setdefault(provider, {})[address] = fingerprint
     try:
         return all(
-            len(readers[provider].scan(Scope(known)).matching) == len(known) for provider, known in wanted.items()
+            len(readers[provider].scan(Scope(known, places=cached.places.get(provider, {}))).matching) == len(known)
+            for provider, known in wanted.items()
         ) and all(
             readers[provider].source_identity(source) == identity for provider, source, identity in cached.sources
         )

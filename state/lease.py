@@ -17,7 +17,7 @@ from pathlib import Path
 from reconciler.manifests.address import Address
 from reconciler.state.database import Database
 from reconciler.state.errors import LockHeld, StaleWrite
-from reconciler.state.store import Lease
+from reconciler.state.store import Lease, LeaseHolder
 
 _RANDOM_BITS = 16
 
@@ -69,6 +69,16 @@ def _refuse_held(database: Database, wanted: frozenset[str], now: float) -> None
             )
 
 
+def holders(database: Database, now: float) -> tuple[LeaseHolder, ...]:
+    """Who may still be changing a gallery: those whose lease has not expired, or whose process is still running."""
+    rows = database.execute("SELECT gallery, fence, holder, process, since, expires FROM leases ORDER BY gallery")
+    return tuple(
+        LeaseHolder(gallery, int(fence), holder, iso(since), iso(expires))
+        for gallery, fence, holder, process, since, expires in rows
+        if is_running(process) or (expires > now and not has_ended(process))
+    )
+
+
 def put_off(database: Database, lease: Lease, now: float) -> None:
     """Restarts the lease's time. Call it in a write transaction. Raises: StaleWrite."""
     require(database, lease)
@@ -113,19 +123,29 @@ def this_process() -> str:
 
 def has_ended(process: str) -> bool:
     """Whether the process that `this_process` identified is certainly gone. False in doubt, as on another computer."""
+    return _runs(process) is False
+
+
+def is_running(process: str) -> bool:
+    """Whether the process that `this_process` identified is certainly still running. False in doubt."""
+    return _runs(process) is True
+
+
+def _runs(process: str) -> bool | None:
+    """Whether a process is running; None where that cannot be known."""
     parts = process.split()
     if len(parts) != 4:
-        return False
+        return None
     pid = int(parts[2])
     try:
         if " ".join(parts[:2]) != _system():
-            return False
+            return None
         os.kill(pid, 0)
-        return _start_time(pid) != parts[3]
+        return _start_time(pid) == parts[3]
     except ProcessLookupError:
-        return True
-    except OSError:
         return False
+    except OSError:
+        return None
 
 
 def _system() -> str:

@@ -4,7 +4,7 @@ Version 1  records, intents, runs, leases and meta
 Version 2  a record has the name of its object, if that is not its address, and a lease the process that holds it, so
            that a dead process' lease can be taken over before it expires
 Version 3  an intent has the name of its object, as a record has; the identity of the place behind each region; the key
-           that owner marks are sealed with, and whether all of them are
+           that owner marks are sealed with, and whether all of them are; the fence of the lease of each run
 
 `meta` has one row. `schema_version` and `project` keep their names in every version: they are read before the rest is
 known to be readable. `seal_key` is empty where the key of owner marks is derived from the signing key.
@@ -64,7 +64,8 @@ SCHEMA = (
         outcome TEXT NOT NULL,
         git_commit TEXT NOT NULL,
         plan_digest TEXT NOT NULL,
-        counts TEXT NOT NULL
+        counts TEXT NOT NULL,
+        fence BIGINT NOT NULL DEFAULT 0
     )""",
     """CREATE TABLE leases (
         gallery TEXT PRIMARY KEY,
@@ -93,6 +94,7 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE intents ADD COLUMN named TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE meta ADD COLUMN seal_key TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE meta ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE runs ADD COLUMN fence BIGINT NOT NULL DEFAULT 0",
         SCHEMA[-1],
     ),
 }

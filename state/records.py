@@ -72,6 +72,9 @@ class Intent:
     named: Address | None = None
 
 
+RUNNING, INTERRUPTED = "running", "interrupted"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of a command that may write. Times are ISO 8601 in UTC; `finished` is empty while it lasts.
@@ -84,7 +87,7 @@ class Run:
     holder: str
     started: str
     finished: str = ""
-    outcome: str = "running"
+    outcome: str = RUNNING
     git_commit: str = ""
     plan_digest: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)

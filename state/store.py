@@ -45,6 +45,17 @@ class Lease(Protocol):
     def ttl_s(self) -> float: ...
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseHolder:
+    """Who is changing a gallery, under which number, since when and until when at most (ISO 8601 in UTC)."""
+
+    gallery: str
+    fence: int
+    holder: str
+    since: str
+    expires: str
+
+
 class StateStore(Protocol):
     """Where the state is kept. Reading never waits for a lease; every write needs one and is checked against it.
 
@@ -66,7 +77,13 @@ class StateStore(Protocol):
         ...
 
     def runs(self, limit: int = 20) -> tuple[Run, ...]:
-        """The latest runs, newest first."""
+        """The latest runs, newest first. One that never recorded its end, and whose lease is gone or whose process has
+        ended, is `interrupted`."""
+        ...
+
+    def holders(self) -> tuple[LeaseHolder, ...]:
+        """Who else holds a lease now, sorted by gallery, without those whose process is known to have ended. Leases
+        that this store gave are left out."""
         ...
 
     def signing_key(self) -> bytes:

@@ -81,9 +81,10 @@ expect 0 reconciler vm delete try-it --region westus
 heading "Destroy everything"
 expect 0 reconciler destroy --auto-approve
 for place in host1/images host2/images host2/europe; do
-    [ -z "$(ssh "${place%/*}" ls -A "$pools/${place#*/}")" ] || surprise "$place is not empty"
+    left=$(ssh "${place%/*}" ls -A "$pools/${place#*/}" | grep -v '^\.reconciler~place~' || true)
+    [ -z "$left" ] || surprise "$place is not empty: $left"
     expect 0 virsh --connect "qemu+ssh://${place%/*}/system" "pool-destroy ${place#*/}; pool-undefine ${place#*/}"
-    ssh "${place%/*}" rmdir "$pools/${place#*/}"
+    ssh "${place%/*}" rm -r "$pools/${place#*/}"
 done
 ssh host1 rmdir "$pools"
 ssh host2 rmdir "$pools"

@@ -21,6 +21,7 @@ def encode(operation: Operation) -> dict[str, Any]:
         "version": _plain(operation.version),
         "computed": _plain(operation.computed),
         "removes": list(operation.removes),
+        "replacement": _plain(operation.replacement),
     }
 
 
@@ -34,6 +35,7 @@ def decode(handle: Mapping[str, Any], writer: Writer) -> Operation:
             version=handle["version"],
             computed=handle["computed"],
             removes=tuple(handle.get("removes", ())),
+            replacement=handle.get("replacement"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProviderError(f"the journal contains what no provider wrote: {error!r}. This is a bug.") from error

@@ -7,8 +7,10 @@ from reconciler.providers.errors import ObjectConflict, ProviderError
 from reconciler.providers.owner import Owner, OwnerMark, Writer
 
 
-def owner_phrase(mark: OwnerMark | None) -> str:
-    """How a message names the owner of an object, after "which" or "and"."""
+def owner_phrase(mark: OwnerMark | None, owner: Owner | None = None) -> str:
+    """How a message names the owner of an object, after "which" or "and"; `owner` is the state that asks."""
+    if mark is not None and owner is not None and mark.lineage == owner.lineage and not owner.owns(mark, mark.address):
+        return f"names {mark.address} of this state in an owner mark without the right seal"
     return f"belongs to {mark.address} of state {mark.lineage}" if mark else "has no owner mark"
 
 
@@ -16,7 +18,7 @@ def require_mark(mark: OwnerMark | None, owner: Owner, address: Address) -> None
     """Raises: ObjectConflict unless the mark, found at an object of this name, is the owner's."""
     if not owner.owns(mark, address):
         raise ObjectConflict(
-            f"{address} already exists and {owner_phrase(mark)}", "rename the resource, or move that object away"
+            f"{address} already exists and {owner_phrase(mark, owner)}", "rename the resource, or move that object away"
         )
 
 

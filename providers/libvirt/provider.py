@@ -120,7 +120,7 @@ class LibvirtProvider:
         return Done(OperationRunner(self._context, OperationHandle.decode(handle, writer), progress).results())
 
     def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
-        from reconciler.providers.libvirt.records import places
+        from reconciler.providers.libvirt.host import places
 
         hosts = self._hosts.for_writer(writer)
         return {region: places.claim(hosts.pool_to_fill(region)) for region in sorted(regions)}

@@ -23,13 +23,14 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 @dataclass(frozen=True, slots=True)
 class Description(ObjectDescription):
     """A description as the local provider keeps it. `files`: the name of each copy in a target region -> its disk
-    (`os` or `data-LUN`)."""
+    (`os` or `data-LUN`). `stamps`: the stamp that each had when it was complete; none in those of earlier releases."""
 
     files: Mapping[str, str] = field(default_factory=dict)
+    stamps: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def encode(self) -> bytes:
         """Readable JSON, one line for each part; an indenting encoder would be ten times slower."""
-        content = {**encode(self), "files": self.files}
+        content = {**encode(self), "files": self.files, "stamps": self.stamps}
         shown = {key: value for key, value in content.items() if value or key == "attributes"}
         lines = (f'  "{key}": {_encode_value(value)}' for key, value in shown.items())
         return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
@@ -63,10 +64,19 @@ def _decode(content: bytes) -> Description:
         raise damaged() from error
     common = decode(value)
     files = value.get("files", {})
+    stamps = value.get("stamps", {})
     if not isinstance(files, dict) or not all(_names_a_copy(*pair, common.computed) for pair in files.items()):
         raise damaged()
+    if not isinstance(stamps, dict):
+        raise damaged()
     return Description(
-        common.mark, common.attributes, common.computed, files, protect=common.protect, fence=common.fence
+        common.mark,
+        common.attributes,
+        common.computed,
+        files,
+        protect=common.protect,
+        fence=common.fence,
+        stamps=stamps,
     )
 
 

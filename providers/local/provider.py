@@ -74,7 +74,8 @@ class LocalProvider(BaseProvider):
     def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
         from reconciler.providers.local.directories.places import claim
 
-        claimed = {region: claim(self._paths.regions, region, writer) for region in sorted(regions)}
+        named = sorted(region for region in regions if region or self._paths.regions.root)
+        claimed = {region: claim(self._paths.regions, region, writer) for region in named}
         self._paths.regions.recorded.update(claimed)
         return claimed
 

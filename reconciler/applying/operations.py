@@ -126,6 +126,7 @@ def _operation(
         computed = {} if own.action is Action.REPLACE else json.loads(own.computed)
     else:
         computed = record.computed_values if record else {}
+    makes_room = own is not None and key.phase is Phase.DELETE and own.action is Action.REPLACE
     operation = Operation(
         unit=steps[0][0].address.unit,
         writer=writer,
@@ -133,6 +134,7 @@ def _operation(
         version=_at_provider(version, names) if key.unit.kind is Kind.IMAGE_VERSION else None,
         computed=computed,
         removes=own.removes if own is not None and key.phase is Phase.APPLY else (),
+        replacement=_at_provider(own.planned_attributes, names) if own is not None and makes_room else None,
     )
     sources = version_references(version) if operation.version else ()
     return PlannedOperation(key, steps[0][1].provider, operation, changes, sources)
@@ -175,7 +177,6 @@ def _delete(change: ResourceChange) -> Step:
     return Step(
         Verb.DELETE,
         change.named or change.address,
-        change.planned_attributes if change.action is Action.REPLACE else None,
         prior=change.prior_attributes,
         object_id=change.object_id,
         makes_room=change.action is Action.REPLACE,

@@ -16,8 +16,8 @@ from reconciler.manifests.values import Attributes
 
 class Action(StrEnum):
     NO_OP = "no-op"
-    ADOPT = "adopt"  # ours, created by an interrupted run: only the record is written
-    RECORD = "record"  # only the record changes: it moved, or its lifecycle did
+    ADOPT = "adopt"  # ours, and not recorded: only the record is written
+    RECORD = "record"  # only the record changes: it moved, its lifecycle did, or its drift was accepted
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
@@ -36,7 +36,10 @@ _TOUCHING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELE
 class Reason(StrEnum):
     MATCHES = "matches"
     NEW = "new"
-    INTERRUPTED = "interrupted earlier"
+    INTERRUPTED = "interrupted earlier"  # an earlier run started it, and how it ended is not recorded
+    UNFINISHED = "not completed earlier"  # an earlier run was to create it, and there is nothing
+    RUNNING = "being changed by another run"
+    MARKED = "known from its mark"  # ours, and in no record
     VANISHED = "vanished"
     ATTRIBUTES = "attributes changed"
     IMMUTABLE = "immutable attribute changed"
@@ -51,6 +54,8 @@ class Reason(StrEnum):
     MOVED = "moved"
     LIFECYCLE = "lifecycle changed"
     UNSEALED = "owner mark without a seal"
+    ACCEPTED = "drift accepted"  # the manifests now say what the object has, and the record does not
+    REREAD = "read again"  # as recorded, but not the files or the answer that the record knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ class AttributeChange:
     place, the source of that rule, and where the manifest says it (None unless looked up).
 
     `elements` are the changes within a list or map, sorted by key and value, at most `MOST_ELEMENTS`; `more_elements`
-    counts those left out. There are none when only the order of a list changes.
+    counts those left out. There are none when only the order of a list changes. `note` is shown instead of the
+    values where one of them cannot be known.
     """
 
     path: str
@@ -82,6 +88,7 @@ class AttributeChange:
     position: Position | None = None
     elements: tuple[ElementChange, ...] = ()
     more_elements: int = 0
+    note: str = ""
 
 
 MOST_ELEMENTS = 20

@@ -2,10 +2,12 @@
 
     desired  recorded  observed                      action     reason
     yes      no        absent                        CREATE     new
-    yes      no        ours                          ADOPT      interrupted earlier; then as if recorded
+    yes      no        ours                          ADOPT      interrupted earlier, or known from its mark; then as if
+                                                                recorded
     yes      either    not ours                      error      not ours: import it or rename
     yes      yes       absent                        CREATE     vanished
     yes      yes       ours, equal                   NO_OP      matches
+    yes      other     ours, equal                   RECORD     drift accepted
     yes      yes       ours, mutable differs         UPDATE     attributes changed
     yes      yes       ours, immutable differs,      REPLACE    which of the three
                        tainted, or container replaced
@@ -21,7 +23,7 @@ In a state of an earlier release, everything recorded is updated once: its owner
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
@@ -29,7 +31,7 @@ from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes, canonical_json
 from reconciler.planning.actions import Action, AttributeChange, Reason, ResourceChange
-from reconciler.planning.diff import attribute_changes
+from reconciler.planning.diff import attribute_changes, with_values_of
 from reconciler.providers.owner import Owner
 from reconciler.providers.protocol import Condition, Observed
 from reconciler.state.records import Intent, Record, Status
@@ -126,16 +128,18 @@ def decide_desired(node: Node, resource: Resource, planned: Planned) -> Resource
         return _provider_changed(node, record.provider, resource.provider)
     wanted = planned(resource, record)
     if not node.present:
-        reason = Reason.VANISHED if record else Reason.INTERRUPTED if node.intent else Reason.NEW
+        reason = Reason.VANISHED if record else Reason.UNFINISHED if node.intent else Reason.NEW
         return _change(node, Action.CREATE, reason, planned=canonical_json(wanted))
     if not node.ours:
         return _not_ours(node)
     if node.unfinished:
         return _change(node, Action.CREATE, Reason.INTERRUPTED, planned=canonical_json(wanted))
     prior: Attributes = json.loads(node.prior)
-    kept = _keep_ignored(wanted, prior, resource.lifecycle.ignore_changes)
+    kept = with_values_of(wanted, prior, resource.lifecycle.ignore_changes)
     changes = (*attribute_changes(prior, kept, node.address.kind, resource.write_flags), *node.content)
     action, reason = _desired_and_present(node, resource, changes)
+    if reason is Reason.ACCEPTED and record is not None and node.observed is not None:
+        changes = _accepted(record, node.observed, resource)
     return _change(node, action, reason, prior=node.prior, planned=canonical_json(kept), changes=changes)
 
 
@@ -160,15 +164,41 @@ def _desired_and_present(node: Node, resource: Resource, changes: tuple[Attribut
         return (Action.REPLACE if node.address.region else Action.UPDATE), Reason.DAMAGED
     if changes:
         return Action.UPDATE, Reason.ATTRIBUTES
-    if record is None or node.intent is not None:
+    return _as_desired(node, resource)
+
+
+def _as_desired(node: Node, resource: Resource) -> tuple[Action, Reason]:
+    """For an object that is as desired: what is to be recorded of it, if anything."""
+    record = node.record
+    if node.intent is not None:
         return Action.ADOPT, Reason.INTERRUPTED
+    if record is None:
+        return Action.ADOPT, Reason.MARKED
     if node.owner.accepts_unsealed:
         return Action.UPDATE, Reason.UNSEALED
     if node.moved_from is not None or node.rewritten:
         return Action.RECORD, Reason.MOVED
     if not _lifecycle_recorded(resource, record):
         return Action.RECORD, Reason.LIFECYCLE
+    if node.observed is not None:
+        return _as_observed(record, node.observed, resource)
     return Action.NO_OP, Reason.MATCHES
+
+
+def _as_observed(record: Record, observed: Observed, resource: Resource) -> tuple[Action, Reason]:
+    """Whether the record says the same of the object."""
+    if _accepted(record, observed, resource):
+        return Action.RECORD, Reason.ACCEPTED
+    if observed.fingerprint not in ("", record.fingerprint):
+        return Action.RECORD, Reason.REREAD
+    return Action.NO_OP, Reason.MATCHES
+
+
+def _accepted(record: Record, observed: Observed, resource: Resource) -> tuple[AttributeChange, ...]:
+    """How the record differs from the object in what the manifests decide."""
+    recorded = record.attributes
+    decided = with_values_of(observed.attributes, recorded, resource.lifecycle.ignore_changes)
+    return attribute_changes(recorded, decided, record.address.kind)
 
 
 def _change(
@@ -215,30 +245,6 @@ def _declared_as_recorded(resource: Resource, record: Record) -> bool:
 def _lifecycle_recorded(resource: Resource, record: Record) -> bool:
     lifecycle = resource.lifecycle
     return record.protect == lifecycle.protect and record.retain == (lifecycle.on_remove == "retain")
-
-
-def _keep_ignored(wanted: Attributes, prior: Attributes, ignored: tuple[str, ...]) -> Attributes:
-    """`wanted` with the prior value, or absence, at every ignored path."""
-    for path in ignored:
-        wanted = _with_value_of(wanted, prior, path.split("."))
-    return wanted
-
-
-def _with_value_of(wanted: Attributes, prior: Attributes, path: list[str]) -> Attributes:
-    name, *rest = path
-    result = dict(wanted)
-    if rest:
-        below, before = result.get(name, {}), prior.get(name, {})
-        if isinstance(below, Mapping) and isinstance(before, Mapping):
-            kept = _with_value_of(below, before, rest)
-            result.pop(name, None)
-            if kept:
-                result[name] = kept
-        return result
-    result.pop(name, None)
-    if name in prior:
-        result[name] = prior[name]
-    return result
 
 
 def _not_ours(node: Node) -> Diagnostic:

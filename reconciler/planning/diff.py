@@ -41,6 +41,36 @@ def attribute_changes(
     )
 
 
+def with_values_of(attributes: Attributes, others: Attributes, paths: Iterable[str]) -> Attributes:
+    """`attributes` with the value, or the absence, that `others` have at each of these dotted paths. Names may contain
+    dots themselves, as those of tags do."""
+    for path in paths:
+        attributes = _with_value_at(attributes, others, path)
+    return attributes
+
+
+def _with_value_at(attributes: Attributes, others: Attributes, path: str) -> Attributes:
+    result = dict(attributes)
+    if path in attributes or path in others:
+        result.pop(path, None)
+        if path in others:
+            result[path] = others[path]
+        return result
+    name = _first_name(path, attributes, others)
+    own, other = attributes.get(name, {}), others.get(name, {})
+    if name and isinstance(own, Mapping) and isinstance(other, Mapping):
+        below = _with_value_at(own, other, path[len(name) + 1 :])
+        result.pop(name, None)
+        if below or (name in others and not other):
+            result[name] = below
+    return result
+
+
+def _first_name(path: str, *sides: Attributes) -> str:
+    """The longest name of an attribute that the path begins with, on either side; empty if there is none."""
+    return max((name for side in sides for name in side if path.startswith(f"{name}.")), key=len, default="")
+
+
 def _attribute_change(
     path: tuple[str, ...],
     before: Attributes,

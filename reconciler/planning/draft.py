@@ -29,7 +29,8 @@ from reconciler.state.records import Record, State
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
     """The desired, recorded and observed worlds, and what else a plan depends on. `state` is that after `moves`;
-    `capabilities` are by provider name, `now` is aware."""
+    `capabilities` are by provider name, `busy` maps a gallery to who is changing it just now ("being changed by ..."),
+    `now` is aware."""
 
     manifest: Manifest
     state: State
@@ -38,6 +39,7 @@ class PlanInputs:
     sources: SourceChecks = field(default_factory=dict)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     options: PlanOptions = field(default_factory=PlanOptions)
+    busy: Mapping[str, str] = field(default_factory=dict)
     now: datetime = field(kw_only=True)
 
 
@@ -46,7 +48,7 @@ class Draft:
     """A plan in the making: decisions so far, by address.
 
     `moved` maps what moves to the addresses that the state has for it so far. `unchanged` are the addresses where
-    nothing needs to be done.
+    nothing needs to be done; what is recorded of those in `reread` can be brought up to date.
     """
 
     inputs: PlanInputs
@@ -55,6 +57,7 @@ class Draft:
     owner: Owner
     changes: dict[Address, ResourceChange] = field(default_factory=dict)
     unchanged: set[Address] = field(default_factory=set)
+    reread: dict[Address, ResourceChange] = field(default_factory=dict)
     errors: list[Diagnostic] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
     unreachable: dict[Address, str] = field(default_factory=dict)

@@ -30,7 +30,8 @@ class Plan:
 
     `errors` and `unreachable` (address, why) make it inapplicable; so does a block, in a change or in `blocks`. Before
     anything else, `moves` (old address, new address) are made in the state; `rewritten` are the records that refer to
-    something that moves.
+    something that moves. `reread` are unchanged objects that were read in full, as their fingerprints are not the
+    recorded ones: apply records the new fingerprints, and nothing else changes.
     """
 
     changes: tuple[ResourceChange, ...]
@@ -46,6 +47,7 @@ class Plan:
     unreachable: tuple[tuple[Address, str], ...] = ()
     moves: tuple[tuple[Address, Address], ...] = ()
     rewritten: tuple[Address, ...] = ()
+    reread: tuple[ResourceChange, ...] = ()
 
     @property
     def blocked(self) -> tuple[ResourceChange, ...]:

@@ -17,6 +17,7 @@ from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceCh
 from reconciler.planning.checks import feasibility, retired_sources
 from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
+from reconciler.planning.checks.other_runs import other_runs
 from reconciler.planning.costs import copies_and_bytes, dependencies, removals
 from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.draft import Draft, PlanInputs, start_draft
@@ -75,10 +76,18 @@ def _record_decision(draft: Draft, node: Node) -> None:
         draft.errors.append(decision)
     elif decision.action is Action.NO_OP:
         draft.unchanged.add(node.address)
+    elif decision.reason is Reason.REREAD:
+        draft.unchanged.add(node.address)
+        draft.reread[node.address] = decision
     else:
         if draft.inputs.options.destroy and decision.action is Action.DELETE:
             decision = replace(decision, reason=Reason.DESTROY)
+        if decision.reason in _OF_EARLIER_RUNS and node.address.gallery in draft.inputs.busy:
+            decision = replace(decision, reason=Reason.RUNNING)
         draft.changes[node.address] = decision
+
+
+_OF_EARLIER_RUNS = frozenset({Reason.INTERRUPTED, Reason.UNFINISHED})
 
 
 def _decide(draft: Draft, node: Node) -> ResourceChange | Diagnostic:
@@ -266,13 +275,18 @@ def _finished(draft: Draft) -> Plan:
     return Plan(
         changes=tuple(draft.changes[address] for address in sorted(draft.changes, key=lambda a: a.sort_key)),
         unchanged=len(draft.unchanged),
+        reread=tuple(
+            draft.reread[address]
+            for address in sorted(draft.reread, key=lambda a: a.sort_key)
+            if address in draft.unchanged
+        ),
         latest=_latest(draft) if draft.changes else (),
         lineage=inputs.state.lineage,
         serial=inputs.state.serial,
         manifest_digest=inputs.manifest.digest,
         options=inputs.options,
         errors=tuple(sorted(draft.errors, key=_problem_order)),
-        warnings=(*inputs.manifest.warnings, *draft.warnings),
+        warnings=(*inputs.manifest.warnings, *draft.warnings, *other_runs(draft.changes, inputs.busy)),
         blocks=tuple(blocks),
         unreachable=tuple(sorted(draft.unreachable.items())),
         moves=tuple(sorted(inputs.moves.renames.items())),

@@ -96,12 +96,22 @@ def _with_source_addresses(seen: Observed, names: ObjectNames) -> Observed:
 
 def places_of(state: State, provider: str) -> Mapping[str, str]:
     """Region -> the recorded identity of its place, for the regions in which a provider has recorded objects."""
-    if not state.places:
+    places = {region: place.identity for (name, region), place in state.places.items() if name == provider}
+    if not places:
         return {}
     used = {address.region for address, record in state.records.items() if record.provider == provider}
-    return {
-        region: place.identity for (name, region), place in state.places.items() if name == provider and region in used
-    }
+    if places.keys() - used:
+        used |= {region for name, region in home_regions(state) if name == provider}
+    return {region: identity for region, identity in places.items() if region in used}
+
+
+def home_regions(state: State) -> frozenset[tuple[str, str]]:
+    """(Provider, region) of the home regions of recorded galleries and definitions; that of a version is a target."""
+    return frozenset(
+        (record.provider, str(record.attributes["location"]))
+        for address, record in state.records.items()
+        if not address.version and "location" in record.attributes
+    )
 
 
 def _wanted(manifest: Manifest, state: State) -> dict[str, dict[Address, str | None]]:

@@ -84,8 +84,9 @@ def content_changes(record: Record | None, checks: Mapping[str, SourceCheck]) ->
         AttributeChange(
             "source.sha256" if disk == OS_DISK else f"dataDisks.{disk.removeprefix('data-')}.source.sha256",
             known.get(disk, {}).get("sourceSha256", known.get(disk, {}).get("sha256")),
-            check.sha256 or check.problem,
+            check.sha256 or None,
             in_place=False,
+            note="" if check.sha256 else f"cannot be compared with what was published: {check.problem}",
         )
         for disk, check in sorted(checks.items())
         if check.status is SourceStatus.CHANGED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.diagnostics import Diagnostic
@@ -11,7 +11,7 @@ from reconciler.manifests.errors import ManifestError, ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
-    from reconciler.drift import Drift, DriftReport
+    from reconciler.drift.report import Drift, DriftReport
     from reconciler.planning.actions import AttributeChange
     from reconciler.planning.plan import Plan
     from reconciler.state.records import Record
@@ -33,6 +33,7 @@ def plan_event(plan: Plan, environment: str) -> Event:
     for change in data["changes"]:
         for name in ("prior", "planned", "computed"):
             change[name] = json.loads(change[name]) if change[name] else None
+    data["reread"] = [change["address"] for change in data["reread"]]
     data["unreachable"] = [{"address": address, "why": why} for address, why in data["unreachable"]]
     counts = {action.value: number for action, number in plan.counts.items()}
     if plan.removals:
@@ -70,8 +71,12 @@ def drift_event(report: DriftReport, environment: str) -> Event:
         "lineage": report.lineage,
         "serial": report.serial,
         "found": report.found,
+        "inconclusive": report.inconclusive,
         "critical": report.critical,
         "checked": report.checked,
+        "unchanged": report.unchanged,
+        "unsettled": report.unsettled,
+        "unrecorded": {"declared": report.unrecorded, "present": report.unrecorded_present},
         "drifts": [_drift(drift) for drift in report.drifts],
         "ignored": [_drift(drift) for drift in report.ignored],
         "unmanaged": [_drift(drift) for drift in report.unmanaged],
@@ -98,6 +103,7 @@ def record_event(record: Record) -> Event:
         "kind": record.address.kind.value,
         "provider": record.provider,
         "object_id": record.object_id,
+        "object_name": str(record.named or record.address),
         "status": record.status.value,
         "protect": record.protect,
         "retain": record.retain,
@@ -107,9 +113,10 @@ def record_event(record: Record) -> Event:
     }
 
 
-def latest_event(definition: str, versions: Mapping[str, str]) -> Event:
-    """Which version is latest, by region."""
-    return {"type": "latest", "definition": definition, "versions": dict(versions)}
+def latest_event(definition: str, versions: Mapping[str, str], foreign: Collection[str] = ()) -> Event:
+    """Which version is latest, by region, and the regions where it is somebody else's."""
+    theirs = sorted(region for region in versions if region in foreign)
+    return {"type": "latest", "definition": definition, "versions": dict(versions), "foreign": theirs}
 
 
 def diagnostic_data(diagnostic: Diagnostic) -> Event:
@@ -139,6 +146,11 @@ def _drift(drift: Drift) -> Event:
         "object_id": drift.object_id,
         "defects": list(drift.defects),
         "changes": [_attribute_change(item) for item in drift.changes],
+        "ignored_changes": [
+            {**_attribute_change(item.change), "reason": item.reason, "until": item.until or None}
+            for item in drift.ignored
+        ],
+        "latest": [{"region": move.region, "before": move.before, "after": move.after} for move in drift.latest],
     }
 
 

@@ -12,10 +12,10 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.applying.apply import ApplyResult
-    from reconciler.drift import DriftReport
+    from reconciler.drift.report import DriftReport
     from reconciler.manifests.address import Address
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
@@ -73,8 +73,11 @@ class OutputFormat(ABC):
         """One recorded object in full; `records` are all that are recorded."""
 
     @abstractmethod
-    def latest(self, definition: str, versions: Mapping[str, str], *, alone: bool = False) -> Iterator[Line]:
-        """Which version of `definition` is latest, by region. `alone`: one region was asked for by name."""
+    def latest(
+        self, definition: str, versions: Mapping[str, str], *, alone: bool = False, foreign: Collection[str] = ()
+    ) -> Iterator[Line]:
+        """Which version of `definition` is latest, by region. `alone`: one region was asked for by name. `foreign`: the
+        regions where it is somebody else's."""
 
     @abstractmethod
     def error(self, error: ReconcilerError, width: int) -> Iterator[Line]:

@@ -15,7 +15,7 @@ from reconciler.state import lease as leases
 from reconciler.state import migrations
 from reconciler.state.database import Database
 from reconciler.state.errors import ForeignState, StaleWrite, StateTooNew, StateUnreadable
-from reconciler.state.records import Run, State
+from reconciler.state.records import INTERRUPTED, RUNNING, Run, State
 from reconciler.state.rows import (
     INTENT_COLUMNS,
     PLACE_COLUMNS,
@@ -33,14 +33,14 @@ from reconciler.state.rows import (
     select,
     upsert,
 )
-from reconciler.state.store import Lease, StateWrite
+from reconciler.state.store import Lease, LeaseHolder, StateWrite
 
 _SELECT_RECORDS = select("records", RECORD_COLUMNS)
 _SELECT_INTENTS = select("intents", INTENT_COLUMNS)
-_SELECT_RUNS = select("runs", RUN_COLUMNS) + " ORDER BY started DESC, id DESC LIMIT ?"
+_SELECT_RUNS = select("runs", (*RUN_COLUMNS, "fence")) + " ORDER BY started DESC, id DESC LIMIT ?"
 _PUT_RECORD = upsert("records", RECORD_COLUMNS)
 _PUT_INTENT = upsert("intents", INTENT_COLUMNS)
-_PUT_RUN = upsert("runs", RUN_COLUMNS)
+_PUT_RUN = upsert("runs", (*RUN_COLUMNS, "fence"))
 _SELECT_PLACES = select("places", PLACE_COLUMNS)
 _PUT_PLACE = upsert("places", PLACE_COLUMNS)
 
@@ -54,6 +54,7 @@ class SqlStore:
         self._clock = clock or database.now
         self._turn = threading.RLock()
         self._opened = False
+        self._given: set[int] = set()
 
     def open(self) -> bool:
         """Connects to the state if it exists, and returns whether it does. Raises: StateError."""
@@ -157,7 +158,17 @@ class SqlStore:
             if not self.open():
                 return ()
             with self._reading():
-                return tuple(decode_run(row) for row in self._database.execute(_SELECT_RUNS, (limit,)))
+                held = {holder.fence for holder in leases.holders(self._database, self._clock())}
+                rows = self._database.execute(_SELECT_RUNS, (limit,))
+                return tuple(_ended(decode_run(tuple(row)), held=fence in held) for *row, fence in rows)
+
+    def holders(self) -> tuple[LeaseHolder, ...]:
+        with self._turn:
+            if not self.open():
+                return ()
+            with self._reading():
+                holders = leases.holders(self._database, self._clock())
+                return tuple(holder for holder in holders if holder.fence not in self._given)
 
     def signing_key(self) -> bytes:
         with self._turn:
@@ -170,7 +181,9 @@ class SqlStore:
         with self._turn:
             self._create()
             with self._database.writing():
-                return leases.take(self._database, galleries, holder, ttl_s, self._clock(), above)
+                lease = leases.take(self._database, galleries, holder, ttl_s, self._clock(), above)
+            self._given.add(lease.fence)
+            return lease
 
     def renew(self, lease: Lease) -> None:
         with self._turn:
@@ -190,16 +203,16 @@ class SqlStore:
             self._refuse_vanished()
             with self._database.writing(), self._valid_data():
                 leases.require(self._database, lease)
-                self._put(change)
+                self._put(change, lease.fence)
                 return self._next_serial()
 
-    def _put(self, change: StateWrite) -> None:
+    def _put(self, change: StateWrite, fence: int) -> None:
         self._forget(change.forget)
         for sql, rows in (
             (_PUT_RECORD, [encode_record(record) for record in change.put_records]),
             ("DELETE FROM intents WHERE address = ?", [(str(address),) for address in change.clear_intents]),
             (_PUT_INTENT, [encode_intent(intent) for intent in change.put_intents]),
-            (_PUT_RUN, [encode_run(run) for run in change.put_runs]),
+            (_PUT_RUN, [(*encode_run(run), fence) for run in change.put_runs]),
             (_PUT_PLACE, [encode_place(place) for place in change.put_places]),
         ):
             self._database.execute_many(sql, rows)
@@ -222,6 +235,11 @@ class SqlStore:
 
 
 _RESTORE = "Restore it from a backup."
+
+
+def _ended(run: Run, *, held: bool) -> Run:
+    """The run as it is known now: one without a lease cannot be running."""
+    return run if held or run.outcome != RUNNING else replace(run, outcome=INTERRUPTED)
 
 
 def derived_seal_key(signing_key: bytes) -> bytes:

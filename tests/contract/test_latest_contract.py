@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from support.azure.azurite import RunningAzurite
 from support.azure.world import AzureWorld
+from support.libvirt.daemons import LibvirtHost
+from support.libvirt.world import LibvirtWorld
 from support.local_galleries import LocalWorld
 
 from reconciler.testing import FenceCases, LeaseCases, PlaceCases, ProtectionCases, ReplacementCases
@@ -29,5 +31,16 @@ class TestEmulator(FenceCases, LeaseCases, ProtectionCases):
     @pytest.fixture
     def provider_world(self, tmp_path: Path, azurite: RunningAzurite) -> Iterator[AzureWorld]:
         world = AzureWorld(tmp_path, azurite)
+        yield world
+        world.close()
+
+
+@pytest.mark.libvirt
+class TestLibvirt(FenceCases, LeaseCases, PlaceCases, ProtectionCases, ReplacementCases):
+    """On storage pools."""
+
+    @pytest.fixture
+    def provider_world(self, tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[LibvirtWorld]:
+        world = LibvirtWorld(tmp_path, libvirt_hosts)
         yield world
         world.close()

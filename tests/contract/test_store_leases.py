@@ -119,6 +119,44 @@ def test_the_lease_of_a_process_that_lives_is_not(place: StorePlace) -> None:
         process.kill()
 
 
+def test_holders_are_named_until_their_lease_expires_or_their_process_ends(place: StorePlace) -> None:
+    clock = Clock(1_700_000_000.0)
+    store = place.open(clock=clock)
+    assert store.holders() == ()
+    lease = store.acquire(["labs", "corp"], "ada on build-7", ttl_s=90)
+    held = [(each.gallery, each.fence, each.holder, each.since, each.expires) for each in place.open().holders()]
+    assert store.holders() == (), "its own"
+    assert held == [
+        (gallery, lease.fence, "ada on build-7", "2023-11-14T22:13:20Z", "2023-11-14T22:14:50Z")
+        for gallery in ("corp", "labs")
+    ], "its process still runs, although its lease has expired by now"
+    store.release(lease)
+    place.run_child("place.open().acquire(['zoo'], 'ada', ttl_s=3600)")
+    assert place.open().holders() == ()
+
+
+RUN = Run("run-1", "apply", "ada", "2026-01-01T00:00:00Z")
+
+
+def test_a_run_is_running_while_its_lease_is_held_and_interrupted_after_that(place: StorePlace) -> None:
+    store = place.open()
+    lease = store.acquire(["corp"], "ada")
+    store.write(lease, StateWrite(put_runs=(RUN,)))
+    assert [run.outcome for run in place.open().runs()] == ["running"]
+    store.release(lease)
+    store.acquire(["corp"], "ada")
+    assert [run.outcome for run in place.open().runs()] == ["interrupted"]
+
+
+def test_a_run_whose_process_was_killed_is_interrupted(place: StorePlace) -> None:
+    write = "store.write(lease, StateWrite(put_runs=(Run('run-1', 'apply', 'ada', '2026-01-01T00:00:00Z'),)))"
+    place.run_child(
+        "from reconciler.state.records import Run; store = place.open(); lease = store.acquire(['corp'], 'ada', 3600); "
+        + write
+    )
+    assert [(run.id, run.outcome) for run in place.open().runs()] == [("run-1", "interrupted")]
+
+
 @pytest.mark.parametrize(
     "change",
     [

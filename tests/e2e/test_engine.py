@@ -10,7 +10,7 @@ import pytest
 from support.estates import Estate, definition, gallery, version
 
 from reconciler.applying.context import Interrupt
-from reconciler.drift import DriftKind
+from reconciler.drift.report import DriftKind
 from reconciler.errors import PlanRefused, StalePlan, Unreachable
 from reconciler.manifests.address import Address
 from reconciler.planning.actions import Action, Reason

@@ -95,9 +95,11 @@ class Estate:
         return self.out
 
     def volumes(self, region: str) -> list[str]:
+        """Without the marker of the place, which is another in each pool."""
         host = self.first if region == "eastus" else self.second
         host.virsh("pool-refresh", self.pool)
-        return sorted(line.split()[0] for line in host.virsh("vol-list", self.pool).splitlines() if line.strip())
+        names = (line.split()[0] for line in host.virsh("vol-list", self.pool).splitlines() if line.strip())
+        return sorted(name for name in names if not name.startswith(".reconciler~place~"))
 
     def copies(self, region: str, disk: str) -> list[str]:
         return [name for name in self.volumes(region) if f"-{disk}-" in name and not name.startswith(".")]

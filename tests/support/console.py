@@ -43,9 +43,11 @@ _VOLATILE = (
     (re.compile(r"(?<=-)\d{4}-\d\d-\d\d\b"), "DAY"),
     (re.compile(r"\b\d+:\d{16,}:\d{16,}:\d+\b"), "FILE"),  # size, two times and inode, which may have few digits
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r'"fence": \d+'), '"fence": N'),
     (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7,64}\b"), "ID"),
     (re.compile(r"\b\d+(\.\d+)? ?m?s\b"), "TIME"),
     (re.compile(r"\bserial \d+"), "serial N"),
+    (re.compile(r'"fence": \d+'), '"fence": N'),
     (re.compile(r"(?<!\S)[\w.-]+@[\w.-]+"), "WHO"),
 )
 

@@ -18,7 +18,7 @@ from reconciler.providers.local.directories.markers import MARKER
 from reconciler.reporting import Reporter
 
 Document = Mapping[str, Any]
-_FENCE = re.compile(rb',\n  "fence": [0-9]+')
+_OF_THE_RUN = re.compile(rb',\n  "(?:fence|stamps)": [^\n]+?(?=,?\n)')
 
 
 class Estate:
@@ -57,13 +57,13 @@ class Estate:
 
     def tree(self) -> dict[str, str]:
         """What is in the regions: path -> digest of the content, folders with a trailing slash. Without what differs
-        between runs: the ids of directories, and in descriptions the fence."""
+        between runs: the ids of directories, and in descriptions the fence and the stamps."""
         found: dict[str, str] = {}
         for folder, names, files in os.walk(self.regions):
             here = Path(folder).relative_to(self.directory)
             found |= {f"{here / name}/": "" for name in names}
             found |= {
-                str(here / name): hashlib.sha256(_FENCE.sub(b"", (Path(folder) / name).read_bytes())).hexdigest()
+                str(here / name): hashlib.sha256(_OF_THE_RUN.sub(b"", (Path(folder) / name).read_bytes())).hexdigest()
                 for name in files
                 if name != MARKER
             }

@@ -156,7 +156,7 @@ def require_writable(obj: ServiceObject, unit: Address, writer: Writer) -> None:
     """Raises: ObjectConflict for an object at `unit` that is not the writer's; ProviderError for one that a later run
     has written."""
     if not obj.is_ours(writer.owner, unit):
-        message = f"{unit} exists and {owner_phrase(obj.metadata.owner)} ({obj.id})"
+        message = f"{unit} exists and {owner_phrase(obj.metadata.owner, writer.owner)} ({obj.id})"
         raise ObjectConflict(message, "rename it, or remove the object if it is not needed")
     require_not_newer(obj.metadata.fence, writer, unit)
 

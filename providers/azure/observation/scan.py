@@ -206,12 +206,11 @@ def _scan_of(scope: Scope, listing: _Listing) -> Scan:
 
 
 def _unmanaged(wanted: Mapping[Address, str | None], listing: _Listing) -> list[Observed]:
-    """The listed objects that were not asked about, sorted; without the children of unmanaged ones."""
+    """The listed objects that were not asked about, sorted; the regions of unmanaged versions as well."""
     unmanaged = []
     for unit, obj in listing.objects.items():
         if unit not in wanted:
             unmanaged.append(observed(obj, unit))
-            continue
         regions = (unit._replace(region=region) for region in obj.regions)
         unmanaged += [observed(obj, region) for region in regions if region not in wanted]
     return sorted(filter(None, unmanaged), key=lambda observation: (observation.address, observation.object_id))

@@ -72,7 +72,7 @@ def _drop_restored(handle: OperationHandle, version: ServiceObject, target: Targ
         named = ", ".join(sorted(others))
         target.refused[handle.unit] = ProviderError(
             f"{handle.unit} was restored with target regions that the manifest does not have: {named}",
-            f"declare them, or {_PERMIT}",
+            f"declare them as well; they can be removed again once you {_PERMIT}",
         )
         return
     for region in others:

@@ -27,8 +27,8 @@ class VersionDeletion(VersionOperation):
         if self._handle.failure is not None:
             raise explained(from_operation(self._handle.failure), f"{self._handle.unit} was not deleted")
         self._require_all_ours(version)
-        if own is not None and own.makes_room and own.planned is not None:
-            self._secure_sources(own.planned)
+        if self._handle.operation.replacement:
+            self._secure_sources(self._handle.operation.replacement)
         return self._await_write(self._api.delete_version(self._writer, *self._handle.unit[:3], for_good=makes_room))
 
     def _require_all_ours(self, version: ServiceObject) -> None:

@@ -39,7 +39,7 @@ CREATE INDEX IF NOT EXISTS operations_due ON operations (done, due);
 CREATE INDEX IF NOT EXISTS operations_by_key ON operations (key, done);
 CREATE TABLE IF NOT EXISTS emulator (
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    id TEXT NOT NULL               -- tells this store from every other one
+    id TEXT NOT NULL               -- which store this is
 ) STRICT;
 """
 

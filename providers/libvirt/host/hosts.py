@@ -14,6 +14,7 @@ from reconciler.providers.libvirt.configuration import Configuration, Host
 from reconciler.providers.libvirt.host.connections import Connection, KeepAlive
 from reconciler.providers.libvirt.host.failures import explained, is_missing_pool
 from reconciler.providers.libvirt.host.object_names import Place
+from reconciler.providers.libvirt.host.places import require
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.host.volumes import pool_xml
 from reconciler.providers.owner import Owner, Writer
@@ -23,10 +24,11 @@ _NOBODY = Writer(Owner(""))
 
 @dataclass(slots=True)
 class _Connections:
-    """The connections by URI, and the lock that adding one takes."""
+    """The connections by URI, the lock that adding one takes, and the recorded identities of the regions' places."""
 
     by_uri: dict[str, Connection] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 class PoolNotDefined(Unavailable):
@@ -66,6 +68,20 @@ class Hosts:
         host = self._settings.host(region)
         with self._connections.lock:
             return self._connections.by_uri.setdefault(host.uri, Connection(host.uri, host.name, self._keep_alive))
+
+    def expect(self, places: Mapping[str, str]) -> None:
+        """From now on nothing is changed in a region whose storage is not the one with this identity."""
+        self._connections.places = dict(places)
+
+    def pool_to_change(self, region: str, *, create: bool = False) -> Pool:
+        """As `pool`, before something in it is changed, just refreshed; `create`: as `pool_to_fill`. Raises: as those;
+        Unavailable if its storage is not the recorded one."""
+        expected = self._connections.places.get(region)
+        pool = self.pool_to_fill(region) if create and expected is None else self.pool(region)
+        pool.refresh()
+        if expected is not None:
+            require(pool, expected)
+        return pool
 
     def pool(self, region: str) -> Pool:
         """A region's pool, which was active a moment ago. Nothing is changed on the host.

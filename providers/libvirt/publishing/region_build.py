@@ -75,10 +75,11 @@ class RegionBuild:
         """Records which volumes will be created and which existing ones (`leaving`) will be removed, before any is
         touched. Raises: ObjectConflict if one that is leaving is in use; ProviderError."""
         require_unused(self.hosts, self.pool, existing_volumes(self.pool, leaving), f"{self.address} cannot be changed")
-        names = [name for chosen in self.names.values() for name in chosen]
-        names += [copy.volume for copy in leaving]
+        created = tuple(name for chosen in self.names.values() for name in chosen)
+        removed = tuple(copy.volume for copy in leaving)
         mark = self.writer.owner.mark(self.address)
-        self.store.write_pending(self.address, PendingVolumes(mark, tuple(names), machine, self.writer.fence))
+        pending = PendingVolumes(mark, (*created, *removed), machine, self.writer.fence, removed)
+        self.store.write_pending(self.address, pending)
 
     def publish(self) -> Applied:
         """Writes the new description of the region, and removes the volumes it no longer has. Raises: ProviderError."""
@@ -143,8 +144,7 @@ def open_build(
 ) -> RegionBuild:
     """A region, after removing what an interrupted run left of it, unless that was complete. Raises: ObjectConflict if
     something there is not ours; ProviderError."""
-    pool = hosts.for_writer(writer).pool_to_fill(address.region)
-    pool.refresh()
+    pool = hosts.for_writer(writer).pool_to_change(address.region, create=True)
     previous, pending = our_region(pool, writer, address, recorded)
     total = sum(sizes[disk] * len(chosen) for disk, chosen in names.items())
     region_progress = RegionProgress(address, total, progress)

@@ -19,7 +19,11 @@ from reconciler.providers.libvirt.publishing.region_build import (
     volumes_of,
 )
 from reconciler.providers.libvirt.records.complete_copies import CompleteCopy, is_intact
-from reconciler.providers.libvirt.records.description_store import DescriptionStore, StoredDescription
+from reconciler.providers.libvirt.records.description_store import (
+    BrokenDescription,
+    DescriptionStore,
+    StoredDescription,
+)
 from reconciler.providers.libvirt.records.descriptions import Copy, Description, PendingVolumes, stamp
 from reconciler.providers.libvirt.records.lost_descriptions import NOTHING_RECORDED, Recorded
 from reconciler.providers.libvirt.records.ownership import our_region
@@ -88,8 +92,7 @@ class RegionChanges:
 
     def _deletable(self, step: Step) -> tuple[Pool, StoredDescription | None, Sequence[PendingVolumes]]:
         address = step.address
-        pool = self._hosts.pool(address.region)
-        pool.refresh()
+        pool = self._hosts.pool_to_change(address.region)
         stored, pending = our_region(pool, self._writer, address, self._recorded)
         copies = stored.description.copies if stored else ()
         require_unused(self._hosts, pool, existing_volumes(pool, copies), f"{address} cannot be deleted")
@@ -111,15 +114,18 @@ class RegionChanges:
 
     def tidy(self, address: Address) -> None:
         """Removes what interrupted operations of this owner left of a region. Volumes in use stay, and so do those
-        of a host that cannot be asked. Raises: ProviderError."""
+        of a host that cannot be asked. If the description is lost, everything stays that the region had before: the
+        next operation on it decides. Raises: ProviderError."""
         try:
-            pool = self._hosts.pool(address.region)
-            pool.refresh()
+            pool = self._hosts.pool_to_change(address.region)
             store = DescriptionStore(pool)
             store.discard_cut_short(address, self._writer.fence)
             if pending := store.pending(address):
-                discard_pending(self._hosts, pool, pending, self._writer, volumes_of(store.description(address)))
-        except (Unavailable, ObjectConflict):
+                stored = store.description(address)
+                if stored is None:
+                    pending = tuple(left for left in pending if not left.leaving)
+                discard_pending(self._hosts, pool, pending, self._writer, volumes_of(stored))
+        except (Unavailable, ObjectConflict, BrokenDescription):
             return
 
 

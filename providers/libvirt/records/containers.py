@@ -42,12 +42,12 @@ class ContainerSidecars:
     @contextmanager
     def opened(self, address: Address, home: str, *, create: bool) -> Iterator[ContainerSidecar]:
         """As `ContainerStore.opened`; `create`: a missing pool is defined if the settings allow that."""
-        pool = self._hosts.pool_to_fill(home) if create else self._hosts.pool(home)
+        pool = self._hosts.pool_to_change(home, create=create)
         yield ContainerSidecar(DescriptionStore(pool), home, self._writer, address, self._recorded)
 
     def remove(self, address: Address, home: str) -> None:
         """As `ContainerStore.remove`."""
-        store = DescriptionStore(self._hosts.pool(home))
+        store = DescriptionStore(self._hosts.pool_to_change(home))
         our_container(store, self._writer, address, self._recorded)
         store.remove(address)
 
@@ -55,7 +55,7 @@ class ContainerSidecars:
         """Removes a description whose writing was cut off, on every host that answers. Raises: ProviderError."""
         for region in self._hosts.regions:
             try:
-                DescriptionStore(self._hosts.pool(region)).discard_cut_short(address, self._writer.fence)
+                DescriptionStore(self._hosts.pool_to_change(region)).discard_cut_short(address, self._writer.fence)
             except Unavailable:  # tidied when it answers again
                 continue
 

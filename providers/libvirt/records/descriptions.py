@@ -67,17 +67,24 @@ class Description(ObjectDescription):
 class PendingVolumes:
     """The volumes that an operation of `mark.lineage` creates or removes in a region. None of them counts until the
     region's description names it. `machine` (REGION/NAME): they are captured from that machine; else empty. `fence` is
-    that of the run."""
+    that of the run. `leaving` are those of the volumes that the region had before."""
 
     mark: OwnerMark
     volumes: tuple[str, ...]
     machine: str = ""
     fence: int = 0
+    leaving: tuple[str, ...] = ()
 
     def encode(self) -> dict[str, Any]:
         """JSON-shaped."""
         owner = descriptions.encode_mark(self.mark)
-        return {"owner": owner, "volumes": list(self.volumes), "machine": self.machine, "fence": self.fence}
+        return {
+            "owner": owner,
+            "volumes": list(self.volumes),
+            "machine": self.machine,
+            "fence": self.fence,
+            "leaving": list(self.leaving),
+        }
 
     @classmethod
     def decode(cls, value: Any) -> PendingVolumes:
@@ -85,7 +92,8 @@ class PendingVolumes:
         try:
             mark = descriptions.decode_mark(value["owner"])
             volumes = tuple(str(name) for name in value["volumes"])
-            return cls(mark, volumes, str(value["machine"]), int(value.get("fence", 0)))
+            leaving = tuple(str(name) for name in value.get("leaving", ()))
+            return cls(mark, volumes, str(value["machine"]), int(value.get("fence", 0)), leaving)
         except (ValueError, TypeError, KeyError) as error:
             raise Unreadable("is not a list of pending volumes") from error
 

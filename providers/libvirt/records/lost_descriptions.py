@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +40,20 @@ def recorded_in(operation: Operation) -> Recorded:
 
 
 def restore_description(
-    pool: Pool, writer: Writer, address: Address, names: Iterable[str], recorded: Recorded
+    pool: Pool, writer: Writer, address: Address, names: Sequence[str], pending: Sequence[str], recorded: Recorded
 ) -> StoredDescription | None:
-    """The description of a recorded region, written again from its volumes `names`, all of which are read; None if one
-    of them has other content than was recorded, or there are none. Raises: ProviderError."""
+    """The description of a recorded region, written again from its volumes, all of which are read: `names`, and as many
+    whole ones of those `pending` as it needs. None if one of `names` has other content than was recorded, or there are
+    none. Raises: ProviderError."""
     if address not in recorded.attributes:
         return None
+    wanted = int(recorded.attributes[address].get("replicas", 1))
     copies = copies_by_content(pool, names, recorded.disks)
+    if names and not copies:
+        return None
+    for name in pending:
+        found = copies_by_content(pool, [*(copy.volume for copy in copies), name], recorded.disks)
+        copies = found if found and max(copy.replica for copy in found) <= wanted else copies
     if not copies:
         return None
     disks = {copy.disk: recorded.disks[copy.disk] for copy in copies}

@@ -60,8 +60,9 @@ def our_region(
         require_mark(left.mark, writer.owner, address)
         require_not_newer(left.fence, writer, address)
     foreign = foreign_volumes(store, address, stored, pending)
-    if foreign and stored is None:
-        stored = restore_description(pool, writer, address, foreign, recorded)
+    listed = [name for left in pending for name in left.volumes]
+    if stored is None and (foreign or listed):
+        stored = restore_description(pool, writer, address, foreign, listed, recorded)
         foreign = [] if stored else foreign
     if foreign:
         raise ObjectConflict(

@@ -12,9 +12,9 @@ from reconciler.manifests.address import Address
 from reconciler.providers.common.scanning import NotFoundButPossible
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.libvirt.host.hosts import PoolNotDefined
+from reconciler.providers.libvirt.host.places import identities, other_place
 from reconciler.providers.libvirt.records import sidecars
 from reconciler.providers.libvirt.records.description_store import DescriptionStore
-from reconciler.providers.libvirt.records.places import identities, other_place
 from reconciler.providers.libvirt.records.sidecars import Sidecar
 
 if TYPE_CHECKING:
@@ -79,15 +79,18 @@ class PoolSnapshots:
     def require_home(self, region: str, pool: str) -> None:
         """Raises: Unavailable if an object that was not found in a region may exist even so: the region cannot be
         asked, the settings no longer name it, or its pool is no longer the one with the UUID `pool` that the object was
-        recorded in (empty if it was not recorded). Where the storage is known to be the recorded one, the UUID does not
-        matter."""
+        recorded in (empty if it was not recorded), or is empty. Neither matters where the storage is known to be the
+        recorded one."""
         if region in self.unreachable:
             raise self.unreachable[region]
         if region in self.undefined and pool:
             raise _pool_lost(self.undefined[region])
-        known = region in self._places
-        if region in self.by_region and pool and not known and self.by_region[region].pool.place.pool != pool:
-            raise _pool_changed(self.by_region[region].pool)
+        snapshot = self.by_region.get(region)
+        if snapshot is not None and pool and region not in self._places:
+            if snapshot.pool.place.pool != pool:
+                raise _pool_changed(snapshot.pool)
+            if not snapshot.volumes:
+                raise _pool_empty(snapshot.pool)
         if region not in self.by_region and region not in self.undefined:
             raise Unavailable(
                 f"region {region} is no longer among the provider's `regions`, and its volumes may still exist: add it "
@@ -111,6 +114,13 @@ def _pool_lost(why: PoolNotDefined) -> Unavailable:
         f"{why.message}; this was recorded in the pool that the region used, and may still exist: restore the region's "
         "`uri` and `pool`, or define that pool again; if its volumes are lost, forget them (reconciler state forget), "
         "and apply recreates the pool and the volumes"
+    )
+
+
+def _pool_empty(pool: Pool) -> Unavailable:
+    return Unavailable(
+        f"region {pool.region}: the {pool} is empty, and this was recorded in it. Is a file system not mounted there? "
+        "Mount it; if the volumes are lost, forget them (reconciler state forget), and apply recreates them"
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 def scan(hosts: Hosts, scope: Scope, progress: ProgressCallback | None) -> Scan:
     """The answer to a scope; see `Reader.scan`."""
+    hosts.expect(scope.places)
     snapshots = PoolSnapshots(hosts, hosts.regions, scope.places)
     return scanning.scan(
         scope,

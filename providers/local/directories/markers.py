@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import secrets
 
+from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.effects import create_file, link_or_rename, unlink
 from reconciler.providers.owner import Writer
 
 MARKER = ".reconciler-place"
 _LONGEST = 64
+
+
+def is_marker(name: str) -> bool:
+    """Whether it is the name of that file, or of one that a run did not complete."""
+    hidden = object_names.unfinished(name)
+    return name == MARKER or (hidden is not None and hidden.name == MARKER)
 
 
 def id_in(path: str) -> str:
@@ -25,20 +32,29 @@ def id_in(path: str) -> str:
 
 
 def mark(path: str, writer: Writer) -> str:
-    """The id of a directory, which gets a random one. Two runs that do so at the same time get the same: the one whose
-    file was there first. Raises: OSError."""
+    """The id of a directory, which gets a random one if it has none. Two runs that do so at the same time get the same:
+    the one whose file was there first. Removes what an interrupted run left. Raises: OSError."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    hidden = f"{MARKER}.new-{secrets.token_hex(4)}"
     try:
-        create_file(folder, hidden, f"{secrets.token_hex(16)}\n".encode(), writer)
-        try:
-            link_or_rename(folder, hidden, MARKER, writer)
-        except FileExistsError:
-            unlink(folder, hidden, writer)
-        os.fsync(folder)
+        for name in os.listdir(folder):
+            hidden = object_names.unfinished(name)
+            if hidden and hidden.name == MARKER and hidden.is_left_for(writer):
+                unlink(folder, name, writer)
+        if not id_in(path):
+            _write(folder, writer)
     finally:
         os.close(folder)
     return id_in(path)
+
+
+def _write(folder: int, writer: Writer) -> None:
+    hidden = object_names.hidden_name(MARKER, "new", writer)
+    create_file(folder, hidden, f"{secrets.token_hex(16)}\n".encode(), writer)
+    try:
+        link_or_rename(folder, hidden, MARKER, writer)
+    except FileExistsError:
+        unlink(folder, hidden, writer)
+    os.fsync(folder)
 
 
 def difference(path: str, expected: str) -> str:

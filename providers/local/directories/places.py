@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from reconciler.providers.common.scanning import NotFoundButPossible
 from reconciler.providers.local.directories.effects import make_region
 from reconciler.providers.local.directories.folders import failure
-from reconciler.providers.local.directories.markers import id_in, mark
+from reconciler.providers.local.directories.markers import mark
 from reconciler.providers.local.directories.regions import Regions
 from reconciler.providers.owner import Writer
 
 
 def claim(regions: Regions, region: str, writer: Writer) -> str:
-    """The id of a region's directory, which gets one if it has none. Raises: ProviderError."""
+    """The id of a region's directory, which gets one if it has none; that of the root for an empty name. Raises:
+    ProviderError."""
     path = regions.ready_path(region)
     try:
         if not os.path.isdir(path):
             make_region(path, writer)
-        return id_in(path) or mark(path, writer)
+        return mark(path, writer)
     except OSError as error:
         raise failure(error, f"to identify region {region}", path) from error
 
@@ -36,18 +37,23 @@ class Places:
     def doubt(self, region: str, *, recorded: bool = False) -> str:
         """Why nothing is known of what a region contains; empty if it can be asked. `recorded`: something is recorded
         in it. Raises: ProviderError for a region not offered."""
+        if region and self._regions.root and "" in self._recorded and (why := self.doubt("")):
+            return why
         if region in self._recorded:
             if region not in self._known:
                 self._known[region] = self._regions.difference(region, self._recorded[region])
             return self._known[region]
         path = self._regions.path(region)
-        if os.path.isdir(path) or (self._regions.root and not recorded):
-            return ""
-        return f"the directory '{path}' of region {region} is missing (is it mounted?)"
+        if os.path.isdir(path):
+            what = "is empty, and objects are recorded in it" if recorded and not os.listdir(path) else ""
+        else:
+            what = "is missing" if recorded or not self._regions.root else ""
+        return what and f"the directory '{path}' of region {region} {what} (is it mounted?)"
 
     def doubts(self) -> Mapping[str, str]:
         """Region -> why nothing is known of it, for all regions of which that is so."""
-        doubts = {region: self.doubt(region) for region in {*self._regions.paths, *self._recorded}}
+        named = {*self._regions.paths, *self._recorded} - {""}
+        doubts = {region: self.doubt(region) for region in named}
         return {region: doubts[region] for region in sorted(doubts) if doubts[region]}
 
 

@@ -27,7 +27,12 @@ class Regions:
     recorded: dict[str, str] = field(default_factory=dict)
 
     def path(self, region: str) -> str:
-        """The region's directory, whether it exists or not. Raises: ProviderError for a region not offered."""
+        """The region's directory, whether it exists or not; the root for an empty name.
+
+        Raises: ProviderError for a region not offered.
+        """
+        if not region and self.root:
+            return self.root
         if self.names is not None and region not in self.names:
             raise ProviderError(
                 f"the local provider has no region '{region}'", f"its regions are: {', '.join(sorted(self.names))}"
@@ -41,8 +46,9 @@ class Regions:
         another one than is recorded.
         """
         path = self.path(region)
-        if region in self.recorded and (why := self.difference(region, self.recorded[region])):
-            raise Unavailable(why)
+        for place in ("", region):
+            if place in self.recorded and (why := self.difference(place, self.recorded[place])):
+                raise Unavailable(why)
         if not self.root and not os.path.isdir(path):
             raise Unavailable(f"the directory '{path}' of region {region} is missing", "is it mounted?")
         return path
@@ -54,8 +60,9 @@ class Regions:
         found = difference(path, recorded)
         if not found:
             return ""
+        what = f"region {region}" if region else "the root of the regions"
         return (
-            f"region {region} is the directory '{path}' with the id {recorded} in its file {MARKER}, but {found}: mount"
+            f"{what} is the directory '{path}' with the id {recorded} in its file {MARKER}, but {found}: mount"
             " it; if it is lost for good, accept another directory with: reconciler state place"
         )
 

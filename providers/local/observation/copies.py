@@ -31,13 +31,14 @@ def check_copies(
     progress: ProgressCallback | None,
 ) -> list[Check]:
     """All files that a region's description names, and the sources that it refers to. Copies with another stamp than in
-    the recorded fingerprint are read, all if `deep`."""
+    the recorded fingerprint are read, all if `deep`. Without a fingerprint, as of a region whose operation was
+    interrupted, the stamps in the description count."""
     recorded, files = stamps_in(fingerprint), dict[tuple[int, int], str]()
     checks = []
     for name, disk in sorted(description.files.items()):
         facts = description.computed["disks"][disk]
         advance = scanning.counting(region, int(facts["size"]), progress)
-        stamp = "" if deep else recorded.get(name)
+        stamp = "" if deep else recorded.get(name) or description.stamps.get(name, "")
         checks.append((name, *_check_copy(f"{folder}/{name}", facts, stamp, files, advance)))
     for path, identity in description.computed.get("shallow", {}).items():
         checks.append((path, *_check_shallow(path, str(identity))))
@@ -47,12 +48,12 @@ def check_copies(
 def _check_copy(
     path: str,
     facts: Mapping[str, Any],
-    recorded: str | None,
+    recorded: str,
     others: dict[tuple[int, int], str],
     advance: Callable[[int], None],
 ) -> tuple[str, str]:
-    """(stamp, defect or empty) of one copy. It is read if it has another stamp than the `recorded` one; None: than one
-    that is not known. `others`: the files of the region seen so far, by device and inode."""
+    """(stamp, defect or empty) of one copy. It is read unless it has the `recorded` stamp. `others`: the files of the
+    region seen so far, by device and inode."""
     name = os.path.basename(path)
     try:
         status = os.lstat(path)
@@ -67,7 +68,7 @@ def _check_copy(
     if status.st_size != size:
         change = "truncated" if status.st_size < size else "longer than it was"
         return stamp, f"{name} is {change}: {status.st_size} of {size} bytes"
-    if recorded in (None, stamp):
+    if recorded == stamp:
         return stamp, ""
     return stamp, content_defect(path, facts, advance)
 

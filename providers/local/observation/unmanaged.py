@@ -11,7 +11,7 @@ from reconciler.providers.common.scanning import unmarked
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.local.descriptions import read_description
 from reconciler.providers.local.directories import object_names
-from reconciler.providers.local.directories.markers import MARKER
+from reconciler.providers.local.directories.markers import is_marker
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.protocol import Observed
 
@@ -40,7 +40,7 @@ class _Walk:
         for gallery in _entries(self._paths.regions.path(region)):
             if gallery.is_dir(follow_symlinks=False):
                 yield from self._in_gallery(region, gallery)
-            elif not gallery.name.startswith(MARKER):
+            elif not is_marker(gallery.name):
                 yield unmarked(Address(gallery.name), f"{region}/{gallery.name}")
 
     def _in_gallery(self, region: str, gallery: os.DirEntry[str]) -> Iterator[Observed]:

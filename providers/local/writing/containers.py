@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import Damaged, ObjectDescription, Unreadable
 from reconciler.providers.common.ownership import require_mark, require_not_newer
-from reconciler.providers.errors import ObjectConflict
+from reconciler.providers.errors import ObjectConflict, Unavailable
 from reconciler.providers.local.descriptions import Description, read_description, write_description
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.effects import make_folder, remove_empty_folders, unlink
@@ -68,7 +68,11 @@ class ContainerFiles:
         """Removes unfinished descriptions, which never got their name. Raises: ProviderError."""
         name = object_names.description_file(address)
         for region in self._paths.present():
-            path, folders = self._paths.regions.path(region), object_names.folder(address)
+            folders = object_names.folder(address)
+            try:
+                path = self._paths.regions.ready_path(region)
+            except Unavailable:  # tidied when it can be asked again
+                continue
             with (
                 self._explaining(f"to tidy {address}", address, region),
                 contextlib.suppress(FileNotFoundError),

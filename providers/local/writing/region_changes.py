@@ -27,6 +27,7 @@ from reconciler.providers.local.directories.effects import (
 )
 from reconciler.providers.local.directories.folders import exists, failure, open_folder
 from reconciler.providers.local.directories.object_paths import ObjectPaths
+from reconciler.providers.local.observation.copies import content_defect
 from reconciler.providers.local.ownership import Ownership
 from reconciler.providers.local.writing.region_results import applied
 from reconciler.providers.owner import Writer
@@ -68,18 +69,29 @@ class RegionChanges:
         facts = description.computed["disks"]
         added = {} if description.computed.get("shallow") else self._add_replicas(folder, address, kept, facts, wanted)
         files = {**kept, **added}
+        self._require_whole(folder, address, description, kept)
+        copies = {
+            name: object_names.stamp(os.stat(name, dir_fd=folder, follow_symlinks=False)) for name in sorted(files)
+        }
         mark, fence = self._ownership.mark(address), self._writer.fence
-        changed = Description(mark, planned, description.computed, files, fence=fence)
+        changed = Description(mark, planned, description.computed, files, fence=fence, stamps=copies)
         status = write_description(folder, object_names.REGION_FILE, changed, self._writer)
         for name in surplus:
             unlink(folder, name, self._writer)
         os.fsync(folder)
-        stamps = [(object_names.REGION_FILE, object_names.stamp(status))]
-        stamps += [
-            (name, object_names.stamp(os.stat(name, dir_fd=folder, follow_symlinks=False))) for name in sorted(files)
-        ]
+        stamps = [(object_names.REGION_FILE, object_names.stamp(status)), *copies.items()]
         stamps += description.computed.get("shallow", {}).items()
         return applied(address, planned, description.computed, stamps)
+
+    def _require_whole(self, folder: int, address: Address, description: Description, kept: Mapping[str, str]) -> None:
+        """Raises: SourceError if a copy has changed since it was complete, and its bytes are other ones."""
+        for name, stamp in description.stamps.items():
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False) if name in kept else None
+            if status is None or object_names.stamp(status) == stamp:
+                continue
+            facts = description.computed["disks"][kept[name]]
+            if defect := content_defect(f"{self._paths.folder(address)}/{name}", facts):
+                raise SourceError(f"{address}: {defect}", "plan again: the region will be repaired")
 
     def _add_replicas(
         self, folder: int, address: Address, kept: Mapping[str, str], facts: Mapping[str, Any], wanted: int

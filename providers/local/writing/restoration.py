@@ -67,10 +67,10 @@ class Restoration:
         facts = {disk: {key: known[key] for key in CONTENT_FACTS if key in known} for disk, known in recorded.items()}
         computed = {"disks": facts}
         mark, fence = self._ownership.mark(address), self._writer.fence
-        description = Description(mark, planned, computed, copies, fence=fence)
+        status_of = partial(os.stat, dir_fd=folder, follow_symlinks=False)
+        stamps = [(name, object_names.stamp(status_of(name))) for name in copies]
+        description = Description(mark, planned, computed, copies, fence=fence, stamps=dict(stamps))
         status = write_description(folder, object_names.REGION_FILE, description, self._writer)
-        stamp = partial(os.stat, dir_fd=folder, follow_symlinks=False)
-        stamps = [(name, object_names.stamp(stamp(name))) for name in copies]
         return applied(address, planned, computed, [(object_names.REGION_FILE, object_names.stamp(status)), *stamps])
 
 

@@ -120,12 +120,12 @@ class Staging:
         address, planned = staged.step.address, staged.step.planned or {}
         files = {name: disk for disk, sinks in staged.sinks.items() for name, _ in sinks}
         mark, fence = self._ownership.mark(address), self._writer.fence
-        description = Description(mark, planned, computed, files, fence=fence)
+        copies = [pair for sinks in staged.sinks.values() for pair in sinks]
+        stamps = [(name, object_names.stamp(os.fstat(sink.fd))) for name, sink in copies]
+        description = Description(mark, planned, computed, files, fence=fence, stamps=dict(stamps))
         staged.publication.require_own()
         status = create_file(staged.folder, object_names.REGION_FILE, description.encode(), self._writer)
-        copies = (pair for sinks in staged.sinks.values() for pair in sinks)
-        staged.stamps = [(object_names.REGION_FILE, object_names.stamp(status))]
-        staged.stamps += [(name, object_names.stamp(os.fstat(sink.fd))) for name, sink in copies]
+        staged.stamps = [(object_names.REGION_FILE, object_names.stamp(status)), *stamps]
         staged.stamps += computed.get("shallow", {}).items()
         os.fsync(staged.folder)
 

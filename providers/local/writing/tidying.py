@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import Unreadable
+from reconciler.providers.errors import Unavailable
 from reconciler.providers.local.descriptions import Description, read_description
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.effects import remove_empty_folders, remove_folder, rename, unlink
@@ -29,7 +30,11 @@ class Tidying:
 
     def tidy(self, address: Address) -> None:
         """Tidies beside a region's folder and inside it. Raises: ProviderError."""
-        path, folders = self._paths.regions.path(address.region), object_names.folder(address)
+        folders = object_names.folder(address)
+        try:
+            path = self._paths.regions.ready_path(address.region)
+        except Unavailable:  # tidied when it can be asked again
+            return
         try:
             with contextlib.suppress(FileNotFoundError), open_folder(path, folders[:-1]) as parent:
                 self._tidy_beside(parent, address)

@@ -28,7 +28,8 @@ def drift(
 
     Read-only; never waits for a lock.
 
-    Exit codes: 0 no drift, 1 error, 2 drift found, 3 provider unreachable.
+    Exit codes: 0 no drift, 1 error, 2 drift found or operations unsettled, 3 no drift found but not everything could be
+    compared: a provider was unreachable, or nothing is recorded of what is declared.
     """
     session = session_of(context)
     output_format = options.output_format(format_name, json=json)
@@ -40,4 +41,4 @@ def drift(
         output.lines(output_format.drift(report, heading, output.width, unmanaged=unmanaged))
     if report.found:
         return Exit.PENDING
-    return Exit.UNREACHABLE if report.unreachable else Exit.DONE
+    return Exit.UNREACHABLE if report.inconclusive else Exit.DONE

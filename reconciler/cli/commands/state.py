@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli import options
+from reconciler.cli import options, state_place
 from reconciler.cli.commands.show import show
 from reconciler.cli.session import Exit, Session, session_of
 from reconciler.views.output_format import DEFAULT
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     group.command("forget")(forget)
     group.command("taint")(taint)
     group.command("untaint")(untaint)
+    state_place.register(group)
     app.add_typer(group, name="state", rich_help_panel=None)
 
 

@@ -104,4 +104,5 @@ class PlaceCases(ContractCase):
             step = Step(Verb.CREATE, WEST, region_attributes())
             results = run(provider, step, version=version_attributes(source))
             assert isinstance(failed(results, WEST), Unavailable)
+            provider.tidy((VERSION, WEST), writer_of())
             assert provider_world.objects() == before

@@ -33,7 +33,6 @@ from reconciler.testing.operations import (
     failed,
     owner_of,
     run,
-    writer_of,
 )
 from reconciler.testing.worlds import ProviderWorld
 
@@ -117,17 +116,18 @@ class ProtectionCases(ContractCase):
     ) -> None:
         """As in an estate of a release that had no seals."""
         earlier = _WithoutSeals(LINEAGE, accepts_unsealed=True)
+        accepting = Writer(replace(owner_of(), accepts_unsealed=True))
         computed = disks_of(publish(provider, source, {EAST: 1}, writer=Writer(earlier)))
         version = version_attributes(source)
         for address in (VERSION, EAST):
             seen = provider.read(address)
             assert seen is not None
-            assert owner_of().owns(seen.mark, address)
+            assert accepting.owner.owns(seen.mark, address)
         steps = (
             Step(Verb.UPDATE, VERSION, version, version),
             Step(Verb.UPDATE, EAST, region_attributes(), region_attributes()),
         )
-        run(provider, *steps, version=version, computed=computed, writer=writer_of())
+        run(provider, *steps, version=version, computed=computed, writer=accepting)
         for address in (VERSION, EAST):
             seen = provider_world.provider().read(address)
             assert seen is not None

@@ -7,12 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.manifests.address import Address
-from reconciler.providers.protocol import Applied, Provider, Step, Verb
+from reconciler.manifests.values import canonical_json
+from reconciler.providers.protocol import Applied, Provider, Scope, Step, Verb
 from reconciler.testing.contract.case import ContractCase
-from reconciler.testing.galleries import disks_of, publish, region_attributes, version_attributes
+from reconciler.testing.galleries import (
+    DEFINITION_ATTRIBUTES,
+    GALLERY_ATTRIBUTES,
+    disks_of,
+    publish,
+    region_attributes,
+    version_attributes,
+)
 from reconciler.testing.operations import (
     CONTENT,
+    DEFINITION,
     EAST,
+    GALLERY,
     NORTH,
     VERSION,
     WEST,
@@ -72,6 +82,22 @@ class ReplacementCases(ContractCase):
         assert seen is not None
         assert seen.fingerprint == applied(results, VERSION).fingerprint
         assert seen.attributes["location"] == "westus"
+
+    def test_a_definition_and_its_gallery_are_replaced_around_what_they_contain(
+        self, provider_world: InterruptibleWorld, provider: Provider, source: Attributes
+    ) -> None:
+        """Nothing but their descriptions is replaced, also when they move to another home region."""
+        results = publish(provider, source, {EAST: 1, WEST: 1})
+        wanted = {address: applied(results, address).fingerprint for address in (VERSION, EAST, WEST)}
+        count = len(provider_world.objects())
+        for address, prior in ((GALLERY, GALLERY_ATTRIBUTES), (DEFINITION, DEFINITION_ATTRIBUTES)):
+            for planned in ({**prior, "description": "other"}, {**prior, "location": "westus"}):
+                result = applied(run(provider, Step(Verb.REPLACE, address, planned, prior)), address)
+                seen = provider_world.provider().read(address)
+                assert seen is not None
+                assert (seen.canonical, seen.fingerprint) == (canonical_json(planned), result.fingerprint)
+        assert provider.scan(Scope(wanted)).matching == wanted.keys()
+        assert len(provider_world.objects()) == count
 
     def test_a_source_that_is_gone_leaves_everything(
         self, provider_world: InterruptibleWorld, provider: Provider, source: Attributes

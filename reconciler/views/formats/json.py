@@ -23,10 +23,10 @@ from reconciler.views.terminal.lines import Line, line
 from reconciler.views.terminal.output import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.applying.apply import ApplyResult
-    from reconciler.drift import DriftReport
+    from reconciler.drift.report import DriftReport
     from reconciler.manifests.address import Address
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
@@ -64,8 +64,10 @@ class JsonFormat(OutputFormat):
     def record(self, record: Record, records: Mapping[Address, Record]) -> Iterator[Line]:
         yield _line(record_event(record))
 
-    def latest(self, definition: str, versions: Mapping[str, str], *, alone: bool = False) -> Iterator[Line]:
-        yield _line(latest_event(definition, versions))
+    def latest(
+        self, definition: str, versions: Mapping[str, str], *, alone: bool = False, foreign: Collection[str] = ()
+    ) -> Iterator[Line]:
+        yield _line(latest_event(definition, versions, foreign))
 
     def error(self, error: ReconcilerError, width: int) -> Iterator[Line]:
         yield _line(error_event(error))

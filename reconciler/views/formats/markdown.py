@@ -11,10 +11,10 @@ from reconciler.views.markdown_text import code, escape, folded, markdown_lines,
 from reconciler.views.output_format import OutputFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.applying.apply import ApplyResult
-    from reconciler.drift import DriftReport
+    from reconciler.drift.report import DriftReport
     from reconciler.manifests.address import Address
     from reconciler.manifests.diagnostics import Diagnostic
     from reconciler.manifests.errors import ReconcilerError
@@ -46,8 +46,10 @@ class MarkdownFormat(OutputFormat):
     def record(self, record: Record, records: Mapping[Address, Record]) -> Iterator[Line]:
         return markdown_lines(_record(record, records))
 
-    def latest(self, definition: str, versions: Mapping[str, str], *, alone: bool = False) -> Iterator[Line]:
-        return markdown_lines(_latest(definition, versions))
+    def latest(
+        self, definition: str, versions: Mapping[str, str], *, alone: bool = False, foreign: Collection[str] = ()
+    ) -> Iterator[Line]:
+        return markdown_lines(_latest(definition, versions, foreign))
 
     def error(self, error: ReconcilerError, width: int) -> Iterator[Line]:
         return markdown_lines(_error(error))
@@ -71,7 +73,7 @@ def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
 
 
 def _drift(report: DriftReport, heading: Heading, *, unmanaged: bool) -> Iterator[str]:
-    from reconciler.views.text.drift import drift_counts, drift_remedy, drift_rows, unmanaged_rows
+    from reconciler.views.text.drift import drift_counts, drift_remedy, drift_rows, nothing_recorded, unmanaged_rows
 
     yield from (f"### Drift: {' · '.join(drift_counts(report, unmanaged=unmanaged))}", "")
     yield from _about(heading)
@@ -81,6 +83,8 @@ def _drift(report: DriftReport, heading: Heading, *, unmanaged: bool) -> Iterato
         yield from folded("Unmanaged objects", table(("object", "id"), rows))
     if report.drifts:
         yield from (escape(drift_remedy(report.drifts)), "")
+    if report.unrecorded:
+        yield from (escape(nothing_recorded(report)), "")
 
 
 def _about(heading: Heading) -> Iterator[str]:
@@ -200,9 +204,15 @@ def _record(record: Record, records: Mapping[Address, Record]) -> Iterator[str]:
         yield from table((title, "value"), ([code(path), code(text)] for path, text in value_texts(values).items()))
 
 
-def _latest(definition: str, versions: Mapping[str, str]) -> Iterator[str]:
+def _latest(definition: str, versions: Mapping[str, str], foreign: Collection[str]) -> Iterator[str]:
+    from reconciler.views.text.objects import NOT_MANAGED
+
     yield from (f"### Latest of {code(definition)}", "")
-    yield from table(("region", "version"), ([code(at), code(version)] for at, version in sorted(versions.items())))
+    rows = (
+        [code(at), f"{code(version)} **{NOT_MANAGED}**" if at in foreign else code(version)]
+        for at, version in sorted(versions.items())
+    )
+    yield from table(("region", "version"), rows)
 
 
 FORMAT = MarkdownFormat()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from reconciler.views.output_format import OutputFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.applying.apply import ApplyResult
-    from reconciler.drift import DriftReport
+    from reconciler.drift.report import DriftReport
     from reconciler.manifests.address import Address
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
@@ -70,11 +70,13 @@ class TextFormat(OutputFormat):
 
         return record_lines(record, records)
 
-    def latest(self, definition: str, versions: Mapping[str, str], *, alone: bool = False) -> Iterator[Line]:
+    def latest(
+        self, definition: str, versions: Mapping[str, str], *, alone: bool = False, foreign: Collection[str] = ()
+    ) -> Iterator[Line]:
         from reconciler.views.terminal.lines import line
         from reconciler.views.text.objects import latest_lines
 
-        return (line(version) for version in versions.values()) if alone else latest_lines(versions)
+        return (line(version) for version in versions.values()) if alone else latest_lines(versions, foreign)
 
     def error(self, error: ReconcilerError, width: int) -> Iterator[Line]:
         from reconciler.views.text.diagnostics import error_lines

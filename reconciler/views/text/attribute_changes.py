@@ -13,7 +13,9 @@ _MOST = 4
 
 
 def change_text(change: AttributeChange) -> str:
-    """`+ added  - removed` for a list or a map, `before -> after` for everything else."""
+    """`+ added  - removed` for a list or a map, `before -> after` for everything else; or the note, if there is one."""
+    if change.note:
+        return change.note
     if not change.elements:
         before, after = transition(change.path, change.before, change.after)
         return f"{before} -> {after}"

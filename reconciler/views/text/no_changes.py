@@ -32,4 +32,7 @@ def why_no_changes(plan: Plan, environment: str) -> str:
     else:
         verb = "matches" if plan.unchanged == 1 else "match"
         what = f"{plural(plan.unchanged, 'object')} {verb} the manifests"
-    return f"{what} (environment {environment})."
+    again = (
+        f" {len(plan.reread):,} had to be read in full; apply records their new fingerprints." if plan.reread else ""
+    )
+    return f"{what} (environment {environment}).{again}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.manifests.address import Address
@@ -144,8 +144,11 @@ def address_lines(records: Mapping[Address, Record], pattern: str = "") -> Itera
             yield line(f"{address}{'  tainted' if record.status is Status.TAINTED else ''}")
 
 
-def latest_lines(versions: Mapping[str, str]) -> Iterator[Line]:
-    """Region and version, one pair per line."""
+NOT_MANAGED = "not managed here"
+
+
+def latest_lines(versions: Mapping[str, str], foreign: Collection[str] = ()) -> Iterator[Line]:
+    """Region and version, one pair per line, and whether the version is somebody else's (`foreign`: the regions)."""
     width = max((len(region) for region in versions), default=0)
     for region, version in sorted(versions.items()):
-        yield line(f"{region.ljust(width)}  {version}")
+        yield line(f"{region.ljust(width)}  {version}{f'  {NOT_MANAGED}' if region in foreign else ''}")

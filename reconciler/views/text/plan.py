@@ -65,6 +65,8 @@ def counts(plan: Plan) -> Iterator[str]:
     if plan.errors:
         yield plural(len(plan.errors), "error")
     yield f"{plan.unchanged:,} unchanged"
+    if plan.reread:
+        yield f"{len(plan.reread):,} read again"
     size = sum(change.move_bytes for change in plan.changes if not change.block)
     if size:
         yield f"{human_bytes(size)} to copy"

@@ -28,7 +28,10 @@ _SHOWN = {
 """Action -> symbol and style, in the order in which they are shown."""
 
 _WHY = {
-    Reason.INTERRUPTED: "started by an interrupted run",
+    Reason.INTERRUPTED: "started by an earlier run and not completed",
+    Reason.UNFINISHED: "not completed by an earlier run",
+    Reason.RUNNING: "being changed by another run",
+    Reason.MARKED: "ours by its mark; only the record is written",
     Reason.VANISHED: "no longer exists; will be recreated",
     Reason.UNDESIRED: "removed from the manifests",
     Reason.DESTROY: "",
@@ -37,6 +40,7 @@ _WHY = {
     Reason.REMOVED: "removed without destroying; the object is kept",
     Reason.UNSEALED: "its owner mark gets a seal, once after the upgrade",
     Reason.LIFECYCLE: "lifecycle changed; only the record changes",
+    Reason.ACCEPTED: "it is as the manifests say now; only the record changes",
     Reason.TAINTED: "tainted",
     Reason.DAMAGED: "damaged",
     Reason.CONTAINER: "its container is replaced",
@@ -127,6 +131,7 @@ def _details(entry: Entry) -> Iterator[Cell]:
             yield from _replacement(entry)
         case _:
             yield Cell(_bookkeeping(entry))
+            yield from _attribute_cells(change.changes)
 
 
 def _creation(entry: Entry) -> Cell:
@@ -179,8 +184,8 @@ def _replacement(entry: Entry) -> Iterator[Cell]:
 def _bookkeeping(entry: Entry) -> str:
     change = entry.change
     why = f"moved from {change.moved_from}" if change.moved_from else _WHY.get(change.reason, "")
-    if change.action is Action.ADOPT:
-        why = "created by an interrupted run; only the record is written"
+    if change.action is Action.ADOPT and change.reason is Reason.INTERRUPTED:
+        why = "an earlier run did not record how it ended; only the record is written"
     return ", ".join(filter(None, [why or change.reason.value, _inside(entry)]))
 
 

@@ -12,7 +12,7 @@ from support.azure.projects import MANIFEST, CloudProject, cloud_project
 from support.azure.world import COMPUTE_ID
 from support.estates import definition, gallery, version
 
-from reconciler.drift import DriftKind, DriftSeverity
+from reconciler.drift.report import DriftKind, DriftSeverity
 from reconciler.manifests.address import Address
 from reconciler.providers.emulator.core.injected_faults import Fault
 

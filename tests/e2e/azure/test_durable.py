@@ -28,8 +28,9 @@ from reconciler.providers.emulator.core.clock import ManualClock
 from reconciler.providers.emulator.core.injected_faults import Fault
 from reconciler.providers.emulator.http.admin import set_faults
 from reconciler.providers.errors import ProviderError
-from reconciler.providers.owner import Owner, Writer
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, Done, InProgress, Operation, Provider, Step, Verb
+from reconciler.testing import operations
 
 LINEAGE = "lineage-1"
 VERSION = Address("corp", "ubuntu", "1.0.0")
@@ -223,7 +224,7 @@ def test_an_upload_that_was_cut_off_stays_for_a_version_that_is_still_declared(p
     world = project.world
     world.leave_unfinished(EAST, LINEAGE)
     provider = world.provider()
-    provider.tidy([EAST, VERSION], Writer(Owner(LINEAGE)), {VERSION, EAST})
+    provider.tidy([EAST, VERSION], operations.writer_of(LINEAGE), {VERSION, EAST})
     assert any(name.startswith("staging") for name in world.objects())
-    provider.tidy([EAST, VERSION], Writer(Owner(LINEAGE)))
+    provider.tidy([EAST, VERSION], operations.writer_of(LINEAGE))
     assert world.objects() == []

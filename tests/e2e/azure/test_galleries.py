@@ -12,7 +12,7 @@ from support.azure.projects import MANIFEST, CloudProject, cloud_project
 from support.azure.world import COMPUTE_ID
 from support.estates import definition, gallery, version
 
-from reconciler.drift import DriftKind, DriftSeverity
+from reconciler.drift.report import DriftKind, DriftSeverity
 
 GALLERY_ID = f"{COMPUTE_ID}/galleries/corp"
 ONE, TWO, THREE = (f"{number}{'a' * 7}-0000-4000-8000-000000000000" for number in (1, 2, 3))
@@ -192,12 +192,24 @@ def test_a_deleted_version_stays_until_somebody_says_that_it_comes_back(
     assert soft_deleted(project) == ["1.0.0"]
 
     back = {**first, "restore": True, "tags": {"again": "yes"}, "targetRegions": ["eastus=2", "uksouth"]}
+    back["safety"] = {"allowDeletionOfReplicatedLocations": True}
     assert project.apply_until_done(corp, ubuntu, back)[V1] == "create"
     assert soft_deleted(project) == []
     shown = project.world.call("GET", VERSION_ID)
     assert shown["tags"]["again"] == "yes"
     regions = shown["properties"]["publishingProfile"]["targetRegions"]
     assert [(one["name"], one["regionalReplicaCount"]) for one in regions] == [("East US", 2), ("UK South", 1)]
+
+
+def test_a_version_that_comes_back_keeps_its_regions_unless_they_may_be_removed(
+    project: CloudProject, kept: tuple[Any, ...]
+) -> None:
+    corp, ubuntu, first = kept
+    project.apply_until_done(corp, ubuntu)
+    back = {**first, "restore": True, "targetRegions": ["eastus"]}
+    told = project.failure(corp, ubuntu, back)
+    assert "was restored with target regions that the manifest does not have: westus" in told
+    project.apply_until_done(corp, ubuntu, {**back, "targetRegions": ["eastus", "westus"]})
 
 
 def test_to_restore_is_to_create_where_nothing_was_deleted(project: CloudProject) -> None:

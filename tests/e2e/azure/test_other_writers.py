@@ -18,7 +18,7 @@ from support.azure.world import COMPUTE_ID, GROUP, SUBSCRIPTION, AzureWorld
 from support.estates import Document, definition, gallery, version
 
 from reconciler.applying.context import Interrupt
-from reconciler.drift import DriftKind, DriftSeverity
+from reconciler.drift.report import DriftKind, DriftSeverity
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address
 from reconciler.ownership import owner_of
@@ -34,6 +34,9 @@ VERSION_ID = f"{COMPUTE_ID}/galleries/corp/images/ubuntu/versions/1.0.0"
 REMOVABLE = {"allowDeletionOfReplicatedLocations": True}
 REPLICA = {"replicas": 1, "excludeFromLatest": False}
 SLOW = 0.0025
+LATER = 1000
+"""A fence that no run of these tests has."""
+
 THEIRS = "uksouth"
 
 
@@ -215,7 +218,7 @@ def test_an_operation_of_somebody_else_is_waited_out(project: CloudProject) -> N
 
 def writer_in(project: CloudProject) -> Writer:
     with Engine(project.folder) as engine:
-        return Writer(owner_of(engine.state()))
+        return Writer(owner_of(engine.state()), LATER)
 
 
 def test_somebody_who_takes_a_region_away_again_and_again_is_named(project: CloudProject) -> None:

@@ -3,6 +3,7 @@ version is deleted before it is known that it can be created again."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from support.azure.world import COMPUTE_ID, AzureWorld
 
 from reconciler.manifests.address import Address
 from reconciler.providers.emulator.core.injected_faults import Fault
-from reconciler.providers.errors import ProviderError, SourceError, Unsupported
-from reconciler.providers.protocol import Condition, Observed, Scope, Step, Verb
+from reconciler.providers.errors import SourceError, Unsupported
+from reconciler.providers.protocol import Condition, Done, Observed, Operation, Scope, Step, Verb
 from reconciler.testing.galleries import create_containers, create_steps, region_attributes, version_attributes
-from reconciler.testing.operations import CONTENT, EAST, VERSION, WEST, Results, applied, failed, run
+from reconciler.testing.operations import CONTENT, EAST, VERSION, WEST, Results, applied, failed, run, writer_of
 
 VERSION_ID = f"{COMPUTE_ID}/galleries/corp/images/ubuntu/versions/1.0.3"
 FIRM = {"allowDeletionOfReplicatedLocations": False, "blockDeletionBeforeEndOfLife": False}
@@ -117,14 +118,10 @@ def test_where_a_retry_does_not_help_the_region_is_removed_if_it_may_be(
 # Replacements of a version, which need its name: the old one goes first.
 
 
-def replacement(provider_results: Results) -> ProviderError:
-    return failed(provider_results, VERSION)
-
-
 def test_a_version_is_not_deleted_for_a_replacement_whose_file_is_gone(world: AzureWorld) -> None:
     attributes = publish_with(world, REMOVABLE)
     world.remove_image(attributes["source"])
-    error = replacement(run(world.provider(), *replaced(attributes, attributes), version=attributes))
+    error = failed(make_room(world, attributes, attributes), VERSION)
     assert isinstance(error, SourceError)
     assert world.copies(EAST) == world.copies(WEST) == [CONTENT]
 
@@ -146,7 +143,7 @@ def test_a_version_is_not_deleted_for_a_replacement_whose_source_is_gone(
     attributes = publish_with(world, REMOVABLE)
     data = {**attributes, "dataDisks": {"0": {"source": source}}}
     for planned in ({**attributes, "source": source}, *([data] if source.keys() & {"disk", "snapshot"} else [])):
-        error = replacement(run(world.provider(), *replaced(attributes, planned), version=attributes))
+        error = failed(make_room(world, attributes, planned), VERSION)
         assert isinstance(error, SourceError | Unsupported)
         assert world.copies(EAST) == world.copies(WEST) == [CONTENT]
 
@@ -155,7 +152,7 @@ def test_the_file_of_a_replacement_is_uploaded_before_the_version_is_deleted(wor
     attributes = publish_with(world, REMOVABLE)
     other = b"another image".ljust(2048, b"\2")
     planned = {**attributes, "source": world.image("other.raw", other)}
-    run(world.provider(), *replaced(attributes, planned), version=attributes)
+    applied(make_room(world, attributes, planned), VERSION)
     assert world.provider().read(VERSION) is None
     (world.folder / "images" / "other.raw").rename(world.folder / "images" / "away.raw")
     assert [name for name in world.objects() if name.startswith("staging")]
@@ -166,12 +163,16 @@ def test_the_file_of_a_replacement_is_uploaded_before_the_version_is_deleted(wor
     assert not [name for name in world.objects() if name.startswith("staging")]
 
 
-def replaced(attributes: Mapping[str, Any], planned: Mapping[str, Any]) -> tuple[Step, ...]:
-    """The steps that delete the version and its regions to make room for what is planned."""
-    regions = [
-        Step(Verb.DELETE, region, region_attributes(), region_attributes(), makes_room=True) for region in (EAST, WEST)
-    ]
-    return (*regions, Step(Verb.DELETE, VERSION, planned, attributes, makes_room=True))
+def make_room(world: AzureWorld, attributes: Mapping[str, Any], planned: Mapping[str, Any]) -> Results:
+    """The results of deleting the version with its regions, to make room for what is planned."""
+    regions = [Step(Verb.DELETE, region, prior=region_attributes(), makes_room=True) for region in (EAST, WEST)]
+    steps = (*regions, Step(Verb.DELETE, VERSION, prior=attributes, makes_room=True))
+    provider = world.provider()
+    operation = Operation(VERSION, writer_of(), steps, attributes, replacement=planned)
+    answer = provider.begin(operation, lambda *_: None)
+    while not isinstance(answer, Done):
+        answer = provider.poll(json.loads(json.dumps(answer.handle)), writer_of(), lambda *_: None)
+    return answer.results
 
 
 # Versions that failed.

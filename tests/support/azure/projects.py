@@ -15,7 +15,7 @@ from support.azure.world import ACCOUNT_ID, COMPUTE_ID, AzureWorld
 from support.estates import Document
 
 from reconciler.applying.context import Interrupt
-from reconciler.drift import DriftReport
+from reconciler.drift.report import DriftReport
 from reconciler.engine import AppliedPlan, Engine
 from reconciler.errors import PlanRefused
 from reconciler.manifests.errors import ManifestError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -16,8 +17,10 @@ from support.libvirt.daemons import POOLS, LibvirtHost
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json, digest
+from reconciler.providers.common.descriptions import encode_mark
 from reconciler.providers.libvirt.records.volume_names import VolumeName
 from reconciler.providers.protocol import Provider
+from reconciler.testing.operations import owner_of
 from reconciler.testing.providers import new_provider
 from reconciler.testing.worlds import Stray
 
@@ -74,13 +77,25 @@ class LibvirtWorld:
         return sorted(self.folders[region.region].glob(f"{stem}-2*"))
 
     def copies(self, region: Address) -> list[bytes]:
-        """Neither overlays nor their backing volumes count as copies."""
-        found = self.volumes(region)
+        """Without overlays and their backing volumes, and without volumes that a run is creating or removing."""
+        pending = self._pending(region)
+        found = [path for path in self.volumes(region) if path.name not in pending]
         below = {_backing(path) for path in found}
         plain = [path for path in found if not _backing(path)]
         if below != {""}:
             return []
         return [self.sectors(path) for path in plain]
+
+    def _pending(self, region: Address) -> set[str]:
+        """The volumes that a list names, and the region's description does not."""
+        folder, stem = self.folders[region.region], f".reconciler~{'~'.join(region)}"
+        listed = {
+            name for path in folder.glob(f"{stem}~making*.json") for name in (_value(path) or {}).get("volumes", ())
+        }
+        described: dict[str, Any] = next(
+            filter(None, map(_value, sorted(folder.glob(f"{stem}.*.json"), reverse=True))), {}
+        )
+        return listed - {copy["volume"] for copy in described.get("copies", ())}
 
     def sectors(self, volume: Path) -> bytes:
         """What a guest sees on a volume."""
@@ -133,7 +148,7 @@ class LibvirtWorld:
     def leave_unfinished(self, region: Address, lineage: str, fence: int = 0) -> None:
         name = str(VolumeName(region.unit, "os", LONG_AGO))
         (self.folders[region.region] / name).write_bytes(b"half")
-        left = {"owner": {"lineage": lineage, "address": str(region)}, "volumes": [name], "machine": ""}
+        left = {"owner": encode_mark(owner_of(lineage).mark(region)), "volumes": [name], "machine": ""}
         note = f"making-{fence}" if fence else "making"
         self._sidecar(region.region, "~".join((*region, note)), {**left, **({"fence": fence} if fence else {})})
 
@@ -159,6 +174,43 @@ class LibvirtWorld:
             yield
         finally:
             host.run("umount", target)
+
+    @contextlib.contextmanager
+    def in_place(self, region: str, content: str) -> Iterator[None]:
+        host, pool, seen = self.hosts[region], self.pools[region], self.folders[region]
+        target = f"{POOLS}/{pool}"
+        if content == "nothing":
+            definition = self.folder / f"{pool}.xml"
+            definition.write_text(host.virsh("pool-dumpxml", pool))
+            host.virsh("pool-destroy", pool)
+            host.virsh("pool-undefine", pool)
+        else:
+            host.run("mount", "-t", "tmpfs", "tmpfs", target)
+            self.folders[region] = Path(f"/proc/{host.pid}/root{target}")
+        if content == "other":
+            (self.folders[region] / f".reconciler~place~{uuid4()}").touch()
+        try:
+            yield
+        finally:
+            self.folders[region] = seen
+            if content == "nothing":
+                host.virsh("pool-define", str(definition))
+                host.virsh("pool-start", pool)
+            else:
+                host.run("umount", target)
+
+    def empty(self, region: str) -> None:
+        for path in self.folders[region].iterdir():
+            if not path.name.startswith(".reconciler~place~"):
+                path.unlink()
+
+
+def _value(sidecar: Path) -> Any:
+    """What a sidecar says; None if it was cut short."""
+    try:
+        return json.loads(sidecar.read_text().split("\n")[0])
+    except ValueError:
+        return None
 
 
 def _backing(volume: Path) -> str:

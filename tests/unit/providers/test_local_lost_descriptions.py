@@ -221,3 +221,15 @@ def test_a_shallow_version_whose_source_is_gone_fails_with_its_name(tmp_path: Pa
         assert "image.raw" in error.message
         assert "Shallow" in error.message
         assert error.remedy
+
+
+def test_a_copy_with_other_bytes_is_found_without_a_fingerprint(tmp_path: Path, provider: Provider) -> None:
+    """As in a region whose repair was interrupted: what was recorded of it is not compared then."""
+    publish(provider, EAST)
+    copy = folder_of(tmp_path, EAST) / "replica-1.os.raw"
+    copy.unlink()
+    copy.write_bytes(CONTENT[::-1])
+    seen = provider.scan(Scope({EAST: None})).observed[EAST]
+    assert seen.defects == ("replica-1.os.raw has other content than was published",)
+    step = Step(Verb.UPDATE, EAST, {**REGION, "excludeFromLatest": True}, REGION)
+    assert "other content" in failed(run(provider, step), EAST).message

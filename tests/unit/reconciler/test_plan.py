@@ -19,6 +19,7 @@ from reconciler.planning.plan_file import plan_json
 from reconciler.planning.planner import make_plan
 from reconciler.planning.sources import SourceCheck, SourceStatus
 from reconciler.providers.protocol import SourceFacts
+from reconciler.views.text.attribute_changes import change_text
 
 GALLERY, DEFINITION, V1, V2 = "corp", "corp/ubuntu", "corp/ubuntu/1.0.0", "corp/ubuntu/2.0.0"
 World = dict[str, dict[str, Any]]
@@ -176,6 +177,15 @@ def test_changed_source_of_a_published_version_is_a_blocked_replace() -> None:
     assert [(item.path, item.before, item.after) for item in found.changes] == [("source.sha256", "aa", "bb")]
     assert found.block is not None
     assert "publish 1.0.1 instead" in found.block.remedy
+
+
+def test_a_source_that_cannot_be_compared_shows_no_pretended_value() -> None:
+    unread = SourceCheck(SourceStatus.CHANGED, problem="the content of snapshot 'a' cannot be read from here")
+    plan = make_plan(inputs_of({V1: {}}, {V1: {}}, sources={V1: {"os": unread}}))
+    (item,) = change(plan, V1).changes
+    assert (item.path, item.after) == ("source.sha256", None)
+    assert "snapshot 'a'" in item.note
+    assert change_text(item) == item.note
 
 
 def test_renamed_source_with_the_same_content_is_no_change() -> None:

@@ -45,7 +45,7 @@ def test_desired_not_recorded_absent_is_create_new(address: str) -> None:
 @pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION, REGION])
 def test_desired_not_recorded_present_ours_is_adopt(address: str) -> None:
     plan = make_plan(inputs_of({address: {}}, {}, {address: {}}))
-    assert what(plan, address) == (Action.ADOPT, Reason.INTERRUPTED)
+    assert what(plan, address) == (Action.ADOPT, Reason.MARKED)
     assert change(plan, address).object_id == f"id:{address}"
 
 
@@ -74,7 +74,23 @@ def test_desired_recorded_absent_is_create_vanished(address: str) -> None:
 
 def test_desired_in_the_journal_absent_is_create_again() -> None:
     plan = make_plan(inputs_of({GALLERY: {}}, {}, {}, journal={GALLERY: "create"}))
+    assert what(plan, GALLERY) == (Action.CREATE, Reason.UNFINISHED)
+
+
+def test_desired_present_and_incomplete_was_started_by_an_earlier_run() -> None:
+    plan = make_plan(inputs_of({GALLERY: {}}, {}, {GALLERY: {"$condition": "incomplete"}}, journal={GALLERY: "create"}))
     assert what(plan, GALLERY) == (Action.CREATE, Reason.INTERRUPTED)
+
+
+@pytest.mark.parametrize("observed", [{}, {GALLERY: {}}, {GALLERY: {"$condition": "incomplete"}}])
+def test_what_a_living_run_is_working_on_is_not_called_interrupted(observed: dict[str, dict[str, str]]) -> None:
+    inputs = inputs_of({GALLERY: {}, "labs": {}}, {}, observed, journal={GALLERY: "create", "labs": "create"})
+    plan = make_plan(replace(inputs, busy={GALLERY: "being changed by ann@host, since THEN", "zoo": "being changed"}))
+    assert what(plan, GALLERY)[1] is Reason.RUNNING
+    assert what(plan, "labs") == (Action.CREATE, Reason.UNFINISHED)
+    (said,) = plan.warnings
+    assert said.summary == "gallery 'corp' is being changed by ann@host, since THEN"
+    assert plan.applicable
 
 
 @pytest.mark.parametrize("address", [GALLERY, DEFINITION, VERSION, REGION])
@@ -83,6 +99,45 @@ def test_desired_recorded_ours_equal_is_no_op(address: str) -> None:
     assert not plan.changes
     assert plan.unchanged == 1
     assert plan.applicable
+
+
+def test_desired_and_observed_agree_and_the_record_differs_is_record_accepted() -> None:
+    """Somebody changed the object, and then the manifests said the same: the record follows, and drift ends."""
+    plan = make_plan(
+        inputs_of({GALLERY: {"description": "b"}}, {GALLERY: {"description": "a"}}, {GALLERY: {"description": "b"}})
+    )
+    assert what(plan, GALLERY) == (Action.RECORD, Reason.ACCEPTED)
+    assert json.loads(change(plan, GALLERY).prior)["description"] == "b"
+    assert [(item.path, item.before, item.after) for item in change(plan, GALLERY).changes] == [
+        ("description", "a", "b")
+    ]
+
+
+def test_as_recorded_with_another_fingerprint_is_unchanged_and_read_again() -> None:
+    plan = make_plan(inputs_of({GALLERY: {}}, {GALLERY: {}}, {GALLERY: {}}))
+    assert (plan.changes, plan.unchanged) == ((), 1)
+    assert [(str(item.address), item.reason, item.fingerprint) for item in plan.reread] == [
+        (GALLERY, Reason.REREAD, "now:corp")
+    ]
+
+
+def test_drift_of_what_the_manifests_do_not_decide_is_read_again_and_no_change() -> None:
+    desired = {GALLERY: {"tags": {"a": "1"}, "$lifecycle": {"ignoreChanges": ["tags.a"]}}}
+    plan = make_plan(inputs_of(desired, {GALLERY: {"tags": {"a": "1"}}}, {GALLERY: {"tags": {"a": "theirs"}}}))
+    assert not plan.changes
+    assert [json.loads(item.prior)["tags"] for item in plan.reread] == [{"a": "theirs"}]
+
+
+def test_what_is_replaced_with_its_container_is_not_read_again() -> None:
+    plan = make_plan(
+        inputs_of(
+            {GALLERY: {"location": "westus"}, DEFINITION: {}},
+            {GALLERY: {}, DEFINITION: {}},
+            {GALLERY: {}, DEFINITION: {}},
+        )
+    )
+    assert what(plan, DEFINITION) == (Action.REPLACE, Reason.CONTAINER)
+    assert not plan.reread
 
 
 def test_desired_recorded_matching_fingerprint_is_no_op() -> None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 from support.paths import ROOT
 
-from reconciler.state.lease import has_ended, iso, this_process
+from reconciler.state.lease import has_ended, is_running, iso, this_process
 
 PRINT_AND_WAIT = (
     "import sys; from reconciler.state.lease import this_process; print(this_process(), flush=True); sys.stdin.read()"
@@ -27,11 +27,13 @@ def test_a_process_has_not_ended_while_it_lasts() -> None:
         assert process.stdout is not None
         name = process.stdout.readline().strip()
         assert not has_ended(name)
+        assert is_running(name)
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert has_ended(name), "killed, and nobody has asked for its exit code"
         process.wait()
         assert has_ended(name)
+        assert not is_running(name)
 
 
 def test_another_process_with_the_same_number_is_not_the_same() -> None:
@@ -49,6 +51,7 @@ def test_nothing_is_known_of_other_machines_and_containers(part: int) -> None:
 
 def test_an_unnamed_process_may_still_be_there() -> None:
     assert not has_ended("")
+    assert not is_running("")
 
 
 def test_times_are_in_utc() -> None:

@@ -32,15 +32,18 @@ json_objects = st.dictionaries(st.text(max_size=5), st.text(max_size=400) | st.i
 canonical = json_objects.map(canonical_json)
 names = st.text("abc.-_9", min_size=1, max_size=12).map(lambda name: f"n{name}")
 addresses = st.tuples(names, names, st.sampled_from(["1.0.0", "2.0.10"])).map(lambda parts: Address(*parts))
+seals = st.text("0123456789abcdef", min_size=32, max_size=32)
 metadata = st.builds(
     TagMetadata,
-    owner=st.none() | st.builds(OwnerMark, st.uuids().map(str), addresses),
+    owner=st.builds(OwnerMark, st.uuids().map(str), addresses, st.just("") | seals),
     declared=words,
     source=st.just("") | canonical,
     computed=st.just("{}") | canonical,
     regions=st.frozensets(names, max_size=60),
     security=st.just("") | st.text("0123456789abcdef", min_size=32, max_size=32),
     spellings=words,
+    fence=st.integers(0, 10**18 - 1),
+    protected=st.booleans(),
 )
 own_tags = st.dictionaries(st.text("xyZ -.", min_size=1, max_size=8), st.text(max_size=20), max_size=4).filter(
     lambda found: len({name.lower() for name in found}) == len(found)
@@ -59,6 +62,7 @@ def test_marks_come_back_from_tags_in_any_order_and_case(
     }
     found, theirs = from_tags(answered)
     assert found == planned
+    assert found.fence == planned.fence
     assert theirs == {planned.as_planned(name): value for name, value in own.items()}
     assert to_tags(found) == to_tags(planned)
 
@@ -78,6 +82,27 @@ def test_what_is_packed_has_none_of_the_characters_that_azure_refuses_in_places(
     assert not set("<>%&\\?/") & set("".join(packed))
 
 
+def test_the_longest_mark_is_within_the_limit() -> None:
+    address = Address("g" * 80, "d" * 80, ".".join(["2147483647"] * 3))
+    mark = OwnerMark(OWNER.lineage, address, "f" * 32)
+    tags = to_tags(TagMetadata(mark, fence=10**18 - 1, protected=True))
+    assert tags.keys() == {"reconciler-owner", "reconciler-seal"}
+    assert all(len(value) <= LONGEST_VALUE for value in tags.values())
+    assert from_tags(tags)[0].owner == mark
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "7", "7 ", "seven abc", "7 xyz", f"7 {'f' * 65}", "7 abc protect", "protected", "-1 -"]
+)
+def test_a_seal_that_somebody_typed_is_nobodys_and_protects(text: str) -> None:
+    owner = f"{OWNER.lineage} {OWNER.address}"
+    found, _ = from_tags({"reconciler-owner": owner, "reconciler-seal": text})
+    assert found.owner is not None
+    assert found.owner.seal
+    assert found.protected
+    assert found.fence == 0
+
+
 def test_the_owner_mark_is_readable() -> None:
     tags = to_tags(TagMetadata(OWNER, regions=frozenset({"westus", "eastus"}), source='{"source":{"file":"a.vhd"}}'))
     assert tags == {
@@ -85,6 +110,9 @@ def test_the_owner_mark_is_readable() -> None:
         "reconciler-regions-0": "=eastus westus",
         "reconciler-source-0": '={"source":{"file":"a.vhd"}}',
     }
+    sealed = replace(OWNER, seal="ab12")
+    assert to_tags(TagMetadata(sealed, fence=7, protected=True))["reconciler-seal"] == "7 ab12 protected"
+    assert to_tags(TagMetadata(OWNER, protected=True))["reconciler-seal"] == "0 - protected"
     assert to_tags(TagMetadata()) == {}
     assert from_tags({}) == (TagMetadata(), {})
 

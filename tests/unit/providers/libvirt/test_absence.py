@@ -164,6 +164,9 @@ def test_a_redefined_pool_still_has_the_objects_found_in_it(
     for path in world.folders["westus"].iterdir():
         path.unlink()
     assert later.scan(Scope(known)).unreachable.keys() == {WEST}
+    emptied = later.scan(Scope({WEST: scan.observed[WEST].fingerprint}))
+    assert "is empty, and this was recorded in it" in emptied.unreachable[WEST]
+    (world.folders["westus"] / "anything").touch()
     gone = later.scan(Scope({WEST: scan.observed[WEST].fingerprint}))
     assert not gone.observed
     assert not gone.unreachable

@@ -15,6 +15,7 @@ from support.libvirt.world import LibvirtWorld
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ObjectConflict
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, Condition, Provider, Results, Scope, Step, Verb
 from reconciler.testing.operations import (
     CONTENT,
@@ -26,6 +27,7 @@ from reconciler.testing.operations import (
     applied,
     failed,
     run,
+    writer_of,
 )
 
 Harm = Callable[[Path], object]
@@ -48,9 +50,13 @@ def harm(request: pytest.FixtureRequest) -> Harm:
     return HARMS[request.param]
 
 
-def sidecar(world: LibvirtWorld, address: Address, region_name: str = "eastus") -> Path:
+def sidecars(world: LibvirtWorld, address: Address) -> list[Path]:
     stem = ".reconciler~" + "~".join(part for part in address if part)
-    (found,) = world.folders[region_name].glob(f"{stem}.0*.json")
+    return list(world.folders["eastus"].glob(f"{stem}.0*.json"))
+
+
+def sidecar(world: LibvirtWorld, address: Address) -> Path:
+    (found,) = sidecars(world, address)
     return found
 
 
@@ -194,3 +200,44 @@ def test_other_descriptions_are_written_again_as_well(
     assert read.condition is Condition.READY
     if address == VERSION:
         assert "contentSha256" in read.computed
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def test_nothing_is_lost_with_the_description_of_an_interrupted_repair(
+    world: LibvirtWorld, provider: Provider, attributes: dict[str, Any]
+) -> None:
+    """Whenever the process dies: the list of what it creates and removes is no reason to remove the last whole copy."""
+    known = {"disks": disks(publish(provider, attributes, {EAST: 1}))}
+    world.remove_image(attributes["source"])
+    at, interrupted = 0, True
+    while interrupted:
+        at += 1
+        left = at
+
+        def require() -> None:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                raise Killed
+
+        step = Step(Verb.REPLACE, EAST, region(), region(), recorded=True)
+        try:
+            run(provider, step, version=attributes, computed=known, writer=Writer(writer_of().owner, at, require))
+        except Killed:
+            interrupted = True
+        else:
+            interrupted = False
+        for path in sidecars(world, EAST):  # the next one may be there before the previous one is removed
+            path.unlink()
+        later = writer_of(fence=at + 1)
+        provider.tidy([VERSION, EAST], later)
+        assert CONTENT in [world.sectors(path) for path in world.volumes(EAST)], f"after effect {at}"
+        again = Step(Verb.CREATE, EAST, region(), recorded=True)
+        result = run(provider, again, version=attributes, computed=known, writer=later)
+        applied(result, EAST)
+        assert world.copies(EAST) == [CONTENT], f"after effect {at}"
+        assert not any("making" in name for name in world.objects())
+    assert at > 5

@@ -15,7 +15,7 @@ from support.worlds import inputs_of, record_of
 
 from reconciler.applying.apply import ApplyResult
 from reconciler.cli.app import run
-from reconciler.drift import Drift, DriftKind, DriftReport
+from reconciler.drift.report import Drift, DriftKind, DriftReport
 from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Position, error, warning
 from reconciler.manifests.errors import ManifestError, ReconcilerError
@@ -144,7 +144,7 @@ main()
     [
         ("plan", 0, "A PLAN!\n"),
         ("apply --auto-approve", 0, "A PLAN!\nA APPLYRESULT!\n"),
-        ("drift", 0, "A DRIFTREPORT!\n"),
+        ("drift", 3, "A DRIFTREPORT!\n"),
         ("validate", 0, "A VALIDATION!\n"),
         ("show", 0, "A STATE!\n"),
         ("latest corp/hello", 1, "A RECONCILERERROR!\n"),

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from support.worlds import inputs_of
 
 from reconciler.applying.apply import ApplyResult
-from reconciler.drift import Drift, DriftKind, DriftReport
+from reconciler.drift.report import Drift, DriftKind, DriftReport
 from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Position, error
 from reconciler.manifests.errors import ManifestError, ReconcilerError

@@ -11,8 +11,9 @@ import pytest
 from support.worlds import inputs_of, record_of
 
 from reconciler.applying.apply import ApplyResult
-from reconciler.drift import Drift, DriftKind, DriftReport
+from reconciler.drift.report import Drift, DriftKind, DriftReport, IgnoredChange
 from reconciler.graph import resource_graph
+from reconciler.latest import LatestChange
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Position, error
 from reconciler.manifests.errors import ManifestError, ReconcilerError
@@ -182,7 +183,13 @@ REPORT = DriftReport(
         Drift(Address("base"), DriftKind.FOREIGN, (), (), "eastus/base.json"),
     ),
     unmanaged=(Drift(Address("old"), DriftKind.UNMANAGED, (), (), "eastus/old.json"),),
-    ignored=(Drift(Address("corp"), DriftKind.CHANGED),),
+    ignored=(
+        Drift(
+            Address("corp"),
+            DriftKind.CHANGED,
+            ignored=(IgnoredChange(AttributeChange("tags.scan", None, "clean", True), "by the scanner", "2035-01-01"),),
+        ),
+    ),
     unreachable=((Address("far"), "it does not answer"),),
 )
 
@@ -205,6 +212,8 @@ def test_drift_says_what_where_and_what_to_do() -> None:
         "                                   eastus/corp/web/1.0.0",
         " ~ changed  corp/web               description  a -> b",
         "                                   id-1",
+        " · ignored  corp                   tags.scan  (not set) -> clean  ignored: by the scanner, until",
+        "                                   2035-01-01",
         "",
         DRIFT_COUNTS,
         "",
@@ -225,6 +234,39 @@ def test_drift_for_programs() -> None:
     assert [drift["severity"] for drift in event["unmanaged"]] == ["warning"]
     assert [drift["kind"] for drift in event["drifts"]] == ["changed", "damaged", "missing", "foreign"]
     assert event["unreachable"] == [{"address": "far", "why": "it does not answer"}]
+    (ignored,) = event["ignored"][0]["ignored_changes"]
+    assert (ignored["path"], ignored["reason"], ignored["until"]) == ("tags.scan", "by the scanner", "2035-01-01")
+
+
+def test_drift_shows_who_is_latest_what_is_unsettled_and_that_nothing_is_recorded() -> None:
+    takeover = Drift(
+        Address("corp", "web"),
+        DriftKind.LATEST,
+        object_id="id-9",
+        latest=(LatestChange(Address("corp", "web"), "eastus", "1.0.0", "9.0.0"),),
+    )
+    unsettled = Drift(WEST, DriftKind.UNSETTLED, defects=("create started THEN", "it does not exist"), harmed=True)
+    report = DriftReport("lineage-1", 7, 4, (takeover, unsettled))
+    lines = [text_of(line) for line in drift_lines(report, HEADING, 120)]
+    assert lines[2:] == [
+        " ! latest     corp/web               latest eastus 1.0.0 -> 9.0.0, published by somebody else",
+        "                                     id-9",
+        "                                     delete that version, exclude it from latest, or publish a higher one",
+        " ? unsettled  corp/web/1.0.0@westus  create started THEN",
+        "                                     it does not exist",
+        "",
+        " 1 drifted (1 critical) · 1 unsettled (1 critical) · 4 unchanged",
+        "",
+        " See what apply would do about it: reconciler plan",
+    ]
+    event = json.loads(json.dumps(drift_event(report, "default")))
+    assert (event["critical"], event["unsettled"], event["checked"], event["unchanged"]) == (2, 1, 4, 4)
+    assert event["drifts"][0]["latest"] == [{"region": "eastus", "before": "1.0.0", "after": "9.0.0"}]
+    empty = DriftReport("", 0, 0, (), unrecorded=5, unrecorded_present=4)
+    said = " ".join(text_of(line) for line in drift_lines(empty, HEADING, 120))
+    assert "5 objects are declared, and 4 of them exist, and nothing is recorded" in " ".join(said.split())
+    assert "reconciler state rebuild" in said
+    assert drift_event(empty, "default")["inconclusive"] is True
 
 
 def test_a_plan_for_programs_has_objects_for_values() -> None:

@@ -35,6 +35,12 @@ def claim(pool: Pool) -> str:
     return identity
 
 
+def require(pool: Pool, identity: str) -> None:
+    """Raises: Unavailable unless a pool that was just refreshed is the place with this identity."""
+    if identity not in identities(pool.names()):
+        raise other_place(pool, identity)
+
+
 def other_place(pool: Pool, identity: str) -> Unavailable:
     """Why nothing is known of a region whose pool lacks the marker of the recorded identity."""
     return Unavailable(
