@@ -72,7 +72,7 @@ test-az: $(VENV)/ready-to-develop
 
 fuzz: $(VENV)/ready-to-develop
 	@.ci/setup tools
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m fuzz --found tests/fuzz $(ARGS)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m fuzz --found tests/fuzz/found $(ARGS)
 
 crash-matrix: $(VENV)/ready-to-develop
 	@.ci/setup tools

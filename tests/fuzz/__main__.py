@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from fuzz.campaign import Campaign, as_text
@@ -12,9 +14,10 @@ from fuzz.campaign import Campaign, as_text
 
 def main() -> int:
     options = parse_options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     until = time.monotonic() + options.seconds if options.seconds else None
-    campaign = Campaign(options.provider, options.directory, options.found, options.open)
-    with campaign:
+    campaign = Campaign(options.provider, options.directory, options.found, options.open, commands=options.commands)
+    with campaign, suppress(KeyboardInterrupt):
         for seed in range(options.seed, options.seed + options.count):
             if until is not None and time.monotonic() > until:
                 break
@@ -34,6 +37,7 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="that of the first life; each next one has the next (1)")
     parser.add_argument("--count", type=int, default=1000, help="how many lives at most (1000)")
     parser.add_argument("--seconds", type=float, help="start no more lives after so many seconds")
+    parser.add_argument("--commands", action="store_true", help="kill and interrupt processes of the real command")
     parser.add_argument("--directory", type=Path, help="where to work: memory, if there is a folder for that")
     parser.add_argument(
         "--open", metavar="TEXT", action="append", default=[], help="count failures with these words as already known"

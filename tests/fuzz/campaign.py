@@ -36,6 +36,8 @@ class Campaign(AbstractContextManager["Campaign"]):
         directory: Path | None = None,
         found: Path | None = None,
         known: Sequence[str] = (),
+        *,
+        commands: bool = False,
     ) -> None:
         self.provider = provider
         self.counts: Counter[str] = Counter()
@@ -43,6 +45,7 @@ class Campaign(AbstractContextManager["Campaign"]):
         self.seconds = 0.0
         self._found = found
         self._known = known
+        self._commands = commands
         self._directory = directory or (MEMORY if provider == "local" and MEMORY.is_dir() else None)
         self._open = ExitStack()
         self._service: Any = None
@@ -58,7 +61,7 @@ class Campaign(AbstractContextManager["Campaign"]):
     def live(self, seed: int, say: Callable[[str], None] = lambda _: None) -> None:
         """Lives the life of a seed; one that fails is shrunk, noted, and written as a test if that was asked for."""
         started = time.monotonic()
-        steps = steps_of(seed)
+        steps = steps_of(seed, commands=self._commands)
         said = self._failure(seed, steps, self.counts)
         known = next((text for text in self._known if text in said), "")
         if known:

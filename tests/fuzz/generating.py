@@ -11,8 +11,8 @@ _RARE = {"add_gallery", "remove_definition", "drop_moves"}
 _RUNS = ("fault", "apply", "apply", "kill", "kill", "kill", "interrupt", "stop", "stop", "rivals", "clock", "settle")
 
 
-def steps_of(seed: int, *, calm: bool = False) -> list[Step]:
-    """The steps of a life; a `calm` one has no run that is killed, suspended or rivalled, as on slow backends."""
+def steps_of(seed: int, *, commands: bool = False) -> list[Step]:
+    """The steps of a life; `commands`: what is killed or interrupted are processes of the real command."""
     chosen = random.Random(seed)
     steps = [_step(chosen, name) for name in ("add_gallery", "add_version", "build_version")]
     steps.append(Step("settle"))
@@ -27,7 +27,7 @@ def steps_of(seed: int, *, calm: bool = False) -> list[Step]:
             steps.append(_step(chosen, "stranger"))
         if chosen.random() < 0.15:
             steps.append(_step(chosen, "mv"))
-        steps.append(_run(chosen, calm=calm))
+        steps.append(_run(chosen, commands=commands))
     return steps
 
 
@@ -40,8 +40,9 @@ def _edit(chosen: random.Random) -> Step:
     return _step(chosen, chosen.choice(names))
 
 
-def _run(chosen: random.Random, *, calm: bool) -> Step:
+def _run(chosen: random.Random, *, commands: bool) -> Step:
     """When a run is killed is spread evenly over magnitudes: most of what goes wrong is near the ends."""
-    kind = chosen.choice([name for name in _RUNS if not calm or name in ("apply", "clock", "settle")])
+    kind = chosen.choice(_RUNS)
     when = int(2 ** chosen.uniform(0, 9)) if kind != "stop" else int(2 ** chosen.uniform(0, 6))
+    kind = "command" if commands and kind in ("kill", "interrupt") else kind
     return Step(kind, chosen.randrange(1000), when)

@@ -124,6 +124,12 @@ class Life:
         self.counts["signals"] += 1 + (1 + b) % 2
         self._run(a, lambda options: runs.signalled_apply(self.folder, options, 1 + b, self.place.install))
 
+    def command(self, a: int, b: int) -> None:
+        """The real command, with a real signal at some moment of its second."""
+        number = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[b % 3]
+        self.counts[f"commands, {number.name}"] += 1
+        self._run(a, lambda options: runs.command_apply(self.folder, options, number, (a % 100) / 80))
+
     def rivals(self, a: int, b: int) -> None:
         self.counts["rivals"] += 1
         self._run(a, lambda options: runs.rival_applies(self.folder, options, 2 + b % 2))

@@ -66,9 +66,8 @@ class LocalPlace:
     def leftovers(self) -> list[str]:
         """Files that are there when nothing should be. Markers of regions stay, and folders that damage has emptied."""
         strangers = {str(path.relative_to(self.root)) for path in self.strangers}
-        markers = {f"{region.name}/.reconciler-place" for region in self.root.iterdir()}
-        files = (name for name, content in self.everything().items() if content != "/")
-        return sorted(name for name in files if name not in strangers | markers)
+        files = {name for name, content in self.everything().items() if content != "/"}
+        return sorted(name for name in files - strangers if os.path.basename(name) != ".reconciler-place")
 
     def damage(self, a: int, b: int, names: Collection[str]) -> str:
         folders = [folder for folder in self._versions() if self._name(folder) in names]

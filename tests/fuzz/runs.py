@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
@@ -91,6 +94,7 @@ def _ended(call: Callable[[], Any]) -> Ended:
 
 _CODES = ("done", "nothing", "refused", "incomplete", "held", "lost", "unreachable", "error")
 _BUG = 99
+_CODES_OF_COMMANDS = {0, 1, 130, -signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM}
 
 
 def in_child(work: Callable[[], Ended]) -> int:
@@ -196,6 +200,23 @@ def stopped_apply(folder: Path, options: dict[str, Any], at: int, ttl_s: float =
     if os.WEXITSTATUS(status) == _BUG:
         raise UnexpectedError("a run ended with an exception")
     return _CODES[os.WEXITSTATUS(status)]
+
+
+def command_apply(folder: Path, options: dict[str, Any], number: int, after_s: float) -> str:
+    """An apply by the real command, which gets a signal after so many seconds if it has not ended by then."""
+    words = [sys.executable, "-m", "reconciler", "apply", "--auto-approve", "--no-color"]
+    words += [f"--allow-deletes={options['allow_deletes']}"] if options.get("allow_deletes") else []
+    for name in ("allow_replace", "allow_loss"):
+        words += [f"--{name.replace('_', '-')}={address}" for address in options.get(name, ())]
+    process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(after_s)
+    if process.poll() is None:
+        process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    if "This is a bug" in said or process.returncode not in _CODES_OF_COMMANDS:
+        raise UnexpectedError(f"exit code {process.returncode}: {said}")
+    return "killed" if process.returncode < 0 else f"code {process.returncode}"
 
 
 def rival_applies(folder: Path, options: dict[str, Any], count: int) -> list[str]:
