@@ -6,18 +6,15 @@ import hashlib
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from fuzz.estate import Model
+from fuzz.estate import GUARDED, Model
 from fuzz.place import Place, Snapshot
 from fuzz.runs import Ended
 
 from reconciler.engine import Engine
 from reconciler.planning.plan import Plan, PlanOptions
-
-GUARDED = "allow_loss" in {field.name for field in fields(PlanOptions)}
 
 
 class Violation(AssertionError):

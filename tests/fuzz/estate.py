@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from reconciler.planning.plan import PlanOptions
+
 Document = Mapping[str, Any]
+
+GUARDED = "allow_loss" in {option.name for option in fields(PlanOptions)}
 
 REGIONS = ("eastus", "westus", "northeurope")
 HOME = REGIONS[0]
@@ -150,7 +154,7 @@ def _version(version: Version) -> Document:
         "name": version.name,
         "source": source,
         "targetRegions": [f"{region}={count}" for region, count in sorted(version.regions.items())],
-        "safety": {"allowDeletionOfReplicatedLocations": True},
+        "safety": {"allowDeletionOfReplicatedLocations": not GUARDED},
         "lifecycle": {"protect": version.protect, "onRemove": "retain" if version.retain else "delete"},
         "tags": dict(version.tags),
     }

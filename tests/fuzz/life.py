@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 from fuzz import runs
-from fuzz.checks import GUARDED, Checks, Violation, explained
+from fuzz.checks import Checks, Violation, explained
 from fuzz.edits import EDITS
-from fuzz.estate import Model
+from fuzz.estate import GUARDED, Model
 from fuzz.place import Place, Snapshot
 
 from reconciler.engine import Engine
