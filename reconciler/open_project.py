@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from reconciler.providers.protocol import Provider
 from reconciler.providers.registry import ProviderConfig, create_provider
 from reconciler.reporting import Reporter
 from reconciler.state.opening import open_store
-from reconciler.state.store import StateStore
+from reconciler.state.store import Lease, StateStore
 from reconciler.state.waiting import patiently
 
 if TYPE_CHECKING:
@@ -86,6 +86,22 @@ class OpenProject:
             return held_lease(self.store, galleries, current_user(), self.lease_ttl_s, above)
 
         return patiently(hold, self.lock_timeout_s, self.reporter.waiting, stop)
+
+    def lease_of_all(self, store: StateStore) -> AbstractContextManager[Lease]:
+        """A lease on everything in a store of this project, for the length of a `with` block; waits as `lease` does.
+
+        It is not renewed: what takes long must check it at the end. Raises: LockHeld, on entering it.
+        """
+
+        @contextmanager
+        def hold() -> Iterator[Lease]:
+            lease = store.acquire_all(current_user(), self.lease_ttl_s)
+            try:
+                yield lease
+            finally:
+                store.release(lease)
+
+        return patiently(hold, self.lock_timeout_s, self.reporter.waiting, lambda: False)
 
     def __enter__(self) -> Self:
         return self

@@ -24,13 +24,18 @@ def editing(session: Session, command: str, lock_timeout_s: float = 0.0) -> Iter
     """The engine for an edit of the state, which is backed up first."""
     from reconciler.maintenance.backups import back_up_before
 
-    with session.engine(_reporter(session)) as engine:
+    with session.engine(lock_reporter(session)) as engine:
         engine.lock_timeout_s = lock_timeout_s
-        back_up_before(engine, command)
-        yield engine
+        backup = back_up_before(engine, command)
+        try:
+            yield engine
+        except BaseException:
+            if backup:  # nothing was edited, so it would only push out a backup that is of use
+                (engine.directory / backup).unlink(missing_ok=True)
+            raise
 
 
-def _reporter(session: Session) -> Reporter:
+def lock_reporter(session: Session) -> Reporter:
     """Says on stderr what the command waits for."""
     from reconciler.reporting import Reporter
     from reconciler.views.terminal.lines import paragraph

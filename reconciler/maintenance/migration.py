@@ -7,7 +7,6 @@ from pathlib import Path
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.project import DEFAULT_STATE
 from reconciler.open_project import OpenProject
-from reconciler.provenance import current_user
 from reconciler.records import edit_run
 from reconciler.state.errors import ForeignState, StateError, StateMoved
 from reconciler.state.records import State
@@ -28,17 +27,16 @@ def migrate(project: OpenProject, source_url: str, target_url: str) -> tuple[Sta
             raise ReconcilerError(f"{source.place} does not exist", "Check `state:` in reconciler.yaml, or --from.")
         if source.place == target.place:
             raise ReconcilerError(f"{source.place} is both source and target", "Name another store.")
-        _move(source, target, source_url)
+        _move(project, source, target, source_url)
         return state, source.place, target.place
     finally:
         source.close()
         target.close()
 
 
-def _move(source: StateStore, target: StateStore, source_url: str) -> None:
+def _move(project: OpenProject, source: StateStore, target: StateStore, source_url: str) -> None:
     """Copies, and retires the source only if it is still what was copied. Else nothing is left at the target."""
-    lease = source.acquire_all(current_user())
-    try:
+    with project.lease_of_all(source) as lease:
         serial, copy = source.summary().serial, source.copy()
         target.fill(copy, edit_run("state migrate", {"migrate": 1}), without_password(source_url))
         try:
@@ -46,8 +44,6 @@ def _move(source: StateStore, target: StateStore, source_url: str) -> None:
         except StateError:
             target.drop()
             raise
-    finally:
-        source.release(lease)
 
 
 def without_password(url: str) -> str:

@@ -37,9 +37,8 @@ def _return_to(project: OpenProject, edit: LastEdit) -> None:
     """Puts the source of a migration into use before this state is removed: killed in between, it can be repeated."""
     source = project.store_at(edit.source)
     try:
-        lease = project.store.acquire_all(edit.run.holder)
-        project.store.release(lease)
-        source.reinstate()
+        with project.lease_of_all(project.store):
+            source.reinstate()
     finally:
         source.close()
     project.store.drop()

@@ -8,7 +8,7 @@ import typer
 
 from reconciler.cli import options
 from reconciler.cli.session import session_of
-from reconciler.cli.state_editing import say
+from reconciler.cli.state_editing import lock_reporter, say
 
 ORDER = 90
 
@@ -38,7 +38,7 @@ def migrate_state(
     if bool(target) == bool(source):
         raise typer.BadParameter("name one of the two: URL, or --from URL")
     session = session_of(context)
-    with session.engine() as engine:
+    with session.engine(lock_reporter(session)) as engine:
         engine.lock_timeout_s = lock_timeout
         if target:
             back_up_before(engine, "migrate")

@@ -357,6 +357,11 @@ def test_an_apply_is_never_taken_back(project: Project) -> None:
         assert engine.state().records == before
 
 
+def test_an_edit_that_fails_leaves_no_backup(project: Project) -> None:
+    assert project("state", "forget", "corp/nothing") == 1
+    assert project.backups() == []
+
+
 def test_only_the_newest_automatic_backups_are_kept(project: Project) -> None:
     for _ in range(11):
         project("state", "taint", "corp")
@@ -476,6 +481,8 @@ def let_go_soon(holder: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize(
     "words",
     [
+        ["state", "migrate", "sqlite:///moved.db"],
+        ["state", "check", "--drop-damaged"],
         ["apply", "--auto-approve"],
         ["destroy", "--auto-approve"],
         ["state", "taint", "corp"],
