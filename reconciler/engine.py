@@ -19,7 +19,7 @@ from reconciler.ownership import HeldLease, writer_of
 from reconciler.provenance import utc_now
 from reconciler.providers.protocol import Reader
 from reconciler.state.errors import LockHeld, StaleWrite
-from reconciler.state.records import Run, State
+from reconciler.state.records import Change, Run, State
 from reconciler.state.store import StateWrite
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ class Engine(OpenProject):
             return self._plan(self.store.read(), options, refresh=refresh)
         if cached := self._cached_plan(options):
             return cached
-        state, digest = self.store.read(), self.manifest.digest
+        stamp, state, digest = self.store.stamp(), self.store.read(), self.manifest.digest
         loaded = find_cached(self.directory, self.environment)  # loading has just put it there
-        entry = noop_cache.prepare(loaded, digest, state, self.providers)
+        entry = noop_cache.prepare(loaded, digest, state, stamp, self.providers)
         plan = self._plan(state, options)
         if entry and plan.applicable and not plan.changes:
             noop_cache.save(self._noop_path, replace(entry, unchanged=plan.unchanged))
@@ -75,7 +75,7 @@ class Engine(OpenProject):
         if manifest is None or manifest.dated:
             return None
         state = self.store.summary()
-        cached = find(self._noop_path, manifest, state)
+        cached = find(self._noop_path, manifest, state, self.store.stamp())
         if cached is None:
             return None
         self.reporter.stage("refresh")
@@ -95,6 +95,10 @@ class Engine(OpenProject):
         from reconciler.planning.refresh import as_recorded
         from reconciler.planning.source_checks import check_sources
 
+        if not state.records:
+            from reconciler.maintenance.migration import refuse_forgotten_state
+
+            refuse_forgotten_state(self, state)
         state, moves = plan_moves(state, self.manifest.moves)
         world = self._observe(state) if refresh else as_recorded(state)
         readers: Mapping[str, Reader] = self.providers
@@ -163,7 +167,7 @@ class Engine(OpenProject):
         if not _approved(plan, approve):
             self._record_reread(plan)
             return AppliedPlan(plan, declined=bool(plan.changes))
-        with self.lease(plan.galleries, self._fence_seen) as lease:
+        with self.lease(plan.galleries, self._fence_seen, interrupt.requested) as lease:
             state = self.store.read()
             if state.serial != plan.serial:
                 plan, before = self._plan(state, options, refresh=refresh), plan
@@ -201,7 +205,7 @@ class Engine(OpenProject):
         if not _approved(saved, approve):
             return AppliedPlan(saved, declined=bool(saved.changes))
         while True:
-            with self.lease(saved.galleries, self._fence_seen) as lease:
+            with self.lease(saved.galleries, self._fence_seen, interrupt.requested) as lease:
                 state = self.store.read()
                 differences = stale_because(saved, self._plan(state, saved.options))
                 if differences:
@@ -221,9 +225,11 @@ class Engine(OpenProject):
         from reconciler.naming.moves import write_of
 
         run = new_run(plan, command, self.clock(), self.directory)
-        self.store.write(lease, StateWrite(put_runs=(run,)))
+        self.store.write(lease, StateWrite(put_runs=(run,), keep_runs=self.project.keep_runs))
         if plan.moves:
-            self.store.write(lease, write_of(state, dict(plan.moves)))
+            renames = dict(plan.moves)
+            moved = tuple(Change(new, f"moved from {old}", run.id) for old, new in renames.items())
+            self.store.write(lease, replace(write_of(state, renames), put_changes=moved))
             state = self.store.read()
         self.reporter.stage("apply")
         context = ApplyContext(
@@ -256,7 +262,9 @@ class Engine(OpenProject):
             return
         from reconciler.applying.recovery import RecoveryContext, recover
 
-        with self.lease(frozenset(address.gallery for address in unfinished), self._fence_seen) as lease:
+        with self.lease(
+            frozenset(address.gallery for address in unfinished), self._fence_seen, interrupt.requested
+        ) as lease:
             state = self.store.read()
             writer = writer_of(state, lease, lease.require)
             context = RecoveryContext(self.store, lease, writer, self.providers, self.reporter, interrupt)
@@ -329,6 +337,12 @@ class Engine(OpenProject):
     def runs(self, limit: int = 3) -> tuple[Run, ...]:
         """The latest runs, newest first."""
         return self.store.runs(limit)
+
+    def changes(self, address: Address, limit: int) -> tuple[tuple[Change, Run | None], ...]:
+        """Who changed an address and everything inside it, newest first, with the run that did it."""
+        changes = self.store.changes(address, limit)
+        runs = {run.id: run for run in self.store.runs(self.project.keep_runs)} if changes else {}
+        return tuple((change, runs.get(change.run)) for change in changes)
 
     @cached_property
     def records(self) -> Records:

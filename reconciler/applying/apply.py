@@ -55,7 +55,7 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
     """
     bookkeeping = [change for change in plan.changes if not change.action.touches_objects]
     if bookkeeping:
-        context.store.write(context.lease, bookkeeping_write(bookkeeping))
+        context.store.write(context.lease, bookkeeping_write(bookkeeping, context.run))
     done = Counter(change.action for change in bookkeeping)
     planned = operations(plan, context.records, context.writer)
     if not planned:

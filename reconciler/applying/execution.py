@@ -99,7 +99,7 @@ class Execution:
 
     def _record(self, over: list[StepResult], intents: list[Intent], withdrawn: list[Address]) -> None:
         """Commits results together with intents. Raises: StateError; LeaseLost."""
-        write = state_write(over, intents, withdrawn)
+        write = state_write(over, intents, withdrawn, self._context.run)
         if not write:
             return
         try:

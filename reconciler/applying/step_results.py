@@ -13,7 +13,7 @@ from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.providers.errors import ContractViolation, ProviderError
 from reconciler.providers.protocol import Applied, Done, InProgress, Step, Verb
-from reconciler.state.records import Intent, Record
+from reconciler.state.records import Change, Intent, Record
 from reconciler.state.store import StateWrite
 
 
@@ -101,13 +101,14 @@ def record_of(change: ResourceChange, applied: Applied) -> Record:
 
 
 def state_write(
-    over: Iterable[StepResult], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = ()
+    over: Iterable[StepResult], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = (), run: str = ""
 ) -> StateWrite:
-    """What results, new intents and withdrawn ones change in the state. A failed step stays in the journal, where the
-    next run finds it, and so does the first half of a replacement: see `Phase`."""
+    """What results, new intents and withdrawn ones of a run change in the state. A failed step stays in the journal,
+    where the next run finds it, and so does the first half of a replacement: see `Phase`."""
     records: list[Record] = []
     gone: list[Address] = []
     cleared: list[Address] = list(withdrawn)
+    changes: list[Change] = []
     for result in over:
         if result.applied is None:
             continue
@@ -118,11 +119,12 @@ def state_write(
             records.append(record_of(result.change, result.applied))
         if result.completes_change:
             cleared.append(address)
-    return StateWrite(tuple(records), tuple(gone), tuple(intents), tuple(cleared))
+            changes.append(Change(address, result.change.action.value, run))
+    return StateWrite(tuple(records), tuple(gone), tuple(intents), tuple(cleared), put_changes=tuple(changes))
 
 
-def bookkeeping_write(changes: Iterable[ResourceChange]) -> StateWrite:
-    """The write for changes that touch no object: records that are adopted, renamed or dropped."""
+def bookkeeping_write(changes: Iterable[ResourceChange], run: str = "") -> StateWrite:
+    """The write for changes of a run that touch no object: records that are adopted, renamed or dropped."""
     changes = tuple(changes)
     kept = [change for change in changes if change.action is not Action.FORGET]
     gone = [change.address for change in changes if change.action is Action.FORGET]
@@ -133,4 +135,5 @@ def bookkeeping_write(changes: Iterable[ResourceChange]) -> StateWrite:
         ),
         forget=tuple(gone),
         clear_intents=tuple(change.address for change in changes),
+        put_changes=tuple(Change(change.address, change.action.value, run) for change in changes),
     )

@@ -55,7 +55,7 @@ class _Run:
 
     def approve(self, plan: Plan, engine: Engine) -> bool:
         self.show(plan, engine)
-        if not self.manner.approved and not _confirmed(self.manner.question):
+        if not self.manner.approved and not confirmed(self.manner.question):
             return False
         self.started = time.monotonic()
         self.signals.arm()
@@ -108,7 +108,7 @@ def require_an_answer(manner: Manner) -> None:
     raise ReconcilerError(f"cannot ask for approval: {reason}", "add --auto-approve, or apply a saved plan")
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str) -> bool:
     """Whether the answer is yes, in full."""
     sys.stdout.write(f"{question} Only 'yes' will be accepted: ")
     sys.stdout.flush()

@@ -51,6 +51,17 @@ Json = Annotated[bool, typer.Option(_JSON, help="Same as --format json: one JSON
 JsonEvents = Annotated[bool, typer.Option(_JSON, help="Same as --format json: one JSON event per line on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every change instead of grouping them.")]
 AutoApprove = Annotated[bool, typer.Option("--auto-approve", help="Apply without asking for approval.")]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="SECONDS",
+        help="Wait this long for galleries that another run is changing.",
+        show_default="0: fail at once",
+        min=0.0,
+        max=86_400.0,
+    ),
+]
 Parallelism = Annotated[
     int | None,
     typer.Option(

@@ -251,6 +251,8 @@ def _not_ours(node: Node) -> Diagnostic:
     observed = node.observed
     if observed is not None and observed.mark is not None:
         owner = f"it belongs to {observed.mark.address} of state {observed.mark.lineage}"
+        if node.record is None:
+            owner += "; if that was this project's state and is lost, make its records again: reconciler state rebuild"
     else:
         owner = "; ".join(observed.defects) if observed is not None and observed.defects else "it has no owner mark"
     if node.resource is None:

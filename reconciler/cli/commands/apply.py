@@ -29,6 +29,7 @@ def apply(
     plan_file: Annotated[str, typer.Argument(metavar="[PLANFILE]", help="A saved plan. Applied without asking.")] = "",
     auto_approve: options.AutoApprove = False,
     parallelism: options.Parallelism = None,
+    lock_timeout: options.LockTimeout = 0.0,
     target: options.Targets = None,
     exclude: options.Excludes = None,
     allow_replace: options.AllowReplace = None,
@@ -52,9 +53,11 @@ def apply(
         raise typer.BadParameter("a saved plan is applied as it is: these options belong to: reconciler plan")
 
     def fresh(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
+        engine.lock_timeout_s = lock_timeout
         return engine.apply(wanted, approve, interrupt, parallelism=parallelism, refresh=refresh_first)
 
     def saved(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
+        engine.lock_timeout_s = lock_timeout
         return engine.apply_saved(Path(plan_file), interrupt, approve=approve, parallelism=parallelism)
 
     output_format = options.output_format(format_name, json=json)

@@ -27,6 +27,7 @@ def destroy(
     context: typer.Context,
     auto_approve: options.AutoApprove = False,
     parallelism: options.Parallelism = None,
+    lock_timeout: options.LockTimeout = 0.0,
     target: options.Targets = None,
     exclude: options.Excludes = None,
     format_name: options.Format = DEFAULT,
@@ -44,6 +45,7 @@ def destroy(
     wanted = options.plan_options(target, exclude, None, 0, destroy=True)
 
     def call(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
+        engine.lock_timeout_s = lock_timeout
         return engine.apply(wanted, approve, interrupt, parallelism=parallelism, command="destroy")
 
     output_format = options.output_format(format_name, json=json)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.diagnostics import Diagnostic
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
-    from reconciler.state.records import Record, Run, State
+    from reconciler.state.records import Change, Record, Run, State
     from reconciler.views.terminal.lines import Cell, Line, Row
     from reconciler.views.text.heading import Heading
     from reconciler.views.validation import Validation
@@ -45,6 +45,12 @@ class MarkdownFormat(OutputFormat):
 
     def record(self, record: Record, records: Mapping[Address, Record]) -> Iterator[Line]:
         return markdown_lines(_record(record, records))
+
+    def history(self, runs: Iterable[Run]) -> Iterator[Line]:
+        return markdown_lines(_history(runs))
+
+    def changes(self, changes: Iterable[tuple[Change, Run | None]]) -> Iterator[Line]:
+        return markdown_lines(_changes(changes))
 
     def latest(
         self, definition: str, versions: Mapping[str, str], *, alone: bool = False, foreign: Collection[str] = ()
@@ -191,6 +197,21 @@ def _overview(state: State, runs: Iterable[Run]) -> Iterator[str]:
     yield from folded("Latest runs", table(_RUN, ([code(cell) for cell in run_cells(run)] for run in runs)))
 
 
+def _history(runs: Iterable[Run]) -> Iterator[str]:
+    from reconciler.views.text.objects import run_cells
+
+    yield from ("### History", "")
+    yield from table(_RUN, ([code(cell) for cell in run_cells(run)] for run in runs))
+
+
+def _changes(changes: Iterable[tuple[Change, Run | None]]) -> Iterator[str]:
+    from reconciler.views.text.objects import change_cells
+
+    yield from ("### History", "")
+    yield from table(_CHANGE, ([code(cell) for cell in change_cells(change, run)] for change, run in changes))
+
+
+_CHANGE = ("at", "change", "object", "command", "by", "commit")
 _RUN = ("started", "command", "ended", "changes", "by", "commit")
 
 
