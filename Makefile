@@ -1,6 +1,6 @@
 # Every target sets up what it needs, once; see .ci/setup.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-libvirt check coverage lowest lock test test-az bench lint docs clean
+.PHONY: help demo demo-libvirt check coverage lowest lock test test-az fuzz crash-matrix bench lint docs clean
 
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
@@ -25,6 +25,10 @@ help:
 	@echo "make check   style, types, and all tests that need nothing but Python; takes a minute"
 	@echo "make test    all tests; needs root, installs what they run (ARGS='-k plan' to choose)"
 	@echo "make test-az the tests that drive the emulator with the Azure CLI, which is installed into .az"
+	@echo "make fuzz    random lives of random estates, with damage, kills, suspensions and rivals; needs root for"
+	@echo "             ARGS='--provider libvirt' (see ARGS=--help)"
+	@echo "make crash-matrix"
+	@echo "             every point at which a run can be killed, by provider and action, counted"
 	@echo "make coverage"
 	@echo "             how much of the product the tests of make check run; less than before is an error"
 	@echo "make lowest  the tests of make check, with the lowest versions of libraries that are allowed"
@@ -65,6 +69,14 @@ test-az: $(VENV)/ready-to-develop
 	@.ci/setup azurite
 	@.ci/setup az
 	@PATH="$(CURDIR)/.az/bin:$$PATH:$(CURDIR)/.tools/node_modules/.bin" $(PYTEST) $(WAITING) tests/az $(ARGS)
+
+fuzz: $(VENV)/ready-to-develop
+	@.ci/setup tools
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m fuzz --found tests/fuzz $(ARGS)
+
+crash-matrix: $(VENV)/ready-to-develop
+	@.ci/setup tools
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m crash.matrix $(ARGS)
 
 bench: $(VENV)/ready-to-develop
 	@PATH="$$PATH:/usr/sbin:/sbin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m benchmarks --size $(N) $(ARGS)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from support.azure.azurite import RunningAzurite
+from support.azure.kill_points import install
 from support.azure.workloads import CloudEstate, cloud_estate, make_images
-from support.killing import Killer, killed_at
+from support.killing import killed_at
 
 STRIDE, SLOW_STRIDE = 5, 11
 """A killed run and its repair take two to three seconds, slow ones three times as long: too much for every point. Odd
@@ -22,31 +23,6 @@ steps meet points before and after the same calls in turn."""
 
 SLOW = 0.0025
 """A copy takes a second then, and every operation is still under way when its first answer comes."""
-
-PROVIDER_CALLS = ("begin", "poll", "tidy")
-SERVICE_CALLS = (
-    "put_gallery",
-    "put_definition",
-    "put_version",
-    "delete_gallery",
-    "delete_definition",
-    "delete_version",
-)
-BLOB_CALLS = ("create_page_blob", "upload_page", "set_blob_metadata", "delete_blob")
-
-
-def install(killer: Killer) -> None:
-    """Puts the killer around everything that has an effect outside of the process."""
-    from azure.storage.blob import BlobClient
-
-    from reconciler.providers.azure.provider import AzureProvider
-    from reconciler.providers.azure.service.api import Api
-    from reconciler.state.sql_store.store import SqlStore
-
-    killer.wrap(SqlStore, "write")
-    killer.wrap(AzureProvider, *PROVIDER_CALLS)
-    killer.wrap(Api, *SERVICE_CALLS)
-    killer.wrap(BlobClient, *BLOB_CALLS)
 
 
 @dataclass(frozen=True)

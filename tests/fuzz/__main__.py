@@ -13,15 +13,19 @@ from fuzz.campaign import Campaign, as_text
 def main() -> int:
     options = parse_options()
     until = time.monotonic() + options.seconds if options.seconds else None
-    campaign = Campaign(options.provider, options.directory, found=options.found)
+    campaign = Campaign(options.provider, options.directory, options.found, options.open)
     with campaign:
         for seed in range(options.seed, options.seed + options.count):
             if until is not None and time.monotonic() > until:
                 break
-            campaign.live(seed, say=lambda text: sys.stdout.write(f"{text}\n"))
-            sys.stdout.flush()
+            campaign.live(seed, say)
     sys.stdout.write(as_text(campaign))
     return 1 if campaign.failures else 0
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -31,6 +35,9 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=1000, help="how many lives at most (1000)")
     parser.add_argument("--seconds", type=float, help="start no more lives after so many seconds")
     parser.add_argument("--directory", type=Path, help="where to work: memory, if there is a folder for that")
+    parser.add_argument(
+        "--open", metavar="TEXT", action="append", default=[], help="count failures with these words as already known"
+    )
     parser.add_argument("--found", type=Path, help="where tests of failures are written (none are)")
     return parser.parse_args(arguments)
 

@@ -17,7 +17,7 @@ from fuzz.life import Step
 from fuzz.replaying import replay
 from fuzz.shrinking import shrunk, write_test
 
-_MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,26 @@ class Failure:
 class Campaign(AbstractContextManager["Campaign"]):
     """`counts` is what was done, `failures` in the order in which they were found."""
 
-    def __init__(self, provider: str, directory: Path | None = None, found: Path | None = None) -> None:
+    def __init__(
+        self,
+        provider: str,
+        directory: Path | None = None,
+        found: Path | None = None,
+        known: Sequence[str] = (),
+    ) -> None:
         self.provider = provider
         self.counts: Counter[str] = Counter()
         self.failures: list[Failure] = []
         self.seconds = 0.0
         self._found = found
-        self._directory = directory or (_MEMORY if provider == "local" and _MEMORY.is_dir() else None)
+        self._known = known
+        self._directory = directory or (MEMORY if provider == "local" and MEMORY.is_dir() else None)
         self._open = ExitStack()
         self._service: Any = None
 
     def __enter__(self) -> Campaign:
         self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory("-fuzz", dir=self._directory)))
-        self._service = self._open.enter_context(_service(self.provider, self._folder))
+        self._service = self._open.enter_context(service_of(self.provider, self._folder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,7 +59,11 @@ class Campaign(AbstractContextManager["Campaign"]):
         """Lives the life of a seed; one that fails is shrunk, noted, and written as a test if that was asked for."""
         started = time.monotonic()
         steps = steps_of(seed)
-        if said := self._failure(seed, steps, self.counts):
+        said = self._failure(seed, steps, self.counts)
+        known = next((text for text in self._known if text in said), "")
+        if known:
+            self.counts[f"known: {known}"] += 1
+        elif said:
             say(f"seed {seed}: {said}")
             steps = shrunk(steps, lambda fewer: _same(self._failure(seed, fewer, Counter()), said))
             self.failures.append(Failure(seed, said, tuple(steps)))
@@ -78,7 +89,7 @@ def _same(said: str, other: str) -> bool:
     return bool(said) and said.split()[:5] == other.split()[:5]
 
 
-def _service(provider: str, folder: Path) -> AbstractContextManager[Any]:
+def service_of(provider: str, folder: Path) -> AbstractContextManager[Any]:
     if provider == "emulator":
         from support.azure.azurite import running_azurite
 

@@ -19,7 +19,8 @@ def add_gallery(model: Model, a: int, b: int) -> bool:
     if model.size + 5 > MOST_OBJECTS or len(model.galleries) > 2:
         return False
     model.galleries.append(Gallery(model.new_name("g")))
-    return add_definition(model, len(model.galleries) - 1, b)
+    add_definition(model, len(model.galleries) - 1, b)
+    return True
 
 
 def add_definition(model: Model, a: int, b: int) -> bool:
@@ -28,7 +29,8 @@ def add_definition(model: Model, a: int, b: int) -> bool:
         return False
     name = model.new_name("d")
     model.definitions.append(Definition(int(name[1:]), gallery, name))
-    return add_version(model, len(model.definitions) - 1, b)
+    add_version(model, len(model.definitions) - 1, b)
+    return True
 
 
 def add_version(model: Model, a: int, b: int) -> bool:
@@ -85,8 +87,9 @@ def add_region(model: Model, a: int, b: int) -> bool:
 
 
 def remove_region(model: Model, a: int, b: int) -> bool:
-    version = _pick([one for one in model.versions if len(one.regions) > 1 and one not in model.guarded], a)
-    if version is None or version.protect:
+    free = [one for one in model.versions if not (one.protect or one.retain or one in model.guarded)]
+    version = _pick([one for one in free if len(one.regions) > 1], a)
+    if version is None:
         return False
     del version.regions[str(_pick([region for region in version.regions if region != HOME], b))]
     return True

@@ -8,7 +8,7 @@ from fuzz.edits import EDITS
 from fuzz.life import Step
 
 _RARE = {"add_gallery", "remove_definition", "drop_moves"}
-_RUNS = ("apply", "apply", "kill", "kill", "kill", "interrupt", "stop", "stop", "rivals", "clock", "settle")
+_RUNS = ("fault", "apply", "apply", "kill", "kill", "kill", "interrupt", "stop", "stop", "rivals", "clock", "settle")
 
 
 def steps_of(seed: int, *, calm: bool = False) -> list[Step]:

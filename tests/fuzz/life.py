@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from fuzz import runs
+from fuzz.checks import GUARDED, Checks, Violation, explained
 from fuzz.edits import EDITS
 from fuzz.estate import Model
 from fuzz.place import Place, Snapshot
@@ -21,9 +20,7 @@ from fuzz.place import Place, Snapshot
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
-from reconciler.planning.plan import Plan, PlanOptions
 
-GUARDED = "allow_loss" in {field.name for field in fields(PlanOptions)}
 _LONGEST_STEP_S = 120
 
 
@@ -36,10 +33,6 @@ class Step:
     b: int = 0
 
 
-class Violation(AssertionError):
-    """The product broke one of its promises."""
-
-
 class Life:
     """`counts` says what was done; a place belongs to one life."""
 
@@ -49,7 +42,8 @@ class Life:
         self.model = Model(seed)
         self.counts = counts
         self.is_settled = False
-        self._written_images = 0
+        self._with_strangers = False
+        self._checks = Checks(place, self.model)
         (self.folder / "images").mkdir(parents=True, exist_ok=True)
         (self.folder / "manifests").mkdir(exist_ok=True)
         project = {"project": "fuzz", "manifests": ["manifests"], "provider": place.settings}
@@ -81,14 +75,16 @@ class Life:
         named = self.place.damage(a, b, names)
         if not named:
             return
+        self.place.forget_strangers()
         self.counts["damages"] += 1
         if self.is_settled:
-            self._drift_is({str(Address.parse(named).unit)}, f"after damage {b} to {named}")
+            self._checks.drift_is({str(Address.parse(named).unit)}, f"after damage {b} to {named}")
         self.is_settled = False
 
     def stranger(self, a: int, b: int) -> None:
         if self.place.add_stranger(a):
             self.counts["strangers"] += 1
+            self._with_strangers = True
             self.is_settled = False
 
     def mv(self, a: int, b: int) -> None:
@@ -134,7 +130,7 @@ class Life:
 
     def stop(self, a: int, b: int) -> None:
         """A run sleeps past its lease, another one takes over, and the first one wakes up."""
-        options = self._options(a)
+        options = self.options(a)
         before = self.place.snapshot()
         stopped = runs.stopped_apply(self.folder, options, 1 + b)
         if isinstance(stopped, str):
@@ -154,13 +150,29 @@ class Life:
             raise Violation(f"two runs at a time: the suspended one ended {woken}, and changed {sorted(changed)}")
         self._check_run(before, a, rival)
 
+    def fault(self, a: int, b: int) -> None:
+        """An apply whose backend fails in some way; it may end in any way that loses nothing."""
+        options, before = self.options(a), self.place.snapshot()
+        with self.place.fault(a, b) as failing:
+            ended = runs.apply(self.folder, options)
+        if not failing:
+            self._check_run(before, a, ended)
+            return
+        self.counts["faults"] += 1
+        self.counts["runs"] += 1
+        self.counts[f"ended {ended.how}"] += 1
+        self.is_settled = False
+        self._checks.no_loss(before, consented=bool(a % 2))
+
     def settle(self, a: int, b: int) -> None:
         """One apply with consent to everything that is planned does all of it, and leaves nothing to do."""
         self.place.remove_strangers()
+        self._with_strangers = False
         ended = self._run(1, lambda options: runs.apply(self.folder, options))
         if ended.how not in ("done", "nothing"):
-            raise Violation(f"did not settle: {_explained(ended)}")
-        self._check_settled()
+            raise Violation(f"did not settle: {explained(ended)}")
+        self._checks.settled(self.options(1))
+        self.is_settled = True
 
     def end(self, a: int, b: int) -> None:
         """Without protection everything can be destroyed, and then nothing of ours is left."""
@@ -170,10 +182,10 @@ class Life:
         self.settle(0, 0)
         if self.model.kept:
             return
-        ended = runs.apply(self.folder, {**self._options(1), "destroy": True}, command="destroy")
+        ended = runs.apply(self.folder, {**self.options(1), "destroy": True}, command="destroy")
         self.counts["runs"] += 1
         if ended.how not in ("done", "nothing"):
-            raise Violation(f"destroy: {_explained(ended)}")
+            raise Violation(f"destroy: {explained(ended)}")
         if leftovers := self.place.leftovers():
             raise Violation(f"left after destroy: {leftovers}")
         with Engine(self.folder) as engine:
@@ -181,19 +193,19 @@ class Life:
         if state.records or state.intents:
             raise Violation(f"recorded after destroy: {sorted(map(str, [*state.records, *state.intents]))}")
 
-    # Checks.
+    # What ends a run.
 
     def _run(self, a: int, call: Callable[[dict[str, Any]], runs.Ended | str | list[str]]) -> runs.Ended:
         """One run, with consent to everything for odd `a`."""
         before = self.place.snapshot()
-        return self._check_run(before, a, call(self._options(a)))
+        return self._check_run(before, a, call(self.options(a)))
 
     def _check_run(self, before: Snapshot, a: int, ended: runs.Ended | str | list[str]) -> runs.Ended:
         self.counts["runs"] += len(ended) if isinstance(ended, list) else 1
         self.is_settled = False
         for one in ended if isinstance(ended, list) else [ended]:
             self._check_end(one if isinstance(one, runs.Ended) else runs.Ended(one), consented=bool(a % 2))
-        self._check_loss(before, consented=bool(a % 2))
+        self._checks.no_loss(before, consented=bool(a % 2))
         if gone := self.place.strangers_gone():
             raise Violation(f"what is not ours was changed: {gone}")
         return ended if isinstance(ended, runs.Ended) else runs.Ended(str(ended))
@@ -201,101 +213,21 @@ class Life:
     def _check_end(self, ended: runs.Ended, *, consented: bool) -> None:
         self.counts[f"ended {ended.how}"] += 1
         if ended.how == "error":
-            raise Violation(f"a run ended with {_explained(ended)}")
+            raise Violation(f"a run ended with {explained(ended)}")
         if ended.result and any("bug" in error.message for _, error in ended.result.failed):
-            raise Violation(f"a bug was reported: {_explained(ended)}")
-        if self.place.strangers if hasattr(self.place, "strangers") else False:
+            raise Violation(f"a bug was reported: {explained(ended)}")
+        if self._with_strangers:
             return
         if ended.plan and ended.plan.errors:
-            raise Violation(f"a valid manifest has errors in the plan: {_explained(ended)}")
+            raise Violation(f"a valid manifest has errors in the plan: {explained(ended)}")
         if consented and ended.how == "refused" and ended.plan:
-            raise Violation(f"blocked, with consent to everything: {_explained(ended)}")
+            raise Violation(f"blocked, with consent to everything: {explained(ended)}")
         if ended.how == "incomplete" and ended.result and ended.result.failed:
-            raise Violation(f"failed: {_explained(ended)}")
-
-    def _check_loss(self, before: Snapshot, *, consented: bool) -> None:
-        after = self.place.snapshot().places
-        wanted = self._wanted()
-        for key, places in before.places.items():
-            if key[0] not in self._digests():
-                continue
-            needed = min(places, wanted[key]) if consented or not GUARDED else places
-            if after[key] < needed:
-                image = self._digests()[key[0]]
-                raise Violation(f"image {image} was in {places} places of {key[1]}, and is in {after[key]} now")
-
-    def _digests(self) -> dict[str, int]:
-        while self._written_images < len(self.model.images):
-            self._known[hashlib.sha256(self.model.images[self._written_images]).hexdigest()] = self._written_images
-            self._written_images += 1
-        return self._known
-
-    def _wanted(self) -> Counter[tuple[str, str]]:
-        digests = {image: digest for digest, image in self._digests().items()}
-        return Counter({(digests[image], region): n for (image, region), n in self.model.wanted_copies().items()})
-
-    def _check_settled(self) -> None:
-        with Engine(self.folder) as engine:
-            plan, state = engine.plan(PlanOptions(**self._options(1))), engine.state()
-        if plan.changes or not plan.applicable:
-            raise Violation(f"something is planned after an apply that was complete: {_planned(plan)}")
-        snapshot = self.place.snapshot()
-        images = {(self._digests()[digest], region) for digest, region in snapshot.places if digest in self._digests()}
-        self.model.settled(images)
-        wanted = self._wanted()
-        if snapshot.places != wanted:
-            raise Violation(
-                f"published is {_shown(snapshot.places, self._digests())}, not {_shown(wanted, self._digests())}"
-            )
-        self._check_replicas(snapshot)
-        if state.intents:
-            raise Violation(f"in the journal after an apply that was complete: {sorted(map(str, state.intents))}")
-        self._check_records({str(address) for address in state.records})
-        self._check_file()
-        self._drift_is(set(), "after an apply that was complete")
-        self.is_settled = True
-
-    def _check_replicas(self, snapshot: Snapshot) -> None:
-        kept = {version.image for version in self.model.kept}
-        wanted: Counter[tuple[int, str]] = Counter()
-        for version in self.model.versions:
-            wanted.update({(version.image, region): count for region, count in version.regions.items()})
-        for (digest, region), count in snapshot.replicas.items():
-            image = self._digests()[digest]
-            if image not in kept and wanted[image, region] != count:
-                raise Violation(f"image {image} has {count} copies in {region}, not {wanted[image, region]}")
-
-    def _check_records(self, recorded: set[str]) -> None:
-        declared = {one.name for one in self.model.galleries} | {one.address for one in self.model.definitions}
-        for version in self.model.versions:
-            declared |= {version.address, *(f"{version.address}@{region}" for region in version.regions)}
-        if recorded != declared:
-            raise Violation(f"recorded and not declared, or the other way round: {sorted(recorded ^ declared)}")
-
-    def _check_file(self) -> None:
-        with closing(sqlite3.connect(self.folder / ".reconciler" / "state.db")) as database:
-            (answer,) = database.execute("PRAGMA integrity_check").fetchone()
-        if answer != "ok":
-            raise Violation(f"the state file is damaged: {answer}")
-
-    def _drift_is(self, names: set[str], when: str) -> None:
-        """`names` are those of units at the provider."""
-        with Engine(self.folder) as engine:
-            report, records = engine.drift(deep=True), engine.state().records
-        found = set()
-        for drift in report.drifts:
-            record = records.get(drift.address)
-            found.add(str((record.named if record and record.named else drift.address).unit))
-        if found != names or report.unreachable:
-            raise Violation(f"drift {when}: {sorted(found)}, {report.unreachable}, not {sorted(names)}")
+            raise Violation(f"failed: {explained(ended)}")
 
     # Files.
 
-    @property
-    def _known(self) -> dict[str, int]:
-        return self.__dict__.setdefault("_digests_known", {})
-
-    def _options(self, a: int) -> dict[str, Any]:
+    def options(self, a: int) -> dict[str, Any]:
         """Consent to everything for odd `a`."""
         if not a % 2:
             return {} if GUARDED else {"allow_deletes": 999}
@@ -303,7 +235,7 @@ class Life:
             recorded = {address.gallery for address in engine.state().records}
         moved = {move.source for move in self.model.moves}
         names = (recorded - moved) | {one.name for one in self.model.galleries}
-        return runs.consent_options(tuple(sorted(names)))
+        return runs.consent_options(tuple(sorted(names)), tuple(version.address for version in self.model.versions))
 
     def _write(self) -> None:
         for number, content in enumerate(self.model.images):
@@ -333,20 +265,3 @@ def _limited(step: Step) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _planned(plan: Plan) -> str:
-    said = [f"{change.action} {change.address} {change.reason} {change.block or ''}" for change in plan.changes]
-    return "; ".join([*said, *(str(one) for one in (*plan.errors, *plan.blocks))])
-
-
-def _explained(ended: runs.Ended) -> str:
-    failed = [f"{address}: {error.message}" for address, error in ended.result.failed] if ended.result else []
-    refused = [_planned(ended.plan)] if ended.plan and ended.how == "refused" else []
-    return "; ".join([ended.how, *filter(None, [ended.said]), *failed, *refused])
-
-
-def _shown(places: Counter[tuple[str, str]], known: dict[str, int]) -> str:
-    return ", ".join(
-        sorted(f"{known.get(digest, digest[:8])}@{region}x{count}" for (digest, region), count in places.items())
-    )

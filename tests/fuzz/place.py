@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,6 +53,14 @@ class Place(Protocol):
         """What of that is no longer as it was."""
         ...
 
+    def forget_strangers(self) -> None:
+        """Those that damage has just removed."""
+        ...
+
     def remove_strangers(self) -> None: ...
+
+    def fault(self, a: int, b: int) -> AbstractContextManager[bool]:
+        """Has the backend fail in some way, where it can be told to; gives whether it does."""
+        ...
 
     def close(self) -> None: ...

@@ -1,4 +1,5 @@
-"""Runs of the product in a life: undisturbed, killed, stopped past their lease, signalled, rivalled, at another time."""
+"""Runs of the product in a life: undisturbed, killed, suspended past their lease, signalled, with rivals, at another
+time."""
 
 from __future__ import annotations
 
@@ -26,6 +27,9 @@ from reconciler.state.errors import LockHeld
 from reconciler.state.opening import open_store
 
 _SHORT_LEASE_S = 0.06
+_UNTIL_STOPPED_S = 0.05
+_CONFIRMED_S = 1.1
+"""For longer than that no run relies on a lease of usual length without asking for it."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,9 @@ class UnexpectedError(Exception):
     """The product raised what no command may end with."""
 
 
-def consent_options(names: tuple[str, ...]) -> dict[str, Any]:
-    """Options that consent to everything in these galleries."""
-    options: dict[str, Any] = {"allow_deletes": 999, "allow_replace": names, "allow_loss": names}
+def consent_options(galleries: tuple[str, ...], declared: tuple[str, ...]) -> dict[str, Any]:
+    """Options that consent to everything in these galleries, and to the replacement of all that is `declared`."""
+    options: dict[str, Any] = {"allow_deletes": 999, "allow_replace": declared, "allow_loss": galleries}
     known = {field.name for field in fields(PlanOptions)}
     return {name: value for name, value in options.items() if name in known}
 
@@ -141,41 +145,51 @@ def signalled_apply(folder: Path, options: dict[str, Any], at: int, install: Cal
     return wait_for(in_child(work))
 
 
-@dataclass(frozen=True)
 class Stopped:
-    """A child that sleeps: `go_on` wakes it up and returns how its run ended."""
+    """A child that sleeps: `go_on` wakes it up and returns how its run ended, `end` kills it if that did not happen."""
 
-    pid: int
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._sleeps = True
 
     def go_on(self) -> str:
-        os.kill(self.pid, signal.SIGCONT)
-        return wait_for(self.pid)
+        os.kill(self._pid, signal.SIGCONT)
+        self._sleeps = False
+        return wait_for(self._pid)
+
+    def end(self) -> None:
+        if self._sleeps:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
 
 
-def stopped_apply(folder: Path, options: dict[str, Any], at: int) -> Stopped | str:
-    """An apply that is suspended right before it asks for its lease for time number `at`, for longer than the lease
-    lasts; or how it ended, if it never came to that."""
+def stopped_apply(folder: Path, options: dict[str, Any], at: int, ttl_s: float = _SHORT_LEASE_S) -> Stopped | str:
+    """An apply that is suspended right before it asks for its lease for time number `at`, for longer than a lease of
+    `ttl_s` seconds lasts; or how it ended, if it never came to that."""
 
     def work() -> Ended:
         count = 0
         original = HeldLease.require
 
-        def require(lease: HeldLease) -> None:
+        def require(lease: HeldLease, /) -> None:
             nonlocal count
             count += 1
             if count == at:
-                os.kill(os.getpid(), signal.SIGSTOP)
+                turn: Any = getattr(lease._store, "_turn")  # noqa: B009  no one sleeps in the middle of a write
+                with turn:
+                    os.kill(os.getpid(), signal.SIGSTOP)
+                    time.sleep(_UNTIL_STOPPED_S)
             original(lease)
 
-        HeldLease.require = require  # type: ignore[method-assign]
+        setattr(HeldLease, "require", require)  # noqa: B010  mypy knows no other way
         with Engine(folder) as engine:
-            engine.lease_ttl_s = _SHORT_LEASE_S
+            engine.lease_ttl_s = ttl_s
             return _ended(lambda: engine.apply(PlanOptions(**options), lambda _: True, Interrupt(), parallelism=1))
 
     pid = in_child(work)
     _, status = os.waitpid(pid, os.WUNTRACED)
     if os.WIFSTOPPED(status):
-        time.sleep(2 * _SHORT_LEASE_S)
+        time.sleep(min(2 * ttl_s, _CONFIRMED_S))
         return Stopped(pid)
     if os.WIFSIGNALED(status):
         raise UnexpectedError("a run was killed, and not by the fuzzer")

@@ -41,7 +41,8 @@ def scan(paths: ObjectPaths, scope: Scope, progress: ProgressCallback | None) ->
 
 def read(paths: ObjectPaths, address: Address) -> Observed | None:
     """As `Reader.read`."""
-    return _Looking(paths, Places(paths.regions, paths.regions.recorded), deep=False, progress=None).look(address, "")
+    places = Places(paths.regions, paths.regions.recorded)
+    return _Looking(paths, places, deep=False, progress=None, reads_unknown=False).look(address, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,22 @@ class _Seen:
 
 
 class _Looking:
-    """One look at the regions."""
+    """One look at the regions. `reads_unknown`: copies for which no fingerprint is recorded are read, as an interrupted
+    run may have left them, or found them damaged."""
 
-    def __init__(self, paths: ObjectPaths, places: Places, deep: bool, progress: ProgressCallback | None) -> None:
+    def __init__(
+        self,
+        paths: ObjectPaths,
+        places: Places,
+        deep: bool,
+        progress: ProgressCallback | None,
+        *,
+        reads_unknown: bool = True,
+    ) -> None:
         self._paths = paths
         self._places = places
         self._deep = deep
+        self._reads_unknown = reads_unknown
         self._progress = progress
         self._prefixes: dict[str, str] = {}
         self._asked: tuple[str, ...] | None = None
@@ -117,7 +128,8 @@ class _Looking:
         if description is None:
             return seen.observed
         folder = self._paths.folder(address)
-        checks = check_copies(folder, address, description, fingerprint, deep=self._deep, progress=self._progress)
+        deep = self._deep or (self._reads_unknown and not fingerprint)
+        checks = check_copies(folder, address, description, fingerprint, deep=deep, progress=self._progress)
         stamps = [*seen.stamps, *((name, stamp) for name, stamp, _ in checks)]
         text = object_names.fingerprint(address.region, object_names.folder(address), stamps)
         defects = [defect for _, _, defect in checks if defect]
