@@ -10,6 +10,7 @@ from reconciler.naming.object_names import containers, within
 from reconciler.planning.actions import Action, Reason, ResourceChange
 from reconciler.planning.draft import Draft
 from reconciler.planning.guard.consent import Consents
+from reconciler.planning.guard.strangers import strangers_inside
 from reconciler.planning.safety import Reach, SafetyContext
 from reconciler.providers.protocol import Verb
 
@@ -28,7 +29,7 @@ def safety_context(draft: Draft) -> SafetyContext:
         protected=frozenset(change.address for change in destructive if _is_protected(draft, change)),
         replaceable=frozenset(address for address in replaced if consents.replacing(address)),
         kept_inside=_kept_inside(draft),
-        unmanaged_inside=_unmanaged_inside(draft, destructive),
+        unmanaged_inside=strangers_inside(draft, destructive),
         now=draft.inputs.now,
     )
 
@@ -71,19 +72,6 @@ def _kept_inside(draft: Draft) -> Mapping[Address, Address]:
             for container in containers(change.address.unit):
                 kept.setdefault(container, change.address)
     return kept
-
-
-def _unmanaged_inside(draft: Draft, destructive: list[ResourceChange]) -> Mapping[Address, tuple[str, ...]]:
-    """Every container that is deleted or replaced -> the ids of what is in it and is not ours, sorted. Contents of a
-    container that goes as well count for the outermost one only."""
-    inside: dict[Address, set[str]] = defaultdict(set)
-    going = {change.named or change.address: change.address for change in destructive}
-    for stranger in draft.inputs.world.unmanaged if going else ():
-        for name in (*containers(stranger.address), stranger.address):
-            if name in going and (name != stranger.address or not stranger.mark):
-                inside[going[name]].add(stranger.object_id or str(stranger.address))
-                break
-    return {address: tuple(sorted(names)) for address, names in inside.items()}
 
 
 def reach_of(draft: Draft) -> Reach:
