@@ -52,8 +52,10 @@ def protected(change: ResourceChange, context: SafetyContext) -> Block | None:
 
 
 def repairs(change: ResourceChange) -> bool:
-    """Whether a change only makes damaged copies again, from the bytes that were published."""
-    return bool(change.address.region) and change.action is Action.REPLACE and change.reason is Reason.DAMAGED
+    """Whether a change only makes damaged copies again, from the bytes that were published; not where they go with a
+    container that is replaced, which is a cause."""
+    damaged = change.action is Action.REPLACE and change.reason is Reason.DAMAGED
+    return bool(change.address.region) and damaged and not change.causes
 
 
 def published_replace(change: ResourceChange, context: SafetyContext) -> Block | None:

@@ -31,13 +31,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.manifests.address import Address, version_number
 from reconciler.naming.object_names import containers
-from reconciler.planning.actions import Action, Effect, EffectKind, Reason, ResourceChange
+from reconciler.planning.actions import Action, Effect, EffectKind, ResourceChange
 from reconciler.planning.draft import Draft
 from reconciler.planning.guard.consent import Consents, Loss
 from reconciler.planning.guard.content import content_replaced, without_twins
 from reconciler.planning.guard.copies import Copies, latest_after, latest_before
 from reconciler.planning.guard.effect_texts import effect_text
 from reconciler.planning.guard.staging import is_staged
+from reconciler.planning.safety import repairs
 
 _ORDER = list(EffectKind)
 Before = Mapping[Address, Copies]
@@ -90,7 +91,7 @@ def _leaves(change: ResourceChange | None) -> bool:
 def _is_away(draft: Draft, region: Address) -> bool:
     """Whether a region is without its copies until new ones are there."""
     change = draft.changes.get(region)
-    if change is None or change.action is not Action.REPLACE or change.reason is Reason.DAMAGED:
+    if change is None or change.action is not Action.REPLACE or repairs(change):
         return False
     return not is_staged(draft, region.unit)
 
