@@ -173,12 +173,13 @@ def unmanaged_inside(change: ResourceChange, context: SafetyContext) -> Block | 
 
 RULES: tuple[Rule, ...] = (
     protected,
-    published_replace,
-    effects,
     before_end_of_life,
     retained_inside,
     unmanaged_inside,
+    published_replace,
+    effects,
 )
+"""What no option lifts comes first: a consent that would not help is not asked for."""
 
 
 def first_block(change: ResourceChange, context: SafetyContext) -> Block | None:
