@@ -91,6 +91,7 @@ class Engine(OpenProject):
         from reconciler.naming.moves import plan_moves
         from reconciler.planning.change_positions import with_positions
         from reconciler.planning.draft import PlanInputs
+        from reconciler.planning.guard.strangers import has_to_look_inside
         from reconciler.planning.planner import make_plan
         from reconciler.planning.refresh import as_recorded
         from reconciler.planning.source_checks import check_sources
@@ -100,23 +101,24 @@ class Engine(OpenProject):
 
             refuse_forgotten_state(self, state)
         state, moves = plan_moves(state, self.manifest.moves)
-        world = self._observe(state) if refresh else as_recorded(state)
+        world = self._observe(state, unmanaged=options.destroy) if refresh else as_recorded(state)
         readers: Mapping[str, Reader] = self.providers
         sources = check_sources(self.manifest, state.records, readers, self.reporter.progress)
         self.reporter.stage("plan")
-        plan = make_plan(
-            PlanInputs(
-                manifest=self.manifest,
-                state=state,
-                world=world,
-                moves=moves,
-                sources=sources,
-                capabilities={name: reader.capabilities() for name, reader in readers.items()},
-                options=options,
-                busy=self._busy(),
-                now=self.clock(),
-            )
+        inputs = PlanInputs(
+            manifest=self.manifest,
+            state=state,
+            world=world,
+            moves=moves,
+            sources=sources,
+            capabilities={name: reader.capabilities() for name, reader in readers.items()},
+            options=options,
+            busy=self._busy(),
+            now=self.clock(),
         )
+        plan = make_plan(inputs)
+        if refresh and not options.destroy and has_to_look_inside(plan):
+            plan = make_plan(replace(inputs, world=self._observe(state, unmanaged=True)))
         return with_positions(plan, self.directory)
 
     def _busy(self) -> Mapping[str, str]:

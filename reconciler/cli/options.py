@@ -37,10 +37,25 @@ Excludes = Annotated[
 ]
 AllowReplace = Annotated[
     list[str] | None,
-    typer.Option("--allow-replace", metavar="ADDRESS", help="Allow this published object to be replaced. Repeatable."),
+    typer.Option(
+        "--allow-replace",
+        metavar="ADDRESS",
+        help="Allow this published object, and all in it, to be replaced. Repeatable.",
+    ),
+]
+AllowLoss = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-loss",
+        metavar="ADDRESS",
+        help="Allow what the plan says this takes away from users: a version or region, or all in it. Repeatable.",
+    ),
 ]
 AllowDeletes = Annotated[
-    int, typer.Option("--allow-deletes", metavar="N", help="Allow up to N objects to be deleted or replaced.")
+    int,
+    typer.Option(
+        "--allow-deletes", metavar="N", help="Allow up to N objects to be deleted, replaced or forgotten at once."
+    ),
 ]
 Refresh = Annotated[
     str,
@@ -75,6 +90,7 @@ def plan_options(
     excludes: list[str] | None,
     allow_replace: list[str] | None,
     allow_deletes: int,
+    allow_loss: list[str] | None = None,
     *,
     destroy: bool = False,
 ) -> PlanOptions:
@@ -86,6 +102,7 @@ def plan_options(
         excludes=tuple(excludes or ()),
         allow_replace=tuple(str(parsed_address(text)) for text in allow_replace or ()),
         allow_deletes=allow_deletes,
+        allow_loss=tuple(str(parsed_address(text)) for text in allow_loss or ()),
         destroy=destroy,
     )
 

@@ -70,19 +70,30 @@ def _compare(
     address: Address,
     progress: Callable[[Address, int, int], None] | None,
 ) -> SourceCheck:
-    """A source that is gone or unreachable counts as the same: what was published from it stays published."""
-    if identity_of(reader, source) in ("", known.get("source")):
+    """A source that is gone or unreachable is no change: what was published from it stays published."""
+    identity = identity_of(reader, source)
+    if not identity:
+        return _gone(source)
+    if identity == known.get("source"):
         return SourceCheck(SourceStatus.SAME)
     report = (lambda done, total: progress(address, done, total)) if progress else None
     try:
         digest = reader.source_digest(source, report)
     except Unavailable:
-        return SourceCheck(SourceStatus.SAME)
+        return _gone(source)
     except ProviderError as error:
-        return SourceCheck(SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
+        facts = _look(reader, source, None).facts
+        return SourceCheck(SourceStatus.CHANGED, facts, problem=error.message, remedy=error.remedy)
     if digest == known.get("sourceSha256", known.get("sha256")):
         return SourceCheck(SourceStatus.SAME)
     return SourceCheck(SourceStatus.CHANGED, sha256=digest)
+
+
+def _gone(source: Mapping[str, Any]) -> SourceCheck:
+    style, place = next(iter(source.items()))
+    shown = f"{style} '{place}'" if isinstance(place, str) else style
+    problem, remedy = f"{shown} is missing or cannot be read", "restore it, or leave the version as it is"
+    return SourceCheck(SourceStatus.GONE, problem=problem, remedy=remedy)
 
 
 def identity_of(reader: Reader, source: Mapping[str, Any]) -> str:

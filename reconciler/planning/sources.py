@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import Any
 from reconciler.manifests.address import Address, Kind, version_number
 from reconciler.manifests.values import Attributes
 from reconciler.planning.actions import AttributeChange
-from reconciler.providers.protocol import SourceFacts
+from reconciler.providers.protocol import Observed, SourceFacts
 from reconciler.state.records import Record
 
 OS_DISK = "os"
@@ -21,11 +22,13 @@ class SourceStatus(StrEnum):
     SAME = "same"  # the content is the recorded one, or can no longer be read and is not needed
     CHANGED = "changed"  # the content is not the recorded one
     UNUSABLE = "unusable"  # needed, and missing or not a disk image
+    GONE = "gone"  # published once, and can no longer be read: needed only to make the version again
 
 
 @dataclass(frozen=True, slots=True)
 class SourceCheck:
-    """The check of one disk's source: with `facts` when NEW, `sha256` when CHANGED, and a `problem` when UNUSABLE."""
+    """The check of one disk's source: with `facts` when NEW, `sha256` when CHANGED, and a `problem` when UNUSABLE or
+    GONE. A CHANGED source whose content could not be compared has a `problem` instead, and `facts` if it is usable."""
 
     status: SourceStatus
     facts: SourceFacts | None = None
@@ -75,22 +78,37 @@ def planned_sources(
     return result
 
 
-def content_changes(record: Record | None, checks: Mapping[str, SourceCheck]) -> tuple[AttributeChange, ...]:
-    """The disks whose source no longer has the content that was published; none for a new version."""
+def changed_sources(checks: Mapping[str, SourceCheck] | None) -> bool:
+    """Whether any source has to be looked at: one that is only gone is not needed by a version that exists."""
+    return any(check.status is not SourceStatus.GONE for check in (checks or {}).values())
+
+
+def content_changes(
+    record: Record | None, checks: Mapping[str, SourceCheck], observed: Observed | None = None
+) -> tuple[AttributeChange, ...]:
+    """The disks whose source no longer has the content that was published; none for a new version. An object that was
+    replaced, which a run could not record any more, may have the content of the source already."""
     if record is None:
         return ()
     known = record.computed_values.get("disks", {})
+    present = json.loads(observed.computed).get("disks", {}) if observed else {}
     return tuple(
         AttributeChange(
             "source.sha256" if disk == OS_DISK else f"dataDisks.{disk.removeprefix('data-')}.source.sha256",
-            known.get(disk, {}).get("sourceSha256", known.get(disk, {}).get("sha256")),
+            _sha256(known.get(disk, {})),
             check.sha256 or None,
             in_place=False,
             note="" if check.sha256 else f"cannot be compared with what was published: {check.problem}",
         )
         for disk, check in sorted(checks.items())
         if check.status is SourceStatus.CHANGED
+        and not (check.sha256 and check.sha256 == _sha256(present.get(disk, {})))
     )
+
+
+def _sha256(disk: Mapping[str, Any]) -> Any:
+    """The digest of the source that a disk was made from."""
+    return disk.get("sourceSha256", disk.get("sha256"))
 
 
 def _pinned(

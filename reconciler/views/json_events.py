@@ -55,6 +55,15 @@ def result_event(result: ApplyResult | None) -> Event:
         "skipped": [{"address": str(address), "because": str(because)} for address, because in result.skipped],
         "left": [str(address) for address in result.left],
         "removed": list(result.removed),
+        "latest": [
+            {
+                "definition": str(missed.definition),
+                "region": missed.region,
+                "planned": missed.planned,
+                "found": missed.found,
+            }
+            for missed in result.latest
+        ],
     }
 
 

@@ -33,6 +33,7 @@ def apply(
     target: options.Targets = None,
     exclude: options.Excludes = None,
     allow_replace: options.AllowReplace = None,
+    allow_loss: options.AllowLoss = None,
     allow_deletes: options.AllowDeletes = 0,
     refresh: options.Refresh = "true",
     format_name: options.Format = DEFAULT,
@@ -47,9 +48,9 @@ def apply(
     """
     from reconciler.cli.applying import Manner, run
 
-    wanted = options.plan_options(target, exclude, allow_replace, allow_deletes)
+    wanted = options.plan_options(target, exclude, allow_replace, allow_deletes, allow_loss)
     refresh_first = options.refresh_wanted(refresh)
-    if plan_file and (target or exclude or allow_replace or allow_deletes or not refresh_first):
+    if plan_file and (target or exclude or allow_replace or allow_loss or allow_deletes or not refresh_first):
         raise typer.BadParameter("a saved plan is applied as it is: these options belong to: reconciler plan")
 
     def fresh(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:

@@ -30,6 +30,7 @@ def destroy(
     lock_timeout: options.LockTimeout = 0.0,
     target: options.Targets = None,
     exclude: options.Excludes = None,
+    allow_deletes: options.AllowDeletes = 0,
     format_name: options.Format = DEFAULT,
     json: options.JsonEvents = False,
     verbose: options.Verbose = False,
@@ -42,7 +43,7 @@ def destroy(
     """
     from reconciler.cli.applying import Manner, run
 
-    wanted = options.plan_options(target, exclude, None, 0, destroy=True)
+    wanted = options.plan_options(target, exclude, None, allow_deletes, destroy=True)
 
     def call(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         engine.lock_timeout_s = lock_timeout

@@ -30,6 +30,7 @@ def plan(
     target: options.Targets = None,
     exclude: options.Excludes = None,
     allow_replace: options.AllowReplace = None,
+    allow_loss: options.AllowLoss = None,
     allow_deletes: options.AllowDeletes = 0,
     refresh: options.Refresh = "true",
     detailed_exitcode: Annotated[
@@ -45,7 +46,7 @@ def plan(
     (--detailed-exitcode), 3 provider unreachable.
     """
     session = session_of(context)
-    wanted = options.plan_options(target, exclude, allow_replace, allow_deletes)
+    wanted = options.plan_options(target, exclude, allow_replace, allow_deletes, allow_loss)
     refresh_first = options.refresh_wanted(refresh)
     output_format = options.output_format(format_name, json=json)
     with session.waiting() as reporter, session.engine(reporter) as engine:

@@ -124,7 +124,7 @@ def _all(cells: Sequence[Cell]) -> str:
 
 def _result(result: ApplyResult, seconds: float) -> Iterator[str]:
     from reconciler.views.terminal.units import seconds_text
-    from reconciler.views.text.apply import AGAIN, ending, failures, result_counts, skips
+    from reconciler.views.text.apply import AGAIN, ending, failures, latest_texts, result_counts, skips
 
     shown = " · ".join([ending(result).lower(), *result_counts(result), seconds_text(seconds)])
     yield from ("", f"### Apply: {shown}", "")
@@ -133,6 +133,7 @@ def _result(result: ApplyResult, seconds: float) -> Iterator[str]:
     yield from table(("failed", "why", "what to do"), failed)
     skipped = ([_codes(addresses), code(str(because))] for because, addresses in skips(result).items())
     yield from folded("Skipped", table(("skipped", "because this failed"), skipped))
+    yield from table(("latest is not as planned",), ([code(text)] for text in latest_texts(result)))
     if result.left:
         yield from (f"Still running: {_codes(result.left)}. The next apply picks them up.", "")
     if not result.complete:

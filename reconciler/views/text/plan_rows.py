@@ -97,11 +97,17 @@ def _blocked_row(change: ResourceChange, block: Block) -> Row:
     what = f"{changed} changed" if changed else _WHY.get(change.reason, change.reason.value)
     cells = [
         Cell(f"{change.action}: {what}", _place(change)),
-        Cell(block.why),
+        *_why_blocked(change, block),
         Cell(block.remedy, style="note"),
         *_attribute_cells(change.changes),
     ]
     return Row("!", "blocked", str(change.address), cells, "danger")
+
+
+def _why_blocked(change: ResourceChange, block: Block) -> Iterator[Cell]:
+    """Each effect that blocks the change on a line of its own, or the sentence of another rule."""
+    refused = [effect.text for effect in change.effects if not effect.consent]
+    yield from map(Cell, refused if block.why == "; ".join(refused) else [block.why])
 
 
 def _fixed(change: ResourceChange) -> str:
@@ -112,8 +118,8 @@ def _fixed(change: ResourceChange) -> str:
 def _row(entry: Entry) -> Row:
     change = entry.change
     symbol, style = _SHOWN[change.action]
-    cells = [*_details(entry), *_cause_cells(change)]
-    return Row(symbol, change.action.value, str(change.address), cells, style)
+    cells = [*_details(entry), *_effect_cells(change), *_cause_cells(change)]
+    return Row(symbol, change.action.value, str(change.address), cells, "danger" if change.effects else style)
 
 
 def _details(entry: Entry) -> Iterator[Cell]:
@@ -196,6 +202,12 @@ def _attribute_cells(changes: Sequence[AttributeChange], cost: str = "") -> Iter
         place = f"{change.position.file}:{change.position.line}" if change.position else ""
         right = ", ".join(filter(None, [cost if not number else "", place]))
         yield Cell(f"{change.path.ljust(width)}  {change_text(change)}", right)
+
+
+def _effect_cells(change: ResourceChange) -> Iterator[Cell]:
+    """What the change does to those who use the images, and what allowed it."""
+    for effect in change.effects:
+        yield Cell(f"! {effect.text}", f"allowed by {effect.consent}" if effect.consent else "", "danger")
 
 
 def _cause_cells(change: ResourceChange) -> Iterator[Cell]:

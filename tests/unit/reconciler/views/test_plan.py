@@ -79,7 +79,7 @@ def test_danger_comes_first() -> None:
         "corp/ubuntu/3.0.0": {},
         "corp/ubuntu/3.0.0@eastus": {},
     }
-    lines = shown(make_plan(inputs_of(desired, recorded, options=PlanOptions(allow_deletes=9))))
+    lines = shown(make_plan(inputs_of(desired, recorded, options=PlanOptions(allow_loss=(V2,)))))
     labels = [text.split()[1] for text in lines if text[:3].strip() in {"!", "±", "-", "~", "+"} and text[1] != " "]
     order = ["blocked", "replace", "delete", "update", "create", "latest"]
     assert labels == sorted(labels, key=order.index)
