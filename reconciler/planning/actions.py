@@ -12,6 +12,7 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.values import Attributes
+from reconciler.providers.bound_sources import BoundSource
 
 
 class Action(StrEnum):
@@ -112,7 +113,8 @@ class ResourceChange:
     no object. `declared` is the digest of the resource as declared. `fingerprint` and `computed` are the observed
     object's. `move_bytes` and `copies` say what is copied. `moved_from` is the address it is recorded under so far,
     `named` the object's name where that is not the address, and `write_flags` are sent along with a write. `removes` is
-    what making the object also removes, besides objects of the state, a phrase for each thing.
+    what making the object also removes, besides objects of the state, a phrase for each thing. `sources` are the
+    contents that a version is published from.
     """
 
     address: Address
@@ -139,6 +141,7 @@ class ResourceChange:
     named: Address | None = None
     write_flags: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
+    sources: tuple[BoundSource, ...] = ()
 
     @property
     def kind(self) -> Kind:

@@ -17,7 +17,7 @@ from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceCh
 from reconciler.planning.checks import feasibility, retired_sources
 from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
-from reconciler.planning.costs import copies_and_bytes, dependencies, removals
+from reconciler.planning.costs import bound_to_sources, copies_and_bytes, dependencies, removals
 from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.draft import Draft, PlanInputs, start_draft
 from reconciler.planning.plan import Plan
@@ -43,6 +43,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
     _check_options(draft)
     _guard(draft)
     _add_costs(draft)
+    draft.changes |= bound_to_sources(draft.changes, draft.records, inputs.sources)
     return _finished(draft)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.manifests.address import Address, Kind, version_number
 from reconciler.manifests.values import Attributes
 from reconciler.planning.actions import AttributeChange
+from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.protocol import SourceFacts
 from reconciler.state.records import Record
 
@@ -25,11 +26,14 @@ class SourceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceCheck:
-    """The check of one disk's source: with `facts` when NEW, `sha256` when CHANGED, and a `problem` when UNUSABLE."""
+    """The check of one disk's source: with `facts` when NEW, and a `problem` when UNUSABLE or CHANGED to what cannot be
+    read. `sha256` is the digest of its content; where that cannot be read, `identity` is what it is recognised by. Both
+    are empty where nobody asked for them."""
 
     status: SourceStatus
     facts: SourceFacts | None = None
     sha256: str = ""
+    identity: str = ""
     problem: str = ""
     remedy: str = ""
 
@@ -62,7 +66,7 @@ def planned_sources(
             return _pinned(source, recorded.get(disk), pin)
         check = checks.get(disk)
         changed = check is not None and check.status is SourceStatus.CHANGED
-        if not changed and disk in known and disk in recorded and recorded[disk].keys() == source.keys() == {"file"}:
+        if not changed and disk in known and "file" in recorded.get(disk, {}) and "file" in source:
             return recorded[disk]
         return source
 
@@ -90,6 +94,37 @@ def content_changes(record: Record | None, checks: Mapping[str, SourceCheck]) ->
         for disk, check in sorted(checks.items())
         if check.status is SourceStatus.CHANGED
     )
+
+
+def bound_sources(
+    attributes: Attributes,
+    record: Record | None,
+    checks: Mapping[str, SourceCheck],
+    records: Mapping[Address, Record],
+) -> tuple[BoundSource, ...]:
+    """The contents that a version with these attributes is to be published from, as far as they are known: of its
+    sources as checked, else as recorded, and of the recorded versions that are its sources."""
+    known = record.computed_values.get("disks", {}) if record else {}
+    found: list[BoundSource] = []
+    for disk, source in disk_sources(attributes):
+        check = checks.get(disk)
+        if "version" in source:
+            found += _published_sources(records.get(Address.parse(str(source["version"]))))
+        elif check is not None:
+            found.append(BoundSource(disk, check.sha256, check.identity))
+        else:
+            found.append(BoundSource(disk, _recorded_digest(known.get(disk, {}))))
+    return tuple(source for source in found if source.sha256 or source.identity)
+
+
+def _published_sources(base: Record | None) -> Iterator[BoundSource]:
+    disks = base.computed_values.get("disks", {}) if base else {}
+    yield from (BoundSource(disk, _recorded_digest(facts)) for disk, facts in sorted(disks.items()))
+
+
+def _recorded_digest(facts: Mapping[str, Any]) -> str:
+    """The recorded digest of a disk's source; empty where there is none."""
+    return str(facts.get("sourceSha256") or facts.get("sha256") or "")
 
 
 def _pinned(

@@ -244,7 +244,9 @@ class Life:
         self.model.settled(images)
         wanted = self._wanted()
         if snapshot.places != wanted:
-            raise Violation(f"published is {_shown(snapshot.places, self._digests())}, not {_shown(wanted, self._digests())}")
+            raise Violation(
+                f"published is {_shown(snapshot.places, self._digests())}, not {_shown(wanted, self._digests())}"
+            )
         self._check_replicas(snapshot)
         if state.intents:
             raise Violation(f"in the journal after an apply that was complete: {sorted(map(str, state.intents))}")
@@ -345,4 +347,6 @@ def _explained(ended: runs.Ended) -> str:
 
 
 def _shown(places: Counter[tuple[str, str]], known: dict[str, int]) -> str:
-    return ", ".join(sorted(f"{known.get(digest, digest[:8])}@{region}x{count}" for (digest, region), count in places.items()))
+    return ", ".join(
+        sorted(f"{known.get(digest, digest[:8])}@{region}x{count}" for (digest, region), count in places.items())
+    )

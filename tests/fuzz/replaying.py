@@ -27,7 +27,12 @@ def place_at(provider: str, folder: Path, service: Any = None) -> Place:
 
 
 def replay(
-    provider: str, folder: Path, seed: int, steps: Sequence[Step], service: Any = None, counts: Counter[str] | None = None
+    provider: str,
+    folder: Path,
+    seed: int,
+    steps: Sequence[Step],
+    service: Any = None,
+    counts: Counter[str] | None = None,
 ) -> None:
     """Lives this life. Raises: Violation."""
     place = place_at(provider, folder, service)
