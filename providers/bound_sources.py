@@ -14,7 +14,7 @@ class BoundSource:
     """What a plan says about the content of one disk (`os`, `data-LUN`): the `sha256` of its source, in hexadecimal.
 
     Where the bytes cannot be read, as those of a disk in Azure, `sha256` is empty, and `identity` is what the backend
-    tells one content from another by.
+    recognises a content by.
     """
 
     disk: str

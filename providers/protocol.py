@@ -125,7 +125,7 @@ class SourceFacts:
     `identity` changes whenever the content may have changed (cheap: no content is read). `removes`: what is removed, by
     the provider's settings, once a new version has been made from this source in all its regions; a phrase for each
     thing, such as "machine gen on host1 with 2 volumes". `revision` is for sources whose content cannot be read from
-    here: what else tells one content from another, such as a unique id, the time of creation and an etag.
+    here: what else distinguishes one content from another, such as a unique id, the time of creation and an etag.
     """
 
     size: int

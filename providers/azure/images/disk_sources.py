@@ -72,7 +72,7 @@ class Sources:
         if definition is not None:
             _require_fitting(f"{style} '{source[style]}'", body, definition)
         size = _bytes_of(body)
-        return SourceFacts(size, size, style, self.identity(source), _revision(self.identity(source), body))
+        return SourceFacts(size, size, style, self.identity(source), revision=_revision(self.identity(source), body))
 
     def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
         """As `Reader.source_digest`. Raises: Unsupported for content that only the service can read."""
@@ -115,7 +115,7 @@ class Sources:
 
 
 def _revision(identity: str, body: Json) -> str:
-    """What tells apart the contents that a resource with this id may have had: it changes when another one is created
+    """What distinguishes the contents that a resource with this id may have had: it changes when another one is created
     under the name. Only the id where the service shows no more."""
     properties = body.get("properties", {})
     profile = properties.get("publishingProfile") or {}

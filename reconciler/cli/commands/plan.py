@@ -77,9 +77,10 @@ def approve(
         str, typer.Option("--key", metavar="FILE", help="An SSH key; of an agent or token, the public one.")
     ] = "",
 ) -> int:
-    """Sign a saved plan with your own SSH key, for: reconciler apply --require-approval KEYS.
+    """Sign a saved plan with your own SSH key.
 
-    Look at it first: reconciler show PLANFILE. The signature is added to the file; ssh-keygen makes it.
+    Look at it first: reconciler show PLANFILE. The signature is added to the file, and made by ssh-keygen. It is checked
+    by: reconciler apply PLANFILE --require-approval KEYS
     """
     from reconciler.planning.saved import approvals
     from reconciler.planning.saved.plan_file import add_approval, read_plan

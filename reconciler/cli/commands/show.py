@@ -52,7 +52,7 @@ def show(
 
 
 def _show_plan(session: Session, path: Path, output_format: OutputFormat, *, verbose: bool) -> int:
-    """Shows a saved plan, and what it is bound to; the latter on stderr if stdout is a document."""
+    """Shows a saved plan, and below it until when it can be applied: on stderr if stdout is a document."""
     from reconciler.planning.saved.plan_file import read_plan
     from reconciler.views.terminal.lines import BLANK, paragraph
     from reconciler.views.text.heading import Heading

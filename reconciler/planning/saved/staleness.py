@@ -89,7 +89,7 @@ def _why_not_planned(change: ResourceChange, fresh: Plan) -> str:
 
 
 def _what_differs(before: ResourceChange, after: ResourceChange, state: State, own_runs: Collection[str]) -> str:
-    """What differs, in words; empty when the change can be made as it was planned."""
+    """What differs, as a phrase; empty when the change can be made as it was planned."""
     intent = state.intents.get(before.moved_from or before.address) or state.intents.get(before.address)
     if intent is not None and intent.run in own_runs:
         return _what_continues_otherwise(before, after)
