@@ -111,7 +111,7 @@ class Engine(OpenProject):
         state, moves = plan_moves(state, self.manifest.moves)
         world = self._observe(state) if refresh else as_recorded(state)
         readers: Mapping[str, Reader] = self.providers
-        digests = self._source_digests if bind_sources else None
+        digests = self._source_digests if bind_sources and not options.destroy else None
         sources = check_sources(self.manifest, state.records, readers, self.reporter.progress, digests)
         self.reporter.stage("plan")
         plan = make_plan(

@@ -79,8 +79,8 @@ def approve(
 ) -> int:
     """Sign a saved plan with your own SSH key.
 
-    Look at it first: reconciler show PLANFILE. The signature is added to the file, and made by ssh-keygen. It is checked
-    by: reconciler apply PLANFILE --require-approval KEYS
+    Look at it first: reconciler show PLANFILE. The signature is made by ssh-keygen, and added to the file. It is
+    checked by: reconciler apply PLANFILE --require-approval KEYS
     """
     from reconciler.planning.saved import approvals
     from reconciler.planning.saved.plan_file import add_approval, read_plan

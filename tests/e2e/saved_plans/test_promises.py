@@ -312,6 +312,28 @@ def test_a_failed_run_is_continued(estate: Estate) -> None:
     assert estate.plan().changes == ()
 
 
+def test_a_move_is_made_once(estate: Estate) -> None:
+    estate.apply()
+    identifier = {"publisher": "Contoso", "offer": "corp", "sku": "ubuntu"}
+    renamed = [
+        gallery(),
+        definition(name="noble", identifier=identifier),
+        version({"file": "../images/a.raw"}, "corp/noble"),
+    ]
+    estate.write([*renamed, {"kind": "Moved", "from": "corp/ubuntu", "to": "corp/noble"}])
+    save(estate)
+    before = estate.tree()
+    assert apply_saved(estate).result is not None
+    assert apply_saved(estate).finished is not None
+    assert estate.tree() == before
+    assert estate.plan().changes == ()
+
+
+def test_a_destroy_reads_no_image(estate: Estate, counting: type[Counting]) -> None:
+    estate.plan(destroy=True)
+    assert counting.reads == 0
+
+
 # Approval.
 
 
