@@ -111,7 +111,8 @@ def _compare(checking: _Checking, source: Mapping[str, Any], known: Mapping[str,
     except Unavailable:
         return SourceCheck(SourceStatus.SAME)
     except ProviderError as error:
-        return SourceCheck(SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
+        seen = _look(checking, source, None)
+        return replace(seen, status=SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
     if digest == recorded:
         return SourceCheck(SourceStatus.SAME)
     return SourceCheck(SourceStatus.CHANGED, sha256=digest)

@@ -110,7 +110,7 @@ def bound_sources(
         check = checks.get(disk)
         if "version" in source:
             found += _published_sources(records.get(Address.parse(str(source["version"]))))
-        elif check is not None:
+        elif check is not None and (check.sha256 or check.identity or check.status is SourceStatus.CHANGED):
             found.append(BoundSource(disk, check.sha256, check.identity))
         else:
             found.append(BoundSource(disk, _recorded_digest(known.get(disk, {}))))
