@@ -31,11 +31,9 @@ def approve(saved: SavedPlan, key: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="reconciler-") as folder:
         message = Path(folder, "plan")
         message.write_text(_message(saved))
-        done = _ssh_keygen(["-Y", "sign", "-q", "-f", str(key), "-n", NAMESPACE, str(message)])
-        if done.returncode:
-            raise ReconcilerError(
-                f"ssh-keygen did not sign with {key}: {_last_line(done)}", "name another key with --key"
-            )
+        signing = [_ssh_keygen(), "-Y", "sign", "-q", "-f", str(key), "-n", NAMESPACE, str(message)]
+        if subprocess.run(signing, check=False).returncode:  # what it asks and says is for the person at the terminal
+            raise ReconcilerError(f"ssh-keygen did not sign with {key}", "name another key with --key")
         return Path(folder, "plan.sig").read_text()
 
 
@@ -73,10 +71,10 @@ def require_approval(saved: SavedPlan, allowed: Path) -> None:
 def _signers(saved: SavedPlan, approval: str, allowed: Path) -> Iterator[str]:
     """The names in the allowed-signers file that a signature is valid for; none if it is of something else."""
     with _file(approval) as signature:
-        listed = _ssh_keygen(["-Y", "find-principals", "-s", signature, "-f", str(allowed)])
+        listed = _answer(["-Y", "find-principals", "-s", signature, "-f", str(allowed)])
         for name in listed.stdout.splitlines() if not listed.returncode else ():
             options = ["-f", str(allowed), "-I", name, "-n", NAMESPACE, "-s", signature]
-            if not _ssh_keygen(["-Y", "verify", *options], _message(saved)).returncode:
+            if not _answer(["-Y", "verify", *options], _message(saved)).returncode:
                 yield name
 
 
@@ -93,13 +91,14 @@ def _file(text: str) -> Iterator[str]:
         yield file.name
 
 
-def _ssh_keygen(arguments: Sequence[str], message: str = "") -> subprocess.CompletedProcess[str]:
-    """Raises: ReconcilerError when it is not installed."""
+def _answer(arguments: Sequence[str], message: str = "") -> subprocess.CompletedProcess[str]:
+    """What ssh-keygen says. Raises: ReconcilerError when it is not installed."""
+    return subprocess.run([_ssh_keygen(), *arguments], input=message, capture_output=True, text=True, check=False)
+
+
+def _ssh_keygen() -> str:
+    """The path of the program. Raises: ReconcilerError when it is not installed."""
     program = shutil.which("ssh-keygen")
     if program is None:
         raise ReconcilerError("ssh-keygen is not installed", "install OpenSSH, 8.2 or later")
-    return subprocess.run([program, *arguments], input=message, capture_output=True, text=True, check=False)
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    return next(reversed((done.stderr or done.stdout).strip().splitlines()), "no reason given")
+    return program
