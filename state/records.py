@@ -80,6 +80,8 @@ class Run:
     """One run of a command that may write. Times are ISO 8601 in UTC; `finished` is empty while it lasts.
 
     `outcome` is `running`, `done`, `failed` or `interrupted`; `counts` maps an action to how many were done.
+    `plan_digest` is that of the plan file, where the run applied one: a file is used once, and its own runs continue
+    it.
     """
 
     id: str

@@ -136,6 +136,7 @@ def _operation(
         computed=computed,
         removes=own.removes if own is not None and key.phase is Phase.APPLY else (),
         replacement=_at_provider(own.planned_attributes, names) if own is not None and makes_room else None,
+        sources=() if own is None or computed.get("disks") else own.sources,
     )
     sources = version_references(version) if operation.version else ()
     return PlannedOperation(key, steps[0][1].provider, operation, changes, sources)

@@ -11,7 +11,8 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action, ResourceChange
-from reconciler.providers.errors import ContractViolation, ProviderError
+from reconciler.providers.bound_sources import require_bound
+from reconciler.providers.errors import ContractViolation, ProviderError, SourceError
 from reconciler.providers.protocol import Applied, Done, InProgress, Step, Verb
 from reconciler.state.records import Change, Intent, Record
 from reconciler.state.store import StateWrite
@@ -67,11 +68,27 @@ def results_of(
 def _result_of(step: Step, change: ResourceChange, result: Applied | ReconcilerError) -> StepResult:
     if isinstance(result, ReconcilerError):
         return StepResult(step, change, error=result)
+    if step.verb is not Verb.DELETE and (other := _other_content(change, result)):
+        return StepResult(step, change, error=other)
     if step.verb is Verb.DELETE or result.canonical == change.planned:
         return StepResult(step, change, applied=result)
     if result.canonical == canonical_json(step.planned):  # it names its sources as the provider does
         return StepResult(step, change, applied=replace(result, canonical=change.planned))
     return StepResult(step, change, error=_contradiction(change, result))
+
+
+def _other_content(change: ResourceChange, applied: Applied) -> ContractViolation | None:
+    """What a provider did wrong that published another content than was planned; None if it did not."""
+    if not change.sources:
+        return None
+    try:
+        require_bound(change.sources, json.loads(applied.computed).get("disks", {}))
+    except SourceError as error:
+        return ContractViolation(
+            f"provider '{change.provider}' published something other than planned: {error.message}. "
+            "This is a bug in the provider."
+        )
+    return None
 
 
 def _contradiction(change: ResourceChange, applied: Applied) -> ContractViolation:

@@ -11,6 +11,7 @@ from reconciler.views.output_format import DEFAULT, format_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from reconciler.manifests.address import Address
     from reconciler.planning.plan import PlanOptions
@@ -153,3 +154,16 @@ def parsed_region(text: str) -> str:
         return canonical_region(text)
     except ValueError as cause:
         raise typer.BadParameter(str(cause)) from cause
+
+
+def duration(text: str) -> timedelta | None:
+    """How long, from `30m`, `12h` or `7d`; None for `never`. Raises: typer.BadParameter."""
+    from datetime import timedelta
+
+    if text == "never":
+        return None
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isascii() or not number.isdigit() or len(number) > 5 or not int(number):
+        raise typer.BadParameter(f"'{text}' is not a time: write minutes, hours or days as 30m, 12h or 7d, or never")
+    return timedelta(**{units[unit]: int(number)})

@@ -12,6 +12,7 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.values import Attributes
+from reconciler.providers.bound_sources import BoundSource
 
 
 class Action(StrEnum):
@@ -146,7 +147,7 @@ class ResourceChange:
     `named` the object's name where that is not the address, and `write_flags` are sent along with a write. `removes` is
     what making the object also removes, besides objects of the state, a phrase for each thing. `effects` are what it
     does to users of the images. `staged`: a version is replaced by one operation, which makes all new copies before it
-    removes an old one.
+    removes an old one. `sources` are the contents that a version is published from.
     """
 
     address: Address
@@ -175,6 +176,7 @@ class ResourceChange:
     removes: tuple[str, ...] = ()
     effects: tuple[Effect, ...] = ()
     staged: bool = False
+    sources: tuple[BoundSource, ...] = ()
 
     @property
     def kind(self) -> Kind:

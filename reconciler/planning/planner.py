@@ -15,7 +15,7 @@ from reconciler.planning.checks import feasibility, retired_sources
 from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
 from reconciler.planning.checks.other_runs import other_runs
-from reconciler.planning.costs import copies_and_bytes, dependencies, removals
+from reconciler.planning.costs import bound_to_sources, copies_and_bytes, dependencies, removals
 from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.draft import Draft, PlanInputs, start_draft
 from reconciler.planning.guard.context import reach_of, safety_context
@@ -44,6 +44,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
     _check_options(draft)
     before = _guard(draft)
     _add_costs(draft)
+    draft.changes |= bound_to_sources(draft.changes, draft.records, inputs.sources)
     return _finished(draft, before)
 
 

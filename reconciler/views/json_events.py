@@ -28,7 +28,7 @@ def event_text(event: Event) -> str:
 
 def plan_event(plan: Plan, environment: str) -> Event:
     """The whole plan; `prior` and `planned` are objects, or null."""
-    from reconciler.planning.plan_file import plan_json
+    from reconciler.planning.saved.plan_file import plan_json
 
     data = plan_json(plan)
     for change in data["changes"]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.estates import Document, Estate, definition, gallery, version
 
 from reconciler.manifests.values import canonical_json
-from reconciler.planning.plan_file import plan_json
+from reconciler.planning.saved.plan_file import plan_json
 
 REGIONS = ["eastus", "westus", "northeurope"]
 IMAGES = [b"one", b"two", b"three"]

@@ -36,13 +36,17 @@ def apply(
     allow_loss: options.AllowLoss = None,
     allow_deletes: options.AllowDeletes = 0,
     refresh: options.Refresh = "true",
+    require_approval: Annotated[
+        str,
+        typer.Option("--require-approval", metavar="KEYS", help="With PLANFILE: who may approve, as allowed signers."),
+    ] = "",
     format_name: options.Format = DEFAULT,
     json: options.JsonEvents = False,
     verbose: options.Verbose = False,
 ) -> int:
     """Plan, ask for approval, apply.
 
-    With PLANFILE: apply exactly that plan, unless it is stale, without asking.
+    With PLANFILE: apply exactly that plan, unless it is stale, without asking; or what an interrupted run left of it.
 
     Exit codes: 0 success, or nothing to do; 1 failed or incomplete; 3 provider unreachable; 130 interrupted.
     """
@@ -53,13 +57,21 @@ def apply(
     if plan_file and (target or exclude or allow_replace or allow_loss or allow_deletes or not refresh_first):
         raise typer.BadParameter("a saved plan is applied as it is: these options belong to: reconciler plan")
 
+    if require_approval and not plan_file:
+        raise typer.BadParameter("only a saved plan can be approved: reconciler apply PLANFILE --require-approval KEYS")
+
     def fresh(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         engine.lock_timeout_s = lock_timeout
-        return engine.apply(wanted, approve, interrupt, parallelism=parallelism, refresh=refresh_first)
+        return engine.apply(
+            wanted, approve, interrupt, parallelism=parallelism, refresh=refresh_first, bind_sources=not auto_approve
+        )
 
     def saved(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
         engine.lock_timeout_s = lock_timeout
-        return engine.apply_saved(Path(plan_file), interrupt, approve=approve, parallelism=parallelism)
+        approvers = Path(require_approval) if require_approval else None
+        return engine.apply_saved(
+            Path(plan_file), interrupt, approve=approve, approvers=approvers, parallelism=parallelism
+        )
 
     output_format = options.output_format(format_name, json=json)
     manner = Manner(approved=auto_approve or bool(plan_file), format=output_format, verbose=verbose)

@@ -64,7 +64,7 @@ class MarkdownFormat(OutputFormat):
 def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
     from reconciler.views.text.no_changes import why_no_changes
     from reconciler.views.text.plan import counts, latest_rows
-    from reconciler.views.text.plan_rows import plan_rows
+    from reconciler.views.text.plan_rows import content_rows, plan_rows
 
     unchanged = not plan.changes and plan.applicable
     yield from ("### Plan: no changes" if unchanged else f"### Plan: {' · '.join(counts(plan))}", "")
@@ -73,7 +73,9 @@ def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
         yield from (escape(why_no_changes(plan, heading.environment)), "")
         return
     yield from _about(heading)
-    yield from _rows(("action", "resource", "details"), plan_rows(plan, verbose=verbose))
+    yield from _rows(("action", "resource", "details"), plan_rows(plan, verbose=verbose, sources=False))
+    contents = [row for change in plan.changes if not change.block for row in content_rows(change)]
+    yield from table(("published content", "sha256"), ([code(name), code(text)] for name, text in contents))
     moves = latest_rows(plan.latest, verbose=verbose)
     yield from table(("definition", "latest"), ([code(row.subject), _all(row.cells)] for row in moves))
 

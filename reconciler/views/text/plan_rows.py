@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from reconciler.manifests.address import Address, Kind
 from reconciler.planning.actions import Action, AttributeChange, Block, Reason, ResourceChange
 from reconciler.planning.plan import Plan
+from reconciler.planning.sources import disk_sources
 from reconciler.views.terminal.lines import Cell, Row
 from reconciler.views.terminal.units import plural
 from reconciler.views.text.attribute_changes import change_text
@@ -47,8 +49,13 @@ _WHY = {
 }
 
 
-def plan_rows(plan: Plan, *, verbose: bool = False) -> list[Row]:
-    """The rows of a plan: what is unknown, what is blocked, then by action from the dangerous to the harmless."""
+_SHORT = 16
+"""Hexadecimal digits of a digest that are shown where people only glance at it."""
+
+
+def plan_rows(plan: Plan, *, verbose: bool = False, sources: bool = True) -> list[Row]:
+    """The rows of a plan: what is unknown, what is blocked, then by action from the dangerous to the harmless.
+    `sources`: with the content of versions that are published, in full if `verbose`."""
     entries = entries_of(plan.changes)
     rows = [*unknown_rows(plan.unreachable), *_plan_block_rows(plan)]
     blocked = [_blocked_row(entry.change, block) for entry in entries if (block := entry.change.block)]
@@ -57,10 +64,34 @@ def plan_rows(plan: Plan, *, verbose: bool = False) -> list[Row]:
     for action in _SHOWN:
         section = [entry for entry in entries if entry.change.action is action and not entry.change.block]
         if len(section) <= MOST_ROWS or verbose:
-            rows += [_row(entry) for entry in section]
+            shown = 64 if verbose else _SHORT
+            rows += [_with_sources(_row(entry), entry.change, shown if sources else 0) for entry in section]
         else:
             rows += _at_most(_grouped(action, section), "galleries", verbose=False)
     return rows
+
+
+def _with_sources(row: Row, change: ResourceChange, digits: int) -> Row:
+    """The row with a line for the content of each disk that is published; `digits` of its digest, 0 for no line."""
+    lines = [Cell(_content(text, digits), name, "dim") for name, text in content_rows(change)] if digits else []
+    return replace(row, cells=[*row.cells, *lines]) if lines else row
+
+
+def _content(text: str, digits: int) -> str:
+    return f"sha256 {text[:digits]}{'…' if digits < len(text) else ''}" if is_digest(text) else text
+
+
+def is_digest(text: str) -> bool:
+    """Whether this is a sha256 in hexadecimal, and not an identity."""
+    return len(text) == 64 and all(digit in "0123456789abcdef" for digit in text)
+
+
+def content_rows(change: ResourceChange) -> Iterator[tuple[str, str]]:
+    """(source, its sha256 or identity) of every disk that a change publishes, as far as they are known."""
+    declared = dict(disk_sources(change.planned_attributes)) if change.sources else {}
+    for bound in change.sources:
+        style, value = next(iter(declared.get(bound.disk, {"disk": bound.disk}).items()))
+        yield (str(value) if style in ("file", "version") else bound.disk), bound.sha256 or bound.identity
 
 
 def _at_most(rows: Sequence[Row], what: str, *, verbose: bool) -> list[Row]:

@@ -21,6 +21,7 @@ from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
 from reconciler.planning.plan import PlanOptions
 from reconciler.planning.planner import make_plan
+from reconciler.planning.sources import SourceCheck, SourceStatus
 from reconciler.providers.errors import ContractViolation, LeaseLost, ProviderError
 from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
@@ -34,6 +35,7 @@ from reconciler.providers.protocol import (
     ProgressCallback,
     Scan,
     Scope,
+    SourceFacts,
     Step,
     Verb,
 )
@@ -131,7 +133,8 @@ def lease(store: StateStore) -> Lease:
 
 
 def run(store: StateStore, lease: Lease, provider: ScriptedProvider, **options: Any) -> ApplyResult:
-    inputs = inputs_of(options.pop("desired", WORLD), options.pop("recorded", {}), {})
+    sources = options.pop("sources", None)
+    inputs = inputs_of(options.pop("desired", WORLD), options.pop("recorded", {}), {}, sources=sources)
     started = options.pop("started", NOW.isoformat())
     providers: Any = {"default": provider}
     writer = options.pop("writer", WRITER)
@@ -259,6 +262,19 @@ def test_a_provider_that_makes_something_else_is_caught(store: StateStore, lease
     assert isinstance(error, ContractViolation)
     assert "location" in error.message
     assert "corp" in {str(address) for address in store.read().intents}
+
+
+def test_a_provider_that_publishes_other_content_is_caught(store: StateStore, lease: Lease) -> None:
+    def published(step: Step) -> Applied:
+        computed = canonical_json({"disks": {"os": {"sha256": "bb" * 32}}})
+        return Applied("id", "f", canonical_json(step.planned or {}), computed)
+
+    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), sha256="aa" * 32)
+    result = run(store, lease, ScriptedProvider(script={V1: published}), sources={V1: {"os": check}})
+    error = dict(result.failed)[Address.parse(V1)]
+    assert isinstance(error, ContractViolation)
+    assert "bb" * 32 in error.message
+    assert Address.parse(V1) not in store.read().records
 
 
 def test_a_provider_that_forgets_a_step_is_caught(store: StateStore, lease: Lease) -> None:
