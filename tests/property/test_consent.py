@@ -64,7 +64,7 @@ class Version:
 
 
 @st.composite
-def copies(draw: st.DrawFn, region: str, *, declared: bool, exists: bool) -> Copy:
+def copies(draw: st.DrawFn, region: str, *, declared: bool, recorded: bool) -> Copy:
     def attributes() -> dict[str, Any]:
         found: dict[str, Any] = {"replicas": draw(st.integers(1, 2)), "excludeFromLatest": draw(st.booleans())}
         if not draw(st.integers(0, 3)):
@@ -73,7 +73,8 @@ def copies(draw: st.DrawFn, region: str, *, declared: bool, exists: bool) -> Cop
 
     now = attributes()
     desired = draw(st.sampled_from([None, now, now, now, attributes()])) if declared else None
-    return Copy(region, draw(st.sampled_from(CONDITIONS)) if exists else "absent", now, desired)
+    known = recorded or desired is not None  # what is neither is not in a plan: it is unmanaged, and stays
+    return Copy(region, draw(st.sampled_from(CONDITIONS)) if known else "absent", now, desired)
 
 
 @st.composite
@@ -89,7 +90,7 @@ def versions(draw: st.DrawFn, number: str) -> Version:
         retained=recorded and not declared and draw(st.booleans()),
         attributes=now,
         desired={**now, **changed} if declared else None,
-        copies=tuple(draw(copies(region, declared=declared, exists=declared or recorded)) for region in sorted(found)),
+        copies=tuple(draw(copies(region, declared=declared, recorded=recorded)) for region in sorted(found)),
     )
 
 
