@@ -172,7 +172,8 @@ def _in_words(names: Collection[str]) -> str:
 def _missing(saved: Plan, changes: Collection[ResourceChange], now: Mapping[Address, ResourceChange]) -> Iterator[str]:
     """What the changes need today that the saved plan does not do."""
     planned = {change.address for change in saved.changes}
-    gone = {change.address for change in changes if change.action in (Action.DELETE, Action.REPLACE)}
+    removing = (Action.DELETE, Action.REPLACE)
+    gone = {change.address for change in saved.changes if change.action in removing and change.address in now}
     needed = {address for change in changes for address in (*change.dependencies, *_above(change.address))}
     for address, today in now.items():
         if address in planned:
