@@ -154,6 +154,10 @@ def taken(definition_kept: bool, found: list[Version]) -> set[str]:
                     by_name.add((version.number, copy.region))
                 else:
                     lost.add(f"{version.number}@{copy.region}")
+    before = [copy for version in found for copy in version.copies if copy.exists]
+    after = [copy for version in found for copy in version.copies if copy.desired or (copy.exists and version.retained)]
+    if before and not after:
+        lost.add("the last version")
     return lost | {f"latest of {region}" for region in REGIONS if lowered(region, found, by_name)}
 
 
