@@ -10,6 +10,7 @@ from typing import Any
 DEFAULT_ENVIRONMENT = "default"
 DEFAULT_PROVIDER = "default"
 DEFAULT_STATE = "sqlite:///.reconciler/state.db"
+DEFAULT_KEEP_RUNS = 1000
 DEFAULT_MANIFESTS = ("manifests",)
 
 
@@ -26,6 +27,7 @@ class Project:
     """A project in one environment.
 
     `manifests` are files, folders and globs relative to `directory`. `region_sets` hold `REGION[=COUNT][=STORAGE]`.
+    `keep_runs` is how many runs the state remembers.
     """
 
     name: str
@@ -36,3 +38,4 @@ class Project:
     providers: Mapping[str, ProviderSettings]
     values: Mapping[str, str]
     region_sets: Mapping[str, tuple[str, ...]]
+    keep_runs: int = DEFAULT_KEEP_RUNS

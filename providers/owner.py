@@ -29,8 +29,8 @@ class OwnerMark:
 class Owner:
     """A state as the owner of objects. `key` is the one that its marks are sealed with.
 
-    `accepts_unsealed`: marks without a seal are its own as well. That is so in a state that an earlier release made,
-    until an apply has renewed all marks.
+    `accepts_unsealed`: marks without a seal, or with that of another key, are its own as well. That is so in a state
+    that an earlier release made, or that was rebuilt without its key, until an apply has renewed all marks.
     """
 
     lineage: str
@@ -45,9 +45,9 @@ class Owner:
         """Whether a mark, found at an object of this name, makes the object ours."""
         if mark is None or (mark.lineage, mark.address) != (self.lineage, address):
             return False
-        if not mark.seal:
-            return self.accepts_unsealed
-        return hmac.compare_digest(mark.seal, self._seal(address))
+        if self.accepts_unsealed:
+            return True
+        return bool(mark.seal) and hmac.compare_digest(mark.seal, self._seal(address))
 
     def _seal(self, address: Address) -> str:
         """That of the unit: backends without marks for target regions derive them from the version's."""

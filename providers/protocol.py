@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
+from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.owner import OwnerMark, Writer
 
@@ -123,7 +124,8 @@ class SourceFacts:
 
     `identity` changes whenever the content may have changed (cheap: no content is read). `removes`: what is removed, by
     the provider's settings, once a new version has been made from this source in all its regions; a phrase for each
-    thing, such as "machine gen on host1 with 2 volumes".
+    thing, such as "machine gen on host1 with 2 volumes". `revision` is for sources whose content cannot be read from
+    here: what else distinguishes one content from another, such as a unique id, the time of creation and an etag.
     """
 
     size: int
@@ -131,6 +133,7 @@ class SourceFacts:
     format: str
     identity: str
     removes: tuple[str, ...] = ()
+    revision: str = ""
 
 
 class Verb(StrEnum):
@@ -174,7 +177,8 @@ class Operation:
     of its disks at the first copy (empty before): later copies must have the same digests. `removes` is what the plan
     has said that making the version also removes (`SourceFacts.removes`): nothing else may be removed. `replacement`
     has the attributes of what is created in its place after an operation that makes room: a backend that has to delete
-    first makes sure of their sources before it does.
+    first makes sure of their sources before it does. `sources` are the contents that were planned for disks without a
+    recorded one: a provider refuses others before a copy becomes visible.
     """
 
     unit: Address
@@ -184,6 +188,7 @@ class Operation:
     computed: Mapping[str, Any] = field(default_factory=dict)
     removes: tuple[str, ...] = ()
     replacement: Attributes | None = None
+    sources: tuple[BoundSource, ...] = ()
 
     @property
     def lineage(self) -> str:

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
     from reconciler.applying.context import Interrupt
     from reconciler.engine import AppliedPlan, Engine
-    from reconciler.errors import BadPlanFile, PlanRefused, ReferenceCycle, StalePlan, Unreachable
+    from reconciler.errors import BadPlanFile, NotApproved, PlanRefused, ReferenceCycle, StalePlan, Unreachable
     from reconciler.manifests.address import Address
     from reconciler.manifests.errors import ManifestError, ReconcilerError
     from reconciler.planning.plan import Plan, PlanOptions
@@ -26,6 +26,7 @@ __all__ = [
     "LeaseLost",
     "LockHeld",
     "ManifestError",
+    "NotApproved",
     "Plan",
     "PlanOptions",
     "PlanRefused",
@@ -42,7 +43,7 @@ _MODULES = {
     "applying.apply": ("ApplyResult",),
     "applying.context": ("Interrupt",),
     "engine": ("AppliedPlan", "Engine"),
-    "errors": ("BadPlanFile", "PlanRefused", "ReferenceCycle", "StalePlan", "Unreachable"),
+    "errors": ("BadPlanFile", "NotApproved", "PlanRefused", "ReferenceCycle", "StalePlan", "Unreachable"),
     "manifests.address": ("Address",),
     "manifests.errors": ("ManifestError", "ReconcilerError"),
     "planning.plan": ("Plan", "PlanOptions"),

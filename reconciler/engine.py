@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from reconciler.ownership import HeldLease, writer_of
 from reconciler.provenance import utc_now
 from reconciler.providers.protocol import Reader
 from reconciler.state.errors import LockHeld, StaleWrite
-from reconciler.state.records import Run, State
+from reconciler.state.records import Change, Run, State
 from reconciler.state.store import StateWrite
 
 if TYPE_CHECKING:
@@ -30,16 +30,23 @@ if TYPE_CHECKING:
     from reconciler.graph import ResourceGraph
     from reconciler.planning.plan import Plan, PlanOptions
     from reconciler.planning.refresh import World
+    from reconciler.planning.saved.plan_file import SavedPlan
+    from reconciler.planning.source_digests import SourceDigests
     from reconciler.records import Records
+
+
+_ALL_RUNS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedPlan:
-    """How an apply ended: its plan, and the result, None when there was nothing to do or the plan was declined."""
+    """How an apply ended: its plan, and the result, None when there was nothing to do or the plan was declined.
+    `finished` is the run that had already applied all of a saved plan."""
 
     plan: Plan
     result: ApplyResult | None = None
     declined: bool = False
+    finished: Run | None = None
 
 
 @dataclass
@@ -49,19 +56,20 @@ class Engine(OpenProject):
     clock: Callable[[], datetime] = utc_now
     _fence_seen: int = field(default=0, init=False, repr=False)
 
-    def plan(self, options: PlanOptions, *, refresh: bool = True) -> Plan:
-        """The changes that apply would make. Reads only, except that an empty plan is saved in the project's cache."""
+    def plan(self, options: PlanOptions, *, refresh: bool = True, bind_sources: bool = True) -> Plan:
+        """The changes that apply would make. Reads only, except that an empty plan is saved in the project's cache, and
+        so are the digests of large images. `bind_sources`: read the content of all new sources."""
         from reconciler import noop_cache
         from reconciler.planning.plan import PlanOptions
 
         if not refresh or options != PlanOptions():
-            return self._plan(self.store.read(), options, refresh=refresh)
+            return self._plan(self.store.read(), options, refresh=refresh, bind_sources=bind_sources)
         if cached := self._cached_plan(options):
             return cached
-        state, digest = self.store.read(), self.manifest.digest
+        stamp, state, digest = self.store.stamp(), self.store.read(), self.manifest.digest
         loaded = find_cached(self.directory, self.environment)  # loading has just put it there
-        entry = noop_cache.prepare(loaded, digest, state, self.providers)
-        plan = self._plan(state, options)
+        entry = noop_cache.prepare(loaded, digest, state, stamp, self.providers)
+        plan = self._plan(state, options, bind_sources=bind_sources)
         if entry and plan.applicable and not plan.changes:
             noop_cache.save(self._noop_path, replace(entry, unchanged=plan.unchanged))
         return plan
@@ -75,7 +83,7 @@ class Engine(OpenProject):
         if manifest is None or manifest.dated:
             return None
         state = self.store.summary()
-        cached = find(self._noop_path, manifest, state)
+        cached = find(self._noop_path, manifest, state, self.store.stamp())
         if cached is None:
             return None
         self.reporter.stage("refresh")
@@ -87,32 +95,45 @@ class Engine(OpenProject):
     def _noop_path(self) -> Path:
         return self.directory / ".reconciler" / "cache" / f"noop-{self.project.environment}.json"
 
-    def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True) -> Plan:
+    @cached_property
+    def _source_digests(self) -> SourceDigests:
+        from reconciler.planning.source_digests import SourceDigests
+
+        return SourceDigests(self.directory / ".reconciler" / "cache" / "digests.json")
+
+    def _plan(self, state: State, options: PlanOptions, *, refresh: bool = True, bind_sources: bool = True) -> Plan:
         from reconciler.naming.moves import plan_moves
         from reconciler.planning.change_positions import with_positions
         from reconciler.planning.draft import PlanInputs
+        from reconciler.planning.guard.strangers import has_to_look_inside
         from reconciler.planning.planner import make_plan
         from reconciler.planning.refresh import as_recorded
         from reconciler.planning.source_checks import check_sources
 
+        if not state.records:
+            from reconciler.maintenance.migration import refuse_forgotten_state
+
+            refuse_forgotten_state(self, state)
         state, moves = plan_moves(state, self.manifest.moves)
-        world = self._observe(state) if refresh else as_recorded(state)
+        world = self._observe(state, unmanaged=options.destroy) if refresh else as_recorded(state)
         readers: Mapping[str, Reader] = self.providers
-        sources = check_sources(self.manifest, state.records, readers, self.reporter.progress)
+        digests = self._source_digests if bind_sources and not options.destroy else None
+        sources = check_sources(self.manifest, state.records, readers, self.reporter.progress, digests)
         self.reporter.stage("plan")
-        plan = make_plan(
-            PlanInputs(
-                manifest=self.manifest,
-                state=state,
-                world=world,
-                moves=moves,
-                sources=sources,
-                capabilities={name: reader.capabilities() for name, reader in readers.items()},
-                options=options,
-                busy=self._busy(),
-                now=self.clock(),
-            )
+        inputs = PlanInputs(
+            manifest=self.manifest,
+            state=state,
+            world=world,
+            moves=moves,
+            sources=sources,
+            capabilities={name: reader.capabilities() for name, reader in readers.items()},
+            options=options,
+            busy=self._busy(),
+            now=self.clock(),
         )
+        plan = make_plan(inputs)
+        if refresh and not options.destroy and has_to_look_inside(plan):
+            plan = make_plan(replace(inputs, world=self._observe(state, unmanaged=True)))
         return with_positions(plan, self.directory)
 
     def _busy(self) -> Mapping[str, str]:
@@ -130,17 +151,19 @@ class Engine(OpenProject):
         self._fence_seen = max(self._fence_seen, world.fence)
         return world
 
-    def save_plan(self, plan: Plan, path: Path) -> None:
-        """Writes a plan for `apply_saved`, signed with this state's key. Creates the state if it does not exist."""
-        from reconciler.planning.plan_file import save_plan
+    def save_plan(self, plan: Plan, path: Path, *, lasts: timedelta | None = timedelta(days=7)) -> None:
+        """Writes a plan for `apply_saved`, signed with this state's key, for as long as it `lasts`; None for ever.
+        Creates the state if it does not exist."""
+        from reconciler.planning.saved.bindings import bind
+        from reconciler.planning.saved.plan_file import save_plan
 
-        key = self.store.signing_key()
-        bound = replace(plan, lineage=plan.lineage or self.store.summary().lineage, reread=())
-        save_plan(bound, self.project.environment, path, key)
+        key, state = self.store.signing_key(), self.store.read()
+        bound = replace(plan, lineage=plan.lineage or state.lineage, reread=())
+        save_plan(bound, bind(bound, self.project, state, self.clock(), lasts), path, key)
 
-    def load_plan(self, path: Path) -> Plan:
+    def load_plan(self, path: Path) -> SavedPlan:
         """A plan that `save_plan` wrote. Raises: BadPlanFile."""
-        from reconciler.planning.plan_file import load_plan
+        from reconciler.planning.saved.plan_file import load_plan
 
         return load_plan(path, self.project.environment, self.store.signing_key())
 
@@ -152,21 +175,24 @@ class Engine(OpenProject):
         *,
         parallelism: int | None = None,
         refresh: bool = True,
+        bind_sources: bool = True,
         command: str = "apply",
     ) -> AppliedPlan:
         """Plans, asks `approve`, and applies under a lease. If the state has changed by then, plans and asks again.
+        `bind_sources`: read the content of new sources before, and refuse to publish any other; not needed when nobody
+        looks at the plan.
 
         Raises: PlanRefused, Unreachable, StateError, LeaseLost.
         """
         self.recover(interrupt)
-        plan = self.plan(options, refresh=refresh)
+        plan = self.plan(options, refresh=refresh, bind_sources=bind_sources)
         if not _approved(plan, approve):
             self._record_reread(plan)
             return AppliedPlan(plan, declined=bool(plan.changes))
-        with self.lease(plan.galleries, self._fence_seen) as lease:
+        with self.lease(plan.galleries, self._fence_seen, interrupt.requested) as lease:
             state = self.store.read()
             if state.serial != plan.serial:
-                plan, before = self._plan(state, options, refresh=refresh), plan
+                plan, before = self._plan(state, options, refresh=refresh, bind_sources=bind_sources), plan
                 if plan.changes != before.changes and not _approved(plan, approve):
                     return AppliedPlan(plan, declined=bool(plan.changes))
             return AppliedPlan(plan, self._run(plan, state, lease, interrupt, parallelism, command))
@@ -187,32 +213,52 @@ class Engine(OpenProject):
         interrupt: Interrupt,
         *,
         approve: Callable[[Plan], bool] = lambda _: True,
+        approvers: Path | None = None,
         parallelism: int | None = None,
     ) -> AppliedPlan:
-        """Asks `approve`, plans again, and applies the saved plan if the new one decides the same.
+        """Plans again, asks `approve`, and applies the saved plan if the new one decides the same: all of it, or what
+        an earlier run of it has left. `approvers`: one of these keys must have approved it.
 
-        Raises: BadPlanFile, StalePlan, PlanRefused, Unreachable, StateError, LeaseLost.
+        Raises: BadPlanFile, NotApproved, StalePlan, PlanRefused, Unreachable, StateError, LeaseLost.
         """
-        from reconciler.errors import StalePlan
-        from reconciler.planning.plan_file import stale_because
+        from reconciler.planning.saved.use import SavedPlanUse
 
         saved = self.load_plan(path)
+        if approvers is not None:
+            from reconciler.planning.saved.approvals import require_approval
+
+            require_approval(saved, approvers)
         self.recover(interrupt)
-        if not _approved(saved, approve):
-            return AppliedPlan(saved, declined=bool(saved.changes))
+
+        def remaining(state: State) -> tuple[Plan, Run | None]:
+            use = SavedPlanUse(saved, self.project, self.store.runs(_ALL_RUNS), self.clock())
+            plan = use.remaining(self._plan(state, saved.plan.options), state)
+            return plan, use.last_run if use.is_finished(plan) else None
+
+        state = self.store.read()
+        plan, finished = remaining(state)
+        if finished or not _approved(plan, approve):
+            return AppliedPlan(plan, declined=bool(plan.changes), finished=finished)
         while True:
-            with self.lease(saved.galleries, self._fence_seen) as lease:
-                state = self.store.read()
-                differences = stale_because(saved, self._plan(state, saved.options))
-                if differences:
-                    raise StalePlan(differences)
+            with self.lease(saved.plan.galleries, self._fence_seen, interrupt.requested) as lease:
+                if (now := self.store.read()).serial != state.serial:
+                    state, (plan, finished) = now, remaining(now)
+                if finished:
+                    return AppliedPlan(plan, finished=finished)
                 if lease.fence > self._fence_seen:  # else objects are of later runs than this state knows of
-                    return AppliedPlan(saved, self._run(saved, state, lease, interrupt, parallelism, "apply"))
+                    return AppliedPlan(plan, self._run(plan, now, lease, interrupt, parallelism, "apply", saved.digest))
 
     def _run(
-        self, plan: Plan, state: State, lease: HeldLease, interrupt: Interrupt, parallelism: int | None, command: str
+        self,
+        plan: Plan,
+        state: State,
+        lease: HeldLease,
+        interrupt: Interrupt,
+        parallelism: int | None,
+        command: str,
+        saved: str = "",
     ) -> ApplyResult:
-        """Applies a plan, and records the run before and after."""
+        """Applies a plan, and records the run before and after. `saved` is the digest of the file that it came from."""
         from reconciler.applying.apply import apply_plan
         from reconciler.applying.context import ApplyContext
         from reconciler.applying.places import claim_places
@@ -220,10 +266,12 @@ class Engine(OpenProject):
         from reconciler.applying.runs import finished_run, new_run
         from reconciler.naming.moves import write_of
 
-        run = new_run(plan, command, self.clock(), self.directory)
-        self.store.write(lease, StateWrite(put_runs=(run,)))
+        run = new_run(plan, command, self.clock(), self.directory, saved)
+        self.store.write(lease, StateWrite(put_runs=(run,), keep_runs=self.project.keep_runs))
         if plan.moves:
-            self.store.write(lease, write_of(state, dict(plan.moves)))
+            renames = dict(plan.moves)
+            moved = tuple(Change(new, f"moved from {old}", run.id) for old, new in renames.items())
+            self.store.write(lease, replace(write_of(state, renames), put_changes=moved))
             state = self.store.read()
         self.reporter.stage("apply")
         context = ApplyContext(
@@ -256,7 +304,9 @@ class Engine(OpenProject):
             return
         from reconciler.applying.recovery import RecoveryContext, recover
 
-        with self.lease(frozenset(address.gallery for address in unfinished), self._fence_seen) as lease:
+        with self.lease(
+            frozenset(address.gallery for address in unfinished), self._fence_seen, interrupt.requested
+        ) as lease:
             state = self.store.read()
             writer = writer_of(state, lease, lease.require)
             context = RecoveryContext(self.store, lease, writer, self.providers, self.reporter, interrupt)
@@ -329,6 +379,12 @@ class Engine(OpenProject):
     def runs(self, limit: int = 3) -> tuple[Run, ...]:
         """The latest runs, newest first."""
         return self.store.runs(limit)
+
+    def changes(self, address: Address, limit: int) -> tuple[tuple[Change, Run | None], ...]:
+        """Who changed an address and everything inside it, newest first, with the run that did it."""
+        changes = self.store.changes(address, limit)
+        runs = {run.id: run for run in self.store.runs(self.project.keep_runs)} if changes else {}
+        return tuple((change, runs.get(change.run)) for change in changes)
 
     @cached_property
     def records(self) -> Records:

@@ -4,6 +4,7 @@ ReconcilerError (reconciler.manifests.errors)
 ├── PlanRefused        the plan has errors or blocked changes, so nothing is applied; carries the plan
 ├── Unreachable        a provider could not be reached, so nothing is known about some addresses
 ├── StalePlan          something has changed since the plan was saved
+├── NotApproved        the saved plan lacks the approval that is required
 ├── BadPlanFile        not a plan file, from another version, or changed since it was written
 └── ReferenceCycle     versions are built from each other
 """
@@ -59,6 +60,10 @@ class StalePlan(ReconcilerError):
 
 class BadPlanFile(ReconcilerError):
     """The plan file cannot be trusted or read."""
+
+
+class NotApproved(ReconcilerError):
+    """Nobody who may do so has approved the saved plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """`ResourceGraph`: what comes before what. The only module that imports networkx, and only when a graph is built.
 
-Edges point from what comes first to what follows, marked CONTAINS or REFERS.
+Edges point from what comes first to what follows, marked CONTAINS, REFERS or RETIRES.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Node = TypeVar("Node", bound=Hashable)
 class Edge(StrEnum):
     CONTAINS = "contains"
     REFERS = "refers"
+    RETIRES = "retires"  # what is deleted waits for what takes its place
 
 
 class OrderedGraph(Generic[Node]):
@@ -39,6 +40,11 @@ class OrderedGraph(Generic[Node]):
     def connect(self, first: Node, then: Node, edge: Edge = Edge.CONTAINS) -> None:
         """Adds an edge: `first` comes before `then`. Both are added when they are new."""
         self._graph.add_edge(first, then, edge=edge)
+
+    def edge(self, first: Node, then: Node) -> Edge:
+        """What the edge between two nodes means. Raises: KeyError when there is none."""
+        kind: Edge = self._graph.edges[first, then]["edge"]
+        return kind
 
     def __contains__(self, node: object) -> bool:
         return node in self._graph

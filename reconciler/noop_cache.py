@@ -1,7 +1,8 @@
 """The no-op cache: after an empty plan, the next one only has to check whether anything has changed since.
 
-An entry is valid for one stamp of the manifests and one lineage and serial of the state: when any of these changes, a
-full plan is made. Objects are checked every time by their recorded fingerprints, and sources by their identity.
+An entry is valid for one stamp of the manifests and one lineage and serial of the state, in a store that no one wrote
+to in another way: when any of these changes, a full plan is made. Objects are checked every time by their recorded
+fingerprints, and sources by their identity.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ class CachedNoOp:
 
 
 def prepare(
-    manifest: CachedManifest | None, loaded: str, state: State, readers: Mapping[str, Reader]
+    manifest: CachedManifest | None, loaded: str, state: State, stamp: str, readers: Mapping[str, Reader]
 ) -> CachedNoOp | None:
     """The entry to save if the plan turns out to be empty, with `unchanged` still 0; None when it must not be saved.
 
     That is where a date or a renamed object calls for a full plan every time, nothing is recorded, or `manifest` is
     not what was `loaded` (a digest). Sources are identified now, before the plan reads them: what changes meanwhile
-    then counts as changed.
+    then counts as changed. For the same reason `stamp` is that of the store before `state` was read.
     """
     renamed = any(record.named is not None for record in state.records.values())
     if manifest is None or manifest.dated or manifest.digest != loaded or renamed or not state.records:
@@ -51,11 +52,11 @@ def prepare(
     from reconciler.planning.refresh import places_of
 
     places = {name: places_of(state, name) for name in readers}
-    return CachedNoOp(_key(manifest, state), 0, tuple(_source_identities(state, readers)), places)
+    return CachedNoOp(_key(manifest, state, stamp), 0, tuple(_source_identities(state, readers)), places)
 
 
-def _key(manifest: CachedManifest, state: State) -> str:
-    return digest(f"{manifest.stamp} {state.lineage} {state.serial}")
+def _key(manifest: CachedManifest, state: State, stamp: str) -> str:
+    return digest(f"{manifest.stamp} {state.lineage} {state.serial} {stamp}")
 
 
 def save(path: Path, entry: CachedNoOp) -> None:
@@ -90,11 +91,11 @@ def _own_sources(record: Record) -> Iterable[Mapping[str, Any]]:
     return (source for _, source in disk_sources(record.attributes) if "version" not in source)
 
 
-def find(path: Path, manifest: CachedManifest, state: State) -> CachedNoOp | None:
-    """The entry for these manifests and this state, or None."""
+def find(path: Path, manifest: CachedManifest, state: State, stamp: str) -> CachedNoOp | None:
+    """The entry for these manifests and this state, whose store has this stamp; or None."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if (key := content["key"]) != _key(manifest, state):
+        if (key := content["key"]) != _key(manifest, state, stamp):
             return None
         sources = tuple((str(name), source, str(identity)) for name, source, identity in content["sources"])
         return CachedNoOp(key, int(content["unchanged"]), sources, content["places"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,8 @@ from reconciler.providers.protocol import Provider
 from reconciler.providers.registry import ProviderConfig, create_provider
 from reconciler.reporting import Reporter
 from reconciler.state.opening import open_store
-from reconciler.state.store import StateStore
+from reconciler.state.store import Lease, StateStore
+from reconciler.state.waiting import patiently
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,6 +34,8 @@ class OpenProject:
     environment: str | None = None
     reporter: Reporter = field(default_factory=Reporter)
     lease_ttl_s: float = 60.0
+    lock_timeout_s: float = field(default=0.0, kw_only=True)
+    """How long to wait for galleries that another run holds a lease on."""
 
     @cached_property
     def _cached_manifest(self) -> CachedManifest | None:
@@ -54,9 +57,13 @@ class OpenProject:
     @cached_property
     def store(self) -> StateStore:
         """The state of this project in this environment: two environments never share one."""
+        return self.store_at(self.project.state)
+
+    def store_at(self, url: str) -> StateStore:
+        """Another store for the state of this project in this environment; the caller closes it. Raises: StateError."""
         project, environment = self.project.name, self.project.environment
         owner = project if environment == DEFAULT_ENVIRONMENT else f"{project}/{environment}"
-        return open_store(self.project.state, owner, self.directory)
+        return open_store(url, owner, self.directory)
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
@@ -66,10 +73,35 @@ class OpenProject:
             for name, settings in self.project.providers.items()
         }
 
-    def lease(self, galleries: frozenset[str], above: int = 0) -> AbstractContextManager[HeldLease]:
-        """The lease of these galleries for the length of a `with` block, with a fence above `above`. Raises: LockHeld,
-        on entering it."""
-        return held_lease(self.store, galleries, current_user(), self.lease_ttl_s, above)
+    def lease(
+        self, galleries: frozenset[str], above: int = 0, stop: Callable[[], bool] = lambda: False
+    ) -> AbstractContextManager[HeldLease]:
+        """The lease of these galleries for the length of a `with` block, with a fence above `above`.
+
+        Waits for other runs as long as `lock_timeout_s` says, and no longer once `stop` is true. Raises: LockHeld, on
+        entering it.
+        """
+
+        def hold() -> AbstractContextManager[HeldLease]:
+            return held_lease(self.store, galleries, current_user(), self.lease_ttl_s, above)
+
+        return patiently(hold, self.lock_timeout_s, self.reporter.waiting, stop)
+
+    def lease_of_all(self, store: StateStore) -> AbstractContextManager[Lease]:
+        """A lease on everything in a store of this project, for the length of a `with` block; waits as `lease` does.
+
+        It is not renewed: what takes long must check it at the end. Raises: LockHeld, on entering it.
+        """
+
+        @contextmanager
+        def hold() -> Iterator[Lease]:
+            lease = store.acquire_all(current_user(), self.lease_ttl_s)
+            try:
+                yield lease
+            finally:
+                store.release(lease)
+
+        return patiently(hold, self.lock_timeout_s, self.reporter.waiting, lambda: False)
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,8 @@ from reconciler.manifests.manifest import Move
 from reconciler.manifests.resource import Origin
 from reconciler.naming.moves import WHY_VERSIONS_STAY, Renames, plan_moves, touched, write_of
 from reconciler.naming.object_names import within
-from reconciler.state.records import Record, State, Status
+from reconciler.provenance import current_user, utc_now
+from reconciler.state.records import Change, Record, Run, State, Status
 from reconciler.state.store import Lease, StateStore, StateWrite
 
 HoldLease = Callable[[frozenset[str]], AbstractContextManager[Lease]]
@@ -42,7 +44,9 @@ class Records:
         _refuse_unknown(addresses, known)
         dropped = _sorted(address for address in known if any(within(address, wanted) for wanted in addresses))
         with self.hold(frozenset(address.gallery for address in dropped)) as lease:
-            self.store.write(lease, StateWrite(forget=dropped, clear_intents=dropped))
+            run = edit_run("state forget", {"forget": len(dropped)})
+            changes = tuple(Change(address, "forgotten", run.id) for address in dropped)
+            self.store.write(lease, StateWrite(forget=dropped, clear_intents=dropped, put_changes=changes, edit=run))
         return dropped
 
     def move(self, source: Address, target: Address) -> tuple[tuple[Address, Address], ...]:
@@ -52,9 +56,12 @@ class Records:
         """
         state = self.store.read()
         renames = _renames(state, source, target)
+        moved = tuple((address, renames[address]) for address in _sorted(renames))
+        run = edit_run("state mv", {"move": len(moved)})
+        changes = tuple(Change(after, f"moved from {before}", run.id) for before, after in moved)
         with self.hold(touched(state, renames)) as lease:
-            self.store.write(lease, write_of(state, renames))
-        return tuple((address, renames[address]) for address in _sorted(renames))
+            self.store.write(lease, replace(write_of(state, renames), put_changes=changes, edit=run))
+        return moved
 
     def mark(self, addresses: Sequence[Address], *, tainted: bool) -> tuple[Address, ...]:
         """Taints these records, so that the next apply replaces their objects, or removes the taint.
@@ -64,8 +71,17 @@ class Records:
         status = Status.TAINTED if tainted else Status.READY
         records = tuple(replace(record, status=status) for record in self.get(addresses))
         with self.hold(frozenset(address.gallery for address in addresses)) as lease:
-            self.store.write(lease, StateWrite(put_records=records))
+            action = "taint" if tainted else "untaint"
+            run = edit_run(f"state {action}", {action: len(records)})
+            changes = tuple(Change(record.address, f"{action}ed", run.id) for record in records)
+            self.store.write(lease, StateWrite(put_records=records, put_changes=changes, edit=run))
         return tuple(addresses)
+
+
+def edit_run(command: str, counts: Mapping[str, int]) -> Run:
+    """An edit of the state, made now, as it is recorded: it is over when it is written."""
+    now = utc_now().isoformat()
+    return Run(uuid.uuid4().hex[:12], command, current_user(), now, now, "done", counts=counts)
 
 
 def _sorted(addresses: Iterable[Address]) -> tuple[Address, ...]:

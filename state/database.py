@@ -40,6 +40,22 @@ class Database(Protocol):
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
 
+    def objects_only(self, column: str) -> str | None:
+        """An SQL condition that holds where a column contains a JSON object; None where SQL cannot express it."""
+        ...
+
+    def stamp(self) -> str:
+        """Changes whenever anything was written, by whomever; empty where that cannot be known."""
+        ...
+
+    def integrity(self) -> tuple[str, ...]:
+        """What is wrong with the database itself, a sentence each. Reads all of it where the database can be asked."""
+        ...
+
+    def drop(self) -> None:
+        """Removes the state with all that is in it. Raises: StateError."""
+        ...
+
     def back_up(self, label: str) -> None:
         """Keeps a copy of what is committed, where the database does not protect an upgrade itself."""
         ...

@@ -4,6 +4,7 @@ StateError
 ├── StateUnreadable    corrupt, not a state file, or not readable
 ├── StateTooNew        written by a newer version of this program
 ├── ForeignState       belongs to another project
+├── StateMoved         was migrated to another store
 ├── LockHeld           another run holds a lease on what is to be changed
 └── StaleWrite         our lease was lost, so nothing was written
 """
@@ -27,6 +28,10 @@ class StateTooNew(StateError):
 
 class ForeignState(StateError):
     """The state belongs to another project."""
+
+
+class StateMoved(StateError):
+    """The state was migrated: another store holds it now, and this one is kept only as it was."""
 
 
 class LockHeld(StateError):

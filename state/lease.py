@@ -3,7 +3,7 @@
 A lease has one row for each of its galleries. Expiry does not end a lease, it lets the next run take it over: a run
 that slept past its expiry continues if no other run took over. A takeover gets a greater fencing number, and writes
 under a number that is no longer in the rows are refused. A process that has ended cannot come back, so its lease may be
-taken over at once where that is known, which is on the same computer.
+taken over at once where that is known, which is on the same computer. The next lease taken removes what it left.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from pathlib import Path
 from reconciler.manifests.address import Address
 from reconciler.state.database import Database
 from reconciler.state.errors import LockHeld, StaleWrite
-from reconciler.state.store import Lease, LeaseHolder
+from reconciler.state.store import Lease, LeaseInfo
+
+_SLACK_S = 5.0
+"""How far two clocks may differ before one of them is called wrong."""
+
+_FORGOTTEN_AFTER_S = 24 * 3600.0
+_END_OF_TIME_S = 253402300799.0  # in the year 9999
 
 _RANDOM_BITS = 16
 
@@ -36,6 +42,7 @@ def take(
 ) -> GalleryLease:
     """A lease on all of `galleries`, or on none. Call it in a write transaction. Raises: LockHeld."""
     wanted = frozenset(galleries)
+    _remove_dead(database, now)
     _refuse_held(database, wanted, now)
     ((last,),) = database.execute("SELECT fence FROM meta")
     fence = next_fence(max(int(last), above))
@@ -55,28 +62,70 @@ def next_fence(last: int) -> int:
     return ((last >> _RANDOM_BITS) + 1 << _RANDOM_BITS) + int.from_bytes(os.urandom(2))
 
 
+def _remove_dead(database: Database, now: float) -> None:
+    """Removes what runs left that have certainly ended, and what expired so long ago that no one can come back."""
+    rows = database.execute("SELECT DISTINCT fence, process, expires FROM leases")
+    dead = {fence for fence, process, expires in rows if has_ended(process) or expires < now - _FORGOTTEN_AFTER_S}
+    database.execute_many("DELETE FROM leases WHERE fence = ?", [(fence,) for fence in sorted(dead)])
+
+
 def _refuse_held(database: Database, wanted: frozenset[str], now: float) -> None:
-    rows = database.execute("SELECT gallery, holder, process, since, expires FROM leases ORDER BY gallery")
-    for gallery, holder, process, since, expires in rows:
-        if gallery in wanted and expires > now and not has_ended(process):
+    """Raises: LockHeld."""
+    for held in held_leases(database, now):
+        if held.gallery in wanted and not held.expired:
             raise LockHeld(
-                f"gallery '{gallery}' is being changed by {holder}, since {iso(since)}",
-                f"Wait for that run to end and try again. If it died, its lease expires at {iso(expires)} "
-                "and the next run takes over where it stopped.",
-                holder=holder,
-                since=iso(since),
-                expires=iso(expires),
+                f"gallery '{held.gallery}' is being changed by {held.holder}, since {held.since}",
+                _wrong_clock(held) if held.in_future else _patience(held),
+                holder=held.holder,
+                since=held.since,
+                expires=held.expires,
             )
 
 
-def holders(database: Database, now: float) -> tuple[LeaseHolder, ...]:
-    """Who may still be changing a gallery: those whose lease has not expired, or whose process is still running."""
-    rows = database.execute("SELECT gallery, fence, holder, process, since, expires FROM leases ORDER BY gallery")
-    return tuple(
-        LeaseHolder(gallery, int(fence), holder, iso(since), iso(expires))
-        for gallery, fence, holder, process, since, expires in rows
-        if is_running(process) or (expires > now and not has_ended(process))
+def _patience(held: LeaseInfo) -> str:
+    return (
+        "Wait for that run to end and try again, or let the command wait: --lock-timeout SECONDS. "
+        f"If the run died, its lease expires at {held.expires} and the next run takes over where it stopped."
     )
+
+
+def _wrong_clock(held: LeaseInfo) -> str:
+    return (
+        f"Its lease expires at {held.expires}, later than any lease taken by now could: the clock here, or that of the "
+        f"computer it was taken on, is wrong. Correct it; and if that run has ended: reconciler state unlock "
+        f"{held.gallery}"
+    )
+
+
+def held_leases(database: Database, now: float) -> tuple[LeaseInfo, ...]:
+    """Every lease that was not given back, by gallery; those of processes that have ended are left out."""
+    columns = "gallery, fence, holder, process, since, expires, ttl_s"
+    return tuple(
+        LeaseInfo(
+            gallery,
+            int(fence),
+            holder,
+            iso(since),
+            iso(expires),
+            expired=expires <= now,
+            in_future=expires > now + ttl_s + _SLACK_S,
+            running=is_running(process),
+        )
+        for gallery, fence, holder, process, since, expires, ttl_s in database.execute(
+            f"SELECT {columns} FROM leases ORDER BY gallery"  # noqa: S608 - a constant
+        )
+        if not has_ended(process)
+    )
+
+
+def break_off(database: Database, gallery: str) -> tuple[str, ...]:
+    """Ends the lease on `gallery` with everything else that it covers; returns the galleries, sorted."""
+    fences = [fence for (fence,) in database.execute("SELECT fence FROM leases WHERE gallery = ?", (gallery,))]
+    freed: list[str] = []
+    for fence in fences:
+        freed += [name for (name,) in database.execute("SELECT gallery FROM leases WHERE fence = ?", (fence,))]
+        database.execute("DELETE FROM leases WHERE fence = ?", (fence,))
+    return tuple(sorted(freed))
 
 
 def put_off(database: Database, lease: Lease, now: float) -> None:
@@ -109,7 +158,8 @@ def require_covered(lease: Lease, addresses: Iterable[Address]) -> None:
 
 
 def iso(seconds: float) -> str:
-    """`seconds` since 1970 as people read it, in UTC and to the second."""
+    """`seconds` since 1970 as people read it, in UTC and to the second; the last moment there is for any later one."""
+    seconds = min(max(seconds, 0.0), _END_OF_TIME_S)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

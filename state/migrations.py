@@ -4,10 +4,12 @@ Version 1  records, intents, runs, leases and meta
 Version 2  a record has the name of its object, if that is not its address, and a lease the process that holds it, so
            that a dead process' lease can be taken over before it expires
 Version 3  an intent has the name of its object, as a record has; the identity of the place behind each region; the key
-           that owner marks are sealed with, and whether all of them are; the fence of the lease of each run
+           that owner marks are sealed with, and whether all of them are; who changed which object, the fence of each
+           run, the rows that the latest edit replaced, and where a state was moved to
 
 `meta` has one row. `schema_version` and `project` keep their names in every version: they are read before the rest is
-known to be readable. `seal_key` is empty where the key of owner marks is derived from the signing key.
+known to be readable. `seal_key` is empty where the key of owner marks is derived from the signing key, `moved_to` where
+the state is in use here. Runs are ordered by their fence, which only grows, whatever the clocks say.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ SCHEMA = (
         fence BIGINT NOT NULL,
         signing_key TEXT NOT NULL,
         seal_key TEXT NOT NULL DEFAULT '',
-        sealed INTEGER NOT NULL DEFAULT 0
+        sealed INTEGER NOT NULL DEFAULT 0,
+        moved_to TEXT NOT NULL DEFAULT ''
     )""",
     """CREATE TABLE records (
         address TEXT PRIMARY KEY,
@@ -83,7 +86,20 @@ SCHEMA = (
         region TEXT NOT NULL,
         identity TEXT NOT NULL
     )""",
+    """CREATE TABLE changes (
+        address TEXT NOT NULL,
+        run TEXT NOT NULL,
+        action TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (address, run)
+    )""",
+    """CREATE TABLE undo (
+        run TEXT PRIMARY KEY,
+        serial BIGINT NOT NULL,
+        content TEXT NOT NULL
+    )""",
 )
+_NEW_IN_3 = SCHEMA[-3:]
 
 UPGRADES: Mapping[int, tuple[str, ...]] = {
     1: (
@@ -94,8 +110,9 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE intents ADD COLUMN named TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE meta ADD COLUMN seal_key TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE meta ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE meta ADD COLUMN moved_to TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE runs ADD COLUMN fence BIGINT NOT NULL DEFAULT 0",
-        SCHEMA[-1],
+        *_NEW_IN_3,
     ),
 }
 """Version -> the statements that lead to the next one."""
@@ -103,8 +120,8 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
 
 def creation(project: str, lineage: str, signing_key: str) -> tuple[Statement, ...]:
     """The statements that create an empty state of the current version."""
-    meta = (SCHEMA_VERSION, project, lineage, 0, 0, signing_key, "", 1)
-    return (*((sql, ()) for sql in SCHEMA), ("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?, ?, ?)", meta))
+    meta = (SCHEMA_VERSION, project, lineage, 0, 0, signing_key, "", 1, "")
+    return (*((sql, ()) for sql in SCHEMA), ("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", meta))
 
 
 def upgrade(database: Database) -> None:

@@ -10,7 +10,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.values import canonical_json
 from reconciler.state.database import Row
-from reconciler.state.records import Intent, Place, Record, Run, Status
+from reconciler.state.records import Change, Intent, Place, Record, Run, Status
 
 _new_tuple = tuple.__new__  # a named tuple's own constructor takes twice as long
 
@@ -30,8 +30,7 @@ RUN_COLUMNS = (
     "plan_digest",
     "counts",
 )
-
-
+CHANGE_COLUMNS = ("address", "action", "run", "at")
 PLACE_COLUMNS = ("place", "provider", "region", "identity")
 
 
@@ -40,13 +39,14 @@ def select(table: str, columns: Sequence[str]) -> str:
     return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names from this file
 
 
-def upsert(table: str, columns: Sequence[str]) -> str:
-    """A statement that writes one row by its first column, the primary key, whether it exists or not."""
+def upsert(table: str, columns: Sequence[str], key: Sequence[str] = ()) -> str:
+    """A statement that writes one row by its primary key, whether it exists or not: `key`, else the first column."""
+    key = key or columns[:1]
     marks = ", ".join("?" for _ in columns)
-    updates = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
+    updates = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608 - names from this file
-        f"ON CONFLICT ({columns[0]}) DO UPDATE SET {updates}"
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
     )
 
 
@@ -91,7 +91,7 @@ def encode_record(record: Record) -> Row:
 
 
 def decode_records(rows: Iterable[Row]) -> dict[Address, Record]:
-    """Records by address. Raises: ValueError or KeyError when a row is invalid."""
+    """Records by address. Raises: ValueError, which names the row, when one is invalid."""
     statuses = {status.value: status for status in Status}
     built_on: dict[str, tuple[Address, ...]] = {}  # by text, as all regions of a version depend on the same
     records = {}
@@ -110,25 +110,32 @@ def decode_records(rows: Iterable[Row]) -> dict[Address, Record]:
             fingerprint,
             computed,
         ) in rows:
-            dependencies = built_on.get(dependency_text)
-            if dependencies is None:
-                dependencies = built_on[dependency_text] = decode_dependencies(dependency_text)
-            address = decode_address(text)
-            records[address] = Record(
-                address,
-                provider,
-                object_id,
-                canonical,
-                digest,
-                fingerprint,
-                computed,
-                dependencies,
-                statuses[status],
-                protect != 0,
-                retain != 0,
-                decode_address(named) if named else None,
-            )
+            try:
+                dependencies = built_on.get(dependency_text)
+                if dependencies is None:
+                    dependencies = built_on[dependency_text] = decode_dependencies(dependency_text)
+                address = decode_address(text)
+                records[address] = Record(
+                    address,
+                    provider,
+                    object_id,
+                    canonical,
+                    digest,
+                    fingerprint,
+                    computed,
+                    dependencies,
+                    statuses[status],
+                    protect != 0,
+                    retain != 0,
+                    decode_address(named) if named else None,
+                )
+            except (ValueError, KeyError, AttributeError, TypeError) as error:
+                raise ValueError(f"the record of '{text}': {_reason(error)}") from error
     return records
+
+
+def _reason(error: Exception) -> str:
+    return f"unknown value {error}" if isinstance(error, KeyError) else str(error)
 
 
 def decode_fingerprints(rows: Iterable[Row]) -> dict[Address, tuple[str, str]]:
@@ -152,17 +159,20 @@ def encode_intent(intent: Intent) -> Row:
     )
 
 
-def _decode_name(text: str) -> Address | None:
-    return decode_address(text) if text else None
-
-
 def decode_intents(rows: Iterable[Row]) -> dict[Address, Intent]:
-    """Intents by address. Raises: ValueError when a row is invalid."""
-    intents = (
-        replace(Intent(decode_address(row[0]), decode_address(row[1]), *row[2:-1]), named=_decode_name(row[-1]))
-        for row in rows
-    )
+    """Intents by address. Raises: ValueError, which names the row, when one is invalid."""
+    intents = map(_decode_intent, rows)
     return {intent.address: intent for intent in intents}
+
+
+def _decode_intent(row: Row) -> Intent:
+    try:
+        named = decode_address(row[-1]) if row[-1] else None
+        intent = replace(Intent(decode_address(row[0]), decode_address(row[1]), *row[2:-1]), named=named)
+        _ = {**json.loads(intent.canonical), **json.loads(intent.handle or "{}")}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"the journal entry of '{row[0]}': {_reason(error)}") from error
+    return intent
 
 
 def encode_run(run: Run) -> Row:
@@ -183,6 +193,16 @@ def decode_run(row: Row) -> Run:
     """Raises: ValueError when the row is invalid."""
     run_id, command, holder, started, finished, outcome, git_commit, plan_digest, counts = row
     return Run(run_id, command, holder, started, finished, outcome, git_commit, plan_digest, counts=json.loads(counts))
+
+
+def encode_change(change: Change) -> Row:
+    return (str(change.address), change.action, change.run, change.at)
+
+
+def decode_change(row: Row) -> Change:
+    """Raises: ValueError when the row is invalid."""
+    address, action, run, at = row
+    return Change(decode_address(address), action, run, at)
 
 
 def encode_place(place: Place) -> Row:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
 
 from reconciler.manifests.address import Address
-from reconciler.state.records import Intent, Place, Record, Run, State
+from reconciler.state.records import Change, Damage, Identity, Intent, LastEdit, Place, Record, Run, State
 
 
 @dataclass(frozen=True, slots=True)
 class StateWrite:
     """One atomic change of the state: all of it or nothing. Clearing or forgetting what does not exist is fine.
 
-    What is put stays, even if the same change forgets or clears it. `sealed` notes that every mark has a seal
-    now.
+    What is put stays, even if the same change forgets or clears it. `sealed` notes that every mark has a seal now.
+
+    `put_changes` are the history of what `put_records` and `forget` do. `keep_runs`, unless 0, is how many runs are
+    kept, the newest. `identity` makes the state the owner of other objects than before. `edit` is the run that this
+    write is, if `StateStore.take_back` may undo it.
     """
 
     put_records: tuple[Record, ...] = ()
@@ -25,6 +28,10 @@ class StateWrite:
     put_runs: tuple[Run, ...] = ()
     put_places: tuple[Place, ...] = ()
     sealed: bool = False
+    put_changes: tuple[Change, ...] = ()
+    keep_runs: int = 0
+    identity: Identity | None = None
+    edit: Run | None = None
 
     def __bool__(self) -> bool:
         return any(getattr(self, part.name) for part in fields(self))
@@ -46,14 +53,34 @@ class Lease(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseHolder:
-    """Who is changing a gallery, under which number, since when and until when at most (ISO 8601 in UTC)."""
+class LeaseInfo:
+    """A lease on one gallery, as others see it. `since` and `expires` are ISO times.
+
+    `in_future`: it expires later than a lease taken now would, so that one of two clocks is wrong. `running`: its
+    process is certainly still there.
+    """
 
     gallery: str
     fence: int
     holder: str
     since: str
     expires: str
+    expired: bool = False
+    in_future: bool = False
+    running: bool = False
+
+    @property
+    def in_use(self) -> bool:
+        """Whether its run may still be changing the gallery."""
+        return self.running or not self.expired
+
+
+@dataclass(frozen=True, slots=True)
+class StateCopy:
+    """All that a state contains except for leases, as rows; its keys are among it."""
+
+    meta: tuple[Any, ...] = field(repr=False)
+    tables: Mapping[str, tuple[tuple[Any, ...], ...]] = field(repr=False)
 
 
 class StateStore(Protocol):
@@ -64,6 +91,11 @@ class StateStore(Protocol):
     except for `renew`, which another thread may call.
     """
 
+    @property
+    def place(self) -> str:
+        """Names the store for people, without a password."""
+        ...
+
     def summary(self) -> State:
         """Lineage, serial and project alone: `records` and `intents` are empty."""
         ...
@@ -73,7 +105,14 @@ class StateStore(Protocol):
         ...
 
     def fingerprints(self) -> Mapping[Address, tuple[str, str]]:
-        """Provider name and fingerprint of every record: enough to check whether the objects are still as recorded."""
+        """Provider name and fingerprint of every record: enough to check whether the objects are still as recorded.
+
+        Does not look at the rest of the rows unless `stamp` is empty: whoever compares that knows that nothing changed.
+        """
+        ...
+
+    def stamp(self) -> str:
+        """Changes whenever anything in the store does, also behind its back; empty where that cannot be known."""
         ...
 
     def runs(self, limit: int = 20) -> tuple[Run, ...]:
@@ -81,9 +120,13 @@ class StateStore(Protocol):
         ended, is `interrupted`."""
         ...
 
-    def holders(self) -> tuple[LeaseHolder, ...]:
-        """Who else holds a lease now, sorted by gallery, without those whose process is known to have ended. Leases
-        that this store gave are left out."""
+    def holders(self) -> tuple[LeaseInfo, ...]:
+        """The leases of other runs that may still be changing something, by gallery; those that this store gave are
+        left out."""
+        ...
+
+    def changes(self, address: Address | None = None, limit: int = 100) -> tuple[Change, ...]:
+        """Who changed what, the newest first: of an address and everything inside it, or of all."""
         ...
 
     def signing_key(self) -> bytes:
@@ -114,6 +157,64 @@ class StateStore(Protocol):
 
         Raises: StaleWrite when the lease was lost or does not cover an address; nothing was written then.
         """
+        ...
+
+    def acquire_all(self, holder: str, ttl_s: float = 60.0) -> Lease:
+        """A lease on every gallery that anything is recorded of, or that anyone holds. Raises: as acquire."""
+        ...
+
+    def leases(self) -> tuple[LeaseInfo, ...]:
+        """The leases of runs that are not known to have ended, by gallery."""
+        ...
+
+    def break_lease(self, gallery: str) -> tuple[str, ...]:
+        """Ends the lease on a gallery, whoever holds it, with the others that its run holds; returns their galleries.
+        The run can no longer write."""
+        ...
+
+    def last_edit(self) -> LastEdit | None:
+        """The latest edit that could be taken back; None when there is none."""
+        ...
+
+    def take_back(self, lease: Lease, run: Run, edit: str) -> int:
+        """Undoes the edit with the id `edit`, records that as `run`, and returns the new serial.
+
+        Raises: StateError when anything was written since; StaleWrite.
+        """
+        ...
+
+    def check(self) -> tuple[Damage, ...]:
+        """Everything in the state that is not as the program writes it. Reads all of it."""
+        ...
+
+    def drop_damaged(self, lease: Lease, run: Run) -> tuple[Damage, ...]:
+        """Removes the rows that cannot be used and returns them; `take_back` can restore them. `lease` is on all."""
+        ...
+
+    def copy(self) -> StateCopy:
+        """All that the state contains. Raises: StateError when it does not exist."""
+        ...
+
+    def fill(self, copy: StateCopy, edit: Run | None = None, source: str = "") -> None:
+        """Makes this state, which must be empty, what was copied. `edit` and `source`: see `take_back` and LastEdit.
+
+        Raises: StateError when it is not empty.
+        """
+        ...
+
+    def retire(self, lease: Lease, serial: int, moved_to: str) -> None:
+        """Notes that another store holds this state now: from then on nothing here is read or written.
+
+        Raises: StateError when the serial is another one by now; StaleWrite.
+        """
+        ...
+
+    def reinstate(self) -> None:
+        """Takes `retire` back."""
+        ...
+
+    def drop(self) -> None:
+        """Removes the whole state."""
         ...
 
     def close(self) -> None: ...

@@ -25,7 +25,7 @@ LINKED = ("manifests", "providers", "state")
 
 MOST_IN_A_FOLDER = 15
 
-EFFECTFUL = ("change_positions", "plan_file", "refresh", "source_checks")
+EFFECTFUL = ("change_positions", "refresh", "saved", "source_checks", "source_digests")
 """The rooms of `reconciler.planning` that read or write; all others there decide, and are pure."""
 
 PURE_BESIDES = ("reconciler.drift", "reconciler.graph", "reconciler.latest", "reconciler.naming.object_names")

@@ -13,7 +13,7 @@ from support.paths import ROOT
 from support.suite.needs import MARKERS
 
 from reconciler.manifests.loading import cache
-from reconciler.planning import plan_file
+from reconciler.planning.saved import plan_file
 from reconciler.state import migrations
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

@@ -66,6 +66,11 @@ class DiskSource(Model):
     file: Annotated[
         FilePath | None, Field(description="Path of a disk image, relative to the file it is written in.")
     ] = None
+    sha256: Annotated[
+        str | None,
+        String(r"[0-9a-f]{64}", "write the 64 hexadecimal digits, in lower case, that sha256sum prints"),
+        Field(description="Digest that the file must have; beside `file`. Of an archive, the one that a plan shows."),
+    ] = None
     vhd: Annotated[VhdSource | None, Field(description="A blob in a storage account.")] = None
     disk: Annotated[str | None, String(), Field(description="ARM id of a managed disk.")] = None
     snapshot: Annotated[str | None, String(), Field(description="ARM id of a snapshot.")] = None
@@ -77,11 +82,16 @@ class DiskSource(Model):
             allowed = DISK_STYLES + (IMAGE_STYLES if isinstance(self, Source) else ())
             has = f"names more than one: {', '.join(styles)}" if styles else "is empty"
             raise InvalidInput(has, f"write exactly one of {', '.join(allowed)}")
+        if self.sha256 is not None and self.file is None:
+            raise InvalidInput(
+                f"sha256 cannot be used with {styles[0]}", "remove it: only a file has a digest to check"
+            )
         return self
 
     def styles(self) -> tuple[str, ...]:
         """The styles that are set, by their names in the document; exactly one once it is valid."""
-        return tuple(_STYLE_NAMES.get(name, name) for name, value in self.__dict__.items() if value is not None)
+        set_names = [name for name, value in self.__dict__.items() if value is not None and name != "sha256"]
+        return tuple(_STYLE_NAMES.get(name, name) for name in set_names)
 
 
 class Source(DiskSource):

@@ -173,7 +173,8 @@ def _resolve(
 def canonical_source(source: DiskSource, folder: str) -> dict[str, Any]:
     """`{STYLE: ...}`; a file relative to the project instead of to `folder`, where it was written."""
     if source.file is not None:
-        return {"file": posixpath.normpath(posixpath.join(folder, source.file))}
+        pin = {"sha256": source.sha256} if source.sha256 else {}
+        return {"file": posixpath.normpath(posixpath.join(folder, source.file)), **pin}
     version = source.version if isinstance(source, Source) else None
     if version is not None:
         return {"version": str(version)}

@@ -6,9 +6,10 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from reconciler.manifests.kinds.base import Model
-from reconciler.manifests.kinds.scalars import RegionName, Scalar, String
+from reconciler.manifests.kinds.scalars import Integer, RegionName, Scalar, String
 from reconciler.manifests.kinds.target_region import TargetRegion, parse_shorthand
 from reconciler.manifests.problems import InvalidInput
+from reconciler.manifests.project import DEFAULT_KEEP_RUNS
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 NAME_RULE = "allowed: letters, digits, '_', '.' and '-', beginning with a letter, digit or '_'"
@@ -43,6 +44,14 @@ class ProviderEntry(Model):
     ]
 
 
+class History(Model):
+    """How much the state remembers of what was done."""
+
+    keep: Annotated[
+        int, Integer(1, 10_000), Field(description="How many runs; older ones are removed by the next apply.")
+    ] = DEFAULT_KEEP_RUNS
+
+
 class ProjectSettings(Model):
     """What a project sets, and what an environment may set differently."""
 
@@ -62,6 +71,7 @@ class ProjectSettings(Model):
         dict[Name, list[Annotated[str, RegionSetMember()]]] | None,
         Field(description="Lists of REGION[=COUNT][=STORAGE] by name, written @NAME in targetRegions."),
     ] = None
+    history: Annotated[History | None, Field(description="How much the state remembers of what was done.")] = None
     values: Annotated[
         dict[Name, str] | None, Field(description="Texts by name, written ${values.NAME} in any scalar.")
     ] = None

@@ -24,7 +24,7 @@ from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.loading.cache_codec import decode_manifest, decode_project, encode_manifest, encode_project
 from reconciler.manifests.loading.end_of_life import end_of_life_warnings
 from reconciler.manifests.manifest import Manifest
-from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, manifest_files, read_file
+from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, manifest_files, read_file, unread_warnings
 from reconciler.manifests.private_files import write_private
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
@@ -41,6 +41,7 @@ class _Hit:
 
     header: Mapping[str, Any]
     path: Path
+    unread: list[str]
 
 
 def load(directory: Path, environment: str | None = None) -> tuple[Project, Manifest]:
@@ -55,8 +56,9 @@ def load(directory: Path, environment: str | None = None) -> tuple[Project, Mani
 
 @dataclass(frozen=True, slots=True)
 class CachedManifest:
-    """What is known of unchanged manifests without decoding them: the project, their digest, whether any has an end of
-    life, and `stamp`, a string that only these inputs on this computer have."""
+    """What is known of unchanged manifests without decoding them: the project, their digest, whether there may be
+    something to warn of (`dated`: an end of life, or a file that is not read), and `stamp`, a string that only these
+    inputs on this computer have."""
 
     project: Project
     digest: str
@@ -76,7 +78,10 @@ def find_cached(directory: Path, environment: str | None = None) -> CachedManife
     try:
         project = decode_project(header["settings"], directory)
         return CachedManifest(
-            project, str(header["digest"]), bool(header["dated"]), digest(json.dumps(header, sort_keys=True))
+            project,
+            str(header["digest"]),
+            bool(header["dated"] or hit.unread),
+            digest(json.dumps(header, sort_keys=True)),
         )
     except _UNUSABLE:
         return None
@@ -91,14 +96,14 @@ def _find(directory: Path, environment: str | None) -> _Hit | None:
             return None
         if any(_file_stamp(known[0]) != known for known in header["definitions"]):
             return None
-        names, problems = manifest_files(directory, tuple(header["patterns"]))
+        names, problems, unread = manifest_files(directory, tuple(header["patterns"]))
         files = header["files"]
         if problems or names != [name for name, _ in files]:
             return None
         unchanged = all(_sha256(read_file(directory / name)) == sha for name, sha in files)
     except (*_UNUSABLE, InvalidInput, RecursionError):
         return None
-    return _Hit(header, path) if unchanged and isinstance(header["digest"], str) else None
+    return _Hit(header, path, unread) if unchanged and isinstance(header["digest"], str) else None
 
 
 def _decoded(hit: _Hit, directory: Path) -> tuple[Project, Manifest] | None:
@@ -112,7 +117,7 @@ def _decoded(hit: _Hit, directory: Path) -> tuple[Project, Manifest] | None:
             project = decode_project(hit.header["settings"], directory)
         except (*_UNUSABLE, RecursionError):
             return None
-    warnings = end_of_life_warnings(dates, datetime.now(UTC))
+    warnings = (*unread_warnings(hit.unread), *end_of_life_warnings(dates, datetime.now(UTC)))
     return project, Manifest(resources, hit.header["digest"], moves, removals, warnings)
 
 

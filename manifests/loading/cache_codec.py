@@ -120,6 +120,7 @@ def encode_project(project: Project) -> dict[str, Any]:
         "providers": {name: [entry.type, entry.settings] for name, entry in project.providers.items()},
         "values": dict(project.values),
         "region_sets": {name: list(members) for name, members in project.region_sets.items()},
+        "keep_runs": project.keep_runs,
     }
 
 
@@ -134,6 +135,7 @@ def decode_project(data: Mapping[str, Any], directory: Path) -> Project:
         providers={name: ProviderSettings(*entry) for name, entry in data["providers"].items()},
         values=data["values"],
         region_sets={name: tuple(members) for name, members in data["region_sets"].items()},
+        keep_runs=int(data["keep_runs"]),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.loading.lowering import lower
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.parsing.document_files import load_documents
-from reconciler.manifests.parsing.files import SourceFile, manifest_files, read_files
+from reconciler.manifests.parsing.files import SourceFile, manifest_files, read_files, unread_warnings
 from reconciler.manifests.parsing.problem_reports import refuse
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.project import Project
@@ -19,7 +20,7 @@ def read_manifest(project: Project, problems: Sequence[Problem] = ()) -> tuple[l
 
     Raises: ManifestError with every problem found, and `problems`, those of the project file.
     """
-    names, missing = manifest_files(project.directory, project.manifests)
+    names, missing, unread = manifest_files(project.directory, project.manifests)
     files, unreadable = read_files(project.directory, names)
     with collection_paused():
         documents, unparsed = load_documents(files, project.values)
@@ -27,4 +28,4 @@ def read_manifest(project: Project, problems: Sequence[Problem] = ()) -> tuple[l
         problems = [*problems, *missing, *unreadable, *unparsed, *invalid]
         if problems:
             refuse(project.directory, problems)
-        return files, manifest
+        return files, replace(manifest, warnings=(*unread_warnings(unread), *manifest.warnings))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from reconciler.manifests.diagnostics import Position, error
 from reconciler.manifests.errors import ManifestError
-from reconciler.manifests.kinds.project_file import ProjectFile, ProjectSettings
+from reconciler.manifests.kinds.project_file import History, ProjectFile, ProjectSettings
 from reconciler.manifests.kinds.scalars import type_name
 from reconciler.manifests.loading.provider_settings import mapping_at, read_providers
 from reconciler.manifests.loading.substitution import Substitution
@@ -151,6 +151,7 @@ def _merged(
         region_sets={
             key: tuple(members) for key, members in ((file.region_sets or {}) | (over.region_sets or {})).items()
         },
+        keep_runs=(over.history or file.history or History()).keep,
     )
     if substitution.problems:
         refuse(directory, [*substitution.problems, *in_settings.problems])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from reconciler.manifests.diagnostics import Diagnostic, Position, warning
 from reconciler.manifests.problems import InvalidInput, Problem
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted
@@ -17,6 +20,8 @@ from reconciler.manifests.words import quoted
 PROJECT_FILE = "reconciler.yaml"
 LARGEST_FILE = 32 * 1024 * 1024
 _SUFFIXES = (".yaml", ".yml")
+_LOOKS_LIKE_ONE = re.compile(r"\.(ya?ml|yalm|ymal)(\.\w+)?$|(?<!schema)\.json$", re.IGNORECASE)
+"""Names that people may take for those of manifests: other spellings, and copies that an editor or a person made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +36,41 @@ class SourceFile:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def manifest_files(directory: Path, patterns: tuple[str, ...]) -> tuple[list[str], list[Problem]]:
-    """The names of the manifest files that `patterns` (files, folders, globs) find, sorted, and the problems."""
+class ManifestFiles(NamedTuple):
+    """The names of the manifest files, sorted, what is wrong with the patterns, and the files in the same folders that
+    look like manifests and are not read, sorted."""
+
+    names: list[str]
+    problems: list[Problem]
+    unread: list[str]
+
+
+def manifest_files(directory: Path, patterns: tuple[str, ...]) -> ManifestFiles:
+    """The manifest files that `patterns` (files, folders, globs) find."""
     names: set[str] = set()
+    unread: set[str] = set()
     problems = []
     for index, pattern in enumerate(patterns):
         try:
-            names.update(_matches(directory, pattern))
+            names.update(_matches(directory, pattern, unread))
         except InvalidInput as invalid:
             problems.append(
                 Problem(Origin(PROJECT_FILE, 0), ("manifests", index), f"manifests: {invalid.summary}", invalid.detail)
             )
     names.discard(PROJECT_FILE)
-    return sorted(names), problems
+    return ManifestFiles(sorted(names), problems, sorted(unread - names))
+
+
+def unread_warnings(unread: Iterable[str]) -> tuple[Diagnostic, ...]:
+    """A warning for each file that looks like a manifest and is not read."""
+    return tuple(
+        warning(
+            "this file is not read",
+            "manifests are files that end in .yaml or .yml: rename it, or move it to another folder",
+            position=Position(name),
+        )
+        for name in unread
+    )
 
 
 def read_files(directory: Path, names: list[str]) -> tuple[list[SourceFile], list[Problem]]:
@@ -82,14 +109,17 @@ def read_file(path: Path) -> bytes:
     return content
 
 
-def _matches(directory: Path, pattern: str) -> list[str]:
+def _matches(directory: Path, pattern: str, unread: set[str]) -> list[str]:
+    """The manifest files that one pattern finds; adds to `unread` what only looks like one."""
     if "\0" in pattern or not pattern:
         raise InvalidInput(f"{quoted(pattern)} is not a path", "write a file, a folder or a glob such as images/*.yaml")
     if glob.has_magic(pattern):
         return _glob(directory, pattern)
     path = directory / pattern
     if path.is_dir() and not pattern.endswith(_SUFFIXES):
-        return [_relative(directory, file) for file in _walk(os.path.join(directory, pattern), set())]
+        found = [_relative(directory, file) for file in _walk(os.path.join(directory, pattern), set())]
+        unread.update(name for name in found if not name.endswith(_SUFFIXES))
+        return [name for name in found if name.endswith(_SUFFIXES)]
     if not os.path.lexists(path):
         raise InvalidInput(
             f"{quoted(pattern)} does not exist", f"create it, or name the files to load in {PROJECT_FILE}"
@@ -106,7 +136,8 @@ def _glob(directory: Path, pattern: str) -> list[str]:
 
 
 def _walk(folder: str, seen: set[str]) -> Iterator[str]:
-    """All manifest files below `folder` except hidden ones; a folder that links reach twice is entered once."""
+    """All files below `folder` that are manifests or look like them, except hidden ones; a folder that links reach
+    twice is entered once."""
     real = os.path.realpath(folder)
     if real in seen:
         return
@@ -124,6 +155,8 @@ def _walk(folder: str, seen: set[str]) -> Iterator[str]:
             yield entry.path
         elif entry.is_dir():
             yield from _walk(entry.path, seen)
+        elif _LOOKS_LIKE_ONE.search(entry.name):
+            yield entry.path
 
 
 def _relative(directory: Path, path: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from reconciler.manifests.kinds.configuration import Configuration
 from reconciler.manifests.kinds.image_version import DISK_STYLES, ImageVersion
@@ -35,9 +36,9 @@ def disks_are_distinct(configuration: Configuration) -> Iterator[Problem]:
         if not disks:
             continue
         attributes = version.attributes()
-        seen = {canonical_json(attributes["source"]).lower(): "the OS disk"}
+        seen = {_name(attributes["source"]): "the OS disk"}
         for index, disk in enumerate(disks):
-            source = canonical_json(attributes["dataDisks"][str(disk.lun)]["source"]).lower()
+            source = _name(attributes["dataDisks"][str(disk.lun)]["source"])
             if source in seen:
                 yield Problem(
                     version.declared.origin,
@@ -47,6 +48,11 @@ def disks_are_distinct(configuration: Configuration) -> Iterator[Problem]:
                     version.address,
                 )
             seen.setdefault(source, f"lun {disk.lun}")
+
+
+def _name(source: Mapping[str, Any]) -> str:
+    """What a source names, whatever digest it must have."""
+    return canonical_json({style: value for style, value in source.items() if style != "sha256"}).lower()
 
 
 RULES: tuple[ValidationRule, ...] = (one_style, disks_are_distinct)

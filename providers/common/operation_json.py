@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
+from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Operation, Step, Verb
@@ -22,6 +23,7 @@ def encode(operation: Operation) -> dict[str, Any]:
         "computed": _plain(operation.computed),
         "removes": list(operation.removes),
         "replacement": _plain(operation.replacement),
+        "sources": [[source.disk, source.sha256, source.identity] for source in operation.sources],
     }
 
 
@@ -36,6 +38,7 @@ def decode(handle: Mapping[str, Any], writer: Writer) -> Operation:
             computed=handle["computed"],
             removes=tuple(handle.get("removes", ())),
             replacement=handle.get("replacement"),
+            sources=tuple(BoundSource(*map(str, source)) for source in handle.get("sources", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProviderError(f"the journal contains what no provider wrote: {error!r}. This is a bug.") from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.values import Attributes
+from reconciler.providers.bound_sources import BoundSource, require_bound
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.disk_formats import DiskFormat, ReadAt, recognise
@@ -113,6 +114,16 @@ def add_archive_digest(disks: Sequence[object], facts: Mapping[str, dict[str, An
     files = [disk for disk in disks if isinstance(disk, SourceDisk) and disk.extent.path]
     if 1 < len(files) == len(disks) and len({disk.extent.path for disk in files}) == 1:
         facts[OS_DISK]["sourceSha256"] = combined_digest([facts[disk.disk]["sha256"] for disk in files])
+
+
+def require_planned(
+    bound: Sequence[BoundSource], disks: Sequence[object], facts: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Checks the digests in the `facts` of `disks` before a copy of them becomes visible. Raises: SourceError."""
+    if bound:
+        read = {name: dict(fact) for name, fact in facts.items()}
+        add_archive_digest(disks, read)
+        require_bound(bound, read)
 
 
 def version_disks(

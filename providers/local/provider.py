@@ -52,7 +52,7 @@ class LocalProvider(BaseProvider):
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:
-        self._paths.regions.recorded.update(scope.places)
+        self._paths.regions.recorded.update({region: place for region, place in scope.places.items() if region})
         return scan.scan(self._paths, scope, progress)
 
     def read(self, address: Address) -> Observed | None:
@@ -74,7 +74,7 @@ class LocalProvider(BaseProvider):
     def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
         from reconciler.providers.local.directories.places import claim
 
-        named = sorted(region for region in regions if region or self._paths.regions.root)
+        named = sorted(region for region in regions if region)  # galleries are in their home regions
         claimed = {region: claim(self._paths.regions, region, writer) for region in named}
         self._paths.regions.recorded.update(claimed)
         return claimed

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from reconciler.applying.context import ApplyContext
 from reconciler.applying.execution import Execution
-from reconciler.applying.operations import operation_graph, operations
+from reconciler.applying.latest_check import LatestMissed, latest_missed
+from reconciler.applying.operations import operations
+from reconciler.applying.ordering import operation_graph
 from reconciler.applying.step_results import bookkeeping_write
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
@@ -31,7 +33,8 @@ class ApplyResult:
 
     `left` are the units whose operations continue at their provider; their intents are in the journal. `not_started`
     are the units for which nothing was done. `interrupted`: a stop was requested, and left something to do. `removed`
-    is what was also removed, as the plan said: `ResourceChange.removes`.
+    is what was also removed, as the plan said: `ResourceChange.removes`. `latest` are the regions where it did not
+    become what was planned.
     """
 
     done: Mapping[Action, int]
@@ -41,6 +44,7 @@ class ApplyResult:
     not_started: tuple[Address, ...] = ()
     interrupted: bool = False
     removed: tuple[str, ...] = ()
+    latest: tuple[LatestMissed, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -55,7 +59,7 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
     """
     bookkeeping = [change for change in plan.changes if not change.action.touches_objects]
     if bookkeeping:
-        context.store.write(context.lease, bookkeeping_write(bookkeeping))
+        context.store.write(context.lease, bookkeeping_write(bookkeeping, context.run))
     done = Counter(change.action for change in bookkeeping)
     planned = operations(plan, context.records, context.writer)
     if not planned:
@@ -66,7 +70,7 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
     except LeaseLost as error:
         raise explained_loss(error, done.total() + execution.recorded, _sorted(execution.left)) from error
     not_started = _sorted({key.unit for key in execution.not_started})
-    return ApplyResult(
+    result = ApplyResult(
         done={**done, **execution.done},
         failed=_by_address(execution.failed),
         skipped=_by_address(execution.skipped),
@@ -75,6 +79,10 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
         interrupted=context.interrupt.count > 0 and bool(not_started or execution.left),
         removed=tuple(sorted(execution.removed)),
     )
+    if result.complete:  # everything is as planned, and so is latest
+        return result
+    missed = latest_missed(plan, context.records, context.store.read(), execution.left)
+    return replace(result, latest=missed)
 
 
 def explained_loss(error: LeaseLost, recorded: int, left: Sequence[Address]) -> LeaseLost:

@@ -24,6 +24,10 @@ class Interrupt:
         self.count += 1
         self.wake()
 
+    def requested(self) -> bool:
+        """Whether a stop was requested."""
+        return self.count > 0
+
 
 @dataclass(frozen=True, slots=True)
 class ApplyContext:

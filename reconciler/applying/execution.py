@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from reconciler.applying.context import ApplyContext
-from reconciler.applying.operations import OperationGraph, OperationKey, PlannedOperation, with_address
+from reconciler.applying.operations import OperationKey, PlannedOperation, with_address
+from reconciler.applying.ordering import OperationGraph, held_back_by
 from reconciler.applying.running import Running
 from reconciler.applying.step_results import StepResult, answer_of, results_of, state_write
+from reconciler.graph import Edge
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.planning.actions import Action
@@ -99,7 +101,7 @@ class Execution:
 
     def _record(self, over: list[StepResult], intents: list[Intent], withdrawn: list[Address]) -> None:
         """Commits results together with intents. Raises: StateError; LeaseLost."""
-        write = state_write(over, intents, withdrawn)
+        write = state_write(over, intents, withdrawn, self._context.run)
         if not write:
             return
         try:
@@ -216,13 +218,20 @@ class Execution:
             self._skip_followers(key, next(address for address in addresses if address in self.failed))
             return
         for follower in self._graph.following(key):
+            retires = self._graph.edge(key, follower) is Edge.RETIRES
+            if retires and (step := held_back_by(running.failed_steps, self._planned[follower])):
+                self._skip([follower, *self._graph.descendants(follower)], running.planned.address(step))
+                continue
             self._waits_for[follower] -= 1
             if not self._waits_for[follower]:
                 heapq.heappush(self._ready, (follower.sort_key, follower))
 
     def _skip_followers(self, key: OperationKey, root: Address) -> None:
         """Marks everything that waits for `key`, directly or not: it can never be ready, as `key` does not finish."""
-        for follower in self._graph.descendants(key):
+        self._skip(self._graph.descendants(key), root)
+
+    def _skip(self, keys: Iterable[OperationKey], root: Address) -> None:
+        for follower in keys:
             self.not_started.discard(follower)
             planned = self._planned[follower]
             for step in planned.operation.steps:

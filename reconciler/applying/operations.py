@@ -1,15 +1,14 @@
-"""A plan as operations: which steps a provider gets together, and which operation waits for which."""
+"""A plan as operations: which steps a provider gets together."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from reconciler.graph import Edge, OrderedGraph
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.values import Attributes, canonical_json
 from reconciler.naming.object_names import ObjectNames
@@ -23,7 +22,9 @@ from reconciler.state.records import Intent, Record
 
 
 class Phase(IntEnum):
-    """When an operation of a unit runs. A unit that is replaced has an operation in each phase.
+    """When an operation of a unit runs. A unit that is replaced has one in each of the first two phases, unless its
+    backend stages replacements: then one operation does it all. RETIRE removes regions of a version that stays,
+    where new versions of its definition are to be published first.
 
     A replacement is two steps of one change. The DELETE step removes the object; its record goes, and its intent stays
     in the journal (`StepResult.completes_change` is False). The APPLY step creates the object again; its record is
@@ -33,6 +34,7 @@ class Phase(IntEnum):
 
     DELETE = 0
     APPLY = 1
+    RETIRE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,6 @@ def with_address(step: Step, address: Address) -> Step:
     return Step(step.verb, address, step.planned, step.prior, step.object_id)
 
 
-OperationGraph = OrderedGraph[OperationKey]
-
-
 def operations(plan: Plan, records: Mapping[Address, Record], writer: Writer) -> dict[OperationKey, PlannedOperation]:
     """The operations of a plan, by key, done for `writer`. Changes that touch no object have none."""
     names = _names(plan, records)
@@ -98,10 +97,12 @@ def operations(plan: Plan, records: Mapping[Address, Record], writer: Writer) ->
     for change in plan.changes:
         if change.action.touches_objects:
             units[change.address.unit].append(change)
+    publishing = publishing_units(plan.changes)
     result: dict[OperationKey, PlannedOperation] = {}
     for unit, changes in units.items():
         by_phase: dict[Phase, list[tuple[Step, ResourceChange]]] = defaultdict(list)
-        for phase, step, change in _steps(unit, changes, names):
+        retire = bool(publishing.get(unit._replace(version=""), frozenset()) - {unit})
+        for phase, step, change in _steps(unit, changes, names, retire=retire):
             by_phase[phase].append((replace(step, recorded=change.address in records), change))
         for phase, steps in by_phase.items():
             key = OperationKey(unit, phase)
@@ -119,7 +120,7 @@ def _operation(
     changes = {step.address: change for step, change in steps}
     own = next((change for change in changes.values() if change.address == key.unit), None)
     if own is not None:
-        version = own.planned_attributes if key.phase is Phase.APPLY else own.prior_attributes
+        version = own.prior_attributes if key.phase is Phase.DELETE else own.planned_attributes
     else:
         version = record.attributes if record else {}
     if own is not None:
@@ -135,6 +136,7 @@ def _operation(
         computed=computed,
         removes=own.removes if own is not None and key.phase is Phase.APPLY else (),
         replacement=_at_provider(own.planned_attributes, names) if own is not None and makes_room else None,
+        sources=() if own is None or computed.get("disks") else own.sources,
     )
     sources = version_references(version) if operation.version else ()
     return PlannedOperation(key, steps[0][1].provider, operation, changes, sources)
@@ -152,24 +154,25 @@ def _at_provider(attributes: Attributes, names: ObjectNames) -> Attributes:
 
 
 def _steps(
-    unit: Address, changes: list[ResourceChange], names: ObjectNames
+    unit: Address, changes: list[ResourceChange], names: ObjectNames, *, retire: bool
 ) -> Iterator[tuple[Phase, Step, ResourceChange]]:
-    """The steps of a unit in order: deletes from the inside out, then the unit, then its regions, removed ones last."""
+    """The steps of a unit in order: deletes from the inside out, then the unit, then its regions, removed ones last; if
+    `retire`, in an operation of their own."""
     own = next((change for change in changes if change.address == unit), None)
     regions = [change for change in changes if change.address != unit]
-    whole = own is not None and own.action in (Action.DELETE, Action.REPLACE)
+    whole = own is not None and own.action in (Action.DELETE, Action.REPLACE) and not own.staged
     stays = any(change.action is not Action.DELETE for change in changes)
     if whole:
         yield from (
             (Phase.DELETE, _delete(change), change) for change in [*regions, *([own] if own else [])] if change.prior
         )
     if own is not None and own.action is not Action.DELETE:
-        yield Phase.APPLY, _apply(own, names, whole=True), own
+        yield Phase.APPLY, _apply(own, names, whole=not own.staged), own
     for change in regions:
         if change.action is not Action.DELETE:
             yield Phase.APPLY, _apply(change, names, whole=whole), change
     if not whole:
-        phase = Phase.APPLY if stays else Phase.DELETE
+        phase = Phase.DELETE if not stays else Phase.RETIRE if retire else Phase.APPLY
         yield from ((phase, _delete(change), change) for change in regions if change.action is Action.DELETE)
 
 
@@ -207,49 +210,11 @@ def _apply(change: ResourceChange, names: ObjectNames, *, whole: bool) -> Step:
     )
 
 
-def operation_graph(
-    planned: Mapping[OperationKey, PlannedOperation], records: Mapping[Address, Record]
-) -> OperationGraph:
-    """What waits for what: children wait for their containers, and deletes the other way round; a version for the
-    versions it is built from, and the delete of a version for that of everything built from it, as recorded."""
-    graph = OrderedGraph[OperationKey](lambda key: key.sort_key)
-    for key, operation in planned.items():
-        graph.add(key)
-        container = _nearest_container(key, planned)
-        if key.phase is Phase.DELETE:
-            if (again := OperationKey(key.unit, Phase.APPLY)) in planned:
-                graph.connect(key, again)
-            if container:
-                graph.connect(key, container)
-        elif container:
-            graph.connect(container, key)
-        if key.unit.version:
-            _connect_references(graph, key, operation, planned, records.get(key.unit))
-    return graph
-
-
-def _nearest_container(key: OperationKey, planned: Mapping[OperationKey, PlannedOperation]) -> OperationKey | None:
-    above = key.unit.parent
-    while above is not None:
-        if (container := OperationKey(above, key.phase)) in planned:
-            return container
-        above = above.parent
-    return None
-
-
-def _connect_references(
-    graph: OperationGraph,
-    key: OperationKey,
-    operation: PlannedOperation,
-    planned: Mapping[OperationKey, PlannedOperation],
-    record: Record | None,
-) -> None:
-    if key.phase is Phase.APPLY:
-        for reference in operation.sources:
-            if (source := OperationKey(reference, Phase.APPLY)) in planned:
-                graph.connect(source, key, Edge.REFERS)
-    for dependency in record.dependencies if record else ():
-        gone = OperationKey(dependency, Phase.DELETE)
-        pure = OperationKey(dependency, Phase.APPLY) not in planned
-        if dependency.version and gone in planned and (key.phase is Phase.DELETE or pure):
-            graph.connect(key, gone, Edge.REFERS)
+def publishing_units(changes: Iterable[ResourceChange]) -> Mapping[Address, frozenset[Address]]:
+    """Definition -> its versions that get copies in some region, new ones or others."""
+    found: dict[Address, set[Address]] = defaultdict(set)
+    for change in changes:
+        if change.address.region and change.action in (Action.CREATE, Action.REPLACE):
+            unit = change.address.unit
+            found[unit._replace(version="")].add(unit)
+    return {definition: frozenset(units) for definition, units in found.items()}

@@ -9,20 +9,21 @@ from pathlib import Path
 
 from reconciler.applying.apply import ApplyResult
 from reconciler.planning.plan import Plan
-from reconciler.planning.plan_file import plan_digest
+from reconciler.planning.saved.plan_file import plan_digest
 from reconciler.provenance import current_user, git_commit
 from reconciler.state.records import Run
 
 
-def new_run(plan: Plan, command: str, started: datetime, directory: Path) -> Run:
-    """The record of a run that starts now; `directory` is the project's, for the commit it is at."""
+def new_run(plan: Plan, command: str, started: datetime, directory: Path, saved: str = "") -> Run:
+    """The record of a run that starts now; `directory` is the project's, for the commit it is at. `saved` is the digest
+    of the plan file that it applies."""
     return Run(
         id=uuid.uuid4().hex[:12],
         command=command,
         holder=current_user(),
         started=started.isoformat(),
         git_commit=git_commit(directory),
-        plan_digest=plan_digest(plan),
+        plan_digest=saved or plan_digest(plan),
     )
 
 

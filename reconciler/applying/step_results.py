@@ -11,9 +11,10 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action, ResourceChange
-from reconciler.providers.errors import ContractViolation, ProviderError
+from reconciler.providers.bound_sources import require_bound
+from reconciler.providers.errors import ContractViolation, ProviderError, SourceError
 from reconciler.providers.protocol import Applied, Done, InProgress, Step, Verb
-from reconciler.state.records import Intent, Record
+from reconciler.state.records import Change, Intent, Record
 from reconciler.state.store import StateWrite
 
 
@@ -67,11 +68,27 @@ def results_of(
 def _result_of(step: Step, change: ResourceChange, result: Applied | ReconcilerError) -> StepResult:
     if isinstance(result, ReconcilerError):
         return StepResult(step, change, error=result)
+    if step.verb is not Verb.DELETE and (other := _other_content(change, result)):
+        return StepResult(step, change, error=other)
     if step.verb is Verb.DELETE or result.canonical == change.planned:
         return StepResult(step, change, applied=result)
     if result.canonical == canonical_json(step.planned):  # it names its sources as the provider does
         return StepResult(step, change, applied=replace(result, canonical=change.planned))
     return StepResult(step, change, error=_contradiction(change, result))
+
+
+def _other_content(change: ResourceChange, applied: Applied) -> ContractViolation | None:
+    """What a provider did wrong that published another content than was planned; None if it did not."""
+    if not change.sources:
+        return None
+    try:
+        require_bound(change.sources, json.loads(applied.computed).get("disks", {}))
+    except SourceError as error:
+        return ContractViolation(
+            f"provider '{change.provider}' published something other than planned: {error.message}. "
+            "This is a bug in the provider."
+        )
+    return None
 
 
 def _contradiction(change: ResourceChange, applied: Applied) -> ContractViolation:
@@ -101,13 +118,14 @@ def record_of(change: ResourceChange, applied: Applied) -> Record:
 
 
 def state_write(
-    over: Iterable[StepResult], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = ()
+    over: Iterable[StepResult], intents: Iterable[Intent] = (), withdrawn: Iterable[Address] = (), run: str = ""
 ) -> StateWrite:
-    """What results, new intents and withdrawn ones change in the state. A failed step stays in the journal, where the
-    next run finds it, and so does the first half of a replacement: see `Phase`."""
+    """What results, new intents and withdrawn ones of a run change in the state. A failed step stays in the journal,
+    where the next run finds it, and so does the first half of a replacement: see `Phase`."""
     records: list[Record] = []
     gone: list[Address] = []
     cleared: list[Address] = list(withdrawn)
+    changes: list[Change] = []
     for result in over:
         if result.applied is None:
             continue
@@ -118,11 +136,12 @@ def state_write(
             records.append(record_of(result.change, result.applied))
         if result.completes_change:
             cleared.append(address)
-    return StateWrite(tuple(records), tuple(gone), tuple(intents), tuple(cleared))
+            changes.append(Change(address, result.change.action.value, run))
+    return StateWrite(tuple(records), tuple(gone), tuple(intents), tuple(cleared), put_changes=tuple(changes))
 
 
-def bookkeeping_write(changes: Iterable[ResourceChange]) -> StateWrite:
-    """The write for changes that touch no object: records that are adopted, renamed or dropped."""
+def bookkeeping_write(changes: Iterable[ResourceChange], run: str = "") -> StateWrite:
+    """The write for changes of a run that touch no object: records that are adopted, renamed or dropped."""
     changes = tuple(changes)
     kept = [change for change in changes if change.action is not Action.FORGET]
     gone = [change.address for change in changes if change.action is Action.FORGET]
@@ -133,4 +152,5 @@ def bookkeeping_write(changes: Iterable[ResourceChange]) -> StateWrite:
         ),
         forget=tuple(gone),
         clear_intents=tuple(change.address for change in changes),
+        put_changes=tuple(Change(change.address, change.action.value, run) for change in changes),
     )

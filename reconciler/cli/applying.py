@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.applying.context import Interrupt
     from reconciler.engine import AppliedPlan, Engine
     from reconciler.planning.plan import Plan
+    from reconciler.state.records import Run
     from reconciler.views.output_format import OutputFormat
     from reconciler.views.run_reporter import RunReporter
     from reconciler.views.terminal.output import Output
@@ -45,6 +46,7 @@ class _Run:
     output: Output
     reporter: RunReporter
     signals: Signals
+    errors: Output
     started: float = field(default_factory=time.monotonic)
 
     def show(self, plan: Plan, engine: Engine) -> None:
@@ -55,7 +57,7 @@ class _Run:
 
     def approve(self, plan: Plan, engine: Engine) -> bool:
         self.show(plan, engine)
-        if not self.manner.approved and not _confirmed(self.manner.question):
+        if not self.manner.approved and not confirmed(self.manner.question):
             return False
         self.started = time.monotonic()
         self.signals.arm()
@@ -64,13 +66,24 @@ class _Run:
     def finish(self, applied: AppliedPlan, engine: Engine) -> None:
         from reconciler.views.terminal.lines import line
 
-        if not applied.plan.changes:
+        if applied.finished is not None:
+            self.say_finished(applied.finished)
+        elif not applied.plan.changes:
             self.show(applied.plan, engine)
         if applied.declined:
             self.output.lines([line("Nothing was changed.")])
         else:
             seconds = time.monotonic() - self.started
             self.output.lines(self.manner.format.result(applied.result, seconds, self.output.width))
+
+    def say_finished(self, run: Run) -> None:
+        """Says that a saved plan had been applied before; on stderr if stdout is a document."""
+        from reconciler.views.terminal.lines import paragraph
+
+        self.reporter.pause()
+        output = self.output if self.manner.format.interactive else self.errors
+        by = f"at {run.finished or run.started} by {run.holder}"
+        output.lines(paragraph(f"Nothing to do: this plan was applied {by}, and that is how it is now.", output.width))
 
 
 def run(session: Session, manner: Manner, call: Call) -> Exit:
@@ -82,7 +95,7 @@ def run(session: Session, manner: Manner, call: Call) -> Exit:
     interrupt, output = Interrupt(), session.output_for(manner.format)
     reporter = manner.format.reporter(output, session.errors)
     with Signals(interrupt) as signals, session.engine(reporter) as engine:
-        this = _Run(manner, output, reporter, signals)
+        this = _Run(manner, output, reporter, signals, session.errors)
         try:
             applied = call(engine, lambda plan: this.approve(plan, engine), interrupt)
         except PlanRefused as refused:
@@ -108,7 +121,7 @@ def require_an_answer(manner: Manner) -> None:
     raise ReconcilerError(f"cannot ask for approval: {reason}", "add --auto-approve, or apply a saved plan")
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str) -> bool:
     """Whether the answer is yes, in full."""
     sys.stdout.write(f"{question} Only 'yes' will be accepted: ")
     sys.stdout.flush()

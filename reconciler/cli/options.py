@@ -11,6 +11,7 @@ from reconciler.views.output_format import DEFAULT, format_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from reconciler.manifests.address import Address
     from reconciler.planning.plan import PlanOptions
@@ -37,10 +38,25 @@ Excludes = Annotated[
 ]
 AllowReplace = Annotated[
     list[str] | None,
-    typer.Option("--allow-replace", metavar="ADDRESS", help="Allow this published object to be replaced. Repeatable."),
+    typer.Option(
+        "--allow-replace",
+        metavar="ADDRESS",
+        help="Allow this published object, and all in it, to be replaced. Repeatable.",
+    ),
+]
+AllowLoss = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-loss",
+        metavar="ADDRESS",
+        help="Allow what the plan says this takes away from users: a version or region, or all in it. Repeatable.",
+    ),
 ]
 AllowDeletes = Annotated[
-    int, typer.Option("--allow-deletes", metavar="N", help="Allow up to N objects to be deleted or replaced.")
+    int,
+    typer.Option(
+        "--allow-deletes", metavar="N", help="Allow up to N objects to be deleted, replaced or forgotten at once."
+    ),
 ]
 Refresh = Annotated[
     str,
@@ -51,6 +67,17 @@ Json = Annotated[bool, typer.Option(_JSON, help="Same as --format json: one JSON
 JsonEvents = Annotated[bool, typer.Option(_JSON, help="Same as --format json: one JSON event per line on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every change instead of grouping them.")]
 AutoApprove = Annotated[bool, typer.Option("--auto-approve", help="Apply without asking for approval.")]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="SECONDS",
+        help="Wait this long for galleries that another run is changing.",
+        show_default="0: fail at once",
+        min=0.0,
+        max=86_400.0,
+    ),
+]
 Parallelism = Annotated[
     int | None,
     typer.Option(
@@ -64,6 +91,7 @@ def plan_options(
     excludes: list[str] | None,
     allow_replace: list[str] | None,
     allow_deletes: int,
+    allow_loss: list[str] | None = None,
     *,
     destroy: bool = False,
 ) -> PlanOptions:
@@ -75,6 +103,7 @@ def plan_options(
         excludes=tuple(excludes or ()),
         allow_replace=tuple(str(parsed_address(text)) for text in allow_replace or ()),
         allow_deletes=allow_deletes,
+        allow_loss=tuple(str(parsed_address(text)) for text in allow_loss or ()),
         destroy=destroy,
     )
 
@@ -125,3 +154,16 @@ def parsed_region(text: str) -> str:
         return canonical_region(text)
     except ValueError as cause:
         raise typer.BadParameter(str(cause)) from cause
+
+
+def duration(text: str) -> timedelta | None:
+    """How long, from `30m`, `12h` or `7d`; None for `never`. Raises: typer.BadParameter."""
+    from datetime import timedelta
+
+    if text == "never":
+        return None
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isascii() or not number.isdigit() or len(number) > 5 or not int(number):
+        raise typer.BadParameter(f"'{text}' is not a time: write minutes, hours or days as 30m, 12h or 7d, or never")
+    return timedelta(**{units[unit]: int(number)})

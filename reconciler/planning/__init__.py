@@ -1,1 +1,2 @@
-"""From three worlds to a plan. Pure, except for `refresh`, `source_checks`, `change_positions` and `plan_file`."""
+"""From three worlds to a plan. Pure, except for `refresh`, `source_checks`, `source_digests`, `change_positions` and
+`saved`."""

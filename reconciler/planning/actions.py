@@ -12,6 +12,7 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.values import Attributes
+from reconciler.providers.bound_sources import BoundSource
 
 
 class Action(StrEnum):
@@ -102,6 +103,31 @@ class Block:
     remedy: str
 
 
+class EffectKind(StrEnum):
+    """What a change does to those who create machines from the images."""
+
+    LEAVES = "leaves regions"  # a published version, for good
+    AWAY = "away for a while"  # a published version, until its replacement is there
+    LAST_COPY = "last whole copy"  # of the content of a published version
+    LATEST = "latest goes down"  # to a smaller version, or to none
+    LAST_VERSION = "last version"  # of a definition
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One effect of a change, and of those inside it that follow from it, as a sentence without its full stop.
+
+    `versions` and `regions` are those concerned, sorted. `consent` names what allows it, as `--allow-loss corp/web`;
+    empty where nothing does, and the change is blocked.
+    """
+
+    kind: EffectKind
+    text: str
+    versions: tuple[Address, ...]
+    regions: tuple[str, ...]
+    consent: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One link of the chain that led to a change, the nearest first."""
@@ -119,7 +145,9 @@ class ResourceChange:
     no object. `declared` is the digest of the resource as declared. `fingerprint` and `computed` are the observed
     object's. `move_bytes` and `copies` say what is copied. `moved_from` is the address it is recorded under so far,
     `named` the object's name where that is not the address, and `write_flags` are sent along with a write. `removes` is
-    what making the object also removes, besides objects of the state, a phrase for each thing.
+    what making the object also removes, besides objects of the state, a phrase for each thing. `effects` are what it
+    does to users of the images. `staged`: a version is replaced by one operation, which makes all new copies before it
+    removes an old one. `sources` are the contents that a version is published from.
     """
 
     address: Address
@@ -146,6 +174,9 @@ class ResourceChange:
     named: Address | None = None
     write_flags: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    staged: bool = False
+    sources: tuple[BoundSource, ...] = ()
 
     @property
     def kind(self) -> Kind:

@@ -1,13 +1,14 @@
-"""What a change costs: the copies it makes and the bytes it moves; and what it depends on."""
+"""What a change costs, in copies and bytes, what it depends on, and which content it publishes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.values import Attributes
 from reconciler.planning.actions import Action, ResourceChange
-from reconciler.planning.sources import SourceChecks, version_references
+from reconciler.planning.sources import SourceChecks, bound_sources, version_references
 from reconciler.state.records import Record
 
 Changes = Mapping[Address, ResourceChange]
@@ -37,6 +38,17 @@ def copies_and_bytes(
     copies = _copies(change, _version_attributes(version, changes, records))
     size = _size(version, changes, records, sources) if copies else 0
     return copies, copies * size
+
+
+def bound_to_sources(changes: Changes, records: Records, sources: SourceChecks) -> dict[Address, ResourceChange]:
+    """The changes that publish versions, each with the contents that it publishes."""
+    publishing = (Action.CREATE, Action.REPLACE)
+    return {
+        address: replace(change, sources=bound)
+        for address, change in changes.items()
+        if address.kind is Kind.IMAGE_VERSION and change.action in publishing
+        if (bound := bound_sources(change.planned_attributes, records.get(address), sources.get(address, {}), records))
+    }
 
 
 def _copies(change: ResourceChange, version: Attributes) -> int:

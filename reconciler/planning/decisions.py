@@ -42,7 +42,7 @@ class Node:
     """Everything known about one address. `observed` is None when the object is absent, or when it is `matching`: as
     recorded. `owner` is the state, `named` the object's name where that is not the address, `moved_from` the
     address it is still recorded under, `rewritten` whether a source of it moves, `content` the sources whose content
-    changed."""
+    changed, and `keeps_protection` whether the object itself says that it is protected."""
 
     address: Address
     owner: Owner
@@ -55,6 +55,7 @@ class Node:
     moved_from: Address | None = None
     rewritten: bool = False
     content: tuple[AttributeChange, ...] = ()
+    keeps_protection: bool = False
 
     @property
     def present(self) -> bool:
@@ -110,7 +111,7 @@ def unchanged(node: Node) -> bool:
         and not node.owner.accepts_unsealed
         and _declared_as_recorded(resource, record)
         and resource.provider == record.provider
-        and _desired_and_present(node, resource, ())[0] is Action.NO_OP
+        and _desired_and_present(node, resource, _protection_changes(node, resource))[0] is Action.NO_OP
     )
 
 
@@ -136,7 +137,11 @@ def decide_desired(node: Node, resource: Resource, planned: Planned) -> Resource
         return _change(node, Action.CREATE, Reason.INTERRUPTED, planned=canonical_json(wanted))
     prior: Attributes = json.loads(node.prior)
     kept = with_values_of(wanted, prior, resource.lifecycle.ignore_changes)
-    changes = (*attribute_changes(prior, kept, node.address.kind, resource.write_flags), *node.content)
+    changes = (
+        *attribute_changes(prior, kept, node.address.kind, resource.write_flags),
+        *node.content,
+        *_protection_changes(node, resource),
+    )
     action, reason = _desired_and_present(node, resource, changes)
     if reason is Reason.ACCEPTED and record is not None and node.observed is not None:
         changes = _accepted(record, node.observed, resource)
@@ -163,7 +168,8 @@ def _desired_and_present(node: Node, resource: Resource, changes: tuple[Attribut
     if node.damaged:
         return (Action.REPLACE if node.address.region else Action.UPDATE), Reason.DAMAGED
     if changes:
-        return Action.UPDATE, Reason.ATTRIBUTES
+        only_protection = all(change.path == PROTECT for change in changes)
+        return Action.UPDATE, Reason.LIFECYCLE if only_protection else Reason.ATTRIBUTES
     return _as_desired(node, resource)
 
 
@@ -199,6 +205,18 @@ def _accepted(record: Record, observed: Observed, resource: Resource) -> tuple[A
     recorded = record.attributes
     decided = with_values_of(observed.attributes, recorded, resource.lifecycle.ignore_changes)
     return attribute_changes(recorded, decided, record.address.kind)
+
+
+PROTECT = "lifecycle.protect"
+
+
+def _protection_changes(node: Node, resource: Resource) -> tuple[AttributeChange, ...]:
+    """The protection that has to be written to the object, where its description keeps it; target regions keep none."""
+    if not node.keeps_protection or node.address.region:
+        return ()
+    before = node.observed.protected if node.observed else bool(node.record and node.record.protect)
+    after = resource.lifecycle.protect
+    return (AttributeChange(PROTECT, before, after, in_place=True),) if before != after else ()
 
 
 def _change(
@@ -251,6 +269,8 @@ def _not_ours(node: Node) -> Diagnostic:
     observed = node.observed
     if observed is not None and observed.mark is not None:
         owner = f"it belongs to {observed.mark.address} of state {observed.mark.lineage}"
+        if node.record is None:
+            owner += "; if that was this project's state and is lost, make its records again: reconciler state rebuild"
     else:
         owner = "; ".join(observed.defects) if observed is not None and observed.defects else "it has no owner mark"
     if node.resource is None:

@@ -73,12 +73,15 @@ class Draft:
         record = self.records.get(address)
         intent = state.intents.get(address)
         observed, matching = world.observed.get(named), named in world.matching
+        resource = self.inputs.manifest.resources.get(address)
+        provider = record.provider if record else resource.provider if resource else ""
+        capabilities = self.inputs.capabilities.get(provider)
         if intent is not None and intent.verb == Verb.DELETE and observed is None and not matching:
             record = None  # its delete succeeded: what was recorded of the object no longer matters
         return Node(
             address=address,
             owner=self.owner,
-            resource=None if self.inputs.options.destroy else self.inputs.manifest.resources.get(address),
+            resource=None if self.inputs.options.destroy else resource,
             record=record,
             intent=intent,
             observed=observed,
@@ -86,7 +89,8 @@ class Draft:
             named=named,
             moved_from=self.moved.get(address),
             rewritten=address in self.inputs.moves.rewritten,
-            content=content_changes(record, self.inputs.sources.get(address, {})),
+            content=content_changes(record, self.inputs.sources.get(address, {}), observed),
+            keeps_protection=capabilities is not None and capabilities.keeps_protection,
         )
 
     def planned_attributes(self, resource: Resource, record: Record | None) -> Attributes:

@@ -14,14 +14,16 @@ from reconciler.planning.actions import Action, Block, ResourceChange
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """The options of a plan. `targets` and `excludes` are addresses or globs; `allow_replace` addresses;
-    `allow_deletes` is a number of objects; `destroy` means that nothing is desired."""
+    """The options of a plan. `targets` and `excludes` are addresses or globs; `allow_replace` and `allow_loss`
+    addresses, which stand for everything in them too; `allow_deletes` is a number of objects; `destroy` means that
+    nothing is desired."""
 
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     allow_replace: tuple[str, ...] = ()
     allow_deletes: int = 0
     destroy: bool = False
+    allow_loss: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

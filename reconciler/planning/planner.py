@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.graph import check_references, declared_references
-from reconciler.latest import LatestChange, latest_by_region, latest_changes
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.manifest import Removal
-from reconciler.manifests.resource import Resource
 from reconciler.naming.object_names import containers, within
-from reconciler.planning.actions import Action, Block, Cause, Reason, ResourceChange
+from reconciler.planning.actions import Action, Cause, Reason, ResourceChange
 from reconciler.planning.checks import feasibility, retired_sources
 from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
 from reconciler.planning.checks.other_runs import other_runs
-from reconciler.planning.costs import copies_and_bytes, dependencies, removals
+from reconciler.planning.costs import bound_to_sources, copies_and_bytes, dependencies, removals
 from reconciler.planning.decisions import Node, decide, unchanged
 from reconciler.planning.draft import Draft, PlanInputs, start_draft
+from reconciler.planning.guard.context import reach_of, safety_context
+from reconciler.planning.guard.copies import Copies, latest_moves, published_copies
+from reconciler.planning.guard.effects import effects_of
+from reconciler.planning.guard.staging import fixed_home_regions, replaced_for_home, stage_replacements
 from reconciler.planning.plan import Plan
-from reconciler.planning.safety import SafetyContext, blast_radius, first_block
+from reconciler.planning.safety import blast_radius, first_block
 from reconciler.planning.selection import asked_for, selected
-from reconciler.planning.sources import (
-    version_references,
-)
+from reconciler.planning.sources import changed_sources, version_references
 from reconciler.providers.protocol import Condition
 
 
@@ -38,13 +37,15 @@ def make_plan(inputs: PlanInputs) -> Plan:
     draft = start_draft(inputs)
     refuse_moves(draft)
     _decide_nodes(draft)
+    _replace_with_homes(draft)
     _cascade_replaces(draft)
     _select(draft)
     _find_problems(draft)
     _check_options(draft)
-    _guard(draft)
+    before = _guard(draft)
     _add_costs(draft)
-    return _finished(draft)
+    draft.changes |= bound_to_sources(draft.changes, draft.records, inputs.sources)
+    return _finished(draft, before)
 
 
 def _decide_nodes(draft: Draft) -> None:
@@ -55,7 +56,7 @@ def _decide_nodes(draft: Draft) -> None:
         addresses |= inputs.manifest.resources.keys() - refuse_taken_names(draft)
     for address in addresses:
         node = draft.node(address)
-        if unchanged(node) and address not in inputs.sources:
+        if unchanged(node) and not changed_sources(inputs.sources.get(address)):
             draft.unchanged.add(address)
         elif why := inputs.world.why_unknown(node.named or address):
             draft.unreachable[address] = why
@@ -117,6 +118,17 @@ def _check_cycles(draft: Draft) -> None:
         for reference in version_references(change.planned_attributes)
     }
     check_references(declared | pinned, lambda member: str(resources[member].position) if member in resources else "")
+
+
+def _replace_with_homes(draft: Draft) -> None:
+    """A version is replaced when its home region has to be, where the backend cannot do that region alone."""
+    for version, home in list(fixed_home_regions(draft)):
+        change = draft.changes.get(version)
+        if change is None and version in draft.unchanged:
+            change = _no_op(draft, version)
+        if change is not None:
+            draft.unchanged.discard(version)
+            draft.changes[version] = replaced_for_home(change, home)
 
 
 def _cascade_replaces(draft: Draft) -> None:
@@ -182,9 +194,10 @@ def _check_options(draft: Draft) -> None:
         for pattern in patterns:
             if not any(address.matches(pattern) for address in known):
                 draft.errors.append(feasibility.names_nothing(option, pattern, known))
-    for text in options.allow_replace:
-        if not any(str(address) == text for address in known):
-            draft.errors.append(feasibility.names_nothing("--allow-replace", text, known))
+    for option, addresses in (("--allow-replace", options.allow_replace), ("--allow-loss", options.allow_loss)):
+        for text in addresses:
+            if not any(str(address) == text for address in known):
+                draft.errors.append(feasibility.names_nothing(option, text, known))
 
 
 def _find_problems(draft: Draft) -> None:
@@ -208,47 +221,18 @@ def _find_problems(draft: Draft) -> None:
         (draft.errors if problem.severity == "error" else draft.warnings).append(problem)
 
 
-def _guard(draft: Draft) -> None:
-    context = _safety_context(draft)
+def _guard(draft: Draft) -> Mapping[Address, Copies]:
+    """Adds to every change what it does to users of the images, and why it is blocked. Returns the published copies
+    before the plan."""
+    stage_replacements(draft)
+    before = published_copies(draft)
+    for address, effects in effects_of(draft, before).items():
+        draft.changes[address] = replace(draft.changes[address], effects=effects)
+    context = safety_context(draft)
     for address, change in draft.changes.items():
         if block := first_block(change, context):
             draft.changes[address] = replace(change, block=block)
-
-
-def _safety_context(draft: Draft) -> SafetyContext:
-    inputs = draft.inputs
-    resources: Mapping[Address, Resource] = {} if inputs.options.destroy else inputs.manifest.resources
-    versions: dict[Address, set[str]] = defaultdict(set)
-    published = {
-        address for address in draft.records if address.kind is Kind.IMAGE_VERSION and draft.node(address).present
-    }
-    for address in draft.records.keys() | resources.keys():
-        if address.kind is Kind.IMAGE_VERSION and address.parent:
-            versions[address.parent].add(address.version)
-    losing = {change.address.unit for change in draft.changes.values() if change.address.region and not change.planned}
-    kept_inside: dict[Address, Address] = {}
-    for change in draft.changes.values():
-        if change.action is Action.FORGET and change.reason in (Reason.RETAINED, Reason.REMOVED):
-            for container in containers(change.address.unit):
-                kept_inside.setdefault(container, change.address)
-    allowed = {address for address in draft.changes if str(address) in inputs.options.allow_replace}
-    allowed |= {
-        address for address in draft.changes if address in resources and resources[address].lifecycle.allow_replace
-    }
-    return SafetyContext(
-        changes=draft.changes,
-        published=frozenset(published),
-        versions={definition: frozenset(numbers) for definition, numbers in versions.items()},
-        allow_replace=frozenset(allowed),
-        regions_removable=frozenset(
-            version
-            for version in losing & resources.keys()
-            if resources[version].attributes.get("safety", {}).get("allowDeletionOfReplicatedLocations") is True
-        ),
-        kept_inside=kept_inside,
-        destroy=inputs.options.destroy,
-        now=inputs.now,
-    )
+    return before
 
 
 def _add_costs(draft: Draft) -> None:
@@ -266,12 +250,9 @@ def _add_costs(draft: Draft) -> None:
             )
 
 
-def _finished(draft: Draft) -> Plan:
+def _finished(draft: Draft, before: Mapping[Address, Copies]) -> Plan:
     inputs = draft.inputs
-    blocks: list[Block] = []
-    if not inputs.options.destroy:
-        block = blast_radius(draft.changes, len(inputs.state.records), inputs.options.allow_deletes)
-        blocks += [block] if block else []
+    block = blast_radius(reach_of(draft), inputs.options.allow_deletes, destroy=inputs.options.destroy)
     return Plan(
         changes=tuple(draft.changes[address] for address in sorted(draft.changes, key=lambda a: a.sort_key)),
         unchanged=len(draft.unchanged),
@@ -280,14 +261,14 @@ def _finished(draft: Draft) -> Plan:
             for address in sorted(draft.reread, key=lambda a: a.sort_key)
             if address in draft.unchanged
         ),
-        latest=_latest(draft) if draft.changes else (),
+        latest=latest_moves(draft, before, with_blocked=False),
         lineage=inputs.state.lineage,
         serial=inputs.state.serial,
         manifest_digest=inputs.manifest.digest,
         options=inputs.options,
         errors=tuple(sorted(draft.errors, key=_problem_order)),
         warnings=(*inputs.manifest.warnings, *draft.warnings, *other_runs(draft.changes, inputs.busy)),
-        blocks=tuple(blocks),
+        blocks=(block,) if block else (),
         unreachable=tuple(sorted(draft.unreachable.items())),
         moves=tuple(sorted(inputs.moves.renames.items())),
         rewritten=tuple(sorted(inputs.moves.rewritten)),
@@ -296,24 +277,3 @@ def _finished(draft: Draft) -> Plan:
 
 def _problem_order(problem: Diagnostic) -> tuple[object, ...]:
     return (problem.address.sort_key if problem.address else (), problem.summary)
-
-
-def _latest(draft: Draft) -> tuple[LatestChange, ...]:
-    """What `latest` is and becomes in the definitions that change."""
-    definitions = {address[:2] for address in draft.changes}
-    before = {
-        address: draft.node(address) for address in draft.records if address.region and address[:2] in definitions
-    }
-    usable = {
-        address: bool(node.record and (node.observed or node.record).attributes.get("excludeFromLatest"))
-        for address, node in before.items()
-        if node.present and not node.damaged and not node.unfinished
-    }
-    after = dict(usable)
-    for address, change in draft.changes.items():
-        if address.region and not change.block:
-            if change.planned:
-                after[address] = bool(change.planned_attributes.get("excludeFromLatest"))
-            else:
-                after.pop(address, None)
-    return latest_changes(latest_by_region(usable.items()), latest_by_region(after.items()))

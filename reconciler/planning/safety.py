@@ -10,36 +10,40 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.manifests.address import Address, Kind, version_number
-from reconciler.planning.actions import Action, Block, Reason, ResourceChange
+from reconciler.planning.actions import Action, Block, EffectKind, Reason, ResourceChange
 
 _DESTRUCTIVE = frozenset({Action.DELETE, Action.REPLACE})
+_NAMED = 5
+_REMOVABLE = "set safety.allowDeletionOfReplicatedLocations: true on the version"
 
 
 @dataclass(frozen=True, slots=True)
 class SafetyContext:
     """What rules may consider besides the change.
 
-    `published` are the versions that exist, `versions` all version numbers of a definition, recorded or declared.
-    `regions_removable` are the versions whose declared safety profile lets regions go. `kept_inside` maps a container
-    to something in it that is kept although its document is gone.
+    `published` are the versions that exist and bear our mark, recorded or not, `versions` all version numbers of a
+    definition, recorded or declared. `protected` are the destructive changes that the manifest, the record or the
+    object itself forbids, `replaceable` the changes whose replacement was allowed. `kept_inside` maps a container to
+    something in it that is kept although its document is gone, and `unmanaged_inside` to the names of what is not ours.
     """
 
     changes: Mapping[Address, ResourceChange]
     published: frozenset[Address]
     versions: Mapping[Address, frozenset[str]]
-    allow_replace: frozenset[Address]
-    regions_removable: frozenset[Address]
+    protected: frozenset[Address]
+    replaceable: frozenset[Address]
     kept_inside: Mapping[Address, Address]
-    destroy: bool
+    unmanaged_inside: Mapping[Address, tuple[str, ...]]
     now: datetime
 
 
 Rule = Callable[[ResourceChange, SafetyContext], Block | None]
 
 
-def protected(change: ResourceChange, _context: SafetyContext) -> Block | None:
-    """`lifecycle.protect`, from the manifest, or from the record once the document is gone."""
-    if change.action not in _DESTRUCTIVE or not change.protect:
+def protected(change: ResourceChange, context: SafetyContext) -> Block | None:
+    """`lifecycle.protect`, if the manifest, the record or the object says so. Damaged copies are repaired even so: what
+    is protected are the bytes that were published."""
+    if change.action not in _DESTRUCTIVE or change.address not in context.protected or repairs(change):
         return None
     return Block(
         f"{change.address} is protected",
@@ -47,11 +51,18 @@ def protected(change: ResourceChange, _context: SafetyContext) -> Block | None:
     )
 
 
+def repairs(change: ResourceChange) -> bool:
+    """Whether a change only makes damaged copies again, from the bytes that were published; not where they go with a
+    container that is replaced, which is a cause."""
+    damaged = change.action is Action.REPLACE and change.reason is Reason.DAMAGED
+    return bool(change.address.region) and damaged and not change.causes
+
+
 def published_replace(change: ResourceChange, context: SafetyContext) -> Block | None:
     """A published version, or what contains one, is replaced only when that was allowed."""
     if change.action is not Action.REPLACE or change.reason is Reason.CONTAINER or change.address.region:
         return None
-    if change.address in context.allow_replace:
+    if change.address in context.replaceable:
         return None
     if change.kind is Kind.IMAGE_VERSION:
         return _published_version(change, context)
@@ -85,22 +96,28 @@ def next_version(numbers: frozenset[str]) -> str:
     return f"{major}.{minor}.{patch + 1}"
 
 
-def region_removal(change: ResourceChange, context: SafetyContext) -> Block | None:
-    """A region is removed from a published version only when the version's safety profile allows it.
+def effects(change: ResourceChange, _context: SafetyContext) -> Block | None:
+    """What a change does to those who use the images needs consent by name.
 
-    Source: the Compute Gallery REST specification, safetyProfile.allowDeletionOfReplicatedLocations.
+    Source: the Compute Gallery REST specification for safetyProfile.allowDeletionOfReplicatedLocations.
     """
-    if change.action is not Action.DELETE or not change.address.region or context.destroy:
+    refused = [effect for effect in change.effects if not effect.consent]
+    if not refused:
         return None
-    version = context.changes.get(change.address.unit)
-    if version is not None and version.action in (Action.DELETE, Action.REPLACE, Action.FORGET):
-        return None
-    if change.address.unit in context.regions_removable:
-        return None
-    return Block(
-        f"{change.address.unit} is published there and does not allow its regions to be removed",
-        "set safety.allowDeletionOfReplicatedLocations: true on the version, or keep the region",
-    )
+    return Block("; ".join(effect.text for effect in refused), _remedy(change))
+
+
+def _remedy(change: ResourceChange) -> str:
+    """What consents to exactly the effects of a change."""
+    address, by_name = change.address, f"--allow-loss {change.address}"
+    if change.action is Action.REPLACE:
+        by_name = f"--allow-replace {address}"
+    lost = any(effect.kind is EffectKind.LAST_COPY and not effect.consent for effect in change.effects)
+    if address.region and change.action in _DESTRUCTIVE and not lost:
+        return f"{_REMOVABLE}, or allow it with {by_name}"
+    if change.action is Action.DELETE and not address.region:
+        return f"keep its document; or write kind: Removed with destroy: true for it, or allow it with {by_name}"
+    return f"if that is intended, allow it with {by_name}"
 
 
 def before_end_of_life(change: ResourceChange, context: SafetyContext) -> Block | None:
@@ -142,7 +159,27 @@ def _holds(container: Address, address: Address) -> bool:
     return False
 
 
-RULES: tuple[Rule, ...] = (protected, published_replace, region_removal, before_end_of_life, retained_inside)
+def unmanaged_inside(change: ResourceChange, context: SafetyContext) -> Block | None:
+    """A container cannot be deleted while it contains something that is not ours."""
+    names = context.unmanaged_inside.get(change.address, ())
+    if change.action not in _DESTRUCTIVE or not names:
+        return None
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return Block(
+        f"it contains what is not managed here: {shown}",
+        f"move it away or delete it yourself, or keep {change.address}; to see all: reconciler drift --unmanaged",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    protected,
+    before_end_of_life,
+    retained_inside,
+    unmanaged_inside,
+    published_replace,
+    effects,
+)
+"""What no option lifts comes first: a consent that would not help is not asked for."""
 
 
 def first_block(change: ResourceChange, context: SafetyContext) -> Block | None:
@@ -153,12 +190,47 @@ def first_block(change: ResourceChange, context: SafetyContext) -> Block | None:
     return None
 
 
-def blast_radius(changes: Mapping[Address, ResourceChange], recorded: int, allowed: int) -> Block | None:
-    """More than 30 % of at least 10 recorded objects deleted or replaced needs `--allow-deletes` with their number."""
-    count = sum(change.action in _DESTRUCTIVE and bool(change.prior) for change in changes.values())
-    if recorded < 10 or count * 10 <= recorded * 3 or count <= allowed:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How much of an estate a plan takes away: the objects to be deleted or replaced, and the records to be forgotten
+    without anyone having said so by name, of all that are `recorded`. `declared` is False when the manifests declare
+    nothing at all."""
+
+    recorded: int
+    removed: int
+    forgotten: int
+    declared: bool = True
+
+
+def blast_radius(reach: Reach, allowed: int, *, destroy: bool) -> Block | None:
+    """What needs `--allow-deletes` with a number: more than 30 % of at least 10 recorded objects deleted, replaced or
+    forgotten, all records of a smaller estate forgotten, and anything at all where the manifests declare nothing.
+
+    Forgetting counts as deleting: what is not found may be on a disk that is not mounted. `destroy` says by itself that
+    everything is to be deleted, not that it is already gone.
+    """
+    count = reach.forgotten if destroy else reach.removed + reach.forgotten
+    if not count or count <= allowed:
         return None
-    return Block(
-        f"{count} of {recorded} recorded objects would be deleted or replaced",
-        f"if that is intended, allow it with --allow-deletes {count}",
-    )
+    number = f"{count} of {reach.recorded} recorded objects"
+    if not reach.declared and not destroy:
+        return Block(
+            f"the manifests declare nothing, and {number} would be deleted or forgotten",
+            "check that the files are where reconciler.yaml looks for them; to delete everything: reconciler destroy;"
+            f" to apply this even so: --allow-deletes {count}",
+        )
+    small = reach.recorded < _SMALL
+    if reach.forgotten != reach.recorded if small else count * 10 <= reach.recorded * 3:
+        return None
+    if reach.forgotten == count:
+        return Block(
+            f"{number} would be forgotten",
+            "check that everything is mounted and reachable; "
+            f"if that is intended, allow it with --allow-deletes {count}",
+        )
+    what = "deleted, replaced or forgotten" if reach.forgotten else "deleted or replaced"
+    return Block(f"{number} would be {what}", f"if that is intended, allow it with --allow-deletes {count}")
+
+
+_SMALL = 10
+"""With fewer records than this, shares say nothing: every plan would be over the limit."""

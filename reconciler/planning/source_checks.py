@@ -1,88 +1,155 @@
-"""Checks the sources of versions: by identity, and by content where the identity is not the recorded one."""
+"""Checks the sources of versions: by identity, and by content where that is not known to be the recorded one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.resource import Resource
+from reconciler.planning.source_digests import SourceDigests
 from reconciler.planning.sources import OS_DISK, SourceCheck, SourceChecks, SourceStatus, disk_sources
-from reconciler.providers.errors import ProviderError, Unavailable
-from reconciler.providers.protocol import Reader
+from reconciler.providers.errors import ProviderError, Unavailable, Unsupported
+from reconciler.providers.protocol import Reader, SourceFacts
 from reconciler.state.records import Record
+
+Progress = Callable[[Address, int, int], None]
 
 
 def check_sources(
     manifest: Manifest,
     records: Mapping[Address, Record],
     readers: Mapping[str, Reader],
-    progress: Callable[[Address, int, int], None] | None = None,
+    progress: Progress | None = None,
+    digests: SourceDigests | None = None,
 ) -> SourceChecks:
     """Checks the source of every declared version that is not itself a version: new sources in full, recorded ones by
-    identity, and by content where that differs."""
+    identity, and by content where that differs.
+
+    `digests` reads the content of new sources; without it they have no digest except for one that the manifest pins.
+    """
     checks: dict[Address, Mapping[str, SourceCheck]] = {}
     for address, resource in manifest.resources.items():
         if not address.version or address.region or resource.provider not in readers:
             continue
         definition = manifest.resources.get(address._replace(version=""))
-        version_checks = dict(
-            _check_version(resource, definition, records.get(address), readers[resource.provider], progress)
-        )
-        if version_checks:
+        checking = _Checking(resource, readers[resource.provider], progress, digests)
+        if version_checks := dict(_check_version(checking, definition, records.get(address))):
             checks[address] = version_checks
+    if digests is not None:
+        digests.save()
     return checks
 
 
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """How the sources of one version are read."""
+
+    resource: Resource
+    reader: Reader
+    progress: Progress | None
+    digests: SourceDigests | None
+
+    def digest(self, source: Mapping[str, Any], size: int) -> str:
+        """The sha256 of a source. Raises: as `Reader.source_digest`."""
+        address, progress = self.resource.address, self.progress
+        report = (lambda done, total: progress(address, done, total)) if progress else None
+        if self.digests is None:
+            return self.reader.source_digest(source, report)
+        return self.digests.of(self.resource.provider, self.reader, source, size, report)
+
+
 def _check_version(
-    resource: Resource,
-    definition: Resource | None,
-    record: Record | None,
-    reader: Reader,
-    progress: Callable[[Address, int, int], None] | None,
+    checking: _Checking, definition: Resource | None, record: Record | None
 ) -> Iterator[tuple[str, SourceCheck]]:
     known = record.computed_values.get("disks", {}) if record else {}
-    for disk, source in disk_sources(resource.attributes):
+    for disk, source in disk_sources(checking.resource.attributes):
         if "version" in source:
             continue
         if record is None or disk not in known:
-            yield disk, _look(reader, source, definition if disk == OS_DISK else None)
+            yield disk, _look(checking, source, definition if disk == OS_DISK else None)
         else:
-            check = _compare(reader, source, known[disk], resource.address, progress)
+            check = _compare(checking, source, known[disk])
             if check.status is not SourceStatus.SAME:
                 yield disk, check
 
 
-def _look(reader: Reader, source: Mapping[str, Any], definition: Resource | None) -> SourceCheck:
+def _look(checking: _Checking, source: Mapping[str, Any], definition: Resource | None) -> SourceCheck:
     """`definition` is the one of the version, for its OS disk only."""
     try:
-        facts = reader.source_facts(source, definition.attributes if definition else None)
-        return SourceCheck(SourceStatus.NEW, facts)
+        facts = checking.reader.source_facts(source, definition.attributes if definition else None)
+        return _new(checking, source, facts)
     except ProviderError as error:
         return SourceCheck(SourceStatus.UNUSABLE, problem=error.message, remedy=error.remedy)
 
 
-def _compare(
-    reader: Reader,
-    source: Mapping[str, Any],
-    known: Mapping[str, Any],
-    address: Address,
-    progress: Callable[[Address, int, int], None] | None,
-) -> SourceCheck:
-    """A source that is gone or unreachable counts as the same: what was published from it stays published."""
-    if identity_of(reader, source) in ("", known.get("source")):
-        return SourceCheck(SourceStatus.SAME)
-    report = (lambda done, total: progress(address, done, total)) if progress else None
+def _new(checking: _Checking, source: Mapping[str, Any], facts: SourceFacts) -> SourceCheck:
+    """The check of a source that can be used, with its digest or its identity. Raises: ProviderError."""
+    pin, found = _pin(source), SourceCheck(SourceStatus.NEW, facts)
+    if checking.digests is None:
+        return replace(found, sha256=pin)
     try:
-        digest = reader.source_digest(source, report)
-    except Unavailable:
+        found = replace(found, sha256=checking.digest(source, facts.size))
+    except Unsupported:
+        return replace(found, identity=facts.revision or facts.identity)
+    if pin and found.sha256 != pin:
+        return SourceCheck(SourceStatus.UNUSABLE, problem=_not_pinned(found.sha256, pin), remedy=_PIN_REMEDY)
+    return found
+
+
+def _compare(checking: _Checking, source: Mapping[str, Any], known: Mapping[str, Any]) -> SourceCheck:
+    """A source that is gone or unreachable is no change: what was published from it stays published."""
+    recorded, pin = known.get("sourceSha256", known.get("sha256")), _pin(source)
+    identity = identity_of(checking.reader, source)
+    if pin and recorded and pin != recorded:
+        return _other_pin(checking, source, known)
+    if not identity:
+        return _gone(source)
+    if (pin and recorded) or identity == known.get("source"):
         return SourceCheck(SourceStatus.SAME)
+    try:
+        digest = checking.digest(source, int(known.get("size", 0)))
+    except Unavailable:
+        return _gone(source)
     except ProviderError as error:
-        return SourceCheck(SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
-    if digest == known.get("sourceSha256", known.get("sha256")):
+        seen = _look(checking, source, None)
+        return replace(seen, status=SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
+    if digest == recorded:
         return SourceCheck(SourceStatus.SAME)
     return SourceCheck(SourceStatus.CHANGED, sha256=digest)
+
+
+def _gone(source: Mapping[str, Any]) -> SourceCheck:
+    style, place = next(iter(source.items()))
+    shown = f"{style} '{place}'" if isinstance(place, str) else style
+    problem, remedy = f"{shown} is missing or cannot be read", "restore it, or leave the version as it is"
+    return SourceCheck(SourceStatus.GONE, problem=problem, remedy=remedy)
+
+
+def _other_pin(checking: _Checking, source: Mapping[str, Any], known: Mapping[str, Any]) -> SourceCheck:
+    """The check of a source whose manifest asks for another content than was published."""
+    pin = _pin(source)
+    try:
+        digest = checking.digest(source, int(known.get("size", 0)))
+    except ProviderError as error:
+        return SourceCheck(SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
+    if digest != pin:
+        return SourceCheck(SourceStatus.CHANGED, problem=_not_pinned(digest, pin), remedy=_PIN_REMEDY)
+    return SourceCheck(SourceStatus.CHANGED, sha256=digest)
+
+
+_PIN_REMEDY = "correct `sha256` in the manifest, or put the image there that it belongs to"
+
+
+def _not_pinned(digest: str, pin: str) -> str:
+    return f"its sha256 is {digest}, and the manifest says {pin}"
+
+
+def _pin(source: Mapping[str, Any]) -> str:
+    """The digest that the manifest demands; empty where it demands none."""
+    return str(source.get("sha256", ""))
 
 
 def identity_of(reader: Reader, source: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +11,8 @@ from typing import Any
 from reconciler.manifests.address import Address, Kind, version_number
 from reconciler.manifests.values import Attributes
 from reconciler.planning.actions import AttributeChange
-from reconciler.providers.protocol import SourceFacts
+from reconciler.providers.bound_sources import BoundSource
+from reconciler.providers.protocol import Observed, SourceFacts
 from reconciler.state.records import Record
 
 OS_DISK = "os"
@@ -21,15 +23,19 @@ class SourceStatus(StrEnum):
     SAME = "same"  # the content is the recorded one, or can no longer be read and is not needed
     CHANGED = "changed"  # the content is not the recorded one
     UNUSABLE = "unusable"  # needed, and missing or not a disk image
+    GONE = "gone"  # published once, and can no longer be read: needed only to make the version again
 
 
 @dataclass(frozen=True, slots=True)
 class SourceCheck:
-    """The check of one disk's source: with `facts` when NEW, `sha256` when CHANGED, and a `problem` when UNUSABLE."""
+    """The check of one disk's source: with `facts` when NEW, and a `problem` when UNUSABLE, GONE, or CHANGED to what
+    cannot be read, then with `facts` if it can be used. `sha256` is the digest of its content; where that cannot be
+    read, `identity` is what it is recognised by. Both are empty where nobody asked for them."""
 
     status: SourceStatus
     facts: SourceFacts | None = None
     sha256: str = ""
+    identity: str = ""
     problem: str = ""
     remedy: str = ""
 
@@ -62,7 +68,7 @@ def planned_sources(
             return _pinned(source, recorded.get(disk), pin)
         check = checks.get(disk)
         changed = check is not None and check.status is SourceStatus.CHANGED
-        if not changed and disk in known and disk in recorded and recorded[disk].keys() == source.keys() == {"file"}:
+        if not changed and disk in known and "file" in recorded.get(disk, {}) and "file" in source:
             return recorded[disk]
         return source
 
@@ -75,22 +81,63 @@ def planned_sources(
     return result
 
 
-def content_changes(record: Record | None, checks: Mapping[str, SourceCheck]) -> tuple[AttributeChange, ...]:
-    """The disks whose source no longer has the content that was published; none for a new version."""
+def changed_sources(checks: Mapping[str, SourceCheck] | None) -> bool:
+    """Whether any source has to be looked at: one that is only gone is not needed by a version that exists."""
+    return any(check.status is not SourceStatus.GONE for check in (checks or {}).values())
+
+
+def content_changes(
+    record: Record | None, checks: Mapping[str, SourceCheck], observed: Observed | None = None
+) -> tuple[AttributeChange, ...]:
+    """The disks whose source no longer has the content that was published; none for a new version. An object that was
+    replaced, which a run could not record any more, may have the content of the source already."""
     if record is None:
         return ()
     known = record.computed_values.get("disks", {})
+    present = json.loads(observed.computed).get("disks", {}) if observed else {}
     return tuple(
         AttributeChange(
             "source.sha256" if disk == OS_DISK else f"dataDisks.{disk.removeprefix('data-')}.source.sha256",
-            known.get(disk, {}).get("sourceSha256", known.get(disk, {}).get("sha256")),
+            recorded_digest(known.get(disk, {})) or None,
             check.sha256 or None,
             in_place=False,
             note="" if check.sha256 else f"cannot be compared with what was published: {check.problem}",
         )
         for disk, check in sorted(checks.items())
         if check.status is SourceStatus.CHANGED
+        and not (check.sha256 and check.sha256 == recorded_digest(present.get(disk, {})))
     )
+
+
+def bound_sources(
+    attributes: Attributes,
+    record: Record | None,
+    checks: Mapping[str, SourceCheck],
+    records: Mapping[Address, Record],
+) -> tuple[BoundSource, ...]:
+    """The contents that a version with these attributes is to be published from, as far as they are known: of its
+    sources as checked, else as recorded, and of the recorded versions that are its sources."""
+    known = record.computed_values.get("disks", {}) if record else {}
+    found: list[BoundSource] = []
+    for disk, source in disk_sources(attributes):
+        check = checks.get(disk)
+        if "version" in source:
+            found += _published_sources(records.get(Address.parse(str(source["version"]))))
+        elif check is not None and (check.sha256 or check.identity or check.status is SourceStatus.CHANGED):
+            found.append(BoundSource(disk, check.sha256, check.identity))
+        else:
+            found.append(BoundSource(disk, recorded_digest(known.get(disk, {}))))
+    return tuple(source for source in found if source.sha256 or source.identity)
+
+
+def _published_sources(base: Record | None) -> Iterator[BoundSource]:
+    disks = base.computed_values.get("disks", {}) if base else {}
+    yield from (BoundSource(disk, recorded_digest(facts)) for disk, facts in sorted(disks.items()))
+
+
+def recorded_digest(facts: Mapping[str, Any]) -> str:
+    """The recorded digest of a disk's source; empty where there is none."""
+    return str(facts.get("sourceSha256") or facts.get("sha256") or "")
 
 
 def _pinned(

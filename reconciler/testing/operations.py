@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import Applied, Done, Operation, ProgressCallback, Provider, Step
@@ -42,11 +43,14 @@ def run(
     fence: int = 0,
     writer: Writer | None = None,
     progress: ProgressCallback = lambda *_: None,
+    sources: tuple[BoundSource, ...] = (),
 ) -> Results:
     """The results of one operation, done for `writer`, or for a run of `lineage` with this fence. Every handle goes
     through JSON, as it does in a journal."""
     writer = writer or writer_of(lineage, fence)
-    answer = provider.begin(Operation(steps[0].address.unit, writer, steps, version, computed or {}), progress)
+    answer = provider.begin(
+        Operation(steps[0].address.unit, writer, steps, version, computed or {}, sources=sources), progress
+    )
     while not isinstance(answer, Done):
         answer = provider.poll(json.loads(json.dumps(answer.handle)), writer, progress)
     return answer.results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.diagnostics import Diagnostic
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from reconciler.drift.report import Drift, DriftReport
     from reconciler.planning.actions import AttributeChange
     from reconciler.planning.plan import Plan
-    from reconciler.state.records import Record
+    from reconciler.state.records import Change, Record, Run
     from reconciler.views.validation import Validation
 
 Event = Mapping[str, Any]
@@ -27,7 +28,7 @@ def event_text(event: Event) -> str:
 
 def plan_event(plan: Plan, environment: str) -> Event:
     """The whole plan; `prior` and `planned` are objects, or null."""
-    from reconciler.planning.plan_file import plan_json
+    from reconciler.planning.saved.plan_file import plan_json
 
     data = plan_json(plan)
     for change in data["changes"]:
@@ -54,6 +55,15 @@ def result_event(result: ApplyResult | None) -> Event:
         "skipped": [{"address": str(address), "because": str(because)} for address, because in result.skipped],
         "left": [str(address) for address in result.left],
         "removed": list(result.removed),
+        "latest": [
+            {
+                "definition": str(missed.definition),
+                "region": missed.region,
+                "planned": missed.planned,
+                "found": missed.found,
+            }
+            for missed in result.latest
+        ],
     }
 
 
@@ -93,6 +103,21 @@ def validate_event(validation: Validation) -> Event:
         "counts": dict(validation.counts),
         "diagnostics": shown,
     }
+
+
+def run_event(run: Run) -> Event:
+    """One run; `finished` is empty while it lasts."""
+    return {
+        "type": "run",
+        **{field.name: getattr(run, field.name) for field in fields(run)},
+        "counts": dict(run.counts),
+    }
+
+
+def change_event(change: Change, run: Run | None) -> Event:
+    """What was done to one object, with the run that did it, null if it is no longer remembered."""
+    by = {name: value for name, value in run_event(run).items() if name != "type"} if run else None
+    return {"type": "change", "address": str(change.address), "action": change.action, "at": change.at, "run": by}
 
 
 def record_event(record: Record) -> Event:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.address import Address
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
-    from reconciler.state.records import Record, Run, State
+    from reconciler.state.records import Change, Record, Run, State
     from reconciler.views.run_reporter import RunReporter
     from reconciler.views.terminal.lines import Line
     from reconciler.views.terminal.output import Output
@@ -71,6 +71,18 @@ class OutputFormat(ABC):
     @abstractmethod
     def record(self, record: Record, records: Mapping[Address, Record]) -> Iterator[Line]:
         """One recorded object in full; `records` are all that are recorded."""
+
+    def history(self, runs: Iterable[Run]) -> Iterator[Line]:
+        """Past runs, the newest first; a line each unless the format has its own way."""
+        from reconciler.views.text.objects import run_lines
+
+        return run_lines(runs)
+
+    def changes(self, changes: Iterable[tuple[Change, Run | None]]) -> Iterator[Line]:
+        """Who changed what, the newest first, with the run that did it if that is still remembered."""
+        from reconciler.views.text.objects import change_lines
+
+        return change_lines(changes)
 
     @abstractmethod
     def latest(

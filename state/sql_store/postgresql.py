@@ -1,7 +1,8 @@
-"""PostgreSQL through psycopg 3: tables in a schema called `reconciler`, one state per database."""
+"""PostgreSQL through psycopg 3: one state per schema, in the schema that `?schema=NAME` in the URL names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,15 +25,21 @@ if TYPE_CHECKING:
 _LOCK_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
 _CREATION_LOCK = 0x5265636F  # any number, the same for every client
+_DEFAULT_SCHEMA = "reconciler"
+_SCHEMA_NAME = re.compile(r"(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,62}")
+_HAS_IS_JSON = 16_00_00
+_TABLES = frozenset({"meta", "records", "intents", "runs", "leases", "places", "changes", "undo"})
 
 
 class PostgresqlDatabase:
     """A database on a server. The URL may hold a password: it is used to connect and never shown."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        """Raises: StateError when the URL is not valid."""
+        self._url, self._schema = _schema_in(url)
         self._connection: Connection[Row] | None = None
-        self.place = f"PostgreSQL database {_public_name(url)}"
+        schema = "" if self._schema == _DEFAULT_SCHEMA else f", schema {self._schema}"
+        self.place = f"PostgreSQL database {_public_name(self._url)}{schema}"
 
     def open(self) -> bool:
         with self._state_errors():
@@ -40,18 +47,19 @@ class PostgresqlDatabase:
                 self._connection = self._connect()
             if not self._exists():
                 return False
-            self.execute("SELECT FROM reconciler.meta LIMIT 0")  # fails if permissions are missing
+            self.execute(f'SELECT FROM "{self._schema}".meta LIMIT 0')  # fails if permissions are missing
             return True
 
     def _connect(self) -> Connection[Row]:
         connection = psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
-        connection.execute("SET search_path TO reconciler")
+        connection.execute(f'SET search_path TO "{self._schema}"'.encode())
         connection.execute(f"SET lock_timeout TO '{_LOCK_TIMEOUT_S}s'".encode())
         return connection
 
     def _exists(self) -> bool:
         # Not to_regclass: it reads a cache, which is not refreshed by waiting for another process to create the state.
-        tables = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'reconciler' AND tablename = 'meta'")
+        sql = "SELECT tablename FROM pg_tables WHERE schemaname = ? AND tablename = 'meta'"
+        tables = self.execute(sql, (self._schema,))
         return bool(list(tables))
 
     def create(self, statements: Iterable[Statement]) -> None:
@@ -59,7 +67,7 @@ class PostgresqlDatabase:
             self.execute("SELECT pg_advisory_xact_lock(?)", (_CREATION_LOCK,))
             if self._exists():
                 return
-            self.execute("CREATE SCHEMA IF NOT EXISTS reconciler")
+            self.execute(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
             for sql, values in statements:
                 self.execute(sql, values)
 
@@ -112,6 +120,22 @@ class PostgresqlDatabase:
             raise StateError(f"{self.place} was used after it was closed. This is a bug.")
         return self._connection
 
+    def objects_only(self, column: str) -> str | None:
+        return f"{column} IS JSON OBJECT" if self._open_connection().info.server_version >= _HAS_IS_JSON else None
+
+    def stamp(self) -> str:
+        return ""
+
+    def integrity(self) -> tuple[str, ...]:
+        """Nothing: the server checks its own files when it reads them."""
+        return ()
+
+    def drop(self) -> None:
+        with self._state_errors(), self._open_connection().transaction():
+            for (table,) in list(self.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", (self._schema,))):
+                if table in _TABLES:
+                    self.execute(f'DROP TABLE "{table}"')
+
     def back_up(self, label: str) -> None:
         """Does nothing: an upgrade is one transaction, and backups are up to the server's owner."""
 
@@ -141,7 +165,7 @@ class PostgresqlDatabase:
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return StateUnreadable(
                 f"{self.place} denies access: {reason}",
-                "Grant the user all privileges on a schema called reconciler, or the right to create it.",
+                f"Grant the user all privileges on a schema called {self._schema}, or the right to create it.",
             )
         if isinstance(error, psycopg.OperationalError):
             return StateUnreadable(
@@ -149,9 +173,24 @@ class PostgresqlDatabase:
                 "Check that the server is running and the state's URL, user and password are correct, and try again.",
             )
         return StateUnreadable(
-            f"{self.place} is damaged, or its schema reconciler is not a state: {reason}",
+            f"{self.place} is damaged, or its schema {self._schema} is not a state: {reason}",
             "Restore it from a backup, or name another database. It was left unchanged.",
         )
+
+
+def _schema_in(url: str) -> tuple[str, str]:
+    """The URL without our own parameter, and the name of the schema. Raises: StateError."""
+    before, mark, query = url.partition("?")
+    parameters = query.split("&") if mark else []
+    names = [part.partition("=")[2] for part in parameters if part.partition("=")[0] == "schema"]
+    others = "&".join(part for part in parameters if part.partition("=")[0] != "schema")
+    if len(names) > 1 or not all(_SCHEMA_NAME.fullmatch(name) for name in names):
+        raise StateError(
+            "the schema in the state's URL is not valid",
+            "Write ?schema=NAME once, with a name of up to 63 lower-case letters, digits and '_' that does not begin "
+            "with a digit or pg_.",
+        )
+    return f"{before}?{others}" if others else before, (*names, _DEFAULT_SCHEMA)[0]
 
 
 def _public_name(url: str) -> str:

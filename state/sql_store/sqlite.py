@@ -79,6 +79,11 @@ class SqliteDatabase:
         self._identity = _identity(self._path)
 
     def _refuse_strangers(self) -> None:
+        if not _size(self._path) and not _size(self._beside("-wal")):
+            raise StateUnreadable(
+                f"{self.place} is empty: 0 bytes, as a full disk or a broken copy leaves it",
+                "Restore it from a backup, or remove it and record what exists again: reconciler state rebuild",
+            )
         ((application,),) = self.execute("PRAGMA application_id")
         if application != _APPLICATION_ID:
             raise StateUnreadable(
@@ -145,6 +150,26 @@ class SqliteDatabase:
             raise StateError(f"{self.place} was used after it was closed. This is a bug.")
         return self._connection
 
+    def objects_only(self, column: str) -> str | None:
+        return f"(json_valid({column}) AND substr({column}, 1, 1) = '{{')"
+
+    def stamp(self) -> str:
+        return " ".join(_stamp(path) for path in (self._path, self._beside("-wal")))
+
+    def integrity(self) -> tuple[str, ...]:
+        with self._state_errors():
+            found = [str(text) for (text,) in self.execute("PRAGMA integrity_check(20)")]
+        return tuple(text for text in found if text != "ok")
+
+    def drop(self) -> None:
+        self.close()
+        try:
+            for path in (self._beside("-wal"), self._beside("-shm"), self._path):
+                path.unlink(missing_ok=True)
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise StateError(f"{self.place} cannot be removed: {error.strerror}", _RIGHTS) from error
+
     def back_up(self, label: str) -> None:
         """Keeps a copy as `FILE.LABEL.bak`, including what is only in the log."""
         target = self._beside(f".{label}.bak")
@@ -199,6 +224,15 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def _stamp(path: Path) -> str:
+    """Of a log that was emptied, the same as of one that was removed."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return "-"
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}" if status.st_size else "-"
 
 
 def _identity(path: Path) -> str:

@@ -4,117 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 
 from reconciler.manifests.address import Address
 from reconciler.state import lease as leases
-from reconciler.state import migrations
-from reconciler.state.database import Database
-from reconciler.state.errors import ForeignState, StaleWrite, StateTooNew, StateUnreadable
-from reconciler.state.records import INTERRUPTED, RUNNING, Run, State
+from reconciler.state.errors import StateError
+from reconciler.state.records import INTERRUPTED, RUNNING, Change, Damage, LastEdit, Run, State
 from reconciler.state.rows import (
+    CHANGE_COLUMNS,
     INTENT_COLUMNS,
     PLACE_COLUMNS,
-    RECORD_COLUMNS,
     RUN_COLUMNS,
+    decode_change,
     decode_fingerprints,
     decode_intents,
     decode_places,
     decode_records,
     decode_run,
-    encode_intent,
-    encode_place,
-    encode_record,
-    encode_run,
     select,
-    upsert,
 )
-from reconciler.state.store import Lease, LeaseHolder, StateWrite
+from reconciler.state.sql_store import checking, copying, edits, writing
+from reconciler.state.sql_store.admission import Admission, refuse_moved
+from reconciler.state.store import Lease, LeaseInfo, StateCopy, StateWrite
 
-_SELECT_RECORDS = select("records", RECORD_COLUMNS)
 _SELECT_INTENTS = select("intents", INTENT_COLUMNS)
-_SELECT_RUNS = select("runs", (*RUN_COLUMNS, "fence")) + " ORDER BY started DESC, id DESC LIMIT ?"
-_PUT_RECORD = upsert("records", RECORD_COLUMNS)
-_PUT_INTENT = upsert("intents", INTENT_COLUMNS)
-_PUT_RUN = upsert("runs", (*RUN_COLUMNS, "fence"))
+_SELECT_RUNS = f"{select('runs', (*RUN_COLUMNS, 'fence'))} {writing.ORDERED_RUNS}"
 _SELECT_PLACES = select("places", PLACE_COLUMNS)
-_PUT_PLACE = upsert("places", PLACE_COLUMNS)
+_SELECT_CHANGES = f"{select('changes', CHANGE_COLUMNS)} LEFT JOIN runs ON runs.id = run"
+_GALLERY = "SELECT address FROM records UNION SELECT address FROM intents UNION SELECT gallery FROM leases"
 
 
-class SqlStore:
+class SqlStore(Admission):
     """A `StateStore`. Admits one thread at a time, so that another one can renew a lease between the engine's calls."""
-
-    def __init__(self, database: Database, project: str, clock: Callable[[], float] | None = None) -> None:
-        self._database = database
-        self._project = project
-        self._clock = clock or database.now
-        self._turn = threading.RLock()
-        self._opened = False
-        self._given: set[int] = set()
-
-    def open(self) -> bool:
-        """Connects to the state if it exists, and returns whether it does. Raises: StateError."""
-        with self._turn:
-            if self._opened:
-                return True
-            try:
-                if self._database.open():
-                    self._admit()
-                    self._opened = True
-            except BaseException:
-                self._database.close()
-                raise
-            return self._opened
-
-    def _admit(self) -> None:
-        """Accepts a state of this project, and upgrades it if it is older. Raises: StateError."""
-        with self._reading():
-            rows = list(self._database.execute("SELECT schema_version, project FROM meta"))
-        if len(rows) != 1:
-            raise StateUnreadable(f"{self._database.place} is damaged: its table `meta` must have one row", _RESTORE)
-        version, project = rows[0]
-        if version > migrations.SCHEMA_VERSION:
-            raise StateTooNew(
-                f"{self._database.place} has schema version {version}, and this program supports versions up to "
-                f"{migrations.SCHEMA_VERSION}",
-                "Use the newer release of reconciler that wrote it.",
-            )
-        if project != self._project:
-            raise ForeignState(
-                f"{self._database.place} belongs to project '{project}', not to '{self._project}'",
-                "Give this project a state of its own (`state:` in reconciler.yaml), or correct the project's name.",
-            )
-        if version < migrations.SCHEMA_VERSION:
-            migrations.upgrade(self._database)
-
-    def _create(self) -> None:
-        import os
-        import uuid
-
-        if not self.open():
-            self._database.create(migrations.creation(self._project, str(uuid.uuid4()), os.urandom(32).hex()))
-            if not self.open():
-                raise StateUnreadable(f"{self._database.place} disappeared right after it was created", "Try again.")
-
-    def _refuse_vanished(self) -> None:
-        if not self.open():
-            raise StaleWrite(f"{self._database.place} does not exist, so nothing was written", _RESTORE)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        with self._database.reading(), self._valid_data():
-            yield
-
-    @contextmanager
-    def _valid_data(self) -> Iterator[None]:
-        try:
-            yield
-        except (KeyError, ValueError) as error:
-            raise StateUnreadable(f"{self._database.place} contains invalid data: {error}", _RESTORE) from error
 
     def summary(self) -> State:
         with self._turn:
@@ -124,9 +48,10 @@ class SqlStore:
                 return self._summary()
 
     def _summary(self) -> State:
-        ((lineage, serial, project, signing_key, seal_key, sealed),) = self._database.execute(
-            "SELECT lineage, serial, project, signing_key, seal_key, sealed FROM meta"
+        ((lineage, serial, project, signing_key, seal_key, sealed, moved_to),) = self._database.execute(
+            "SELECT lineage, serial, project, signing_key, seal_key, sealed, moved_to FROM meta"
         )
+        refuse_moved(self._database.place, moved_to)
         key = bytes.fromhex(seal_key) if seal_key else derived_seal_key(bytes.fromhex(signing_key))
         return State(lineage, serial, project, key=key, sealed=bool(sealed))
 
@@ -136,7 +61,8 @@ class SqlStore:
                 return State("", 0, self._project)
             with self._reading():
                 summary = self._summary()
-                records = decode_records(self._database.execute(_SELECT_RECORDS))
+                records = decode_records(self._database.execute(writing.SELECT_RECORDS))
+                checking.refuse_damaged_values(self._database)
                 intents = decode_intents(self._database.execute(_SELECT_INTENTS))
                 places = decode_places(self._database.execute(_SELECT_PLACES))
         return replace(
@@ -151,24 +77,35 @@ class SqlStore:
             if not self.open():
                 return {}
             with self._reading():
+                if not self._database.stamp():
+                    checking.refuse_damaged_values(self._database)
                 return decode_fingerprints(self._database.execute("SELECT address, provider, fingerprint FROM records"))
+
+    def stamp(self) -> str:
+        with self._turn:
+            return self._database.stamp()
 
     def runs(self, limit: int = 20) -> tuple[Run, ...]:
         with self._turn:
             if not self.open():
                 return ()
             with self._reading():
-                held = {holder.fence for holder in leases.holders(self._database, self._clock())}
+                held = {info.fence for info in leases.held_leases(self._database, self._clock()) if info.in_use}
                 rows = self._database.execute(_SELECT_RUNS, (limit,))
                 return tuple(_ended(decode_run(tuple(row)), held=fence in held) for *row, fence in rows)
 
-    def holders(self) -> tuple[LeaseHolder, ...]:
+    def holders(self) -> tuple[LeaseInfo, ...]:
+        return tuple(info for info in self.leases() if info.in_use and info.fence not in self._given)
+
+    def changes(self, address: Address | None = None, limit: int = 100) -> tuple[Change, ...]:
         with self._turn:
             if not self.open():
                 return ()
+            order = "ORDER BY COALESCE(fence, 0) DESC, at DESC, address LIMIT ?"
+            where, values = _inside(address)
             with self._reading():
-                holders = leases.holders(self._database, self._clock())
-                return tuple(holder for holder in holders if holder.fence not in self._given)
+                rows = self._database.execute(f"{_SELECT_CHANGES} {where} {order}", (*values, limit))
+                return tuple(decode_change(row) for row in rows)
 
     def signing_key(self) -> bytes:
         with self._turn:
@@ -181,7 +118,18 @@ class SqlStore:
         with self._turn:
             self._create()
             with self._database.writing():
+                self._refuse_moved()
                 lease = leases.take(self._database, galleries, holder, ttl_s, self._clock(), above)
+            self._given.add(lease.fence)
+            return lease
+
+    def acquire_all(self, holder: str, ttl_s: float = 60.0) -> Lease:
+        with self._turn:
+            self._create()
+            with self._database.writing():
+                self._refuse_moved()
+                galleries = {str(text).partition("/")[0] for (text,) in self._database.execute(_GALLERY)}
+                lease = leases.take(self._database, galleries, holder, ttl_s, self._clock())
             self._given.add(lease.fence)
             return lease
 
@@ -197,44 +145,93 @@ class SqlStore:
                 with self._database.writing():
                     leases.give_back(self._database, lease)
 
-    def write(self, lease: Lease, change: StateWrite) -> int:
-        leases.require_covered(lease, _written(change))
+    def leases(self) -> tuple[LeaseInfo, ...]:
+        with self._turn:
+            if not self.open():
+                return ()
+            with self._reading():
+                return leases.held_leases(self._database, self._clock())
+
+    def break_lease(self, gallery: str) -> tuple[str, ...]:
         with self._turn:
             self._refuse_vanished()
-            with self._database.writing(), self._valid_data():
-                leases.require(self._database, lease)
-                self._put(change, lease.fence)
-                return self._next_serial()
+            with self._database.writing():
+                return leases.break_off(self._database, gallery)
 
-    def _put(self, change: StateWrite, fence: int) -> None:
-        self._forget(change.forget)
-        for sql, rows in (
-            (_PUT_RECORD, [encode_record(record) for record in change.put_records]),
-            ("DELETE FROM intents WHERE address = ?", [(str(address),) for address in change.clear_intents]),
-            (_PUT_INTENT, [encode_intent(intent) for intent in change.put_intents]),
-            (_PUT_RUN, [(*encode_run(run), fence) for run in change.put_runs]),
-            (_PUT_PLACE, [encode_place(place) for place in change.put_places]),
-        ):
-            self._database.execute_many(sql, rows)
-        if change.sealed:
-            self._database.execute("UPDATE meta SET sealed = 1")
+    def write(self, lease: Lease, change: StateWrite) -> int:
+        leases.require_covered(lease, _written(change))
+        with self._writing(lease):
+            with edits.recorded(self._database, change.edit) if change.edit else nullcontext():
+                writing.put(self._database, change, lease.fence, self._clock())
+            if change.edit:
+                writing.put_runs(self._database, (change.edit,), lease.fence)
+            return writing.next_serial(self._database)
 
-    def _next_serial(self) -> int:
-        self._database.execute("UPDATE meta SET serial = serial + 1")
-        ((serial,),) = self._database.execute("SELECT serial FROM meta")
-        return int(serial)
-
-    def _forget(self, addresses: Iterable[Address]) -> None:
-        rows = [(str(address),) for address in addresses]
-        self._database.execute_many("DELETE FROM records WHERE address = ?", rows)
-
-    def close(self) -> None:
+    def last_edit(self) -> LastEdit | None:
         with self._turn:
-            self._opened = False
-            self._database.close()
+            if not self.open():
+                return None
+            with self._reading():
+                return edits.last_edit(self._database)
 
+    def take_back(self, lease: Lease, run: Run, edit: str) -> int:
+        with self._writing(lease):
+            edits.take_back(self._database, edit)
+            writing.put_runs(self._database, (run,), lease.fence)
+            return writing.next_serial(self._database)
 
-_RESTORE = "Restore it from a backup."
+    def check(self) -> tuple[Damage, ...]:
+        with self._turn:
+            if not self.open():
+                return ()
+            with self._reading():
+                self._refuse_moved()
+                return tuple(checking.damages(self._database))
+
+    def drop_damaged(self, lease: Lease, run: Run) -> tuple[Damage, ...]:
+        with self._writing(lease):
+            found = tuple(damage for damage in checking.damages(self._database) if damage.unreadable and damage.table)
+            with edits.recorded(self._database, run):
+                checking.drop(self._database, found)
+            writing.put_runs(self._database, (run,), lease.fence)
+            writing.next_serial(self._database)
+            return found
+
+    def copy(self) -> StateCopy:
+        with self._turn:
+            self._refuse_vanished()
+            with self._reading():
+                return copying.take_copy(self._database)
+
+    def fill(self, copy: StateCopy, edit: Run | None = None, source: str = "") -> None:
+        with self._turn:
+            self._create()
+            with self._database.writing():
+                copying.put_copy(self._database, copy, self._database.place)
+                if edit:
+                    edits.keep(self._database, edit, edits.migration(source))
+                    ((fence,),) = self._database.execute("SELECT fence FROM meta")
+                    writing.put_runs(self._database, (edit,), fence)
+                    writing.next_serial(self._database)
+
+    def retire(self, lease: Lease, serial: int, moved_to: str) -> None:
+        with self._writing(lease):
+            ((now,),) = self._database.execute("SELECT serial FROM meta")
+            if now != serial:
+                raise StateError(f"{self._database.place} was written to in the meantime", "Run the command again.")
+            self._database.execute("UPDATE meta SET moved_to = ?", (moved_to,))
+
+    def reinstate(self) -> None:
+        with self._turn:
+            self._refuse_vanished()
+            with self._database.writing():
+                self._database.execute("UPDATE meta SET moved_to = ''")
+
+    def drop(self) -> None:
+        with self._turn:
+            if self.open():
+                self._database.drop()
+                self.close()
 
 
 def _ended(run: Run, *, held: bool) -> Run:
@@ -247,9 +244,20 @@ def derived_seal_key(signing_key: bytes) -> bytes:
     return hmac.new(signing_key, b"owner marks", hashlib.sha256).digest()
 
 
+def _inside(address: Address | None) -> tuple[str, tuple[str | int, ...]]:
+    """A condition that holds for an address and everything inside it, and its values."""
+    if address is None:
+        return "", ()
+    text = str(address)
+    length = len(text) + 1
+    where = "WHERE address = ? OR substr(address, 1, ?) IN (?, ?)"
+    return where, (text, length, f"{text}/", f"{text}@")
+
+
 def _written(change: StateWrite) -> Iterator[Address]:
     """Every address that `change` writes to."""
     yield from (record.address for record in change.put_records)
     yield from (intent.address for intent in change.put_intents)
     yield from change.forget
     yield from change.clear_intents
+    yield from (each.address for each in change.put_changes)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.estates import Estate, definition, gallery, version
 from support.postgres import PostgresServer
 from support.stores import PROJECT, StorePlace, record
 
+from reconciler.cli.app import run
 from reconciler.manifests.address import Address
-from reconciler.state.errors import StateError, StateUnreadable
+from reconciler.state.errors import ForeignState, StateError, StateUnreadable
 from reconciler.state.opening import open_store
 from reconciler.state.sql_store import postgresql
 from reconciler.state.store import StateWrite
@@ -86,3 +88,63 @@ def test_a_user_without_rights_is_refused(server_place: StorePlace, postgres_ser
 def test_reading_makes_no_schema(server_place: StorePlace) -> None:
     server_place.open().read()
     assert server_place.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'reconciler'") == []
+
+
+def test_projects_share_a_database_in_schemas_of_their_own(server_place: StorePlace) -> None:
+    one, other = (StorePlace(f"{server_place.url}&schema={name}", server_place.base) for name in ("team_a", "team_b"))
+    try:
+        for place, project in ((server_place, PROJECT), (one, "team-a"), (other, "team-b")):
+            store = place.open(project)
+            store.write(store.acquire(["corp"], project), StateWrite(put_records=(record("corp", object_id=project),)))
+        for place, project in ((server_place, PROJECT), (one, "team-a"), (other, "team-b")):
+            assert place.open(project).read().records[CORP].object_id == project
+        with pytest.raises(ForeignState, match="schema team_a belongs to project 'team-a'"):
+            one.open("team-b")
+        one.open("team-a").drop()
+        assert one.open("team-a").read().lineage == ""
+        assert other.open("team-b").read().records
+        assert server_place.open().read().records
+    finally:
+        one.close()
+        other.close()
+
+
+def test_a_schema_of_a_state_may_hold_more(server_place: StorePlace) -> None:
+    """What others keep beside a state outlives it."""
+    store = server_place.open()
+    store.signing_key()
+    server_place.execute("CREATE TABLE notes (text TEXT)")
+    store.drop()
+    assert server_place.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'reconciler'") == [("notes",)]
+
+
+def test_a_state_moves_to_a_server_and_back(
+    server_place: StorePlace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The way of a team from the default file to a database, by commands, and what each of them leaves behind."""
+    estate = Estate(tmp_path / "project")
+    estate.write([gallery(), definition(), version({"file": estate.image("a.raw", b"first")})])
+    estate.apply()
+    settings = estate.directory / "reconciler.yaml"
+    before = settings.read_text()
+    with estate.engine() as engine:
+        state = engine.state()
+
+    def command(*words: str) -> int:
+        return run(["--project", str(estate.directory), *words])
+
+    assert command("state", "migrate", server_place.url) == 0
+    settings.write_text(f"{before}state: {server_place.url}\n")
+    with estate.engine() as engine:
+        moved = engine.state()
+    assert (moved.records, moved.lineage, moved.key) == (state.records, state.lineage, state.key)
+    assert command("plan", "--detailed-exitcode") == 0
+    assert command("apply", "--auto-approve") == 0
+    assert command("state", "migrate", "sqlite:///back.db") == 0
+    assert command("plan") == 1
+    assert "was migrated to state file" in capsys.readouterr().err.replace("\n", " ")
+    settings.write_text(f"{before}state: sqlite:///back.db\n")
+    assert command("plan", "--detailed-exitcode") == 0
+    assert command("state", "undo", "--auto-approve") == 0
+    settings.write_text(f"{before}state: {server_place.url}\n")
+    assert command("plan", "--detailed-exitcode") == 0

@@ -67,7 +67,7 @@ def apply_through(estate: CloudEstate, *, destroy: bool = False, most: int = 2) 
     told: list[str] = []
     for _ in range(most - 1):
         try:
-            outcome = estate.apply(destroy=destroy, allow_deletes=99)
+            outcome = estate.apply(destroy=destroy, allow_deletes=99, allow_loss=() if destroy else ("corp",))
         except ReconcilerError as error:
             told.append(error.message)
             continue
@@ -76,7 +76,7 @@ def apply_through(estate: CloudEstate, *, destroy: bool = False, most: int = 2) 
         assert outcome.result.failed
         assert all(error.message for _, error in outcome.result.failed)
     assert all(told)
-    last = estate.apply(destroy=destroy, allow_deletes=99)
+    last = estate.apply(destroy=destroy, allow_deletes=99, allow_loss=() if destroy else ("corp",))
     assert last.result is None or last.result.complete, last.result
 
 

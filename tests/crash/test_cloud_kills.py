@@ -73,7 +73,7 @@ def scenario(
 ) -> Scenario:
     with cloud_estate(tmp_path_factory.mktemp("undisturbed") / "project", azurite, images) as estate:
         request.param(estate)
-        estate.apply(allow_deletes=99)
+        estate.apply(allow_deletes=99, allow_loss=("corp",))
         wanted = outcome_of(estate)
     assert not [name for name in wanted.names if name.startswith("staging")]
     return Scenario(request.param, wanted)
@@ -87,14 +87,14 @@ def estates_killed(
         with cloud_estate(folder / str(at), azurite, images) as estate:
             scenario.prepare(estate)
             estate.world.set_time_scale(slow)
-            if not killed_at(at, install, partial(estate.apply, allow_deletes=99)):
+            if not killed_at(at, install, partial(estate.apply, allow_deletes=99, allow_loss=("corp",))):
                 return
             yield estate
 
 
 def check_settled(estate: CloudEstate, wanted: Outcome) -> None:
     """One plain apply is enough, and leaves what an undisturbed run leaves."""
-    outcome = estate.apply(allow_deletes=99)
+    outcome = estate.apply(allow_deletes=99, allow_loss=("corp",))
     assert outcome.result is None or outcome.result.complete, outcome.result
     assert outcome_of(estate) == wanted
     assert not estate.plan().changes

@@ -86,7 +86,7 @@ def prepared(directory: Path, scenario: str) -> tuple[Estate, dict[str, Any]]:
     if scenario == "destroy":
         return estate, {"destroy": True}
     estate.write(second_documents())
-    return estate, {"allow_deletes": 100}
+    return estate, {"allow_deletes": 100, "allow_loss": ("corp",)}
 
 
 def copies_of(template: Path, folder: Path) -> Iterator[Estate]:

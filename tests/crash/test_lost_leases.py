@@ -12,9 +12,7 @@ import pytest
 from fuzz.runs import Ended, Stopped, apply, in_child, stopped_apply, wait_for
 from support.estates import Document, Estate, definition, gallery, version
 
-from reconciler.planning.plan import PlanOptions
-
-CONSENT = {"allow_deletes": 999, **({"allow_loss": ("corp",)} if "allow_loss" in PlanOptions.__slots__ else {})}
+CONSENT = {"allow_deletes": 999, "allow_loss": ("corp",)}
 NUMBER = 6
 STOPS = (1, 3, 8, 15, 25, 40, 60)
 

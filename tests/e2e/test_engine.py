@@ -76,7 +76,7 @@ def test_a_stale_plan_is_refused_and_changes_nothing(estate: Estate, tmp_path: P
     with estate.engine() as engine:
         engine.save_plan(engine.plan(PlanOptions()), tmp_path / "p.plan")
     if what == "manifest":
-        estate.write([*documents, definition(name="debian")])
+        estate.write([gallery(description="y"), *documents[1:]])
     elif what == "object":
         path = next(estate.regions.rglob("gallery.json"))
         text = path.read_text()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.estates import Document, Estate, definition, gallery, version
 
+from reconciler.engine import AppliedPlan
 from reconciler.errors import PlanRefused
 from reconciler.planning.actions import Action
 from reconciler.planning.plan import Plan
@@ -32,15 +33,19 @@ def documents(*versions: Document) -> list[Document]:
     return [*containers, *versions]
 
 
-def refused(estate: Estate) -> Plan:
+def retire(estate: Estate) -> AppliedPlan:
+    return estate.apply(allow_loss=("base",), allow_deletes=100)
+
+
+def refused(estate: Estate, **options: Any) -> Plan:
     with pytest.raises(PlanRefused) as caught:
-        estate.apply()
+        estate.apply(**options)
     return caught.value.plan
 
 
 def test_a_retired_base_replaces_nothing(estate: Estate) -> None:
     estate.write(documents(NEWER, CHILD))
-    outcome = estate.apply()
+    outcome = retire(estate)
     assert {(str(each.address.unit), each.action) for each in outcome.plan.changes} == {
         ("base/deb/12.10.0", Action.DELETE)
     }
@@ -54,7 +59,7 @@ def test_a_retired_base_replaces_nothing(estate: Estate) -> None:
 
 def test_a_copy_is_repaired_after_its_base_is_gone(estate: Estate) -> None:
     estate.write(documents(NEWER, CHILD))
-    estate.apply()
+    retire(estate)
     damaged = next(estate.regions.glob("westus/corp/app/1.0.0/*.raw"))
     damaged.unlink()
     outcome = estate.apply()
@@ -65,7 +70,7 @@ def test_a_copy_is_repaired_after_its_base_is_gone(estate: Estate) -> None:
 
 def test_a_whole_container_of_bases_is_retired(estate: Estate) -> None:
     estate.write([gallery("corp"), definition("corp", "app"), CHILD])
-    assert estate.apply(allow_deletes=100).result is not None
+    assert retire(estate).result is not None
     assert estate.plan().changes == ()
 
 
@@ -99,7 +104,7 @@ def test_a_base_stays_as_long_as_a_shallow_version_needs_it(estate: Estate, more
     estate.apply()
     estate.write(documents(BASE, CHILD, shallow))
     if not more:
-        assert estate.apply().result is not None
+        assert retire(estate).result is not None
         return
-    (fault,) = refused(estate).errors
+    (fault,) = refused(estate, allow_loss=("base",)).errors
     assert fault.summary == "corp/app/2.0.0 is Shallow: it has no copies of its own, and needs base/deb/12.11.0"

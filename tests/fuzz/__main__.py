@@ -6,7 +6,6 @@ import argparse
 import signal
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from fuzz.campaign import Campaign, as_text
@@ -14,12 +13,14 @@ from fuzz.campaign import Campaign, as_text
 
 def main() -> int:
     options = parse_options()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda caught, _: stopping.append(caught))
     until = time.monotonic() + options.seconds if options.seconds else None
     campaign = Campaign(options.provider, options.directory, options.found, options.open, commands=options.commands)
-    with campaign, suppress(KeyboardInterrupt):
+    with campaign:
         for seed in range(options.seed, options.seed + options.count):
-            if until is not None and time.monotonic() > until:
+            if stopping or (until is not None and time.monotonic() > until):
                 break
             campaign.live(seed, say)
     sys.stdout.write(as_text(campaign))

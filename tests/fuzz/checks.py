@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from fuzz.estate import GUARDED, Model
+from fuzz.estate import Model
 from fuzz.place import Place, Snapshot
 from fuzz.runs import Ended
 
@@ -37,7 +37,7 @@ class Checks:
         for key, places in before.places.items():
             if key[0] not in self._digests():
                 continue
-            needed = min(places, wanted[key]) if consented or not GUARDED else places
+            needed = min(places, wanted[key]) if consented else places
             if after[key] < needed:
                 image = self._digests()[key[0]]
                 raise Violation(f"image {image} was in {places} places of {key[1]}, and is in {after[key]} now")

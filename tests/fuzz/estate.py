@@ -5,14 +5,10 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.planning.plan import PlanOptions
-
 Document = Mapping[str, Any]
-
-GUARDED = "allow_loss" in {option.name for option in fields(PlanOptions)}
 
 REGIONS = ("eastus", "westus", "northeurope")
 HOME = REGIONS[0]
@@ -154,7 +150,6 @@ def _version(version: Version) -> Document:
         "name": version.name,
         "source": source,
         "targetRegions": [f"{region}={count}" for region, count in sorted(version.regions.items())],
-        "safety": {"allowDeletionOfReplicatedLocations": not GUARDED},
         "lifecycle": {"protect": version.protect, "onRemove": "retain" if version.retain else "delete"},
         "tags": dict(version.tags),
     }

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,7 @@ class UnexpectedError(Exception):
 
 def consent_options(galleries: tuple[str, ...], declared: tuple[str, ...]) -> dict[str, Any]:
     """Options that consent to everything in these galleries, and to the replacement of all that is `declared`."""
-    options: dict[str, Any] = {"allow_deletes": 999, "allow_replace": declared, "allow_loss": galleries}
-    known = {field.name for field in fields(PlanOptions)}
-    return {name: value for name, value in options.items() if name in known}
+    return {"allow_deletes": 999, "allow_replace": declared, "allow_loss": galleries}
 
 
 def engine_at(folder: Path, ahead_s: float = 0.0) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -111,6 +112,7 @@ def observed_of(address: Address, given: Mapping[str, Any]) -> Observed:
         canonical=canonical_json(attributes_of(address, given)),
         condition=Condition(given.get("$condition", "ready")),
         defects=tuple(given.get("$defects", ())),
+        protected=given.get("$protected", False),
     )
 
 
@@ -135,9 +137,10 @@ def inputs_of(
     removals: Mapping[str, bool] | None = None,
     sources: Mapping[str, Mapping[str, SourceCheck]] | None = None,
     now: datetime = NOW,
+    **capabilities: Any,
 ) -> PlanInputs:
     """Inputs from three worlds. Without `observed` all that is recorded is as recorded; new sources have 512 bytes.
-    `perhaps_in` has the names of regions, with blanks between."""
+    `perhaps_in` has the names of regions, with blanks between; `capabilities` change those of the provider."""
     origin = Origin("manifests/corp.yaml", 1)
     resources = {address: resource_of(address, given) for address, given in _by_address(desired).items()}
     records = {address: record_of(address, given) for address, given in _by_address(recorded).items()}
@@ -170,7 +173,7 @@ def inputs_of(
             perhaps_in={Address.parse(text): frozenset(where.split()) for text, where in (perhaps_in or {}).items()},
         ),
         sources=checks,
-        capabilities={"default": CAPABILITIES},
+        capabilities={"default": replace(CAPABILITIES, **capabilities)},
         options=options or PlanOptions(),
         now=now,
     )

@@ -42,7 +42,7 @@ def styles_of(version: Attributes | None) -> tuple[str, ...]:
     """The source styles of a version's disks."""
     if not version:
         return ()
-    return tuple(dict.fromkeys(style for source in _sources_of(version) for style in source))
+    return tuple(dict.fromkeys(style for source in _sources_of(version) for style in source if style in STYLES))
 
 
 def _sources_of(version: Attributes) -> list[Mapping[str, Any]]:
@@ -72,7 +72,7 @@ class Sources:
         if definition is not None:
             _require_fitting(f"{style} '{source[style]}'", body, definition)
         size = _bytes_of(body)
-        return SourceFacts(size, size, style, self.identity(source))
+        return SourceFacts(size, size, style, self.identity(source), revision=_revision(self.identity(source), body))
 
     def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
         """As `Reader.source_digest`. Raises: Unsupported for content that only the service can read."""
@@ -112,6 +112,19 @@ class Sources:
         if body is None:
             raise SourceError(f"the {style} '{named}' does not exist", "check its id, or create it first")
         return body
+
+
+def _revision(identity: str, body: Json) -> str:
+    """What distinguishes the contents that a resource with this id may have had: it changes when another one is created
+    under the name. Only the id where the service shows no more."""
+    properties = body.get("properties", {})
+    profile = properties.get("publishingProfile") or {}
+    shown = {
+        "uniqueId": properties.get("uniqueId") or properties.get("vmId"),
+        "timeCreated": properties.get("timeCreated") or profile.get("publishedDate"),
+        "etag": body.get("etag"),
+    }
+    return " ".join([identity, *(f"{name}={value}" for name, value in shown.items() if value)])
 
 
 def _require_fitting(what: str, body: Json, definition: Attributes) -> None:

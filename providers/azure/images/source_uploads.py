@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.images.disk_sources import Sources
+from reconciler.providers.bound_sources import BoundSource, require_bound, require_same
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.image_files.image_sources import add_archive_digest
 from reconciler.providers.owner import Writer
@@ -43,9 +44,17 @@ class Uploads:
         self._staging = staging
 
     def stage(
-        self, planned: Attributes, writer: Writer, version: Address, progress: Callable[[int, int], None]
+        self,
+        planned: Attributes,
+        writer: Writer,
+        version: Address,
+        progress: Callable[[int, int], None],
+        bound: Sequence[BoundSource] = (),
     ) -> Staged:
-        """Uploads every disk that is a file. Raises: SourceError, ProviderError, Unavailable, LeaseLost."""
+        """Uploads every disk that is a file; `bound` are the contents that were planned.
+
+        Raises: SourceError, ProviderError, Unavailable, LeaseLost.
+        """
         if self._staging is None:
             raise Unsupported(
                 f"{version} comes from a file, but the provider has no storage to upload it to",
@@ -72,21 +81,27 @@ class Uploads:
                 "source": blob.identity,
             }
         add_archive_digest(disks, facts)
+        require_bound(bound, facts)
         return Staged(blobs, facts)
 
     def named(self, planned: Attributes) -> Mapping[str, Any]:
         """What is recorded about disks whose sources are resources: their identities."""
-        sources = {OS_DISK: planned["source"]}
-        sources |= {f"data-{lun}": disk.get("source", {}) for lun, disk in planned.get("dataDisks", {}).items()}
         return {
             name: {"source": self._sources.identity(source)}
-            for name, source in sources.items()
+            for name, source in _disk_sources(planned)
             if source and not source.keys() & {"file", "version"}
         }
 
     def require_resources(self, planned: Attributes) -> None:
         """Raises: SourceError when a resource that a version is made from does not exist; Unavailable."""
         self._sources.require_resources(planned)
+
+    def require_planned(self, planned: Attributes, bound: Sequence[BoundSource]) -> None:
+        """Checks that resources are still those that were planned. Raises: SourceError, ProviderError, Unavailable."""
+        sources = dict(_disk_sources(planned))
+        by_identity = [source for source in bound if source.identity and source.disk in sources]
+        facts = {source.disk: self._sources.facts(sources[source.disk]) for source in by_identity}
+        require_same(by_identity, {disk: found.revision or found.identity for disk, found in facts.items()})
 
     def remove(self, writer: Writer, version: Address) -> None:
         """Removes the uploads for a version. Raises: ProviderError, Unavailable, LeaseLost."""
@@ -97,3 +112,10 @@ class Uploads:
         staging = self._staging()
         for name in staging.names(version_prefix(writer.lineage, version), writer):
             staging.remove(name, writer)
+
+
+def _disk_sources(planned: Attributes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(disk, source) of a version's attributes; an empty source where a data disk has none."""
+    yield OS_DISK, planned["source"]
+    for lun, disk in planned.get("dataDisks", {}).items():
+        yield f"data-{lun}", disk.get("source", {})

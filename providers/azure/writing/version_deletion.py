@@ -44,11 +44,13 @@ class VersionDeletion(VersionOperation):
     def _secure_sources(self, planned: Attributes) -> None:
         """Makes sure that the version can be created again: uploads its files, which verifies them, and reads what else
         it is made from. Raises: SourceError, ProviderError, Unavailable."""
+        bound = self._handle.operation.sources
         self._uploads.require_resources(planned)
+        self._uploads.require_planned(planned, bound)
         for reference in referenced_versions(planned):
             self._require_copies(reference)
         if names_file(planned):
-            self._uploads.stage(planned, self._writer, self._handle.unit, self._progress.uploaded)
+            self._uploads.stage(planned, self._writer, self._handle.unit, self._progress.uploaded, bound)
 
     def _require_copies(self, reference: Address) -> None:
         source = fetch(self._api, reference)

@@ -133,10 +133,11 @@ class VersionWriter(VersionOperation):
     def _storage_profile(self, planned: Attributes) -> dict[str, Any]:
         """The storage profile of a new version. Uploads the disks that come from files."""
         blobs: dict[str, tuple[str, str]] = {}
-        attributes = planned
+        attributes, bound = planned, self._handle.operation.sources
+        self._uploads.require_planned(planned, bound)
         if names_file(planned):
             self._handle.staged = True
-            staged = self._uploads.stage(planned, self._writer, self._handle.unit, self._progress.uploaded)
+            staged = self._uploads.stage(planned, self._writer, self._handle.unit, self._progress.uploaded, bound)
             self._handle.disks = staged.facts
             blobs, attributes = staged.blobs, staged.attributes(planned)
         elif self._handle.disks is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
+from reconciler.providers.bound_sources import require_same
 from reconciler.providers.common.containers import apply, home_of
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
 from reconciler.providers.common.steps import COPYING, Copied, do_steps, not_replaced, own_step
@@ -190,13 +191,16 @@ class OperationRunner:
             self._require_deletable()
             disks = self._context.disks(operation)
             _require_names(steps, disks, self._names)
+            found = [disk for disk in disks if not isinstance(disk, MissingDisk)]
+            require_same(operation.sources, {disk.disk: disk.identity for disk in found})
         except ProviderError as error:
             return {step.address: error for step in steps}, None
         sizes = {disk.disk: virtual_size(disk) for disk in disks}
         if _is_shallow(operation):
-            results, facts = self._shallow_creation().create(steps, disks, self._names, sizes)
+            results, facts = self._shallow_creation().create(steps, disks, self._names, sizes, operation.sources)
         else:
-            results, facts = self._creation().create(steps, disks, recorded, self._names, sizes)
+            bound = operation.sources
+            results, facts = self._creation().create(steps, disks, recorded, self._names, sizes, bound)
         if all(isinstance(result, Applied) for result in results.values()):
             self._captured = [disk for disk in disks if isinstance(disk, MachineDisk)]
         if facts.keys() != sizes.keys():  # then no region was created

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
+from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.image_sources import SourceDisk, require_planned
 from reconciler.providers.libvirt.publishing import volume_filling
 from reconciler.providers.libvirt.publishing.disks import Disk, MachineDisk, MissingDisk, VolumeDisk
 from reconciler.providers.libvirt.publishing.publication import Publication
@@ -67,10 +68,11 @@ class RegionCreation:
         known: Mapping[str, Any],
         names: Names,
         sizes: Mapping[str, int],
+        bound: Sequence[BoundSource] = (),
     ) -> tuple[Results, DiskFacts]:
         """Creates the regions of `steps` (CREATE and REPLACE) from `disks`; a result for each, and the facts of the
         disks. If there are facts of earlier copies (`known`), the new copies must match them. `sizes` are the bytes
-        that a guest sees of each disk.
+        that a guest sees of each disk, `bound` the contents that were planned.
         """
         results: dict[Address, Applied | ProviderError] = {}
         builds: list[RegionBuild] = []
@@ -90,6 +92,7 @@ class RegionCreation:
             for disk in disks:
                 if disk.disk not in facts:
                     self._first_copies(disk, disks, builds, known, facts, originals)
+            require_planned(bound, disks, facts)
         except ProviderError as error:
             for build in builds:
                 build.error = build.error or error

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
+from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.image_sources import SourceDisk, require_planned
 from reconciler.providers.libvirt.publishing import volume_filling
 from reconciler.providers.libvirt.publishing.disks import Disk, MissingDisk, VolumeDisk
 from reconciler.providers.libvirt.publishing.publication import Publication
@@ -53,9 +54,15 @@ class ShallowCreation:
         self._publication = publication
 
     def create(
-        self, steps: Sequence[Step], disks: Sequence[Disk], names: Names, sizes: Mapping[str, int]
+        self,
+        steps: Sequence[Step],
+        disks: Sequence[Disk],
+        names: Names,
+        sizes: Mapping[str, int],
+        bound: Sequence[BoundSource] = (),
     ) -> tuple[Results, dict[str, dict[str, Any]]]:
-        """A result for each step, and the facts of the disks; a disk that was not read has no digest."""
+        """A result for each step, and the facts of the disks; a disk that was not read has no digest. `bound` are the
+        contents that were planned."""
         results: dict[Address, Applied | ProviderError] = {}
         facts: dict[str, dict[str, Any]] = {}
         builds: list[RegionBuild] = []
@@ -69,14 +76,20 @@ class ShallowCreation:
                 results[step.address] = error
                 continue
             builds.append(build)
-            self._fill(build, disks, facts)
+            self._fill(build, disks, facts, bound)
             if not self._publication.together:
                 results[step.address] = self._publication.of_one(build)
         if self._publication.together:
             results |= self._publication.of_all(builds, results)
         return results, facts
 
-    def _fill(self, build: RegionBuild, disks: Sequence[Disk], facts: dict[str, dict[str, Any]]) -> None:
+    def _fill(
+        self,
+        build: RegionBuild,
+        disks: Sequence[Disk],
+        facts: dict[str, dict[str, Any]],
+        bound: Sequence[BoundSource],
+    ) -> None:
         """Creates the volumes of a region, or notes its error."""
         backings: dict[str, dict[str, str]] = {}
         if build.done:
@@ -91,6 +104,7 @@ class ShallowCreation:
                 size, backing = int(disk_facts["virtualSize"]), backings[disk.disk]
                 for number, name in enumerate(names, 1):
                     build.copies.append(overlay(build, backing, size, disk.disk, name, number))
+            require_planned(bound, disks, facts)
             build.computed = {"disks": facts, SHALLOW: backings}
         except ProviderError as error:
             build.error = error

@@ -15,8 +15,7 @@ from reconciler.providers.owner import Writer
 
 
 def claim(regions: Regions, region: str, writer: Writer) -> str:
-    """The id of a region's directory, which gets one if it has none; that of the root for an empty name. Raises:
-    ProviderError."""
+    """The id of a region's directory, which gets one if it has none. Raises: ProviderError."""
     path = regions.ready_path(region)
     try:
         if not os.path.isdir(path):
@@ -37,8 +36,6 @@ class Places:
     def doubt(self, region: str, *, recorded: bool = False) -> str:
         """Why nothing is known of what a region contains; empty if it can be asked. `recorded`: something is recorded
         in it. Raises: ProviderError for a region not offered."""
-        if region and self._regions.root and "" in self._recorded and (why := self.doubt("")):
-            return why
         if region in self._recorded:
             if region not in self._known:
                 self._known[region] = self._regions.difference(region, self._recorded[region])
@@ -52,8 +49,7 @@ class Places:
 
     def doubts(self) -> Mapping[str, str]:
         """Region -> why nothing is known of it, for all regions of which that is so."""
-        named = {*self._regions.paths, *self._recorded} - {""}
-        doubts = {region: self.doubt(region) for region in named}
+        doubts = {region: self.doubt(region) for region in {*self._regions.paths, *self._recorded}}
         return {region: doubts[region] for region in sorted(doubts) if doubts[region]}
 
 

@@ -27,12 +27,7 @@ class Regions:
     recorded: dict[str, str] = field(default_factory=dict)
 
     def path(self, region: str) -> str:
-        """The region's directory, whether it exists or not; the root for an empty name.
-
-        Raises: ProviderError for a region not offered.
-        """
-        if not region and self.root:
-            return self.root
+        """The region's directory, whether it exists or not. Raises: ProviderError for a region not offered."""
         if self.names is not None and region not in self.names:
             raise ProviderError(
                 f"the local provider has no region '{region}'", f"its regions are: {', '.join(sorted(self.names))}"
@@ -46,12 +41,19 @@ class Regions:
         another one than is recorded.
         """
         path = self.path(region)
-        for place in ("", region):
-            if place in self.recorded and (why := self.difference(place, self.recorded[place])):
-                raise Unavailable(why)
+        if why := self.elsewhere(region):
+            raise Unavailable(why)
         if not self.root and not os.path.isdir(path):
             raise Unavailable(f"the directory '{path}' of region {region} is missing", "is it mounted?")
         return path
+
+    def elsewhere(self, region: str) -> str:
+        """Why nothing may be written to a region: it is not in its recorded place, or is new in a root in which no
+        other region is in its own, as when the root is not mounted. Empty if it may."""
+        if region in self.recorded or not self.root:
+            return self.difference(region, self.recorded[region]) if region in self.recorded else ""
+        others = [self.difference(other, recorded) for other, recorded in sorted(self.recorded.items())]
+        return others[0] if others and all(others) else ""
 
     def difference(self, region: str, recorded: str) -> str:
         """Why the region's directory is not the one with the `recorded` id, and what to do; empty if it is that one.
@@ -60,10 +62,9 @@ class Regions:
         found = difference(path, recorded)
         if not found:
             return ""
-        what = f"region {region}" if region else "the root of the regions"
         return (
-            f"{what} is the directory '{path}' with the id {recorded} in its file {MARKER}, but {found}: mount"
-            " it; if it is lost for good, accept another directory with: reconciler state place"
+            f"region {region} is the directory '{path}' with the id {recorded} in its file {MARKER}, but {found}: mount"
+            f" it; if it is lost for good, accept what is there with: reconciler state place {region} --accept"
         )
 
     def present(self) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ def scan(paths: ObjectPaths, scope: Scope, progress: ProgressCallback | None) ->
     if paths.regions.root and known and not os.path.isdir(paths.regions.root):
         why = f"the directory '{paths.regions.root}' does not exist (is it mounted?)"
         return Scan(unreachable=dict.fromkeys(scope.wanted, why))
-    looking = _Looking(paths, Places(paths.regions, scope.places), scope.deep, progress)
+    recorded = {region: place for region, place in scope.places.items() if region}
+    looking = _Looking(paths, Places(paths.regions, recorded), scope.deep, progress)
     return scanning.scan(
         scope,
         looking.still_matches,

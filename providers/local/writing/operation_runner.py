@@ -12,9 +12,10 @@ from reconciler.providers.common.containers import apply, home_of
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
 from reconciler.providers.common.steps import Copied, do_steps, not_replaced, own_step
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
-from reconciler.providers.image_files.image_sources import SourceDisk, add_archive_digest
+from reconciler.providers.image_files.image_sources import SourceDisk, add_archive_digest, require_planned
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import DiskSources
 from reconciler.providers.local.writing.containers import ContainerFiles
@@ -96,7 +97,7 @@ class OperationRunner:
             return {step.address: error for step in steps}, None
         if version.get("replicationMode") == "Shallow":
             return self._refer(steps, disks)
-        results, facts = self._creation.create(steps, disks, recorded)
+        results, facts = self._creation.create(steps, disks, recorded, self._operation.sources)
         if not facts:
             return results, None
         identities = {disk.disk: disk.identity for disk in disks}
@@ -107,10 +108,17 @@ class OperationRunner:
     def _refer(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> Copied:
         """Fills the regions of a Shallow version, which have no copies."""
         try:
+            self._require_planned(disks)
             results = self._creation.create_shallow(steps, disks)
         except ProviderError as error:
             return {step.address: error for step in steps}, None
         return results, {disk.disk: {**disk_facts(disk, ""), "source": disk.identity} for disk in disks}
+
+    def _require_planned(self, disks: Sequence[SourceDisk]) -> None:
+        """Reads the sources of a Shallow version, which are not copied, if they were planned. Raises: SourceError."""
+        bound = self._operation.sources
+        if any(source.sha256 for source in bound):
+            require_planned(bound, disks, {disk.disk: {"sha256": digest_extent(disk.extent)} for disk in disks})
 
 
 def _stand_in(disk: str, facts: Mapping[str, Any], why: str) -> SourceDisk:

@@ -14,12 +14,13 @@ from functools import partial
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.common import steps as common_steps
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.copying import copy_extent
 from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.image_sources import SourceDisk, require_planned
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import copies_of_full_length
@@ -46,15 +47,21 @@ class RegionCreation:
         self._staged: list[StagedRegion] = []
 
     def create(
-        self, steps: Sequence[Step], disks: Sequence[SourceDisk], known: Mapping[str, Any]
+        self,
+        steps: Sequence[Step],
+        disks: Sequence[SourceDisk],
+        known: Mapping[str, Any],
+        bound: Sequence[BoundSource] = (),
     ) -> tuple[Results, DiskFacts]:
         """Fills the regions of `steps` (CREATE and REPLACE) with copies of `disks`; a result for each, and the facts of
-        the disks. If there are facts of earlier copies (`known`), the new copies must match them.
+        the disks. If there are facts of earlier copies (`known`), the new copies must match them; `bound` are the
+        contents that were planned.
         """
         results = self._stage(steps, disks)
         facts: DiskFacts = {}
         with self._failing_all():
             facts = {disk.disk: self._copy(disk, known.get(disk.disk, {})) for disk in disks}
+            require_planned(bound, disks, facts)
         return {**results, **self._publish({"disks": facts})}, facts
 
     def create_shallow(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> Results:

@@ -27,8 +27,10 @@ def destroy(
     context: typer.Context,
     auto_approve: options.AutoApprove = False,
     parallelism: options.Parallelism = None,
+    lock_timeout: options.LockTimeout = 0.0,
     target: options.Targets = None,
     exclude: options.Excludes = None,
+    allow_deletes: options.AllowDeletes = 0,
     format_name: options.Format = DEFAULT,
     json: options.JsonEvents = False,
     verbose: options.Verbose = False,
@@ -41,9 +43,10 @@ def destroy(
     """
     from reconciler.cli.applying import Manner, run
 
-    wanted = options.plan_options(target, exclude, None, 0, destroy=True)
+    wanted = options.plan_options(target, exclude, None, allow_deletes, destroy=True)
 
     def call(engine: Engine, approve: Approve, interrupt: Interrupt) -> AppliedPlan:
+        engine.lock_timeout_s = lock_timeout
         return engine.apply(wanted, approve, interrupt, parallelism=parallelism, command="destroy")
 
     output_format = options.output_format(format_name, json=json)

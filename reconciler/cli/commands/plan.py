@@ -1,4 +1,4 @@
-"""`reconciler plan`: the changes that apply would make."""
+"""`reconciler plan`: the changes that apply would make; `plan approve`: a person's consent to a saved plan."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from reconciler.cli.session import Exit, Session, heading_of, session_of
 from reconciler.views.output_format import DEFAULT
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from reconciler.engine import Engine
     from reconciler.planning.plan import Plan
     from reconciler.views.output_format import OutputFormat
@@ -21,15 +23,23 @@ ORDER = 30
 
 
 def register(app: typer.Typer) -> None:
-    app.command("plan")(plan)
+    group = typer.Typer(invoke_without_command=True, subcommand_metavar="[COMMAND]")
+    group.callback()(plan)
+    group.command("approve")(approve)
+    app.add_typer(group, name="plan")
 
 
 def plan(
     context: typer.Context,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="Save the plan for: reconciler apply FILE")] = "",
+    expires: Annotated[
+        str,
+        typer.Option("--expires", metavar="TIME", help="With --out: how long it can be applied: 12h, 7d, or never."),
+    ] = "7d",
     target: options.Targets = None,
     exclude: options.Excludes = None,
     allow_replace: options.AllowReplace = None,
+    allow_loss: options.AllowLoss = None,
     allow_deletes: options.AllowDeletes = 0,
     refresh: options.Refresh = "true",
     detailed_exitcode: Annotated[
@@ -44,8 +54,10 @@ def plan(
     Exit codes: 0 success (with --detailed-exitcode: nothing to do), 1 error or blocked change, 2 changes pending
     (--detailed-exitcode), 3 provider unreachable.
     """
-    session = session_of(context)
-    wanted = options.plan_options(target, exclude, allow_replace, allow_deletes)
+    if context.invoked_subcommand:
+        return Exit.DONE
+    session, lasts = session_of(context), options.duration(expires)
+    wanted = options.plan_options(target, exclude, allow_replace, allow_deletes, allow_loss)
     refresh_first = options.refresh_wanted(refresh)
     output_format = options.output_format(format_name, json=json)
     with session.waiting() as reporter, session.engine(reporter) as engine:
@@ -55,11 +67,38 @@ def plan(
         heading = heading_of(engine, planned.serial, galleries=bool(planned.changes))
         output.lines(output_format.plan(planned, heading, output.width, verbose=verbose))
         if out:
-            _save(planned, engine, session, out, output_format)
+            _save(planned, engine, session, out, lasts, output_format)
     return _code(planned, detailed=detailed_exitcode)
 
 
-def _save(planned: Plan, engine: Engine, session: Session, out: str, output_format: OutputFormat) -> None:
+def approve(
+    context: typer.Context,
+    plan_file: Annotated[str, typer.Argument(metavar="PLANFILE", help="A saved plan.")],
+    key: Annotated[
+        str, typer.Option("--key", metavar="FILE", help="An SSH key; of an agent or token, the public one.")
+    ] = "",
+) -> int:
+    """Sign a saved plan with your own SSH key.
+
+    Look at it first: reconciler show PLANFILE. The signature is made by ssh-keygen, and added to the file. It is
+    checked by: reconciler apply PLANFILE --require-approval KEYS
+    """
+    from reconciler.planning.saved import approvals
+    from reconciler.planning.saved.plan_file import add_approval, read_plan
+    from reconciler.views.terminal.lines import paragraph
+
+    session, path = session_of(context), Path(plan_file)
+    saved = read_plan(path)
+    used = Path(key) if key else approvals.default_key(Path.home())
+    add_approval(path, saved, approvals.approve(saved, used))
+    output = session.output
+    output.lines(paragraph(f"Approved {plan_file} with {used}: plan {saved.digest}", output.width))
+    return Exit.DONE
+
+
+def _save(
+    planned: Plan, engine: Engine, session: Session, out: str, lasts: timedelta | None, output_format: OutputFormat
+) -> None:
     """Saves a plan that can be applied, and no other. Says so on stderr if stdout is a document."""
     from reconciler.views.terminal.lines import BLANK, paragraph
 
@@ -69,7 +108,7 @@ def _save(planned: Plan, engine: Engine, session: Session, out: str, output_form
             [BLANK, *paragraph(f"Not saved to {out}: a plan with errors or blocks cannot be applied.", output.width)]
         )
         return
-    engine.save_plan(planned, Path(out))
+    engine.save_plan(planned, Path(out), lasts=lasts)
     output.lines([BLANK, *paragraph(f"Saved. Apply exactly this with: reconciler apply {out}", output.width)])
 
 

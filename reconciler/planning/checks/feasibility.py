@@ -68,9 +68,10 @@ def _unsupported_value(
 
 
 def unusable_sources(change: ResourceChange, checks: Mapping[str, SourceCheck]) -> Iterator[Diagnostic]:
-    """Sources that are needed, but missing or not disk images."""
+    """Sources that are needed, but missing or not disk images. To replace a version is to make it from its sources."""
+    replaced = change.action is Action.REPLACE
     for disk, check in sorted(checks.items()):
-        if check.status is SourceStatus.UNUSABLE:
+        if check.status is SourceStatus.UNUSABLE or (replaced and check.problem and not check.facts):
             summary = f"the source of disk {disk} cannot be used: {check.problem}"
             yield _problem(change, _place(disk), summary, check.remedy)
 

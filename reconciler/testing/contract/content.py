@@ -8,6 +8,7 @@ import json
 import pytest
 
 from reconciler.manifests.address import Address
+from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.errors import SourceError, Unsupported
 from reconciler.providers.protocol import Condition, Provider, Scope, Step, Verb
 from reconciler.testing.contract.case import ContractCase
@@ -103,6 +104,20 @@ class ContentCases(ContractCase):
         assert provider.read(EAST) is None
         with pytest.raises(SourceError, match=r"none\.raw"):
             provider.source_facts(source)
+
+    @pytest.mark.parametrize("planned", [CONTENT, CONTENT[::-1]], ids=["as planned", "another"])
+    def test_only_the_planned_content_becomes_visible(
+        self, provider_world: ProviderWorld, provider: Provider, source: Attributes, planned: bytes
+    ) -> None:
+        bound = BoundSource("os", hashlib.sha256(planned).hexdigest())
+        results = publish(provider, source, {EAST: 1, WEST: 1}, sources=(bound,))
+        if planned == CONTENT:
+            assert provider_world.copies(EAST) == [CONTENT]
+        else:
+            for address in (VERSION, EAST, WEST):
+                assert isinstance(failed(results, address), SourceError)
+                assert provider.read(address) is None
+            assert bound.sha256 in failed(results, EAST).message
 
     def test_progress_only_goes_forward_and_ends_at_the_total(
         self, provider_world: ProviderWorld, provider: Provider

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from reconciler.views.json_events import (
+    change_event,
     drift_event,
     error_data,
     error_event,
@@ -15,6 +16,7 @@ from reconciler.views.json_events import (
     plan_event,
     record_event,
     result_event,
+    run_event,
     validate_event,
 )
 from reconciler.views.output_format import OutputFormat
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
     from reconciler.providers.protocol import Step
-    from reconciler.state.records import Record, Run, State
+    from reconciler.state.records import Change, Record, Run, State
     from reconciler.views.json_events import Event
     from reconciler.views.terminal.output import Output
     from reconciler.views.text.heading import Heading
@@ -63,6 +65,12 @@ class JsonFormat(OutputFormat):
 
     def record(self, record: Record, records: Mapping[Address, Record]) -> Iterator[Line]:
         yield _line(record_event(record))
+
+    def history(self, runs: Iterable[Run]) -> Iterator[Line]:
+        yield from (_line(run_event(run)) for run in runs)
+
+    def changes(self, changes: Iterable[tuple[Change, Run | None]]) -> Iterator[Line]:
+        yield from (_line(change_event(change, run)) for change, run in changes)
 
     def latest(
         self, definition: str, versions: Mapping[str, str], *, alone: bool = False, foreign: Collection[str] = ()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.diagnostics import Diagnostic
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
-    from reconciler.state.records import Record, Run, State
+    from reconciler.state.records import Change, Record, Run, State
     from reconciler.views.terminal.lines import Cell, Line, Row
     from reconciler.views.text.heading import Heading
     from reconciler.views.validation import Validation
@@ -46,6 +46,12 @@ class MarkdownFormat(OutputFormat):
     def record(self, record: Record, records: Mapping[Address, Record]) -> Iterator[Line]:
         return markdown_lines(_record(record, records))
 
+    def history(self, runs: Iterable[Run]) -> Iterator[Line]:
+        return markdown_lines(_history(runs))
+
+    def changes(self, changes: Iterable[tuple[Change, Run | None]]) -> Iterator[Line]:
+        return markdown_lines(_changes(changes))
+
     def latest(
         self, definition: str, versions: Mapping[str, str], *, alone: bool = False, foreign: Collection[str] = ()
     ) -> Iterator[Line]:
@@ -58,7 +64,7 @@ class MarkdownFormat(OutputFormat):
 def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
     from reconciler.views.text.no_changes import why_no_changes
     from reconciler.views.text.plan import counts, latest_rows
-    from reconciler.views.text.plan_rows import plan_rows
+    from reconciler.views.text.plan_rows import content_rows, plan_rows
 
     unchanged = not plan.changes and plan.applicable
     yield from ("### Plan: no changes" if unchanged else f"### Plan: {' · '.join(counts(plan))}", "")
@@ -67,7 +73,9 @@ def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
         yield from (escape(why_no_changes(plan, heading.environment)), "")
         return
     yield from _about(heading)
-    yield from _rows(("action", "resource", "details"), plan_rows(plan, verbose=verbose))
+    yield from _rows(("action", "resource", "details"), plan_rows(plan, verbose=verbose, sources=False))
+    contents = [row for change in plan.changes if not change.block for row in content_rows(change)]
+    yield from table(("published content", "sha256"), ([code(name), code(text)] for name, text in contents))
     moves = latest_rows(plan.latest, verbose=verbose)
     yield from table(("definition", "latest"), ([code(row.subject), _all(row.cells)] for row in moves))
 
@@ -118,7 +126,7 @@ def _all(cells: Sequence[Cell]) -> str:
 
 def _result(result: ApplyResult, seconds: float) -> Iterator[str]:
     from reconciler.views.terminal.units import seconds_text
-    from reconciler.views.text.apply import AGAIN, ending, failures, result_counts, skips
+    from reconciler.views.text.apply import AGAIN, ending, failures, latest_texts, result_counts, skips
 
     shown = " · ".join([ending(result).lower(), *result_counts(result), seconds_text(seconds)])
     yield from ("", f"### Apply: {shown}", "")
@@ -127,6 +135,7 @@ def _result(result: ApplyResult, seconds: float) -> Iterator[str]:
     yield from table(("failed", "why", "what to do"), failed)
     skipped = ([_codes(addresses), code(str(because))] for because, addresses in skips(result).items())
     yield from folded("Skipped", table(("skipped", "because this failed"), skipped))
+    yield from table(("latest is not as planned",), ([code(text)] for text in latest_texts(result)))
     if result.left:
         yield from (f"Still running: {_codes(result.left)}. The next apply picks them up.", "")
     if not result.complete:
@@ -191,6 +200,21 @@ def _overview(state: State, runs: Iterable[Run]) -> Iterator[str]:
     yield from folded("Latest runs", table(_RUN, ([code(cell) for cell in run_cells(run)] for run in runs)))
 
 
+def _history(runs: Iterable[Run]) -> Iterator[str]:
+    from reconciler.views.text.objects import run_cells
+
+    yield from ("### History", "")
+    yield from table(_RUN, ([code(cell) for cell in run_cells(run)] for run in runs))
+
+
+def _changes(changes: Iterable[tuple[Change, Run | None]]) -> Iterator[str]:
+    from reconciler.views.text.objects import change_cells
+
+    yield from ("### History", "")
+    yield from table(_CHANGE, ([code(cell) for cell in change_cells(change, run)] for change, run in changes))
+
+
+_CHANGE = ("at", "change", "object", "command", "by", "commit")
 _RUN = ("started", "command", "ended", "changes", "by", "commit")
 
 

@@ -137,6 +137,10 @@ def result_lines(result: ApplyResult, seconds: float, width: int) -> Iterator[Li
         names = some(result.left)
         yield from paragraph(f"Still running: {names}. The next apply picks them up.", width)
         yield BLANK
+    for text in latest_texts(result):
+        yield from paragraph(f"latest is not as planned: {text}", width)
+    if result.latest:
+        yield BLANK
     head = Span(ending(result), "good" if result.complete else "danger")
     yield line(head, ": ", " · ".join([*result_counts(result), seconds_text(seconds)]))
     if not result.complete:
@@ -164,6 +168,15 @@ def skips(result: ApplyResult) -> Mapping[Address, list[Address]]:
     for address, because in result.skipped:
         addresses[because].append(address)
     return addresses
+
+
+def latest_texts(result: ApplyResult) -> Iterator[str]:
+    """`corp/web eastus 1.0.0 instead of 1.1.0`: where latest did not become what was planned, regions together."""
+    regions: dict[tuple[Address, str | None, str | None], list[str]] = defaultdict(list)
+    for missed in result.latest:
+        regions[missed.definition, missed.found, missed.planned].append(missed.region)
+    for (definition, found, planned), names in regions.items():
+        yield f"{definition} {', '.join(names)} {found or 'none'} instead of {planned or 'none'}"
 
 
 def _failure(addresses: list[Address], message: str, remedy: str, width: int) -> Iterator[Line]:

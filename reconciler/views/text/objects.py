@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.manifests.address import Address
-from reconciler.state.records import Intent, Record, Run, State, Status
+from reconciler.state.records import Change, Intent, Record, Run, State, Status
 from reconciler.views.terminal.lines import BLANK, Line, Span, line
 from reconciler.views.terminal.units import human_bytes, plural, value_text
 
@@ -24,11 +24,37 @@ def overview_lines(state: State, runs: Iterable[Run]) -> Iterator[Line]:
         yield BLANK
     for address, intent in sorted(state.intents.items()):
         yield line(Span(" journal  ", "change"), f"{address}  {intent_text(intent)}")
+    yield from run_lines(runs)
+    yield line(" ", state_text(state))
+
+
+def run_lines(runs: Iterable[Run]) -> Iterator[Line]:
+    """A line for each run."""
     for run in runs:
         *cells, holder, commit = run_cells(run)
         at = f"  commit {commit}" if commit else ""
         yield line(Span(" run  ", "dim"), f"{'  '.join(cells)}  by {holder}{at}")
-    yield line(" ", state_text(state))
+
+
+def change_cells(change: Change, run: Run | None) -> Sequence[str]:
+    """When, what was done to which address, by which command and whom, and at which commit; empty strings if not
+    known."""
+    known = (run.command, run.holder, run.git_commit[:10]) if run else ("", "", "")
+    return change.at, change.action, str(change.address), *known
+
+
+def change_lines(changes: Iterable[tuple[Change, Run | None]]) -> Iterator[Line]:
+    """A line for each change."""
+    rows = [change_cells(change, run) for change, run in changes]
+    if not rows:
+        yield line("No change is remembered.")
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        at, action, address, command, holder, commit = (
+            text.ljust(width) for text, width in zip(row, widths, strict=True)
+        )
+        by = f"  {command}  by {holder}" if holder.strip() else ""
+        yield line(Span(f" {at}  ", "dim"), f"{action}  ", Span(address, "subject"), by, f"  {commit}".rstrip())
 
 
 def object_gists(records: Mapping[Address, Record]) -> Mapping[Address, str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from reconciler.manifests.address import Address, Kind
 from reconciler.planning.actions import Action, AttributeChange, Block, Reason, ResourceChange
 from reconciler.planning.plan import Plan
+from reconciler.planning.sources import disk_sources
 from reconciler.views.terminal.lines import Cell, Row
 from reconciler.views.terminal.units import plural
 from reconciler.views.text.attribute_changes import change_text
@@ -47,8 +49,13 @@ _WHY = {
 }
 
 
-def plan_rows(plan: Plan, *, verbose: bool = False) -> list[Row]:
-    """The rows of a plan: what is unknown, what is blocked, then by action from the dangerous to the harmless."""
+_SHORT = 16
+"""Hexadecimal digits of a digest that are shown where people only glance at it."""
+
+
+def plan_rows(plan: Plan, *, verbose: bool = False, sources: bool = True) -> list[Row]:
+    """The rows of a plan: what is unknown, what is blocked, then by action from the dangerous to the harmless.
+    `sources`: with the content of versions that are published, in full if `verbose`."""
     entries = entries_of(plan.changes)
     rows = [*unknown_rows(plan.unreachable), *_plan_block_rows(plan)]
     blocked = [_blocked_row(entry.change, block) for entry in entries if (block := entry.change.block)]
@@ -57,10 +64,34 @@ def plan_rows(plan: Plan, *, verbose: bool = False) -> list[Row]:
     for action in _SHOWN:
         section = [entry for entry in entries if entry.change.action is action and not entry.change.block]
         if len(section) <= MOST_ROWS or verbose:
-            rows += [_row(entry) for entry in section]
+            shown = 64 if verbose else _SHORT
+            rows += [_with_sources(_row(entry), entry.change, shown if sources else 0) for entry in section]
         else:
             rows += _at_most(_grouped(action, section), "galleries", verbose=False)
     return rows
+
+
+def _with_sources(row: Row, change: ResourceChange, digits: int) -> Row:
+    """The row with a line for the content of each disk that is published; `digits` of its digest, 0 for no line."""
+    lines = [Cell(_content(text, digits), name, "dim") for name, text in content_rows(change)] if digits else []
+    return replace(row, cells=[*row.cells, *lines]) if lines else row
+
+
+def _content(text: str, digits: int) -> str:
+    return f"sha256 {text[:digits]}{'…' if digits < len(text) else ''}" if is_digest(text) else text
+
+
+def is_digest(text: str) -> bool:
+    """Whether this is a sha256 in hexadecimal, and not an identity."""
+    return len(text) == 64 and all(digit in "0123456789abcdef" for digit in text)
+
+
+def content_rows(change: ResourceChange) -> Iterator[tuple[str, str]]:
+    """(source, its sha256 or identity) of every disk that a change publishes, as far as they are known."""
+    declared = dict(disk_sources(change.planned_attributes)) if change.sources else {}
+    for bound in change.sources:
+        style, value = next(iter(declared.get(bound.disk, {"disk": bound.disk}).items()))
+        yield (str(value) if style in ("file", "version") else bound.disk), bound.sha256 or bound.identity
 
 
 def _at_most(rows: Sequence[Row], what: str, *, verbose: bool) -> list[Row]:
@@ -97,11 +128,17 @@ def _blocked_row(change: ResourceChange, block: Block) -> Row:
     what = f"{changed} changed" if changed else _WHY.get(change.reason, change.reason.value)
     cells = [
         Cell(f"{change.action}: {what}", _place(change)),
-        Cell(block.why),
+        *_why_blocked(change, block),
         Cell(block.remedy, style="note"),
         *_attribute_cells(change.changes),
     ]
     return Row("!", "blocked", str(change.address), cells, "danger")
+
+
+def _why_blocked(change: ResourceChange, block: Block) -> Iterator[Cell]:
+    """Each effect that blocks the change on a line of its own, or the sentence of another rule."""
+    refused = [effect.text for effect in change.effects if not effect.consent]
+    yield from map(Cell, refused if block.why == "; ".join(refused) else [block.why])
 
 
 def _fixed(change: ResourceChange) -> str:
@@ -112,8 +149,8 @@ def _fixed(change: ResourceChange) -> str:
 def _row(entry: Entry) -> Row:
     change = entry.change
     symbol, style = _SHOWN[change.action]
-    cells = [*_details(entry), *_cause_cells(change)]
-    return Row(symbol, change.action.value, str(change.address), cells, style)
+    cells = [*_details(entry), *_effect_cells(change), *_cause_cells(change)]
+    return Row(symbol, change.action.value, str(change.address), cells, "danger" if change.effects else style)
 
 
 def _details(entry: Entry) -> Iterator[Cell]:
@@ -196,6 +233,12 @@ def _attribute_cells(changes: Sequence[AttributeChange], cost: str = "") -> Iter
         place = f"{change.position.file}:{change.position.line}" if change.position else ""
         right = ", ".join(filter(None, [cost if not number else "", place]))
         yield Cell(f"{change.path.ljust(width)}  {change_text(change)}", right)
+
+
+def _effect_cells(change: ResourceChange) -> Iterator[Cell]:
+    """What the change does to those who use the images, and what allowed it."""
+    for effect in change.effects:
+        yield Cell(f"! {effect.text}", f"allowed by {effect.consent}" if effect.consent else "", "danger")
 
 
 def _cause_cells(change: ResourceChange) -> Iterator[Cell]:

@@ -9,6 +9,7 @@ import pytest
 from support.estates import Estate, definition, gallery, version
 from support.mounts import tmpfs
 
+from reconciler.applying.place_changes import accept_place
 from reconciler.errors import Unreachable
 from reconciler.manifests.address import Address
 from reconciler.planning.actions import Action, Reason
@@ -130,6 +131,19 @@ def test_a_region_that_is_new_is_not_created_in_another_root(estate: Estate) -> 
     with pytest.raises(Unreachable):
         estate.apply()
     assert list(estate.regions.iterdir()) == []
+
+
+def test_a_root_that_is_lost_for_good_is_accepted_region_by_region(estate: Estate) -> None:
+    estate.apply()
+    before = estate.tree()
+    shutil.rmtree(estate.regions)
+    for region in ("eastus", "westus"):
+        with estate.engine() as engine:
+            accept_place(engine, region, "")
+    assert {change.reason for change in estate.plan().changes} == {Reason.VANISHED}
+    estate.apply()
+    assert estate.tree() == before
+    assert estate.plan().changes == ()
 
 
 def test_what_vanished_from_its_region_is_made_again(estate: Estate) -> None:

@@ -19,7 +19,9 @@ from reconciler.applying.recovery import RecoveryContext, recover
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action
+from reconciler.planning.plan import PlanOptions
 from reconciler.planning.planner import make_plan
+from reconciler.planning.sources import SourceCheck, SourceStatus
 from reconciler.providers.errors import ContractViolation, LeaseLost, ProviderError
 from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
@@ -33,6 +35,7 @@ from reconciler.providers.protocol import (
     ProgressCallback,
     Scan,
     Scope,
+    SourceFacts,
     Step,
     Verb,
 )
@@ -130,7 +133,8 @@ def lease(store: StateStore) -> Lease:
 
 
 def run(store: StateStore, lease: Lease, provider: ScriptedProvider, **options: Any) -> ApplyResult:
-    inputs = inputs_of(options.pop("desired", WORLD), options.pop("recorded", {}), {})
+    sources = options.pop("sources", None)
+    inputs = inputs_of(options.pop("desired", WORLD), options.pop("recorded", {}), {}, sources=sources)
     started = options.pop("started", NOW.isoformat())
     providers: Any = {"default": provider}
     writer = options.pop("writer", WRITER)
@@ -192,6 +196,58 @@ def test_what_is_built_from_a_version_waits_for_its_home_region_only(store: Stat
     assert built in {str(address) for address, _ in run(store, lease, home, desired=desired).skipped}
 
 
+NEXT = "corp/ubuntu/1.1.0"
+BUMP: dict[str, dict[str, Any]] = {
+    "corp": {}, "corp/ubuntu": {}, NEXT: {}, f"{NEXT}@eastus": {}, f"{NEXT}@westus": {}, f"{NEXT}@northeurope": {},
+}  # fmt: skip
+
+
+def bump(
+    store: StateStore, lease: Lease, provider: ScriptedProvider, recorded: dict[str, dict[str, Any]] = WORLD
+) -> ApplyResult:
+    """Applies the step from 1.0.0 to 1.1.0, with consent."""
+    run(store, lease, ScriptedProvider(), desired=recorded)
+    inputs = inputs_of(BUMP, recorded, options=PlanOptions(allow_loss=("corp",)))
+    providers: Any = {"default": provider}
+    context = ApplyContext(store, lease, WRITER, providers, inputs.state.records, "run-2", NOW.isoformat())
+    return apply_plan(make_plan(inputs), context)
+
+
+def test_a_version_is_retired_after_its_successor_is_published(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider()
+    result = bump(store, lease, provider)
+    assert result.complete
+    assert provider.begun == [NEXT, V1]
+
+
+@pytest.mark.parametrize("failed", [NEXT, f"{NEXT}@eastus", f"{NEXT}@westus"])
+def test_a_version_stays_when_its_successor_fails_where_it_was(store: StateStore, lease: Lease, failed: str) -> None:
+    provider = ScriptedProvider(script={failed: lambda step: ProviderError("no space left")})
+    result = bump(store, lease, provider)
+    assert provider.begun == [NEXT]
+    assert {str(address) for address, _ in result.skipped} == {V1, EAST, WEST}
+    assert {str(because) for _, because in result.skipped} == {failed}
+    assert {V1, EAST, WEST} <= {str(address) for address in store.read().records}
+
+
+def test_a_version_goes_when_its_successor_fails_elsewhere(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(script={f"{NEXT}@northeurope": lambda step: ProviderError("no space left")})
+    result = bump(store, lease, provider)
+    assert provider.begun == [NEXT, V1]
+    assert not result.skipped
+
+
+def test_latest_that_is_not_as_planned_is_reported(store: StateStore, lease: Lease) -> None:
+    provider = ScriptedProvider(raises={NEXT: ProviderError("refused")})
+    result = bump(store, lease, provider)
+    assert [(missed.region, missed.planned, missed.found) for missed in result.latest] == [
+        ("eastus", "1.1.0", "1.0.0"),
+        ("northeurope", "1.1.0", None),
+        ("westus", "1.1.0", "1.0.0"),
+    ]
+    assert not result.complete
+
+
 def test_a_provider_that_raises_anything_fails_its_own_operation(store: StateStore, lease: Lease) -> None:
     result = run(store, lease, ScriptedProvider(raises={"corp": KeyError("oops")}))
     ((address, error),) = result.failed
@@ -206,6 +262,19 @@ def test_a_provider_that_makes_something_else_is_caught(store: StateStore, lease
     assert isinstance(error, ContractViolation)
     assert "location" in error.message
     assert "corp" in {str(address) for address in store.read().intents}
+
+
+def test_a_provider_that_publishes_other_content_is_caught(store: StateStore, lease: Lease) -> None:
+    def published(step: Step) -> Applied:
+        computed = canonical_json({"disks": {"os": {"sha256": "bb" * 32}}})
+        return Applied("id", "f", canonical_json(step.planned or {}), computed)
+
+    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), sha256="aa" * 32)
+    result = run(store, lease, ScriptedProvider(script={V1: published}), sources={V1: {"os": check}})
+    error = dict(result.failed)[Address.parse(V1)]
+    assert isinstance(error, ContractViolation)
+    assert "bb" * 32 in error.message
+    assert Address.parse(V1) not in store.read().records
 
 
 def test_a_provider_that_forgets_a_step_is_caught(store: StateStore, lease: Lease) -> None:

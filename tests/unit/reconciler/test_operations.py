@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from support.worlds import inputs_of
 
-from reconciler.applying.operations import OperationKey, Phase, operation_graph, operations
+from reconciler.applying.operations import OperationKey, Phase, PlannedOperation, operations
+from reconciler.applying.ordering import operation_graph
+from reconciler.graph import Edge
 from reconciler.manifests.address import Address
 from reconciler.planning.draft import PlanInputs
 from reconciler.planning.plan import PlanOptions
@@ -95,3 +98,77 @@ def test_copies_made_later_must_have_the_recorded_digests() -> None:
     options = PlanOptions(allow_replace=(V1,))
     anew = inputs_of({**WORLD, V1: {"hostCaching": "ReadOnly"}}, WORLD, options=options)
     assert operations(make_plan(anew), anew.state.records, WRITER)[key(V1, Phase.APPLY)].operation.computed == {}
+
+
+NEW = "corp/ubuntu/1.1.0"
+LOSS = PlanOptions(allow_loss=("corp",))
+
+
+def test_a_version_is_retired_after_another_is_published_where_it_was() -> None:
+    """1.1.0 takes the place of 1.0.0 in eastus; 2.0.0 is only in northeurope, and does not matter to it."""
+    desired: World = {GALLERY: {}, DEFINITION: {}, NEW: {}, f"{NEW}@eastus": {}, V2: {}, f"{V2}@northeurope": {}}
+    inputs = inputs_of(desired, WORLD, options=LOSS)
+    planned = operations(make_plan(inputs), inputs.state.records, WRITER)
+    edges = [(str(one.unit), str(then.unit)) for one, then, kind in edges_of(planned, inputs) if kind is Edge.RETIRES]
+    assert edges == [(NEW, V1)]
+
+
+def edges_of(
+    planned: dict[OperationKey, PlannedOperation], inputs: PlanInputs
+) -> Iterator[tuple[OperationKey, OperationKey, Edge]]:
+    return operation_graph(planned, inputs.state.records).edges()
+
+
+def test_a_region_is_retired_on_its_own_where_another_version_is_published() -> None:
+    """1.0.0 gets another replica in eastus and leaves westus, where 1.1.0 is published; which is built from 1.0.0."""
+    desired = {
+        **{address: given for address, given in WORLD.items() if address != WEST},
+        V1: REMOVABLE,
+        EAST: {"replicas": 2},
+        NEW: {"source": {"version": V1}},
+        f"{NEW}@westus": {},
+    }
+    steps, order = lowered(inputs_of(desired, {**WORLD, V1: REMOVABLE}))
+    assert steps[key(V1, Phase.RETIRE)] == [(Verb.DELETE, WEST)]
+    assert order == [key(V1, Phase.APPLY), key(NEW, Phase.APPLY), key(V1, Phase.RETIRE)]
+
+
+def test_retiring_never_closes_a_circle() -> None:
+    """1.0.0 is replaced, 2.0.0 was built from it and goes: its delete comes before that of 1.0.0, and cannot wait."""
+    recorded: World = {**WORLD, V2: {"source": {"version": V1}}, f"{V2}@eastus": {}}
+    desired = {**WORLD, V1: {"hostCaching": "ReadOnly"}}
+    options = PlanOptions(allow_replace=(V1,), allow_loss=(V2,))
+    _, order = lowered(inputs_of(desired, recorded, options=options))
+    assert order == [key(V2, Phase.DELETE), key(V1, Phase.DELETE), key(V1, Phase.APPLY)]
+    container = PlanOptions(allow_replace=("corp",), allow_loss=("corp",))
+    moved = {**WORLD, DEFINITION: {"location": "westus"}}
+    _, order = lowered(inputs_of(moved, recorded, options=container))
+    assert order.index(key(V2, Phase.DELETE)) < order.index(key(V1, Phase.APPLY))
+
+
+def test_a_staged_replacement_is_one_operation() -> None:
+    north = f"{V1}@northeurope"
+    desired = {**WORLD, V1: {**REMOVABLE, "hostCaching": "ReadOnly"}, north: {}}
+    del desired[WEST]
+    options = PlanOptions(allow_replace=(V1,), allow_loss=(WEST,))
+    inputs = inputs_of(desired, {**WORLD, V1: REMOVABLE}, options=options, stages_replacements=True)
+    steps, _ = lowered(inputs)
+    assert steps == {
+        key(V1, Phase.APPLY): [
+            (Verb.REPLACE, V1),
+            (Verb.REPLACE, EAST),
+            (Verb.CREATE, north),
+            (Verb.DELETE, WEST),
+        ]
+    }
+    (planned,) = operations(make_plan(inputs), inputs.state.records, WRITER).values()
+    assert planned.operation.computed == {}
+    assert planned.operation.version is not None
+    assert planned.operation.version["hostCaching"] == "ReadOnly"
+
+
+def test_a_replaced_container_cannot_stage_what_is_in_it() -> None:
+    changed = {**WORLD, DEFINITION: {"location": "westus"}, V1: {"hostCaching": "ReadOnly"}}
+    options = PlanOptions(allow_replace=(DEFINITION, V1))
+    steps, _ = lowered(inputs_of(changed, WORLD, options=options, stages_replacements=True))
+    assert key(V1, Phase.DELETE) in steps

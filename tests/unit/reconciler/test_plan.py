@@ -15,8 +15,8 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.actions import Action, Reason, ResourceChange
 from reconciler.planning.plan import Plan, PlanOptions
-from reconciler.planning.plan_file import plan_json
 from reconciler.planning.planner import make_plan
+from reconciler.planning.saved.plan_file import plan_json
 from reconciler.planning.sources import SourceCheck, SourceStatus
 from reconciler.providers.protocol import SourceFacts
 from reconciler.views.text.attribute_changes import change_text

@@ -16,11 +16,19 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.planning.actions import ResourceChange
 from reconciler.planning.plan import Plan, PlanOptions
-from reconciler.planning.plan_file import load_plan, plan_digest, save_plan, stale_because
 from reconciler.planning.planner import make_plan
+from reconciler.planning.saved.plan_file import Binding, load_plan, plan_digest, read_plan, save_plan
+from reconciler.planning.saved.staleness import rest_of
+from reconciler.state.records import State
 
 KEY = b"k" * 32
 V1 = "corp/ubuntu/1.0.0"
+BINDING = Binding("default", {}, (), "2030-06-01T12:00:00+00:00", "2030-06-08T12:00:00+00:00")
+STATE = State("lineage-1", 7, "test")
+
+
+def stale_because(saved: Plan, fresh: Plan) -> tuple[str, ...]:
+    return rest_of(saved, fresh, STATE).differences
 
 
 def rich_plan() -> Plan:
@@ -40,8 +48,11 @@ def test_a_plan_comes_back_equal(tmp_path: Path) -> None:
     assert plan.blocked
     assert plan.errors
     assert any(item.elements for change in plan.changes for item in change.changes)
-    save_plan(plan, "default", tmp_path / "p.plan", KEY)
-    assert load_plan(tmp_path / "p.plan", "default", KEY) == plan
+    save_plan(plan, BINDING, tmp_path / "p.plan", KEY)
+    saved = load_plan(tmp_path / "p.plan", "default", KEY)
+    assert saved.plan == plan
+    assert replace(saved.binding, id="") == BINDING
+    assert read_plan(tmp_path / "p.plan") == saved
     assert (tmp_path / "p.plan").stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["p.plan"]
 
@@ -53,7 +64,7 @@ def test_equal_plans_have_equal_digests() -> None:
 
 def test_a_tampered_plan_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.plan"
-    save_plan(rich_plan(), "default", path, KEY)
+    save_plan(rich_plan(), BINDING, path, KEY)
     envelope = json.loads(path.read_text())
     envelope["body"] = envelope["body"].replace("corp", "dorp")
     path.write_text(json.dumps(envelope))
@@ -62,13 +73,13 @@ def test_a_tampered_plan_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_plan_of_another_state_is_refused(tmp_path: Path) -> None:
-    save_plan(rich_plan(), "default", tmp_path / "p.plan", b"other" * 6)
+    save_plan(rich_plan(), BINDING, tmp_path / "p.plan", b"other" * 6)
     with pytest.raises(BadPlanFile, match="another state"):
         load_plan(tmp_path / "p.plan", "default", KEY)
 
 
 def test_a_plan_of_another_environment_is_refused(tmp_path: Path) -> None:
-    save_plan(rich_plan(), "prod", tmp_path / "p.plan", KEY)
+    save_plan(rich_plan(), replace(BINDING, environment="prod"), tmp_path / "p.plan", KEY)
     with pytest.raises(BadPlanFile, match="environment 'prod'"):
         load_plan(tmp_path / "p.plan", "default", KEY)
 
@@ -98,11 +109,11 @@ def test_fresh_when_only_other_things_changed() -> None:
     assert stale_because(saved, same_fingerprint) == ()
 
 
-def test_stale_when_the_work_is_done_or_the_manifest_or_state_differs() -> None:
+def test_stale_when_the_work_is_done_or_it_is_another_state() -> None:
     saved = make_plan(inputs_of({"corp": {"description": "x"}}, {"corp": {}}))
     done = make_plan(inputs_of({"corp": {"description": "x"}}, {"corp": {"description": "x"}}))
     assert "planned as update, but nothing needs to change now" in stale_because(saved, done)[0]
-    assert stale_because(saved, replace(saved, manifest_digest="other")) == ("the manifests have changed since",)
+    assert stale_because(saved, replace(saved, manifest_digest="other", serial=99)) == ()
     assert "was made for state" in stale_because(saved, replace(saved, lineage="other"))[0]
 
 

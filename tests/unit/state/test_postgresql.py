@@ -31,6 +31,21 @@ def test_an_invalid_address_is_refused_without_the_password(url: str, tmp_path: 
     assert PASSWORD not in caught.value.message + caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["schema=", "schema=Corp", "schema=a;drop", "schema=1a", "schema=pg_x", "schema=a&schema=b", f"schema={'a' * 64}"],
+)
+def test_a_schema_is_an_identifier_or_refused(query: str, tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="the schema in the state's URL is not valid") as caught:
+        open_store(f"postgresql://ada:{PASSWORD}@db/images?{query}", PROJECT, tmp_path)
+    assert PASSWORD not in caught.value.message + caught.value.remedy
+
+
+def test_a_schema_is_part_of_the_name_and_not_of_the_address(tmp_path: Path) -> None:
+    with pytest.raises(StateUnreadable, match=f"{tmp_path}/images, schema team_a cannot be reached"):
+        open_store(f"postgresql://ada@/images?schema=team_a&host={tmp_path}", PROJECT, tmp_path)
+
+
 def run(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout

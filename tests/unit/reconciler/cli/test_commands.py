@@ -122,6 +122,9 @@ def test_a_saved_plan_is_applied_once(project: Cli, tmp_path: Path) -> None:
     assert f"reconciler apply {saved}" in " ".join(project.out.split())
     assert project("apply", saved) == 0
     assert "Done: 5 created" in project.out
+    assert project("apply", saved) == 0
+    assert "Nothing to do: this plan was applied" in project.out
+    assert project("destroy", "--auto-approve") == 0
     assert project("apply", saved) == 1
     assert "stale" in project.err
     assert project("apply", saved, "--target", "corp") == 1
@@ -433,6 +436,7 @@ def test_version(cli: Cli) -> None:
 
 ALL = [module.__name__.rpartition(".")[2] for module in command_modules()]
 SUBCOMMANDS = [f"state {verb}" for verb in ("list", "show", "mv", "forget", "taint", "untaint")]
+SUBCOMMANDS += ["plan approve"]
 SUBCOMMANDS += [f"vm {verb}" for verb in ("create", "delete", "list", "log")]
 WITH_EXIT_CODES = {"init", "validate", "plan", "apply", "destroy", "drift", "latest"}
 

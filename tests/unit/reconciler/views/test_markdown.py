@@ -20,6 +20,8 @@ from reconciler.manifests.errors import ManifestError, ReconcilerError
 from reconciler.planning.actions import AttributeChange
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.planning.planner import make_plan
+from reconciler.planning.sources import SourceCheck, SourceStatus
+from reconciler.providers.protocol import SourceFacts
 from reconciler.views.markdown_text import code, escape, folded, table
 from reconciler.views.output_format import load_format
 from reconciler.views.terminal.lines import text_of
@@ -53,6 +55,13 @@ HOSTILE_TEXT = st.one_of(st.text(), st.lists(st.sampled_from(HOSTILE)).map("".jo
 def text(page: str) -> str:
     """What a reader sees."""
     return html.unescape(re.sub(r"<[^>]+>", "", FORGE.render(page)))
+
+
+def test_published_content_is_shown_in_full() -> None:
+    digest = "0123456789abcdef" * 4
+    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), sha256=digest)
+    page = plan_page(make_plan(inputs_of(WORLD, {}, {}, sources={V1: {"os": check}})))
+    assert f"| <code>images/a.raw</code> | <code>{digest}</code> |" in page
 
 
 def plan_page(plan: Plan, *, verbose: bool = False) -> str:

@@ -13,6 +13,8 @@ from reconciler.manifests.diagnostics import Position, error, warning
 from reconciler.planning.actions import Action, AttributeChange, Cause, Reason, ResourceChange
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.planning.planner import make_plan
+from reconciler.planning.sources import SourceCheck, SourceStatus
+from reconciler.providers.protocol import SourceFacts
 from reconciler.views.terminal.lines import text_of
 from reconciler.views.text.heading import Heading, heading_line
 from reconciler.views.text.plan import plan_lines
@@ -52,6 +54,18 @@ def test_everything_new() -> None:
     ]
 
 
+def test_a_new_version_shows_the_content_that_it_publishes() -> None:
+    digest = "0123456789abcdef" * 4
+    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), sha256=digest)
+    plan = make_plan(inputs_of(WORLD, {}, {}, sources={V1: {"os": check}}))
+    rows = [" ".join(text.split()) for text in shown(plan)]
+    assert "sha256 0123456789abcdef… images/a.raw" in rows
+    assert any(digest in text for text in shown(plan, verbose=True))
+    unread = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "disk", "id-1"), identity="/disks/os etag=7")
+    plan = make_plan(inputs_of(WORLD, {}, {}, sources={V1: {"os": unread}}))
+    assert any("/disks/os etag=7" in text for text in shown(plan))
+
+
 def test_an_update_of_a_region_has_its_own_row() -> None:
     """It does not follow from the update of what it is in: each says what becomes what."""
     changed: dict[str, Any] = {
@@ -79,7 +93,7 @@ def test_danger_comes_first() -> None:
         "corp/ubuntu/3.0.0": {},
         "corp/ubuntu/3.0.0@eastus": {},
     }
-    lines = shown(make_plan(inputs_of(desired, recorded, options=PlanOptions(allow_deletes=9))))
+    lines = shown(make_plan(inputs_of(desired, recorded, options=PlanOptions(allow_loss=(V2,)))))
     labels = [text.split()[1] for text in lines if text[:3].strip() in {"!", "±", "-", "~", "+"} and text[1] != " "]
     order = ["blocked", "replace", "delete", "update", "create", "latest"]
     assert labels == sorted(labels, key=order.index)
