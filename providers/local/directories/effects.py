@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from reconciler.providers.local.directories.folders import FOLDER, open_parts
 from reconciler.providers.owner import Writer
 
+_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _structure = threading.Lock()
 """Held while directories are created and while empty ones are removed, so that neither interferes with the other."""
 
@@ -79,6 +80,21 @@ def rename(folder: int, old: str, new: str, writer: Writer) -> None:
     """Renames a file or directory within `folder`."""
     writer.require_lease()
     os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def exchange(folder: int, one: str, other: str, writer: Writer) -> bool:
+    """Has two directories within `folder` change their names in one step; False where the system cannot."""
+    import ctypes
+
+    writer.require_lease()
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    if call(folder, os.fsencode(one), folder, os.fsencode(other), _EXCHANGE) == 0:
+        return True
+    if (number := ctypes.get_errno()) in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), one)
 
 
 def link_or_rename(folder: int, old: str, new: str, writer: Writer) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.local.directories import object_names
-from reconciler.providers.local.directories.effects import remove_folder, rename
+from reconciler.providers.local.directories.effects import exchange, remove_folder, rename
 from reconciler.providers.local.directories.folders import exists, is_same
 from reconciler.providers.owner import Writer
 
@@ -19,6 +19,7 @@ class Publication:
     """The change of names for one region, in the open directory `parent`: what is there is renamed aside, and the open
     staging folder `folder` gets its name. `require_free` refuses what is in the way and not ours.
 
+    A region that is replaced `alone` is never without a folder of its name, where the file system can exchange names.
     Killed in between, `settle_replaced` decides which of the two stays.
     """
 
@@ -27,6 +28,7 @@ class Publication:
     address: Address
     writer: Writer
     require_free: Callable[[], None]
+    alone: bool = False
     swapped: bool = False
 
     def swap(self) -> None:
@@ -39,6 +41,10 @@ class Publication:
         had_one = exists(self.parent, name)
         if had_one:
             remove_folder(self.parent, replaced, self.writer)
+            if self.alone and exchange(self.parent, staging, name, self.writer):
+                self.swapped = True  # a run that is killed now leaves what was there as if it were unfinished
+                rename(self.parent, staging, replaced, self.writer)
+                return
             rename(self.parent, name, replaced, self.writer)
         try:
             self.require_own()

@@ -41,7 +41,7 @@ class RegionCreation:
         self, paths: ObjectPaths, writer: Writer, progress: ProgressCallback, *, together: bool = False
     ) -> None:
         self._paths = paths
-        self._staging = Staging(paths, writer)
+        self._staging = Staging(paths, writer, alone=not together)
         self._progress = progress
         self._together = together
         self._staged: list[StagedRegion] = []

@@ -64,7 +64,8 @@ class StagedRegion:
 class Staging:
     """Opens, describes and cleans up staging folders for one writer."""
 
-    def __init__(self, paths: ObjectPaths, writer: Writer) -> None:
+    def __init__(self, paths: ObjectPaths, writer: Writer, *, alone: bool) -> None:
+        self._alone = alone
         self._paths = paths
         self._writer = writer
         self._ownership = Ownership(paths, writer)
@@ -105,7 +106,7 @@ class Staging:
 
     def _publication(self, parent: int, folder: int, step: Step) -> Publication:
         check = partial(self._ownership.require_free, parent, step.address, recorded=step.recorded)
-        return Publication(parent, folder, step.address, self._writer, check)
+        return Publication(parent, folder, step.address, self._writer, check, self._alone)
 
     def _open_sinks(self, staged: StagedRegion, disk: SourceDisk) -> Iterator[tuple[str, Sink]]:
         for number in range(1, int((staged.step.planned or {})["replicas"]) + 1):
