@@ -91,6 +91,7 @@ def remove_region(model: Model, a: int, b: int) -> bool:
     version = _pick([one for one in free if len(one.regions) > 1], a)
     if version is None:
         return False
+    version.shrinks = True
     del version.regions[str(_pick([region for region in version.regions if region != HOME], b))]
     return True
 
@@ -136,7 +137,7 @@ def _all_removable(model: Model, definition: Definition) -> bool:
 
 
 def protect(model: Model, a: int, b: int) -> bool:
-    version = _pick(model.versions, a)
+    version = _pick([one for one in model.versions if not one.shrinks], a)
     if version is None:
         return False
     version.protect = not version.protect

@@ -48,6 +48,8 @@ class Version:
     protect: bool = False
     retain: bool = False
     tags: dict[str, str] = field(default_factory=dict)
+    shrinks: bool = False
+    """A region was taken from it since everything was applied: what is protected can lose none."""
 
     @property
     def address(self) -> str:
@@ -115,6 +117,8 @@ class Model:
         self.kept += [version for version in self.leaving if version.retain and version.regions]
         self.leaving.clear()
         self.guarded = {version for version in self.versions if version.protect}
+        for version in self.versions:
+            version.shrinks = False
         for move in self.moves:
             move.applied = True
 

@@ -71,7 +71,8 @@ class Life:
         """Damages one copy. `drift --deep` names it, and nothing else, if everything was in order before."""
         with Engine(self.folder) as engine:
             records = engine.state().records
-        names = {str(record.named or address) for address, record in records.items()}
+        declared = {f"{one.address}@{region}" for one in self.model.versions for region in one.regions}
+        names = {str(record.named or address) for address, record in records.items() if str(address) in declared}
         named = self.place.damage(a, b, names)
         if not named:
             return
