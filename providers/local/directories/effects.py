@@ -12,6 +12,7 @@ from reconciler.providers.local.directories.folders import FOLDER, open_parts
 from reconciler.providers.owner import Writer
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
+_NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 _structure = threading.Lock()
 """Held while directories are created and while empty ones are removed, so that neither interferes with the other."""
 
@@ -61,13 +62,39 @@ def create_file(folder: int, name: str, content: bytes, writer: Writer) -> os.st
     writer.require_lease()
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444, dir_fd=folder)
     try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        os.fsync(fd)
+        _write_all(fd, content)
         return os.fstat(fd)
     finally:
         os.close(fd)
+
+
+def create_whole(folder: int, name: str, content: bytes, writer: Writer) -> bool:
+    """Creates a read-only file with all of its content in one step, so that nothing is left of it if the process ends
+    before; False where the system cannot. Raises: FileExistsError."""
+    writer.require_lease()
+    try:
+        fd = os.open(".", os.O_WRONLY | os.O_TMPFILE, 0o444, dir_fd=folder)
+    except OSError as error:
+        if error.errno in _NO_UNNAMED_FILES:
+            return False
+        raise
+    try:
+        _write_all(fd, content)
+        writer.require_lease()
+        os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
+    except FileNotFoundError:  # no /proc
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    """Writes durably."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    os.fsync(fd)
 
 
 def create_copy(folder: int, name: str, writer: Writer) -> int:

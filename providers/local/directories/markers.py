@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 
 from reconciler.providers.local.directories import object_names
-from reconciler.providers.local.directories.effects import create_file, link_or_rename, unlink
+from reconciler.providers.local.directories.effects import create_file, create_whole, link_or_rename, unlink
 from reconciler.providers.owner import Writer
 
 MARKER = ".reconciler-place"
@@ -48,13 +49,22 @@ def mark(path: str, writer: Writer) -> str:
 
 
 def _write(folder: int, writer: Writer) -> None:
+    content = f"{secrets.token_hex(16)}\n".encode()
+    with contextlib.suppress(FileExistsError):  # another run was first
+        if not create_whole(folder, MARKER, content, writer):
+            _write_aside(folder, content, writer)
+    os.fsync(folder)
+
+
+def _write_aside(folder: int, content: bytes, writer: Writer) -> None:
+    """Raises: FileExistsError."""
     hidden = object_names.hidden_name(MARKER, "new", writer)
-    create_file(folder, hidden, f"{secrets.token_hex(16)}\n".encode(), writer)
+    create_file(folder, hidden, content, writer)
     try:
         link_or_rename(folder, hidden, MARKER, writer)
     except FileExistsError:
         unlink(folder, hidden, writer)
-    os.fsync(folder)
+        raise
 
 
 def difference(path: str, expected: str) -> str:

@@ -95,16 +95,17 @@ class Tidying:
     def _tidy_in(self, folder: int, address: Address) -> None:
         try:
             description, _ = read_description(object_names.REGION_FILE, folder)
-        except (FileNotFoundError, Unreadable):
+        except (FileNotFoundError, Unreadable):  # files with final names may be all that is left of the region
+            description = None
+        if description is None:
+            surplus = [name for name in os.listdir(folder) if object_names.unfinished(name)]
+        elif not self._writer.owner.owns(description.mark, address) or description.fence > self._writer.fence:
             return
-        if not self._writer.owner.owns(description.mark, address) or description.fence > self._writer.fence:
-            return
-        for name in os.listdir(folder):
-            if (
-                name not in description.files
-                and name != object_names.REGION_FILE
-                and self._ownership.is_ours(name, description)
-            ):
+        else:
+            kept = {object_names.REGION_FILE, *description.files}
+            surplus = [name for name in os.listdir(folder) if name not in kept]
+        for name in surplus:
+            if self._ownership.is_ours(name, description):
                 unlink(folder, name, self._writer)
         os.fsync(folder)
 
