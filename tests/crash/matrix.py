@@ -8,6 +8,7 @@ every write to the journal.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -18,11 +19,14 @@ from typing import Any
 
 from fuzz import runs
 from fuzz.campaign import MEMORY, service_of
+from fuzz.checks import Violation
 from fuzz.life import Life, Step
 from fuzz.replaying import place_at
 
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address
+from reconciler.ownership import owner_of
+from reconciler.planning.plan import PlanOptions
 
 PROVIDERS = ("local", "emulator", "libvirt")
 BASE = (Step("add_gallery"), Step("add_version", 0, 1), Step("build_version"), Step("settle"))
@@ -61,8 +65,9 @@ ACTIONS: Mapping[str, Callable[[Life], None]] = {
     "rename": _steps(Step("rename_gallery"), Step("tag_version", 0, 3)),
     "delete": _steps(Step("remove_version", 1)),
     "retain": _retain,
+    "rebuild": _steps(),
 }
-"""Action -> what makes the next apply do it."""
+"""Action -> what makes the next apply do it; a rebuild is a run of its own."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +96,29 @@ def _killed_and_settled(provider: str, action: str, folder: Path, service: Any, 
         life = Life(place, 1, Counter())
         _steps(*BASE)(life)
         ACTIONS[action](life)
-        ended = runs.killed_apply(folder, life.options(1), at, place.install)
+        if action == "rebuild":
+            ended = _killed_rebuild(life, at)
+        else:
+            ended = runs.killed_apply(folder, life.options(1), at, place.install)
         life.take(Step("settle"))
         return ended == "killed"
     finally:
         place.close()
+
+
+def _killed_rebuild(life: Life, at: int) -> str:
+    """The state is lost, and the run that makes its records again is killed; the next one has to make all of them."""
+    with Engine(life.folder) as engine:
+        state = engine.state()
+    shutil.rmtree(life.folder / ".reconciler")
+    ended = runs.killed(lambda: runs.rebuild(life.folder, owner_of(state)), at, life.place.install)
+    runs.rebuild(life.folder, owner_of(state))
+    with Engine(life.folder) as engine:
+        again = engine.state()
+        planned = engine.plan(PlanOptions())
+    if (again.records.keys(), again.lineage) != (state.records.keys(), state.lineage) or planned.changes:
+        raise Violation(f"not all records were made again: {sorted(map(str, again.records))}")
+    return ended
 
 
 def main() -> int:

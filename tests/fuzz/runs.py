@@ -21,11 +21,14 @@ from reconciler.applying.apply import ApplyResult
 from reconciler.applying.context import Interrupt
 from reconciler.engine import Engine
 from reconciler.errors import PlanRefused, StalePlan, Unreachable
+from reconciler.maintenance.rebuild import Request
+from reconciler.maintenance.rebuild import rebuild as rebuild_records
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.ownership import HeldLease
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.provenance import utc_now
 from reconciler.providers.errors import LeaseLost
+from reconciler.providers.owner import Owner
 from reconciler.state.errors import LockHeld
 from reconciler.state.opening import open_store
 
@@ -119,12 +122,24 @@ def wait_for(pid: int) -> str:
 
 def killed_apply(folder: Path, options: dict[str, Any], at: int, install: Callable[[Killer], None]) -> str:
     """An apply that is killed at its effect number `at`, or ends before that."""
+    return killed(lambda: apply(folder, options), at, install)
+
+
+def killed(run: Callable[[], Ended], at: int, install: Callable[[Killer], None]) -> str:
+    """A run that is killed at its effect number `at`, or ends before that."""
 
     def work() -> Ended:
         install(Killer(at))
-        return apply(folder, options)
+        return run()
 
     return wait_for(in_child(work))
+
+
+def rebuild(folder: Path, owner: Owner) -> Ended:
+    """One `state rebuild` with the key of this owner in this process."""
+    with Engine(folder) as engine:
+        found = rebuild_records(engine, Request(owner), lambda _: True)
+    return Ended("done" if found and found.records else "nothing")
 
 
 def signalled_apply(folder: Path, options: dict[str, Any], at: int, install: Callable[[Killer], None]) -> str:
