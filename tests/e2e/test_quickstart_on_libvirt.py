@@ -210,3 +210,27 @@ def test_an_empty_mount_point_is_unknown(project: Project) -> None:
         host.run("umount", target)
     assert project.run("plan", "--detailed-exitcode")[0] == 0
     assert len([name for name in project.world.objects() if "-os-" in name]) == 12
+
+
+def test_a_version_is_replaced_whole_or_not_at_all(project: Project) -> None:
+    assert project.run("apply", "--auto-approve")[0] == 0
+    image = project.folder / "images" / "web-1.1.0.img"
+    old = image.read_bytes()
+    new = bytes(reversed(old))
+    image.write_bytes(new)
+    code, out, err = project.run("apply", "--auto-approve", "--allow-replace", "corp/web/1.1.0")
+    assert code == 0, out + err
+    for region, replicas in (("eastus", 2), ("westus", 1), ("northeurope", 1)):
+        assert project.world.copies(WEB._replace(region=region)) == [new] * replicas
+    image.write_bytes(old)
+    target = f"{POOLS}/{project.world.pools['westus']}"
+    host = project.world.hosts["westus"]
+    host.run("mount", "--bind", target, target)
+    host.run("mount", "-o", "remount,bind,ro", target)
+    try:
+        code, out, err = project.run("apply", "--auto-approve", "--allow-replace", "corp/web/1.1.0")
+        assert code == 1, out + err
+    finally:
+        host.run("umount", target)
+    for region, replicas in (("eastus", 2), ("westus", 1), ("northeurope", 1)):
+        assert project.world.copies(WEB._replace(region=region)) == [new] * replicas
