@@ -16,7 +16,7 @@ from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, Source
 from reconciler.providers.azure.images.source_uploads import Uploads
 from reconciler.providers.azure.observation.scan import fetch, read, scan
 from reconciler.providers.azure.service.api import Api
-from reconciler.providers.azure.service.credentials import Credential, credential, scope
+from reconciler.providers.azure.service.credentials import AUTHORITIES, Credential, credential, scope
 from reconciler.providers.azure.service.failures import CallFailed, explained
 from reconciler.providers.azure.service.places import Place, place_of, why_unknown
 from reconciler.providers.azure.storage_settings import AUTO
@@ -162,7 +162,7 @@ class AzureProvider:
         """The resource group. Raises: Unavailable when an emulator does not say which one it is."""
         settings = self._settings
         try:
-            return place_of(settings, self._api.emulator() if settings.type == "emulator" else "")
+            return place_of(settings, "" if settings.endpoint in AUTHORITIES else self._api.emulator())
         except CallFailed as failed:
             raise Unavailable(*_sentences(failed, "the emulator cannot be reached")) from failed
 

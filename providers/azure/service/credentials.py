@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 _NAMES = ", ".join(_VARIABLES)
 _RENEW_BEFORE_S = 120
-_AUTHORITIES: Mapping[str, str] = {
+AUTHORITIES: Mapping[str, str] = {
     AZURE_ENDPOINT: "login.microsoftonline.com",
     "https://management.usgovcloudapi.net": "login.microsoftonline.us",
     "https://management.chinacloudapi.cn": "login.chinacloudapi.cn",
@@ -80,8 +80,8 @@ def _no_token(error: AzureError, endpoint: str) -> Unavailable:
             f"the certificate of {endpoint} could not be verified: {_first_line(unanswered)}",
             "set `ca` in the project file to the certificate of its authority",
         )
-    where = "the emulator" if endpoint not in _AUTHORITIES else f"the sign-in of {_AUTHORITIES[endpoint]}"
-    remedy = "start it (reconciler emulator), and check `endpoint`" if endpoint not in _AUTHORITIES else "try again"
+    where = "the emulator" if endpoint not in AUTHORITIES else f"the sign-in of {AUTHORITIES[endpoint]}"
+    remedy = "start it (reconciler emulator), and check `endpoint`" if endpoint not in AUTHORITIES else "try again"
     return Unavailable(f"{where} does not answer: {_first_line(unanswered)}", remedy)
 
 
@@ -102,10 +102,10 @@ def credential(settings: Configuration, ca: Path | None) -> Credential:
 
     Raises: ProviderError when the environment has no credentials, or `ca` does not exist.
     """
-    if settings.type == "azure" and settings.endpoint in _AUTHORITIES:
+    if settings.type == "azure" and settings.endpoint in AUTHORITIES:
         from azure.identity import DefaultAzureCredential
 
-        return DefaultAzureCredential(authority=_AUTHORITIES[settings.endpoint])
+        return DefaultAzureCredential(authority=AUTHORITIES[settings.endpoint])
     missing = [name for name in _VARIABLES if not os.environ.get(name)]
     if missing:
         raise ProviderError(

@@ -34,7 +34,7 @@ VERSION_ID = f"{COMPUTE_ID}/galleries/corp/images/ubuntu/versions/1.0.0"
 REMOVABLE = {"allowDeletionOfReplicatedLocations": True}
 REPLICA = {"replicas": 1, "excludeFromLatest": False}
 SLOW = 0.0025
-LATER = 1000
+LATER = 1 << 40
 """A fence that no run of these tests has."""
 
 THEIRS = "uksouth"
