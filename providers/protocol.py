@@ -103,6 +103,8 @@ class Capabilities:
     may take. `keeps_protection`: objects say in their descriptions whether they are protected. `stages_replacements`: a
     REPLACE of a version makes and verifies all new copies before it removes an old one. `home_region_fixed`: the copies
     in a version's home region cannot be replaced on their own, only together with the version.
+    `regions_need_permission`: a region is removed from a version, or replaced, only if the version's safety profile
+    allows it.
     """
 
     regions: frozenset[str] | None
@@ -116,6 +118,7 @@ class Capabilities:
     keeps_protection: bool = False
     stages_replacements: bool = False
     home_region_fixed: bool = False
+    regions_need_permission: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ class AzureProvider:
             patience_s=self._settings.timeout_s,
             keeps_protection=True,
             home_region_fixed=True,
+            regions_need_permission=True,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:

@@ -25,6 +25,7 @@ class SafetyContext:
     definition, recorded or declared. `protected` are the destructive changes that the manifest, the record or the
     object itself forbids, `replaceable` the changes whose replacement was allowed. `kept_inside` maps a container to
     something in it that is kept although its document is gone, and `unmanaged_inside` to the names of what is not ours.
+    `fixed_regions` are the regions that a backend neither removes nor replaces without the version's permission.
     """
 
     changes: Mapping[Address, ResourceChange]
@@ -34,6 +35,7 @@ class SafetyContext:
     replaceable: frozenset[Address]
     kept_inside: Mapping[Address, Address]
     unmanaged_inside: Mapping[Address, tuple[str, ...]]
+    fixed_regions: frozenset[Address]
     now: datetime
 
 
@@ -159,6 +161,16 @@ def _holds(container: Address, address: Address) -> bool:
     return False
 
 
+def fixed_region(change: ResourceChange, context: SafetyContext) -> Block | None:
+    """A region that the service would refuse to remove, whoever consents.
+
+    Source: the Compute Gallery REST specification for safetyProfile.allowDeletionOfReplicatedLocations.
+    """
+    if change.address not in context.fixed_regions:
+        return None
+    return Block(f"{change.address.unit} does not allow its regions to be removed", _REMOVABLE)
+
+
 def unmanaged_inside(change: ResourceChange, context: SafetyContext) -> Block | None:
     """A container cannot be deleted while it contains something that is not ours."""
     names = context.unmanaged_inside.get(change.address, ())
@@ -176,6 +188,7 @@ RULES: tuple[Rule, ...] = (
     before_end_of_life,
     retained_inside,
     unmanaged_inside,
+    fixed_region,
     published_replace,
     effects,
 )

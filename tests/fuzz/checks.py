@@ -34,10 +34,12 @@ class Checks:
         """What was published before a run still is, unless its loss was consented to and intended."""
         after = self.place.snapshot().places
         wanted = self._wanted()
+        permitted = {version.image for version in self.model.versions if self.model.permits_loss_of(version)}
         for key, places in before.places.items():
             if key[0] not in self._digests():
                 continue
-            needed = min(places, wanted[key]) if consented else places
+            allowed = consented or self._digests()[key[0]] in permitted
+            needed = min(places, wanted[key]) if allowed else places
             if after[key] < needed:
                 image = self._digests()[key[0]]
                 raise Violation(f"image {image} was in {places} places of {key[1]}, and is in {after[key]} now")

@@ -66,9 +66,11 @@ class Move:
 
 class Model:
     """`galleries`, `definitions`, `versions` and `moves` are declared now. `guarded` are versions that may be protected
-    by an earlier apply, `kept` are those that an apply let go of without deleting them."""
+    by an earlier apply, `kept` are those that an apply let go of without deleting them. `permits`: a version that loses
+    a region says in its own document that it may, as a service demands that; which is a consent."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, permits: bool = False) -> None:
+        self._permits = permits
         self._random = random.Random(seed)
         self._names = 0
         self.galleries: list[Gallery] = []
@@ -114,7 +116,7 @@ class Model:
             version.regions = {
                 region: count for region, count in version.regions.items() if (version.image, region) in present
             }
-        self.kept += [version for version in self.leaving if version.retain and version.regions]
+        self.kept += [version for version in self.leaving if version.retain]
         self.leaving.clear()
         self.guarded = {version for version in self.versions if version.protect}
         for version in self.versions:
@@ -122,15 +124,21 @@ class Model:
         for move in self.moves:
             move.applied = True
 
+    def permits_loss_of(self, version: Version) -> bool:
+        return self._permits and version.shrinks
+
     def documents(self) -> Iterator[Document]:
         for gallery in self.galleries:
             yield {"kind": "Gallery", "name": gallery.name, "location": HOME, "description": gallery.description}
         for definition in self.definitions:
             yield _definition(definition)
         for version in self.versions:
-            yield _version(version)
+            yield {**_version(version), **(_PERMISSION if self.permits_loss_of(version) else {})}
         for move in self.moves:
             yield {"kind": "Moved", "from": move.source, "to": move.target}
+
+
+_PERMISSION = {"safety": {"allowDeletionOfReplicatedLocations": True}}
 
 
 def _definition(definition: Definition) -> Document:

@@ -39,7 +39,7 @@ class Life:
     def __init__(self, place: Place, seed: int, counts: Counter[str]) -> None:
         self.place = place
         self.folder = place.folder
-        self.model = Model(seed)
+        self.model = Model(seed, permits=place.settings["type"] == "emulator")
         self.counts = counts
         self.is_settled = False
         self._with_strangers = False

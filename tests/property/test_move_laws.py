@@ -169,8 +169,10 @@ def project() -> Iterator[Estate]:
 
 def settle(estate: Estate) -> None:
     """Applies, and applies again: nothing may be left to do."""
-    addresses = [str(change.address) for change in estate.plan(allow_deletes=1000).changes]
-    outcome = estate.apply(allow_deletes=1000, allow_replace=tuple(addresses), allow_loss=("corp", "lab", "team"))
+    changed = [change.address for change in estate.plan(allow_deletes=1000).changes]
+    addresses = tuple(map(str, changed))
+    galleries = tuple({address.gallery for address in changed})
+    outcome = estate.apply(allow_deletes=1000, allow_replace=addresses, allow_loss=galleries)
     assert outcome.result is None or outcome.result.complete, outcome
     assert estate.plan().changes == ()
 

@@ -30,6 +30,7 @@ def safety_context(draft: Draft) -> SafetyContext:
         replaceable=frozenset(address for address in replaced if consents.replacing(address)),
         kept_inside=_kept_inside(draft),
         unmanaged_inside=strangers_inside(draft, destructive),
+        fixed_regions=frozenset(change.address for change in destructive if _is_fixed(draft, change)),
         now=draft.inputs.now,
     )
 
@@ -63,6 +64,18 @@ def _says_protected(draft: Draft, address: Address) -> bool:
         or (recorded and recorded.protect)
         or (observed and observed.protected)
     )
+
+
+def _is_fixed(draft: Draft, change: ResourceChange) -> bool:
+    """Whether it takes a region from a version that stays and does not permit that. Repairs need no permission."""
+    capabilities = draft.inputs.capabilities.get(change.provider)
+    version = draft.changes.get(change.address.unit)
+    stays = version is None or version.action not in _DESTRUCTIVE
+    if not change.address.region or capabilities is None or not capabilities.regions_need_permission or not stays:
+        return False
+    declared = draft.inputs.manifest.resources.get(change.address.unit)
+    safety = declared.attributes.get("safety", {}) if declared else {}
+    return change.reason is not Reason.DAMAGED and safety.get("allowDeletionOfReplicatedLocations") is not True
 
 
 def _kept_inside(draft: Draft) -> Mapping[Address, Address]:
