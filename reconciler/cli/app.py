@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from reconciler import __version__
 from reconciler.cli import commands, options
@@ -44,8 +45,11 @@ def command_modules(name: str = "") -> list[ModuleType]:
 
 def build(command: str = "") -> typer.Typer:
     """The program with all its commands; with the one called `command` alone if there is one."""
+    modules = command_modules(command)
+    order = [module.__name__.rpartition(".")[2] for module in modules]
     app = typer.Typer(
         name="reconciler",
+        cls=_group_in(order),
         help="Make VM image galleries match their manifests.",
         epilog=_EPILOG,
         add_completion=False,
@@ -55,9 +59,19 @@ def build(command: str = "") -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_common)
-    for module in command_modules(command):
+    for module in modules:
         module.register(app)
     return app
+
+
+def _group_in(order: Sequence[str]) -> type[TyperGroup]:
+    """A group that lists its commands in this order; typer would list those with commands of their own last."""
+
+    class OrderedGroup(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's
+            return sorted(self.commands, key=order.index)
+
+    return OrderedGroup
 
 
 def _show_version(wanted: bool) -> None:

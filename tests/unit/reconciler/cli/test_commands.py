@@ -441,6 +441,12 @@ SUBCOMMANDS += [f"vm {verb}" for verb in ("create", "delete", "list", "log")]
 WITH_EXIT_CODES = {"init", "validate", "plan", "apply", "destroy", "drift", "latest"}
 
 
+def test_help_lists_the_commands_in_the_order_of_their_work(cli: Cli) -> None:
+    assert cli("--help") == 0
+    shown = [line.split()[0] for line in cli.out.partition("Commands:")[2].splitlines() if line.startswith("  ")]
+    assert shown[:6] == ["init", "validate", "plan", "apply", "destroy", "drift"]
+
+
 @pytest.mark.parametrize("command", ["", *ALL, *SUBCOMMANDS])
 def test_every_command_has_help(cli: Cli, command: str) -> None:
     assert cli(*command.split(), "--help") == 0
