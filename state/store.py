@@ -97,7 +97,7 @@ class StateStore(Protocol):
         ...
 
     def summary(self) -> State:
-        """Lineage, serial and project alone: `records` and `intents` are empty."""
+        """Without records, journal, places and key."""
         ...
 
     def read(self) -> State:

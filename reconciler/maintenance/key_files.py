@@ -19,7 +19,7 @@ def export_key(project: OpenProject, path: Path) -> str:
 
     Raises: ReconcilerError when nothing is recorded or the file exists; OSError.
     """
-    state = project.store.summary()
+    state = project.store.read()
     if not state.lineage:
         raise ReconcilerError("there is no state yet, and so no key", "Create it first: reconciler apply")
     if path.exists() or path.is_symlink():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -48,19 +46,22 @@ class SqlStore(Admission):
                 return self._summary()
 
     def _summary(self) -> State:
-        ((lineage, serial, project, signing_key, seal_key, sealed, moved_to),) = self._database.execute(
-            "SELECT lineage, serial, project, signing_key, seal_key, sealed, moved_to FROM meta"
+        ((lineage, serial, project, sealed, moved_to),) = self._database.execute(
+            "SELECT lineage, serial, project, sealed, moved_to FROM meta"
         )
         refuse_moved(self._database.place, moved_to)
-        key = bytes.fromhex(seal_key) if seal_key else derived_seal_key(bytes.fromhex(signing_key))
-        return State(lineage, serial, project, key=key, sealed=bool(sealed))
+        return State(lineage, serial, project, sealed=bool(sealed))
+
+    def _key(self) -> bytes:
+        ((signing_key, seal_key),) = self._database.execute("SELECT signing_key, seal_key FROM meta")
+        return bytes.fromhex(seal_key) if seal_key else derived_seal_key(bytes.fromhex(signing_key))
 
     def read(self) -> State:
         with self._turn:
             if not self.open():
                 return State("", 0, self._project)
             with self._reading():
-                summary = self._summary()
+                summary = replace(self._summary(), key=self._key())
                 records = decode_records(self._database.execute(writing.SELECT_RECORDS))
                 checking.refuse_damaged_values(self._database)
                 intents = decode_intents(self._database.execute(_SELECT_INTENTS))
@@ -241,6 +242,9 @@ def _ended(run: Run, *, held: bool) -> Run:
 
 def derived_seal_key(signing_key: bytes) -> bytes:
     """The key that owner marks are sealed with, where the state was given none."""
+    import hashlib
+    import hmac
+
     return hmac.new(signing_key, b"owner marks", hashlib.sha256).digest()
 
 

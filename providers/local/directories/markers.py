@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.effects import create_file, create_whole, link_or_rename, unlink
@@ -49,6 +48,8 @@ def mark(path: str, writer: Writer) -> str:
 
 
 def _write(folder: int, writer: Writer) -> None:
+    import secrets  # a plan marks nothing
+
     content = f"{secrets.token_hex(16)}\n".encode()
     with contextlib.suppress(FileExistsError):  # another run was first
         if not create_whole(folder, MARKER, content, writer):
