@@ -15,7 +15,7 @@ from reconciler.manifests.manifest import Manifest
 from reconciler.ownership import HeldLease, writer_of
 from reconciler.project_plans import ProjectPlans
 from reconciler.state.errors import LockHeld, StaleWrite
-from reconciler.state.records import Change, Run, State
+from reconciler.state.records import Run, State
 from reconciler.state.store import StateWrite
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.graph import ResourceGraph
     from reconciler.planning.plan import Plan, PlanOptions
     from reconciler.records import Records
+    from reconciler.state.upkeep import Change
 
 
 _ALL_RUNS = 100_000

@@ -14,8 +14,9 @@ from reconciler.manifests.resource import Origin
 from reconciler.naming.moves import WHY_VERSIONS_STAY, Renames, plan_moves, touched, write_of
 from reconciler.naming.object_names import within
 from reconciler.provenance import current_user, utc_now
-from reconciler.state.records import Change, Record, Run, State, Status
+from reconciler.state.records import Record, Run, State, Status
 from reconciler.state.store import Lease, StateStore, StateWrite
+from reconciler.state.upkeep import Change
 
 HoldLease = Callable[[frozenset[str]], AbstractContextManager[Lease]]
 """Galleries -> a lease on them for the length of a `with` block."""

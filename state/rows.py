@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.values import canonical_json
 from reconciler.state.database import Row
-from reconciler.state.records import Change, Intent, Place, Record, Run, Status
+from reconciler.state.records import Intent, Place, Record, Run, Status
+
+if TYPE_CHECKING:
+    from reconciler.state.upkeep import Change
 
 _new_tuple = tuple.__new__  # a named tuple's own constructor takes twice as long
 
@@ -202,6 +206,8 @@ def encode_change(change: Change) -> Row:
 def decode_change(row: Row) -> Change:
     """Raises: ValueError when the row is invalid."""
     address, action, run, at = row
+    from reconciler.state.upkeep import Change  # hardly any command needs the history
+
     return Change(decode_address(address), action, run, at)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.manifests.address import Address
-from reconciler.state.records import Change, Damage, Identity, Intent, LastEdit, Place, Record, Run, State
+from reconciler.state.records import Intent, Place, Record, Run, State
+
+if TYPE_CHECKING:
+    from reconciler.state.upkeep import Change, Damage, Identity, LastEdit, StateCopy
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,6 @@ class LeaseInfo:
     def in_use(self) -> bool:
         """Whether its run may still be changing the gallery."""
         return self.running or not self.expired
-
-
-@dataclass(frozen=True, slots=True)
-class StateCopy:
-    """All that a state contains except for leases, as rows; its keys are among it."""
-
-    meta: tuple[Any, ...] = field(repr=False)
-    tables: Mapping[str, tuple[tuple[Any, ...], ...]] = field(repr=False)
 
 
 class StateStore(Protocol):

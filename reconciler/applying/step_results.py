@@ -14,8 +14,9 @@ from reconciler.planning.actions import Action, ResourceChange
 from reconciler.providers.bound_sources import require_bound
 from reconciler.providers.errors import ContractViolation, ProviderError, SourceError
 from reconciler.providers.protocol import Applied, Done, InProgress, Step, Verb
-from reconciler.state.records import Change, Intent, Record
+from reconciler.state.records import Intent, Record
 from reconciler.state.store import StateWrite
+from reconciler.state.upkeep import Change
 
 
 @dataclass(frozen=True, slots=True)

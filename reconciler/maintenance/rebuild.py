@@ -16,8 +16,9 @@ from reconciler.providers.errors import ProviderError
 from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import Observed, Scope
 from reconciler.records import edit_run
-from reconciler.state.records import Change, Identity, Place, State
+from reconciler.state.records import Place, State
 from reconciler.state.store import StateWrite
+from reconciler.state.upkeep import Change, Identity
 
 _NEW_KEY_BYTES = 32
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.open_project import OpenProject
 from reconciler.records import edit_run
-from reconciler.state.records import Damage
+from reconciler.state.upkeep import Damage
 
 
 def drop_damaged(project: OpenProject) -> tuple[Damage, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.open_project import OpenProject
 from reconciler.records import edit_run
-from reconciler.state.records import LastEdit
+from reconciler.state.upkeep import LastEdit
 
 
 def undo(project: OpenProject, approve: Callable[[LastEdit], bool]) -> LastEdit | None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from reconciler.drift.report import Drift, DriftReport
     from reconciler.planning.actions import AttributeChange
     from reconciler.planning.plan import Plan
-    from reconciler.state.records import Change, Record, Run
+    from reconciler.state.records import Record, Run
+    from reconciler.state.upkeep import Change
     from reconciler.views.validation import Validation
 
 Event = Mapping[str, Any]

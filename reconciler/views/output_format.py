@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from reconciler.manifests.address import Address
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
-    from reconciler.state.records import Change, Record, Run, State
+    from reconciler.state.records import Record, Run, State
+    from reconciler.state.upkeep import Change
     from reconciler.views.run_reporter import RunReporter
     from reconciler.views.terminal.lines import Line
     from reconciler.views.terminal.output import Output

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.manifests.values import canonical_json
 from reconciler.state.database import Database, Row
-from reconciler.state.records import Damage
 from reconciler.state.rows import (
     CHANGE_COLUMNS,
     INTENT_COLUMNS,
@@ -21,6 +20,7 @@ from reconciler.state.rows import (
     decode_run,
     select,
 )
+from reconciler.state.upkeep import Damage
 
 
 def refuse_damaged_values(database: Database) -> None:

@@ -13,7 +13,7 @@ from reconciler.state.rows import (
     RUN_COLUMNS,
     select,
 )
-from reconciler.state.store import StateCopy
+from reconciler.state.upkeep import StateCopy
 
 _META = ("lineage", "serial", "fence", "signing_key", "seal_key", "sealed")
 _TABLES = {

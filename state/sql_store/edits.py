@@ -13,8 +13,9 @@ from typing import Any
 
 from reconciler.state.database import Database, Row
 from reconciler.state.errors import StateError
-from reconciler.state.records import LastEdit, Run
+from reconciler.state.records import Run
 from reconciler.state.rows import INTENT_COLUMNS, RECORD_COLUMNS, RUN_COLUMNS, decode_run, select, upsert
+from reconciler.state.upkeep import LastEdit
 
 _TABLES: Mapping[str, tuple[str, ...]] = {"records": RECORD_COLUMNS, "intents": INTENT_COLUMNS}
 _IDENTITY = "SELECT lineage, seal_key, sealed FROM meta"

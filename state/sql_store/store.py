@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
 from reconciler.state import lease as leases
 from reconciler.state.errors import StateError
-from reconciler.state.records import INTERRUPTED, RUNNING, Change, Damage, LastEdit, Run, State
+from reconciler.state.records import INTERRUPTED, RUNNING, Run, State
 from reconciler.state.rows import (
     CHANGE_COLUMNS,
     INTENT_COLUMNS,
@@ -24,9 +25,12 @@ from reconciler.state.rows import (
     decode_run,
     select,
 )
-from reconciler.state.sql_store import checking, copying, edits, writing
+from reconciler.state.sql_store import writing
 from reconciler.state.sql_store.admission import Admission, refuse_moved
-from reconciler.state.store import Lease, LeaseInfo, StateCopy, StateWrite
+from reconciler.state.store import Lease, LeaseInfo, StateWrite
+
+if TYPE_CHECKING:
+    from reconciler.state.upkeep import Change, Damage, LastEdit, StateCopy
 
 _SELECT_INTENTS = select("intents", INTENT_COLUMNS)
 _SELECT_RUNS = f"{select('runs', (*RUN_COLUMNS, 'fence'))} {writing.ORDERED_RUNS}"
@@ -57,6 +61,8 @@ class SqlStore(Admission):
         return bytes.fromhex(seal_key) if seal_key else derived_seal_key(bytes.fromhex(signing_key))
 
     def read(self) -> State:
+        from reconciler.state.sql_store import checking
+
         with self._turn:
             if not self.open():
                 return State("", 0, self._project)
@@ -79,6 +85,8 @@ class SqlStore(Admission):
                 return {}
             with self._reading():
                 if not self._database.stamp():
+                    from reconciler.state.sql_store import checking
+
                     checking.refuse_damaged_values(self._database)
                 return decode_fingerprints(self._database.execute("SELECT address, provider, fingerprint FROM records"))
 
@@ -160,6 +168,8 @@ class SqlStore(Admission):
                 return leases.break_off(self._database, gallery)
 
     def write(self, lease: Lease, change: StateWrite) -> int:
+        from reconciler.state.sql_store import edits
+
         leases.require_covered(lease, _written(change))
         with self._writing(lease):
             with edits.recorded(self._database, change.edit) if change.edit else nullcontext():
@@ -169,6 +179,8 @@ class SqlStore(Admission):
             return writing.next_serial(self._database)
 
     def last_edit(self) -> LastEdit | None:
+        from reconciler.state.sql_store import edits
+
         with self._turn:
             if not self.open():
                 return None
@@ -176,12 +188,16 @@ class SqlStore(Admission):
                 return edits.last_edit(self._database)
 
     def take_back(self, lease: Lease, run: Run, edit: str) -> int:
+        from reconciler.state.sql_store import edits
+
         with self._writing(lease):
             edits.take_back(self._database, edit)
             writing.put_runs(self._database, (run,), lease.fence)
             return writing.next_serial(self._database)
 
     def check(self) -> tuple[Damage, ...]:
+        from reconciler.state.sql_store import checking
+
         with self._turn:
             if not self.open():
                 return ()
@@ -190,6 +206,8 @@ class SqlStore(Admission):
                 return tuple(checking.damages(self._database))
 
     def drop_damaged(self, lease: Lease, run: Run) -> tuple[Damage, ...]:
+        from reconciler.state.sql_store import checking, edits
+
         with self._writing(lease):
             found = tuple(damage for damage in checking.damages(self._database) if damage.unreadable and damage.table)
             with edits.recorded(self._database, run):
@@ -199,12 +217,16 @@ class SqlStore(Admission):
             return found
 
     def copy(self) -> StateCopy:
+        from reconciler.state.sql_store import copying
+
         with self._turn:
             self._refuse_vanished()
             with self._reading():
                 return copying.take_copy(self._database)
 
     def fill(self, copy: StateCopy, edit: Run | None = None, source: str = "") -> None:
+        from reconciler.state.sql_store import copying, edits
+
         with self._turn:
             self._create()
             with self._database.writing():

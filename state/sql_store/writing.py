@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
 from reconciler.state.database import Database
-from reconciler.state.records import Change, Identity, Run
+from reconciler.state.records import Run
 from reconciler.state.rows import (
     CHANGE_COLUMNS,
     INTENT_COLUMNS,
@@ -24,6 +25,9 @@ from reconciler.state.rows import (
     upsert,
 )
 from reconciler.state.store import StateWrite
+
+if TYPE_CHECKING:
+    from reconciler.state.upkeep import Change, Identity
 
 SELECT_RECORDS = select("records", RECORD_COLUMNS)
 ORDERED_RUNS = "ORDER BY fence DESC, started DESC, id DESC LIMIT ?"

@@ -9,8 +9,9 @@ from support.stores import Clock, StorePlace, intent, put, record
 
 from reconciler.manifests.address import Address
 from reconciler.state.errors import LockHeld, StaleWrite, StateError, StateMoved, StateUnreadable
-from reconciler.state.records import Change, Identity, Place, Run
+from reconciler.state.records import Place, Run
 from reconciler.state.store import Lease, StateStore, StateWrite
+from reconciler.state.upkeep import Change, Identity
 
 CORP = Address("corp")
 UBUNTU = Address("corp", "ubuntu")

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
     from reconciler.providers.protocol import Step
-    from reconciler.state.records import Change, Record, Run, State
+    from reconciler.state.records import Record, Run, State
+    from reconciler.state.upkeep import Change
     from reconciler.views.json_events import Event
     from reconciler.views.terminal.output import Output
     from reconciler.views.text.heading import Heading

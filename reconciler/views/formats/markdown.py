@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from reconciler.manifests.diagnostics import Diagnostic
     from reconciler.manifests.errors import ReconcilerError
     from reconciler.planning.plan import Plan
-    from reconciler.state.records import Change, Record, Run, State
+    from reconciler.state.records import Record, Run, State
+    from reconciler.state.upkeep import Change
     from reconciler.views.terminal.lines import Cell, Line, Row
     from reconciler.views.text.heading import Heading
     from reconciler.views.validation import Validation

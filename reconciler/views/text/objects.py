@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.manifests.address import Address
-from reconciler.state.records import Change, Intent, Record, Run, State, Status
+from reconciler.state.records import Intent, Record, Run, State, Status
+from reconciler.state.upkeep import Change
 from reconciler.views.terminal.lines import BLANK, Line, Span, line
 from reconciler.views.terminal.units import human_bytes, plural, value_text
 

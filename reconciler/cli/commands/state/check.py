@@ -13,7 +13,7 @@ from reconciler.cli.state_editing import editing, say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.state.records import Damage
+    from reconciler.state.upkeep import Damage
 
 ORDER = 60
 

@@ -11,7 +11,7 @@ from reconciler.cli.session import session_of
 from reconciler.cli.state_editing import ask, editing, require_approval, say, unchanged
 
 if TYPE_CHECKING:
-    from reconciler.state.records import LastEdit
+    from reconciler.state.upkeep import LastEdit
 
 ORDER = 80
 
