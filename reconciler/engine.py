@@ -149,6 +149,8 @@ class Engine(ProjectPlans):
         run = new_run(plan, command, self.clock(), self.directory, saved)
         self.store.write(lease, StateWrite(put_runs=(run,), keep_runs=self.project.keep_runs))
         if plan.moves:
+            from reconciler.state.upkeep import Change
+
             renames = dict(plan.moves)
             moved = tuple(Change(new, f"moved from {old}", run.id) for old, new in renames.items())
             self.store.write(lease, replace(write_of(state, renames), put_changes=moved))
