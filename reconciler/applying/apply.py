@@ -57,6 +57,9 @@ def apply_plan(plan: Plan, context: ApplyContext) -> ApplyResult:
     Raises: StateError when the state can no longer be written; the journal then holds what was started. LeaseLost when
     another run has taken over; its message says what was done before.
     """
+    if context.interrupt.count:  # recovery was cut short as well, so the journal still has to say what is left
+        units = {change.address.unit for change in plan.changes}
+        return ApplyResult({}, not_started=_sorted(units), interrupted=True)
     bookkeeping = [change for change in plan.changes if not change.action.touches_objects]
     if bookkeeping:
         context.store.write(context.lease, bookkeeping_write(bookkeeping, context.run))

@@ -487,3 +487,23 @@ def test_intents_name_their_run(store: StateStore, lease: Lease) -> None:
     seen: list[Intent] = []
     run(store, lease, ScriptedProvider(on_begin=lambda operation: seen.extend(store.read().intents.values())))
     assert {intent.run for intent in seen} == {"run-1"}
+
+
+def test_a_run_that_was_stopped_before_it_began_leaves_the_journal_as_it_is(store: StateStore, lease: Lease) -> None:
+    """Recovery did not tidy then: only the journal says what an earlier run has left."""
+    recorded: dict[str, dict[str, Any]] = {"corp": {}}
+    inputs = inputs_of({"corp": {"$lifecycle": {"onRemove": "retain"}}}, recorded)
+    corp = Address.parse("corp")
+    left = Intent(corp, corp, "default", "update", "{}", "d", "run-0", NOW.isoformat())
+    store.write(lease, StateWrite(put_records=tuple(inputs.state.records.values()), put_intents=(left,)))
+    before = store.read()
+    interrupt = Interrupt()
+    interrupt()
+    context = ApplyContext(
+        store, lease, WRITER, {}, inputs.state.records, "run-1", NOW.isoformat(), interrupt=interrupt
+    )
+    plan = make_plan(inputs)
+    assert [change.action for change in plan.changes] == [Action.RECORD]
+    result = apply_plan(plan, context)
+    assert (result.interrupted, result.complete, result.not_started) == (True, False, (corp,))
+    assert store.read() == before
