@@ -51,12 +51,15 @@ class Credentials:
 
 
 def load_credentials(data: Path) -> Credentials:
-    """The credentials of a data directory; created when there are none."""
+    """The credentials of a data directory; created when there are none.
+
+    They are words that no program takes for one of its options.
+    """
     secret, header = data / "client-secret", data / "identity-header"
     return Credentials(
         client_id=read_or_create(data / "client-id", lambda: str(uuid.uuid4())),
         client_secret_file=secret,
-        client_secret=read_or_create(secret, lambda: secrets.token_urlsafe(30)),
+        client_secret=read_or_create(secret, lambda: secrets.token_hex(30)),
         identity_header_file=header,
         identity_header=read_or_create(header, lambda: secrets.token_hex(20)),
         token_key=read_or_create(data / "token-key", lambda: secrets.token_hex(32)),

@@ -38,6 +38,14 @@ def forged(tokens: Tokens, key: str = "", **claims: Any) -> str:
     return "Bearer " + jwt.encode(wanted, key or tokens.credentials.token_key, algorithm="HS256")
 
 
+def test_a_secret_is_never_taken_for_an_option(tmp_path: Path) -> None:
+    for number in range(100):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        made = load_credentials(folder)
+        assert all(secret.isalnum() for secret in (made.client_secret, made.identity_header, made.token_key))
+
+
 @pytest.mark.parametrize(
     "audience",
     [
