@@ -158,6 +158,7 @@ class Step:
     `makes_room`: a DELETE after which an object of the same name is created, so that nothing may keep the name taken.
     `protect`: what the object's description is to say, where the backend keeps that (`Capabilities.keeps_protection`).
     `recorded`: the state has a record of this object, so that one that was observed with `mark_lost` is ours.
+    `repairs`: a REPLACE whose only reason are damaged copies: those that are found whole stay.
     """
 
     verb: Verb
@@ -169,6 +170,7 @@ class Step:
     makes_room: bool = False
     protect: bool = False
     recorded: bool = False
+    repairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ def _encode_step(step: Step) -> dict[str, Any]:
         "makesRoom": step.makes_room,
         "protect": step.protect,
         "recorded": step.recorded,
+        "repairs": step.repairs,
     }
 
 
@@ -73,4 +74,5 @@ def _decode_step(value: Mapping[str, Any]) -> Step:
         makes_room=bool(value["makesRoom"]),
         protect=bool(value.get("protect", False)),
         recorded=bool(value.get("recorded", False)),
+        repairs=bool(value.get("repairs", False)),
     )

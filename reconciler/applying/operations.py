@@ -15,6 +15,7 @@ from reconciler.naming.object_names import ObjectNames
 from reconciler.naming.source_names import rename_sources
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.planning.plan import Plan
+from reconciler.planning.safety import repairs
 from reconciler.planning.sources import version_references
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Operation, Step, Verb
@@ -207,6 +208,7 @@ def _apply(change: ResourceChange, names: ObjectNames, *, whole: bool) -> Step:
         change.object_id,
         change.write_flags,
         protect=change.protect,
+        repairs=verb is Verb.REPLACE and repairs(change),
     )
 
 

@@ -146,7 +146,7 @@ def _must_leave(step: Step, version: ServiceObject) -> bool:
     """Whether a region has to be removed before it can be as planned: a write with its name does not do it."""
     shown, planned = version.regions[step.address.region], step.planned or {}
     fixed = any(shown.get(name) != planned.get(name) for name in _FIXED)
-    return step.verb is Verb.REPLACE and (fixed or not version.failed(step.address.region))
+    return step.verb is Verb.REPLACE and (fixed or not (step.repairs or version.failed(step.address.region)))
 
 
 def _why_kept(step: Step, target: Target, home: str) -> ProviderError | None:
@@ -155,7 +155,8 @@ def _why_kept(step: Step, target: Target, home: str) -> ProviderError | None:
     if step.address.region == home:
         return ProviderError(
             f"{step.address} is the home region of {unit}: its copies can only be recreated together with the version",
-            f"publish a new version, or replace this one with --allow-replace {unit}",
+            f"publish a new version, or replace this one: reconciler state taint {unit}, then apply with"
+            f" --allow-replace {unit}",
         )
     if not target.regions_removable:
         return ProviderError(

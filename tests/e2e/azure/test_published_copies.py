@@ -76,6 +76,30 @@ def test_the_permission_may_come_with_the_same_change(world: AzureWorld) -> None
     assert world.copies(WEST) == [CONTENT]
 
 
+def test_failed_copies_in_the_home_region_are_made_again_while_another_region_leaves(world: AzureWorld) -> None:
+    attributes = publish_with(world, FIRM)
+    world.damage(EAST)
+    permitted = {**attributes, "safety": REMOVABLE}
+    steps = (
+        Step(Verb.UPDATE, VERSION, permitted, attributes),
+        Step(Verb.REPLACE, EAST, region_attributes(2), region_attributes(), repairs=True),
+        Step(Verb.DELETE, WEST, prior=region_attributes()),
+    )
+    results = run(world.provider(), *steps, version=permitted)
+    assert {address: applied(results, address) for address in (VERSION, EAST, WEST)}
+    assert (world.copies(EAST), world.copies(WEST)) == ([CONTENT] * 2, [])
+
+
+@pytest.mark.parametrize("region", [EAST, WEST], ids=["home", "other"])
+@pytest.mark.parametrize("safety", [FIRM, REMOVABLE], ids=["firm", "removable"])
+def test_copies_that_are_whole_by_now_stay(world: AzureWorld, safety: Mapping[str, bool], region: Address) -> None:
+    attributes = publish_with(world, safety)
+    before = writes(world)
+    repair = Step(Verb.REPLACE, region, region_attributes(), region_attributes(), repairs=True)
+    applied(run(world.provider(), repair, version=attributes), region)
+    assert (writes(world), world.copies(region)) == (before, [CONTENT])
+
+
 @pytest.mark.parametrize("safety", [FIRM, REMOVABLE], ids=["firm", "removable"])
 def test_the_copies_of_the_home_region_are_not_replaced_alone(world: AzureWorld, safety: Mapping[str, bool]) -> None:
     attributes = publish_with(world, safety)
