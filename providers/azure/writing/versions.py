@@ -177,8 +177,8 @@ class VersionWriter(VersionOperation):
             return self._finished(version, target.refused)
         self._limit_writes(version)
         body = body_of(target, version, self._mark, computed, self._writer.fence)
-        named = version.regions.keys() if permits_first(target, version) else target.regions.keys()
-        self._handle.attempted |= target.trying & named
+        if not permits_first(target, version):
+            self._handle.attempted |= target.trying
         try:
             return self._await_write(self._put(body))
         except CallFailed as failed:
