@@ -7,7 +7,7 @@ a quarter of a plan that finds nothing to do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.backends import FACTORIES, installed, package_of
 from reconciler.manifests.installation import install_extra
+from reconciler.manifests.trust import Trust
 from reconciler.providers.errors import ContractViolation, ProviderError, Unsupported
 from reconciler.providers.protocol import Provider, Reader
 
@@ -27,8 +28,8 @@ MEMBERS = tuple(name for protocol in (Reader, Provider) for name in vars(protoco
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """What a backend creates a provider from: its name and type in the project file, its settings, and the project's
-    folder.
+    """What a backend creates a provider from: its name and type in the project file, its settings, the project's
+    folder, and what whoever runs this trusts beyond it.
 
     The settings are plain JSON that the model of the backend's settings has accepted, with defaults filled in and what
     is not set left out; as written where the backend has no model.
@@ -38,6 +39,7 @@ class ProviderConfig:
     type: str
     settings: Mapping[str, Any]
     project_dir: Path
+    trust: Trust = field(default_factory=Trust)
 
 
 ProviderFactory = Callable[[ProviderConfig], Provider]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from reconciler.manifests.loading.cache import CachedManifest, find_cached, load
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
+from reconciler.manifests.trust import Trust
 from reconciler.ownership import HeldLease, held_lease
 from reconciler.provenance import current_user
 from reconciler.providers.protocol import Provider
@@ -36,6 +37,8 @@ class OpenProject:
     lease_ttl_s: float = 60.0
     lock_timeout_s: float = field(default=0.0, kw_only=True)
     """How long to wait for galleries that another run holds a lease on."""
+    trust: Trust = field(default_factory=Trust, kw_only=True)
+    """What whoever runs this trusts beyond the project."""
 
     @cached_property
     def _cached_manifest(self) -> CachedManifest | None:
@@ -63,13 +66,13 @@ class OpenProject:
         """Another store for the state of this project in this environment; the caller closes it. Raises: StateError."""
         project, environment = self.project.name, self.project.environment
         owner = project if environment == DEFAULT_ENVIRONMENT else f"{project}/{environment}"
-        return open_store(url, owner, self.directory)
+        return open_store(url, owner, self.directory, trust=self.trust)
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
         """Every provider of the project file, by name."""
         return {
-            name: create_provider(ProviderConfig(name, settings.type, settings.settings, self.directory))
+            name: create_provider(ProviderConfig(name, settings.type, settings.settings, self.directory, self.trust))
             for name, settings in self.project.providers.items()
         }
 

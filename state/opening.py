@@ -7,12 +7,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from reconciler.manifests.trust import Trust
 from reconciler.state import stores
 from reconciler.state.errors import StateError
 from reconciler.state.store import StateStore
 
 
-def open_store(url: str, project: str, base: Path, *, clock: Callable[[], float] | None = None) -> StateStore:
+def open_store(
+    url: str, project: str, base: Path, *, clock: Callable[[], float] | None = None, trust: Trust | None = None
+) -> StateStore:
     """The store at `url`; relative paths start at `base`. Creates nothing: see `StateStore`.
 
     `clock` gives the time of leases, in seconds since 1970; without it that is the store's own.
@@ -22,7 +25,7 @@ def open_store(url: str, project: str, base: Path, *, clock: Callable[[], float]
     scheme, separator, _ = url.partition("://")
     store: StateStore | None = None
     if separator and scheme.isidentifier() and not scheme.startswith("_") and find_spec(f"{stores.__name__}.{scheme}"):
-        store = import_module(f"{stores.__name__}.{scheme}").open_store(url, project, base, clock)
+        store = import_module(f"{stores.__name__}.{scheme}").open_store(url, project, base, clock, trust or Trust())
     if store is None:
         raise _unknown(scheme if separator else "")
     return store

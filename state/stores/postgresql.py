@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from reconciler.manifests.trust import Trust
 from reconciler.state.sql_store import open_sql_store
 from reconciler.state.store import StateStore
 
 FORM = "postgresql://HOST/DATABASE"
 
 
-def open_store(url: str, project: str, _base: Path, clock: Callable[[], float] | None) -> StateStore:
+def open_store(url: str, project: str, _base: Path, clock: Callable[[], float] | None, _trust: Trust) -> StateStore:
     """The store in the database at `url`. Raises: StateError."""
     from reconciler.state.sql_store.postgresql import PostgresqlDatabase
 

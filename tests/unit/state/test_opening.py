@@ -17,7 +17,7 @@ from reconciler.state.sql_store.sqlite import SqliteDatabase
 FORM = "scratch://NAME"
 
 
-def open_store(url, project, base, clock):
+def open_store(url, project, base, clock, trust):
     return open_sql_store(SqliteDatabase(base / f"{url.partition('://')[2]}.db"), project, clock)
 """
 

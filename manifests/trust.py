@@ -1,0 +1,60 @@
+"""`Trust`: what whoever runs a command trusts beyond the project; nothing in the project's folder can widen it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.manifests.problems import InvalidInput
+from reconciler.manifests.words import quoted
+
+ALLOW_DIRECTORY = "name its folder under `directories` in the settings of whoever runs this (--settings FILE)"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """`state` replaces the state's URL of the project; empty when it does not. `directories` are absolute and may be
+    read, and by an apply written, beside the project's own. `endpoints` maps further endpoints of Azure's API to the
+    certificate of their authority, None for those that the machine trusts. `libvirt_uris` are further URIs of libvirt,
+    compared as text. `databases` are the hosts of PostgreSQL that the password in the environment is for. `untrusted`:
+    the project is a stranger's, and only what is in its folder counts."""
+
+    state: str = ""
+    directories: tuple[Path, ...] = ()
+    endpoints: Mapping[str, Path | None] = field(default_factory=dict)
+    libvirt_uris: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+    untrusted: bool = False
+
+    def roots(self, project: Path) -> tuple[str, ...]:
+        """The folders that may be read for a project, with all links resolved: its own comes first."""
+        return tuple(os.path.realpath(folder) for folder in (project, *self.directories))
+
+
+def is_inside(path: str, roots: tuple[str, ...]) -> bool:
+    """Whether a path, which has no links left, is one of the folders or in one."""
+    return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+
+
+def open_inside(path: str | Path, roots: tuple[str, ...]) -> int:
+    """A descriptor, open for reading, of what `path` leads to, which must be inside one of `roots`, links resolved.
+
+    It never waits, whatever the path names. Raises: InvalidInput for a path that leads out of the folders; OSError.
+    """
+    real = os.path.realpath(path, strict=True)
+    if not is_inside(real, roots):
+        raise leads_out(path)
+    descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if os.path.realpath(f"/proc/self/fd/{descriptor}") not in (real, f"/proc/self/fd/{descriptor}"):
+        os.close(descriptor)
+        raise leads_out(path)
+    return descriptor
+
+
+def leads_out(path: str | Path) -> InvalidInput:
+    """The error about a path that leads out of the project. What is there is not told."""
+    return InvalidInput(
+        f"{quoted(str(path))} is outside of the project", f"move it into the project, or {ALLOW_DIRECTORY}"
+    )
