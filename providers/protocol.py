@@ -17,7 +17,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.errors import ProviderError
-from reconciler.providers.owner import OwnerMark, Writer
+from reconciler.providers.owner import Owner, OwnerMark, Writer
 
 
 class Condition(StrEnum):
@@ -318,7 +318,7 @@ class MachineOrder:
 
     name: str
     image: Address
-    lineage: str
+    owner: Owner
     definition: Attributes
     version: Attributes
     computed: Mapping[str, Any]
@@ -354,10 +354,10 @@ class Machines(Protocol):
         """
         ...
 
-    def delete_machine(self, name: str, region: str, lineage: str) -> bool:
+    def delete_machine(self, name: str, region: str, owner: Owner) -> bool:
         """Stops and removes a machine with everything it wrote; False when there is none.
 
-        Raises: ObjectConflict when another state created it, or it bears no mark; ProviderError.
+        Raises: ObjectConflict when another state created it, or it bears no mark of this one's key; ProviderError.
         """
         ...
 
@@ -368,6 +368,6 @@ class Machines(Protocol):
         """
         ...
 
-    def machine_output(self, name: str, region: str, lineage: str) -> bytes:
+    def machine_output(self, name: str, region: str, owner: Owner) -> bytes:
         """What a machine has written to its serial console, the latest megabytes. Raises: as delete_machine."""
         ...

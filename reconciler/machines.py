@@ -10,6 +10,7 @@ from reconciler.engine import Engine
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.values import Attributes
+from reconciler.ownership import owner_of
 from reconciler.providers.errors import ProviderError, Unsupported
 from reconciler.providers.protocol import Condition, Machine, MachineOrder, Machines, Provider
 from reconciler.state.records import Record, State, Status
@@ -61,7 +62,7 @@ def create(engine: Engine, request: MachineRequest) -> Machine:
             MachineOrder(
                 name=request.name,
                 image=image,
-                lineage=state.lineage,
+                owner=owner_of(state),
                 definition=definition,
                 version=_attributes(state, record.address.unit),
                 computed=state.records[record.address.unit].computed_values,
@@ -78,26 +79,28 @@ def create(engine: Engine, request: MachineRequest) -> Machine:
 
 def delete(engine: Engine, name: str, region: str) -> None:
     """Deletes a machine that this state created. Raises: ReconcilerError when there is none; ProviderError."""
-    lineage = engine.store.summary().lineage
-    if not any(backend.delete_machine(name, region, lineage) for backend in _backends_in(engine, region)):
+    owner = owner_of(engine.state())
+    if not any(backend.delete_machine(name, region, owner) for backend in _backends_in(engine, region)):
         raise ReconcilerError(f"region {region} has no machine '{name}'", "see: reconciler vm list")
 
 
 def output(engine: Engine, name: str, region: str) -> bytes:
     """The output of a machine's serial console. Raises: ReconcilerError when there is no such machine."""
-    lineage = engine.store.summary().lineage
-    return _backends_in(engine, region)[0].machine_output(name, region, lineage)
+    owner = owner_of(engine.state())
+    return _backends_in(engine, region)[0].machine_output(name, region, owner)
 
 
 def find(engine: Engine) -> FoundMachines:
     """The machines that this state created, in all regions of all backends that run machines."""
-    lineage = engine.store.summary().lineage
+    owner = owner_of(engine.state())
     machines: list[Machine] = []
     unreachable: dict[str, str] = {}
     for backend, regions in _backends(engine):
         for region in sorted(regions):
             try:
-                machines += (machine for machine in backend.machines(region) if machine.mark.lineage == lineage)
+                machines += (
+                    machine for machine in backend.machines(region) if owner.owns(machine.mark, machine.mark.address)
+                )
             except ProviderError as error:
                 unreachable[region] = error.message
     return FoundMachines(tuple(machines), unreachable)

@@ -11,7 +11,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.libvirt.configuration import Configuration, configuration_of
 from reconciler.providers.libvirt.host.library import require_library
-from reconciler.providers.owner import Writer
+from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
     Capabilities,
     Done,
@@ -136,14 +136,14 @@ class LibvirtProvider:
     def create_machine(self, order: MachineOrder) -> Machine:
         return self._machines.create(order)
 
-    def delete_machine(self, name: str, region: str, lineage: str) -> bool:
-        return self._machines.delete(name, region, lineage)
+    def delete_machine(self, name: str, region: str, owner: Owner) -> bool:
+        return self._machines.delete(name, region, owner)
 
     def machines(self, region: str) -> Sequence[Machine]:
         return self._machines.all(region)
 
-    def machine_output(self, name: str, region: str, lineage: str) -> bytes:
-        return self._machines.output(name, region, lineage)
+    def machine_output(self, name: str, region: str, owner: Owner) -> bytes:
+        return self._machines.output(name, region, owner)
 
     def close(self) -> None:
         if "_hosts" in self.__dict__:

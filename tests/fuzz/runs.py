@@ -3,6 +3,7 @@ time."""
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -34,6 +35,8 @@ from reconciler.state.opening import open_store
 
 _SHORT_LEASE_S = 0.06
 _UNTIL_STOPPED_S = 0.05
+_STUCK_S = 90
+"""After so long a child says where it is."""
 _CONFIRMED_S = 1.1
 """For longer than that no run relies on a lease of usual length without asking for it."""
 
@@ -102,6 +105,7 @@ def in_child(work: Callable[[], Ended]) -> int:
     """The process that does this work."""
     pid = os.fork()
     if pid == 0:
+        faulthandler.dump_traceback_later(_STUCK_S)
         status = _BUG
         try:
             status = _CODES.index(work().how)

@@ -113,11 +113,11 @@ def mark_of(description: str) -> tuple[OwnerMark | None, str]:
         image = Address.parse(element.get("image", ""))
     except ValueError:
         return None, ""
-    return OwnerMark(element.get("lineage", ""), image), image.region
+    return OwnerMark(element.get("lineage", ""), image, element.get("seal", "")), image.region
 
 
 def _mark(metadata: Element, mark: OwnerMark) -> None:
-    SubElement(metadata, _MARK, lineage=mark.lineage, image=str(mark.address))
+    SubElement(metadata, _MARK, lineage=mark.lineage, image=str(mark.address), seal=mark.seal)
 
 
 def _firmware(domain: Element, hardware: Hardware, variables: str) -> None:

@@ -23,7 +23,7 @@ from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
 from reconciler.providers.libvirt.machines.domain_xml import DomainSpec, Hardware, mark_of
 from reconciler.providers.libvirt.records.description_store import DescriptionStore
 from reconciler.providers.libvirt.records.descriptions import Copy
-from reconciler.providers.owner import OwnerMark
+from reconciler.providers.owner import Owner, OwnerMark
 from reconciler.providers.protocol import Machine, MachineOrder
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ class TrialMachines:
                 raise
             return replace(self._machine(handle.lookupByName(order.name), region, spec.mark), notes=notes)
 
-    def delete(self, name: str, region: str, lineage: str) -> bool:
+    def delete(self, name: str, region: str, owner: Owner) -> bool:
         """As `Machines.delete_machine`."""
         pool = self._hosts.pool(region)
         with pool.connection.asking(f"removing the machine '{name}'") as handle:
-            domain = self._ours(handle, name, region, lineage)
+            domain = self._ours(handle, name, region, owner)
             if domain is None:
                 return False
             _remove(domain, pool, name)
@@ -110,16 +110,16 @@ class TrialMachines:
             machines = [self._machine(domain, region, mark) for domain, mark, home in marked if mark and home == region]
         return sorted(machines, key=lambda machine: machine.name)
 
-    def output(self, name: str, region: str, lineage: str) -> bytes:
+    def output(self, name: str, region: str, owner: Owner) -> bytes:
         """As `Machines.machine_output`."""
         pool = self._hosts.pool(region)
         with pool.connection.asking(f"looking at the machine '{name}'") as handle:
-            if self._ours(handle, name, region, lineage) is None:
+            if self._ours(handle, name, region, owner) is None:
                 raise ProviderError(f"region {region} has no machine '{name}'", "see: reconciler vm list")
         pool.refresh()
         return pool.read(_console(name), _LATEST_OUTPUT) or b""
 
-    def _ours(self, handle: libvirt.virConnect, name: str, region: str, lineage: str) -> libvirt.virDomain | None:
+    def _ours(self, handle: libvirt.virConnect, name: str, region: str, owner: Owner) -> libvirt.virDomain | None:
         """The machine that this state created in a region; None if there is none. Raises: ObjectConflict."""
         domain = domains.find(handle, name)
         if domain is None:
@@ -131,9 +131,14 @@ class TrialMachines:
             )
         if home != region:
             raise ObjectConflict(f"the machine '{name}' is in region {home}", f"use: --region {home}")
-        if mark.lineage != lineage:
+        if mark.lineage != owner.lineage:
             raise ObjectConflict(
                 f"the machine '{name}' was created by another project or environment", "delete it from there"
+            )
+        if not owner.owns(mark, mark.address):
+            raise ObjectConflict(
+                f"the machine '{name}' names this project, but its mark was not made with the key of this state",
+                "if you know it, remove it yourself: virsh undefine",
             )
         return domain
 
@@ -209,7 +214,7 @@ def _domain_spec(
     return DomainSpec(
         name=order.name,
         uuid=identity,
-        mark=OwnerMark(order.lineage, order.image),
+        mark=order.owner.mark(order.image),
         hardware=hardware,
         cpus=order.cpus,
         memory_mib=order.memory_mib,

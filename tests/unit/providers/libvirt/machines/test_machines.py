@@ -22,9 +22,11 @@ from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailab
 from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.machines.trial_machines import TrialMachines
 from reconciler.providers.libvirt.records.descriptions import Copy
+from reconciler.providers.owner import Owner
 from reconciler.providers.protocol import Machine, MachineOrder
 
 IMAGE = Address("corp", "web", "1.0.0", "eastus")
+OWNER, OTHER, FORGER = Owner("lineage", b"key"), Owner("other", b"key"), Owner("lineage", b"guess")
 READ_SEED = """\
 until seed=$(blkid -t LABEL=cidata -o device); do sleep 0.1; done
 mount -o ro -t iso9660 "$seed" /disk && cat /disk/meta-data /disk/user-data && echo the seed was read
@@ -54,7 +56,7 @@ class Lab:
 
     def order(self, **values: Any) -> MachineOrder:
         name = f"try-{uuid.uuid4().hex[:8]}"
-        return replace(MachineOrder(name, IMAGE, "lineage", LINUX, {}, {}, 1, 64), **values)
+        return replace(MachineOrder(name, IMAGE, OWNER, LINUX, {}, {}, 1, 64), **values)
 
     def create(self, **values: Any) -> Machine:
         return self.room.create(self.order(**values))
@@ -64,7 +66,8 @@ class Lab:
 
     def close(self) -> None:
         for machine in self.room.all("eastus"):
-            self.room.delete(machine.name, "eastus", machine.mark.lineage)
+            (owner,) = (one for one in (OWNER, OTHER, FORGER) if one.owns(machine.mark, IMAGE))
+            self.room.delete(machine.name, "eastus", owner)
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def test_a_machine_boots_from_the_image_and_does_not_change_it(lab: Lab) -> None
     before = {name: sectors(lab.host, lab.pool_name, name) for name in lab.images}
     machine = lab.create(user="ada", ssh_keys=("ssh-ed25519 AAAAC3 ada@home",))
     await_text(lab.folder / f"machine~{machine.name}~console.log", "the image speaks")
-    assert b"the image speaks" in lab.room.output(machine.name, "eastus", "lineage")
+    assert b"the image speaks" in lab.room.output(machine.name, "eastus", OWNER)
     assert machine.state == "running"
     assert machine.mark.address == IMAGE
     assert [found.name for found in lab.room.all("eastus")] == [machine.name]
@@ -94,25 +97,29 @@ def test_a_machine_boots_from_the_image_and_does_not_change_it(lab: Lab) -> None
 
 def test_nothing_is_left_of_a_machine_that_is_deleted(lab: Lab) -> None:
     machine = lab.create()
-    assert lab.room.delete(machine.name, "eastus", "lineage")
+    assert lab.room.delete(machine.name, "eastus", OWNER)
     assert sorted(lab.pool.volumes(refresh=True)) == lab.images
     assert machine.name not in lab.host.virsh("list", "--all", "--name")
-    assert not lab.room.delete(machine.name, "eastus", "lineage")
+    assert not lab.room.delete(machine.name, "eastus", OWNER)
 
 
 def test_a_machine_of_another_state_or_without_an_owner_is_left_alone(lab: Lab) -> None:
-    machine = lab.create(lineage="other")
+    machine = lab.create(owner=OTHER)
     for act in (lab.room.delete, lab.room.output):
         with pytest.raises(ObjectConflict, match="another project"):
-            act(machine.name, "eastus", "lineage")
+            act(machine.name, "eastus", OWNER)
+    forged = lab.create(owner=FORGER)
+    for act in (lab.room.delete, lab.room.output):
+        with pytest.raises(ObjectConflict, match="not made with the key of this state"):
+            act(forged.name, "eastus", OWNER)
     stranger = TinyMachine(lab.host, f"stranger-{uuid.uuid4().hex[:6]}", lab.pool_name, {"vda": "os-1"})
     stranger.define()
     try:
         with pytest.raises(ObjectConflict, match="not created by reconciler"):
-            lab.room.delete(stranger.name, "eastus", "lineage")
+            lab.room.delete(stranger.name, "eastus", OWNER)
         with pytest.raises(ObjectConflict, match="already"):
             lab.create(name=stranger.name)
-        assert [found.name for found in lab.room.all("eastus")] == [machine.name]
+        assert {found.name for found in lab.room.all("eastus")} == {machine.name, forged.name}
     finally:
         lab.host.virsh("undefine", stranger.name)
 
@@ -186,7 +193,7 @@ def test_a_recreated_machine_has_another_identity(lab: Lab) -> None:
         seed = read_seed((lab.folder / "machine~again~seed.iso").read_bytes(), "meta-data")
         identities.append(json.loads(seed)["instance-id"])
         assert identities[-1] == lab.host.virsh("domuuid", machine.name).strip()
-        lab.room.delete("again", "eastus", "lineage")
+        lab.room.delete("again", "eastus", OWNER)
     assert identities[0] != identities[1]
 
 

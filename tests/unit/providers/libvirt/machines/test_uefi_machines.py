@@ -19,9 +19,11 @@ from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.machines import trial_machines
 from reconciler.providers.libvirt.machines.trial_machines import TrialMachines
 from reconciler.providers.libvirt.records.descriptions import Copy
+from reconciler.providers.owner import Owner
 from reconciler.providers.protocol import Machine, MachineOrder
 
 IMAGE = Address("corp", "web", "1.0.0", "eastus")
+OWNER = Owner("lineage", b"key")
 SCRIPT = """\
 [ -d /sys/firmware/efi ] && echo started by UEFI
 poweroff -f
@@ -41,11 +43,11 @@ class Lab:
         self.room = TrialMachines(self.hosts, lambda _: copies)
 
     def create(self, name: str, definition: Mapping[str, Any] = V2) -> Machine:
-        order = MachineOrder(f"{name}-{self.pool_name}", IMAGE, "lineage", definition, {}, {}, 1, 256)
+        order = MachineOrder(f"{name}-{self.pool_name}", IMAGE, OWNER, definition, {}, {}, 1, 256)
         return self.room.create(order)
 
     def delete(self, machine: Machine) -> None:
-        assert self.room.delete(machine.name, "eastus", "lineage")
+        assert self.room.delete(machine.name, "eastus", OWNER)
 
     def await_text(self, machine: Machine, text: str) -> None:
         await_text(self.folder / f"machine~{machine.name}~console.log", text)
