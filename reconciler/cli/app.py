@@ -18,6 +18,7 @@ from reconciler import __version__
 from reconciler.cli import commands, options
 from reconciler.cli.failures import exit_code_of, report
 from reconciler.cli.interrupts import end_at_once, on_signals, stop_command
+from reconciler.cli.reading import one_command_only, require_in_bounds
 from reconciler.cli.session import Exit, Session, colors_wanted
 from reconciler.views.terminal.output import write
 
@@ -123,6 +124,7 @@ def run(arguments: Sequence[str]) -> int:
     session = Session(Path(), color=colors_wanted(no_color="--no-color" in words), debug="--debug" in words)
     try:
         code = build(others[0] if others else "")(words, prog_name="reconciler", standalone_mode=False)
+        require_in_bounds()
     except _CLICK_ERROR as error:
         return _misused(error)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last resort: a sentence, not a traceback
@@ -146,6 +148,7 @@ _COLLECT_EVERY = 200_000
 def main() -> NoReturn:
     """Runs the command that the process was started with."""
     gc.set_threshold(_COLLECT_EVERY)
+    one_command_only()
     on_signals(stop_command)
     code = run(sys.argv[1:])
     on_signals(end_at_once)

@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from reconciler.manifests.trust import Trust
 
 if TYPE_CHECKING:
     import typer
@@ -40,6 +42,7 @@ class Session:
     environment: str | None = None
     color: bool = True
     debug: bool = False
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def output(self) -> Output:
@@ -66,7 +69,7 @@ class Session:
         from reconciler.engine import Engine
         from reconciler.reporting import Reporter
 
-        return Engine(self.directory, self.environment, reporter or Reporter())
+        return Engine(self.directory, self.environment, reporter or Reporter(), trust=self.trust)
 
     @contextmanager
     def waiting(self) -> Iterator[WaitingReporter]:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.session import Exit, heading_of, session_of
+from reconciler.cli.reading import reading_session
+from reconciler.cli.session import Exit, heading_of
 from reconciler.views.output_format import DEFAULT
 
 ORDER = 60
@@ -31,7 +32,7 @@ def drift(
     Exit codes: 0 no drift, 1 error, 2 drift found or operations unsettled, 3 no drift found but not everything could be
     compared: a provider was unreachable, or nothing is recorded of what is declared.
     """
-    session = session_of(context)
+    session = reading_session(context)
     output_format = options.output_format(format_name, json=json)
     with session.waiting() as reporter, session.engine(reporter) as engine:
         report = engine.drift(deep=deep)

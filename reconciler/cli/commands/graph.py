@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.session import Exit, session_of
+from reconciler.cli.reading import reading_session
+from reconciler.cli.session import Exit
 
 if TYPE_CHECKING:
     from reconciler.graph import ResourceGraph
@@ -38,7 +39,7 @@ def graph(
 
     Shows what contains what, and which versions are built from which.
     """
-    session = session_of(context)
+    session = reading_session(context)
     wanted = options.parsed_address(address) if address else None
     with session.engine() as engine:
         drawn, nodes = engine.graph(wanted)

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.session import Exit, session_of
+from reconciler.cli.reading import reading_session
+from reconciler.cli.session import Exit
 from reconciler.views.output_format import DEFAULT
 
 ORDER = 75
@@ -29,7 +30,7 @@ def history(
     Runs are applies, destroys and edits of the state, the newest first. `history: {keep: N}` in reconciler.yaml says
     how many are remembered.
     """
-    session = session_of(context)
+    session = reading_session(context)
     wanted = options.parsed_address(address) if address else None
     output_format = options.output_format(format_name, json=json)
     output = session.output_for(output_format)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.session import Exit, Session, session_of
+from reconciler.cli.reading import reading_session
+from reconciler.cli.session import Exit, Session
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.views.output_format import DEFAULT
 
@@ -43,7 +44,7 @@ def latest(
     Exit codes: 0 found, 1 none, 3 a region could not be asked (--live).
     """
     output_format = options.output_format(format_name, json=json)
-    session = session_of(context)
+    session = reading_session(context)
     wanted = options.parsed_region(region) if region else ""
     address = options.parsed_address(definition)
     with session.waiting() as reporter, session.engine(reporter) as engine:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
+from reconciler.cli.reading import reading_session
 from reconciler.cli.session import Exit, Session, heading_of, session_of
 from reconciler.views.output_format import DEFAULT
 
@@ -56,7 +57,7 @@ def plan(
     """
     if context.invoked_subcommand:
         return Exit.DONE
-    session, lasts = session_of(context), options.duration(expires)
+    session, lasts = reading_session(context, out), options.duration(expires)
     wanted = options.plan_options(target, exclude, allow_replace, allow_deletes, allow_loss)
     refresh_first = options.refresh_wanted(refresh)
     output_format = options.output_format(format_name, json=json)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.session import Exit, Session, session_of
+from reconciler.cli.reading import reading_session
+from reconciler.cli.session import Exit, Session
 from reconciler.views.output_format import DEFAULT
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def show(
     An overview, or everything that is recorded about one object. A saved plan is shown as it was when it was made; for
     that no project, state or key is needed.
     """
-    session = session_of(context)
+    session = reading_session(context, address)
     output_format = options.output_format(format_name, json=json)
     if address and Path(address).is_file():
         return _show_plan(session, Path(address), output_format, verbose=verbose)

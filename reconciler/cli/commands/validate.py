@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.session import Exit, session_of
+from reconciler.cli.reading import reading_session
+from reconciler.cli.session import Exit
 from reconciler.manifests.errors import ManifestError
 from reconciler.views.output_format import DEFAULT
 
@@ -30,7 +31,7 @@ def validate(context: typer.Context, format_name: options.Format = DEFAULT, json
 
     Exit codes: 0 valid, 1 invalid.
     """
-    session = session_of(context)
+    session = reading_session(context)
     output_format = options.output_format(format_name, json=json)
     output = session.output_for(output_format)
     with session.engine() as engine:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
+from reconciler.cli.reading import reading_session
 from reconciler.cli.session import Exit, session_of
 from reconciler.cli.state_editing import editing, say
 
@@ -33,9 +34,9 @@ def check(
 
     Exit codes: 0 nothing is damaged; 1 something is.
     """
-    session = session_of(context)
     if drop_damaged:
         return _drop(context, lock_timeout)
+    session = reading_session(context)
     with session.engine() as engine:
         found, place = engine.store.check(), engine.store.place
     say(session, _sentences(found, place))

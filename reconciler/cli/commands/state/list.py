@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.session import Exit, session_of
+from reconciler.cli.reading import reading_session
+from reconciler.cli.session import Exit
 
 ORDER = 10
 
@@ -22,7 +23,7 @@ def list_addresses(
     """List recorded addresses, one per line."""
     from reconciler.views.text.objects import address_lines
 
-    session = session_of(context)
+    session = reading_session(context)
     with session.engine() as engine:
         session.output.lines(address_lines(engine.state().records, pattern))
     return Exit.DONE

@@ -1,0 +1,146 @@
+"""`Boundary`: what a command that only reads may open, write and start."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.manifests.trust import Trust, is_inside
+
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/nix",
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/crypto-policies",
+    "/etc/host.conf",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/gai.conf",
+    "/etc/group",
+    "/etc/gitconfig",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/libvirt",
+    "/etc/locale.alias",
+    "/etc/localtime",
+    "/etc/machine-id",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssh/ssh_config",
+    "/etc/ssh/ssh_config.d",
+    "/etc/ssh/ssh_known_hosts",
+    "/etc/ssl",
+    "/etc/timezone",
+    "/proc",
+    "/dev",
+    "/run/systemd/resolve",
+    "/sys/devices/system/cpu",
+    "/sys/fs/cgroup",
+)
+"""Where a machine keeps programs, libraries, certificates, names and what it says of itself."""
+
+_OF_USER = (
+    ".azure",
+    ".cache/libvirt",
+    ".config/git",
+    ".config/libvirt",
+    ".config/reconciler",
+    ".gitconfig",
+    ".netrc",
+    ".pgpass",
+    ".postgresql",
+    ".ssh",
+)
+"""Where whoever runs the command keeps credentials and preferences, below the home folder."""
+
+_NAMED_BY = (
+    "AZURE_",
+    "MSI_",
+    "IDENTITY_",
+    "IMDS_",
+    "KRB5",
+    "LIBVIRT_",
+    "PG",
+    "RECONCILER_",
+    "SSL_CERT_",
+    "XDG_CONFIG_",
+)
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
+_SIGNED_IN = (".azure",)
+_DEVICES = ("/dev/null", "/dev/tty")
+
+PROGRAMS = frozenset({"git", "az", "az.cmd", "azd", "pwsh"})
+"""The programs that may be started by name: what tells the commit, and what the sign-in of Azure asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """All paths are absolute and without links. `reads` and `writes` are folders and files; what may be written may be
+    read as well. `packages` are the folders of this program and its libraries. `project` is never searched for
+    programs."""
+
+    project: str
+    packages: tuple[str, ...]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    def may_read(self, path: str) -> bool:
+        return is_inside(path, self.reads) or is_inside(path, self.writes)
+
+    def may_write(self, path: str) -> bool:
+        """Whether a path is to be written, is the file beside one that will replace it, or compiled Python."""
+        folder, name = os.path.split(path)
+        if os.path.basename(folder) == "__pycache__" or name == "__pycache__":
+            return is_inside(path, self.packages)
+        return is_inside(path, self.writes) or any(
+            folder == os.path.dirname(file) and name.startswith(f".{os.path.basename(file)}") for file in self.writes
+        )
+
+
+def boundary_of(project: Path, trust: Trust, environment: Mapping[str, str], files: Iterable[Path] = ()) -> Boundary:
+    """The boundary for a command about a project. `files` are what the command line says is to be read or written."""
+    here, home = os.path.realpath(project), environment.get("HOME", "")
+    reads = [here, *map(str, trust.directories), *_SYSTEM, *_of_python(), *_of_user(environment)]
+    reads += [str(ca) for ca in trust.endpoints.values() if ca]
+    writes = [os.path.join(here, ".reconciler"), *_DEVICES, *_state_files(trust), *map(str, files)]
+    writes += [os.path.join(home, name) for name in _SIGNED_IN if home]
+    return Boundary(here, _resolved(_of_python()), _resolved(reads), _resolved(writes))
+
+
+def _resolved(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({os.path.realpath(path) for path in paths} - {"/"}))
+
+
+def _of_python() -> list[str]:
+    """Where this interpreter and its packages are. The current folder is not among them, whatever `sys.path` says."""
+    paths = [*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()]
+    packages = Path(__file__).resolve().parents[2]
+    return [*paths, site.getusersitepackages(), str(packages), *(path for path in sys.path if os.path.isabs(path))]
+
+
+def _of_user(environment: Mapping[str, str]) -> list[str]:
+    home = environment.get("HOME", "")
+    named = [value for name, value in environment.items() if name.startswith(_NAMED_BY) or name in _BUNDLES]
+    return [*(os.path.join(home, name) for name in _OF_USER if home), *(one for one in named if os.path.isabs(one))]
+
+
+def _state_files(trust: Trust) -> list[str]:
+    path = trust.state.partition("sqlite:///")[2]
+    return [f"{path}{end}" for end in ("", "-wal", "-shm", "-journal")] if os.path.isabs(path) else []
