@@ -8,12 +8,68 @@ the file beside it is removed; only a killed process may leave it behind.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from reconciler.manifests.errors import ReconcilerError
+
 OWNER_ONLY = 0o600
+_FOR_OTHERS = 0o077
+
+
+class NotPrivate(ReconcilerError):
+    """A file or folder that has to be private is not: others chose its content, or can read it."""
+
+
+def private_folder(path: Path) -> None:
+    """A folder that only its owner may enter: created, or closed to others if it exists.
+
+    Raises: NotPrivate for a link, and for a folder of somebody else; OSError.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = _open_own(path, os.O_DIRECTORY)
+    try:
+        if os.fstat(descriptor).st_mode & _FOR_OTHERS:
+            os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)
+
+
+def read_private(path: Path) -> bytes:
+    """The content of a file that holds a secret, as sshd reads its keys: a regular file of this user or root, no link,
+    which nobody else may read or write. Raises: NotPrivate; OSError, also when there is none.
+    """
+    descriptor = _open_own(path, 0)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise NotPrivate(f"{path} is not a file of its own", "remove it: a new one will be created")
+        if status.st_mode & _FOR_OTHERS:
+            raise NotPrivate(
+                f"{path} holds a secret, and others may use it (mode {stat.S_IMODE(status.st_mode):04o})",
+                "if its content is yours: chmod 600; else remove it: a new one will be created",
+            )
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def _open_own(path: Path, flags: int) -> int:
+    """A descriptor of what this user or root owns; never through a link at the end of the path, and never waiting."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | flags)
+    except OSError as error:
+        if path.is_symlink():
+            raise NotPrivate(f"{path} is a link", "remove it: what it leads to may be somebody else's") from error
+        raise
+    if os.fstat(descriptor).st_uid not in (os.geteuid(), 0):
+        os.close(descriptor)
+        raise NotPrivate(f"{path} belongs to another user", "remove it, or choose another folder")
+    return descriptor
 
 
 def write_private(path: Path, text: str, *, mode: int = OWNER_ONLY, durable: bool = True) -> None:
@@ -25,16 +81,17 @@ def write_private(path: Path, text: str, *, mode: int = OWNER_ONLY, durable: boo
 def read_or_create(path: Path, make: Callable[[], str]) -> str:
     """The ASCII content of a file; created with what `make` returns if it does not exist.
 
-    Of several processes that create it at the same time, all get the same content. Raises: OSError.
+    Of several processes that create it at the same time, all get the same content. Raises: NotPrivate, as
+    `read_private`; OSError.
     """
     try:
-        return path.read_text("ascii")
+        return read_private(path).decode("ascii")
     except FileNotFoundError:
         with _file_beside(path, "") as (descriptor, beside):
             _write_and_sync(descriptor, make().encode("ascii"))
             link_if_absent(beside, path)
         sync_folder(path.parent)
-        return path.read_text("ascii")
+        return read_private(path).decode("ascii")
 
 
 @contextmanager

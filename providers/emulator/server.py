@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.manifests.private_files import write_private
+from reconciler.manifests.private_files import OWNER_ONLY, private_folder, write_private
 from reconciler.providers.emulator.assembly import create_service
 from reconciler.providers.emulator.content.content_users import used_content
 from reconciler.providers.emulator.content.disk_content import DiskContents
@@ -64,7 +64,7 @@ class RunningEmulator:
         """Returns when it answers. Raises: ProviderError; OSError when the data directory cannot be used."""
         faults = _read_faults(settings.faults) if settings.faults else []
         self.data = settings.data.absolute()
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self.data)
         bound = bind(settings.host, settings.port)
         try:
             names = _names(settings.host)
@@ -72,6 +72,7 @@ class RunningEmulator:
             context = server_context(self.data, names)
             self._tokens = Tokens(load_credentials(self.data), settings.tenant, settings.clock, frozenset(names))
             self._store = Store(self.data / "emulator.db")
+            (self.data / "emulator.db").chmod(OWNER_ONLY)  # and with it what SQLite keeps beside it
         except BaseException:
             bound.close()
             raise
@@ -82,7 +83,9 @@ class RunningEmulator:
         self.request_log = RequestLog()
         budgets = Budgets(settings.clock) if settings.budgets else None
         identity = Identity(self._tokens, self._store.emulator_id)
-        pipeline = RequestPipeline(self.service, self._tokens, identity, self.request_log, budgets)
+        pipeline = RequestPipeline(
+            self.service, self._tokens, identity, self.request_log, budgets, frozenset(map(str.lower, names))
+        )
         self._listener = Listener(create_app(pipeline), bound, context)
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from reconciler.manifests.private_files import replacing
+from reconciler.manifests.private_files import private_folder, replacing
 from reconciler.providers.emulator.content.vhds import account_of, blob_key, plain_address
 from reconciler.providers.emulator.core.arm import ArmError
 from reconciler.providers.emulator.core.service import BlobFacts
@@ -42,7 +42,7 @@ class DiskContents:
     connection_string: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
 
     def facts(self, uri: str) -> BlobFacts:
         """Raises: ArmError when the page blob does not exist, or may not be read."""

@@ -8,6 +8,7 @@ import ssl
 from threading import Event, Thread
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -19,6 +20,9 @@ _MOST_HEAD_BYTES = 64 * 1024
 _KEEP_ALIVE_S = 75
 _STOP_WITHIN_S = 1
 _BACKLOG = 512
+_MOST_CONNECTIONS = 512
+_REQUEST_WITHIN_S = 30.0
+"""A request that is not complete so long after its first byte, or the first one after the connection, is given up."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -117,6 +121,36 @@ class _Protocol(H11Protocol):
             await inner({**scope, "extensions": {CLOSE: self.abort}}, receive, send)
 
         self.app = app
+        self._late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Takes no more connections than there are threads and descriptors for."""
+        super().connection_made(transport)
+        if len(self.connections) > _MOST_CONNECTIONS:
+            self.abort()
+        else:
+            self._expect_request()
+
+    def data_received(self, data: bytes) -> None:
+        """Gives up on a request that does not end: half-sent ones would hold their connection for ever."""
+        super().data_received(data)
+        if self.conn.their_state is h11.SEND_BODY or (self.idle and self.conn.trailing_data[0]):
+            self._expect_request()
+        else:
+            self._expect_nothing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(_REQUEST_WITHIN_S, self.abort)
+
+    def _expect_nothing(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
     @property
     def idle(self) -> bool:

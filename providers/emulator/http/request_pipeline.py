@@ -6,6 +6,7 @@ import logging
 import math
 import uuid
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from reconciler.providers.emulator.core import api_versions
 from reconciler.providers.emulator.core.arm import ArmAnswer, ArmError, ArmRequest
@@ -31,13 +32,15 @@ class ConnectionClosed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RequestPipeline:
-    """Everything between HTTP and the service. `budgets` is None when requests are unlimited."""
+    """Everything between HTTP and the service. `budgets` is None when requests are unlimited. `names` are the hosts
+    that the service is, in lower case; one that is asked for by another name does not answer. Empty: any."""
 
     service: Service
     tokens: Tokens
     identity: Identity
     request_log: RequestLog
     budgets: Budgets | None = None
+    names: frozenset[str] = frozenset()
 
     def serve(self, raw: RawRequest) -> ArmAnswer:
         """The answer to any request, perhaps an error. Raises: ConnectionClosed when a fault requires it."""
@@ -57,6 +60,8 @@ class RequestPipeline:
 
     def _answer(self, raw: RawRequest) -> ArmAnswer:
         path, base_url = raw.path(), raw.base_url
+        if self.names and (urlsplit(base_url).hostname or "") not in self.names:
+            raise ArmError(400, "InvalidHostName", "The request is for another host than this one.")
         if raw.method not in METHODS:
             message = f"The method {raw.method[:20]} is not supported."
             raise ArmError(405, "MethodNotAllowed", message, headers={"Allow": ", ".join(METHODS)})

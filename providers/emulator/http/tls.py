@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trustme
 
-from reconciler.manifests.private_files import write_private
+from reconciler.manifests.private_files import read_private, write_private
 
 LIFETIME = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)
@@ -34,7 +34,7 @@ def _ca(data: Path) -> trustme.CA:
     """The CA of a data directory; created when there is none. The key is written first: a certificate has its key."""
     certificate, key = ca_file(data), data / "ca-key.pem"
     if certificate.exists():
-        return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
+        return trustme.CA.from_pem(certificate.read_bytes(), read_private(key))
     made = trustme.CA(organization_name="reconciler emulator", organization_unit_name="for this data directory only")
     write_private(key, made.private_key_pem.bytes().decode("ascii"))
     write_private(certificate, made.cert_pem.bytes().decode("ascii"), mode=0o644)
@@ -48,6 +48,7 @@ def _leaf(data: Path, names: Sequence[str], now: datetime) -> Path:
     if chain.exists() and about.exists():
         kept = json.loads(about.read_text("utf-8"))
         if set(names) <= set(kept["names"]) and datetime.fromisoformat(kept["ends"]) - RENEW_BEFORE > now:
+            read_private(chain)
             return chain
     ends = now + LIFETIME
     leaf = ca.issue_cert(*names, not_before=now - timedelta(days=1), not_after=ends)

@@ -24,6 +24,12 @@ Port = Annotated[
     int, typer.Option("--port", metavar="N", help="Port to listen on; 0 picks a free one.", min=0, max=65535)
 ]
 Host = Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")]
+Expose = Annotated[
+    bool,
+    typer.Option(
+        "--expose", help="Allow a --host that other machines reach: whoever has its client secret can use it."
+    ),
+]
 Data = Annotated[str, typer.Option("--data", metavar="DIR", help="Folder for its data; created if it does not exist.")]
 TimeScale = Annotated[
     float,
@@ -55,6 +61,7 @@ def emulator(
     context: typer.Context,
     port: Port = 0,
     host: Host = _LOOPBACK,
+    expose: Expose = False,
     data: Data = ".emulator",
     time_scale: TimeScale = 1.0,
     ready_file: ReadyFile = "",
@@ -70,6 +77,7 @@ def emulator(
     Exit codes: 0 stopped, 1 error.
     """
     _require_libraries()
+    _require_loopback(host, expose=expose)
     from reconciler.providers.emulator.server import EmulatorSettings, serve
 
     settings = EmulatorSettings(
@@ -94,6 +102,17 @@ def _require_libraries() -> None:
             f"the emulator needs a library that is not installed: {cause.name}",
             f"run in reconciler's checkout: {install_extra('emulator')}",
         ) from cause
+
+
+def _require_loopback(host: str, *, expose: bool) -> None:
+    """Raises: ReconcilerError for an address beyond this machine that nobody asked to be exposed."""
+    from reconciler.views.text.emulator import is_loopback
+
+    if not (expose or is_loopback(host)):
+        raise ReconcilerError(
+            f"{host} is not an address of this machine alone: others could reach the emulator and its images",
+            "leave --host out, or allow it with --expose",
+        )
 
 
 def _announce(session: Session, host: str, running: RunningEmulator) -> None:

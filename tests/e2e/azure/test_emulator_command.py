@@ -99,7 +99,7 @@ def test_answers_when_the_file_is_there_and_ends_cleanly(tmp_path: Path) -> None
 def test_a_stale_ready_file_goes_before_anything_else(tmp_path: Path) -> None:
     file = tmp_path / "ready.json"
     file.write_text("{}")
-    with command(tmp_path, "--port", "1", "--host", "192.0.2.1", "--ready-file", str(file)) as process:
+    with command(tmp_path, "--port", "1", "--host", "192.0.2.1", "--expose", "--ready-file", str(file)) as process:
         assert process.wait(PATIENCE_S) == 1
     assert not file.exists()
 
@@ -164,7 +164,7 @@ def below(text: str, heading: str) -> str:
 
 
 def test_a_listener_for_others_is_told_of(tmp_path: Path) -> None:
-    with command(tmp_path, "--host", EVERYWHERE, "--data", "data", "--ready-file", "ready.json") as process:
+    with command(tmp_path, "--host", EVERYWHERE, "--expose", "--data", "data", "--ready-file", "ready.json") as process:
         ready = when_ready(process, tmp_path / "ready.json")
         assert ask(ready, "GET", SUBSCRIPTIONS)[0] == 200
         _, out, _ = ended(process, signal.SIGTERM)
@@ -181,7 +181,9 @@ def test_begins_with_the_faults_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--host", "192.0.2.1"), "cannot listen on 192.0.2.1"),
+        (("--host", "192.0.2.1"), "or allow it with --expose"),
+        (("--host", EVERYWHERE), f"{EVERYWHERE} is not an address of this machine alone"),
+        (("--host", "192.0.2.1", "--expose"), "cannot listen on 192.0.2.1"),
         (("--faults", "none.json"), "none.json: No such file"),
         (("--time-scale", "-1"), "--time-scale"),
         (("--port", "70000"), "--port"),
