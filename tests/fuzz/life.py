@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 from collections import Counter
@@ -260,9 +261,10 @@ class Life:
 
 @contextmanager
 def _limited(step: Step) -> Iterator[None]:
-    """Raises: Violation when a step takes too long."""
+    """Raises: Violation when a step takes too long, after telling where all threads are."""
 
     def late(*_: object) -> None:
+        faulthandler.dump_traceback()
         raise Violation(f"{step} took more than {_LONGEST_STEP_S} seconds")
 
     before = signal.signal(signal.SIGALRM, late)
