@@ -107,7 +107,7 @@ class ProjectPlans(OpenProject):
         plan = make_plan(inputs)
         if refresh and not options.destroy and has_to_look_inside(plan):
             plan = make_plan(replace(inputs, world=self._observe(state, unmanaged=True)))
-        return with_positions(plan, self.directory)
+        return with_positions(plan, self.directory, self.trust)
 
     def _busy(self) -> Mapping[str, str]:
         """Gallery -> who else is changing it just now, as "being changed by ..."."""

@@ -24,7 +24,8 @@ from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.loading.cache_codec import decode_manifest, decode_project, encode_manifest, encode_project
 from reconciler.manifests.loading.end_of_life import end_of_life_warnings
 from reconciler.manifests.manifest import Manifest
-from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, manifest_files, read_file, unread_warnings
+from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, read_file
+from reconciler.manifests.parsing.finding import manifest_files, unread_warnings
 from reconciler.manifests.private_files import write_private
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
@@ -100,11 +101,12 @@ def _find(directory: Path, environment: str | None, trust: Trust) -> _Hit | None
             return None
         if any(_file_stamp(known[0]) != known for known in header["definitions"]):
             return None
-        names, problems, unread = manifest_files(directory, tuple(header["patterns"]))
+        roots = trust.roots(directory)
+        names, problems, unread = manifest_files(directory, tuple(header["patterns"]), roots)
         files = header["files"]
         if problems or names != [name for name, _ in files]:
             return None
-        unchanged = all(_sha256(read_file(directory / name)) == sha for name, sha in files)
+        unchanged = all(_sha256(read_file(directory / name, roots)) == sha for name, sha in files)
     except (*_UNUSABLE, InvalidInput, RecursionError):
         return None
     return _Hit(header, path, unread) if unchanged and isinstance(header["digest"], str) else None
@@ -131,10 +133,10 @@ def _load_and_keep(directory: Path, environment: str | None, trust: Trust) -> tu
 
     try:
         stamp = _project_stamp(directory)
-        project, problems = project_and_problems(directory, read_file(directory / PROJECT_FILE), environment, trust)
+        project, problems = project_and_problems(directory, _project_file(directory), environment, trust)
     except (OSError, InvalidInput):
         stamp, project, problems = [], read_project(directory, environment, trust), []
-    files, manifest = read_manifest(project, problems)
+    files, manifest = read_manifest(project, problems, trust)
     _keep(_path(directory, environment), [stamp, _trust_stamp(trust)], project, files, manifest)
     return project, manifest
 
@@ -167,9 +169,13 @@ def _path(directory: Path, environment: str | None) -> Path:
 
 
 def _project_stamp(directory: Path) -> list[Any]:
-    path = directory / PROJECT_FILE
-    status = path.stat()
-    return [_sha256(read_file(path)), status.st_dev, status.st_ino, status.st_ctime_ns]
+    status = (directory / PROJECT_FILE).stat()
+    return [_sha256(_project_file(directory)), status.st_dev, status.st_ino, status.st_ctime_ns]
+
+
+def _project_file(directory: Path) -> bytes:
+    """Raises: InvalidInput; OSError."""
+    return read_file(directory / PROJECT_FILE, Trust().roots(directory))
 
 
 def _trust_stamp(trust: Trust) -> str:

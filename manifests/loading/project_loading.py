@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def project_and_problems(
 
 def _content(directory: Path) -> bytes:
     path = directory / PROJECT_FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         raise ManifestError(
             [
                 error(
@@ -73,7 +74,7 @@ def _content(directory: Path) -> bytes:
             ]
         )
     try:
-        return read_file(path)
+        return read_file(path, Trust().roots(directory))
     except InvalidInput as invalid:
         problem = error(invalid.summary, invalid.detail, position=Position(PROJECT_FILE))
         raise ManifestError([problem]) from invalid

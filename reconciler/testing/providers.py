@@ -27,8 +27,6 @@ def provider_config(
     return ProviderConfig(DEFAULT_PROVIDER, provider.type, provider.settings, folder, trust or Trust())
 
 
-def new_provider(
-    backend: str, settings: Mapping[str, Any], folder: Path, trust: Trust | None = None
-) -> Provider:
+def new_provider(backend: str, settings: Mapping[str, Any], folder: Path, trust: Trust | None = None) -> Provider:
     """A provider of an installed backend with these settings. Raises: ManifestError, ProviderError."""
     return create_provider(provider_config(backend, settings, folder, trust))
