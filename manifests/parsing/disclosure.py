@@ -6,6 +6,7 @@ that a file is a manifest, its errors say where they are, and nothing of what is
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from functools import cache
@@ -22,7 +23,9 @@ _PROJECT_KEY = re.compile(r"""^[ \t{]*["']?(?:project|providers?)["']?[ \t]*:"""
 
 def may_be_shown(name: str, text: str) -> bool:
     """Whether the file `name` is the project file, or a manifest: it has a document of a known kind, or of one that is
-    nearly spelled so."""
+    nearly spelled so. An absolute name is that of settings, which whoever runs a command has named."""
+    if os.path.isabs(name):
+        return True
     if name == PROJECT_FILE:
         return bool(_PROJECT_KEY.search(text))
     found: dict[str, None] = {}

@@ -34,12 +34,14 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The project's folder, the environment (None for the default one), and how output looks."""
+    """The project's folder, the environment (None for the default one), how output looks, and the settings file (empty
+    for the usual one, if it exists)."""
 
     directory: Path
     environment: str | None = None
     color: bool = True
     debug: bool = False
+    settings: str = ""
 
     @property
     def output(self) -> Output:
@@ -61,12 +63,15 @@ class Session:
 
         return Output(sys.stderr, color=self.color)
 
-    def engine(self, reporter: Reporter | None = None) -> Engine:
-        """The engine of this project; a context manager that closes what it opened."""
+    def engine(self, reporter: Reporter | None = None, *, untrusted: bool = False) -> Engine:
+        """The engine of this project; a context manager that closes what it opened. `untrusted`: the project is a
+        stranger's. Raises: ManifestError when the settings file is invalid."""
+        from reconciler.cli.trusting import trust_of_runner
         from reconciler.engine import Engine
         from reconciler.reporting import Reporter
 
-        return Engine(self.directory, self.environment, reporter or Reporter())
+        trust = trust_of_runner(self.settings, untrusted=untrusted)
+        return Engine(self.directory, self.environment, reporter or Reporter(), trust=trust)
 
     @contextmanager
     def waiting(self) -> Iterator[WaitingReporter]:
