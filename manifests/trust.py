@@ -12,6 +12,9 @@ from reconciler.manifests.words import quoted
 
 ALLOW_DIRECTORY = "name its folder under `directories` in the settings of whoever runs this (--settings FILE)"
 
+TRUST = "trust"
+"""Where the context of a validation has the `Trust`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:
@@ -33,21 +36,44 @@ class Trust:
         return tuple(os.path.realpath(folder) for folder in (project, *self.directories))
 
 
+def trust_in(context: Mapping[str, object] | None) -> Trust:
+    """The trust in the context of a validation; an empty one where it has none."""
+    trust = (context or {}).get(TRUST)
+    return trust if isinstance(trust, Trust) else Trust()
+
+
 def is_inside(path: str, roots: tuple[str, ...]) -> bool:
     """Whether a path, which has no links left, is one of the folders or in one."""
     return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
 
 
+def resolved_inside(path: str | Path, roots: tuple[str, ...], *, shown: str = "") -> str:
+    """What `path` leads to, without links, which must be inside one of `roots`; it need not exist. `shown` is how the
+    error calls it.
+
+    Raises: InvalidInput for a path that leads out of the folders: the same whether anything is there or not.
+    """
+    try:
+        real = os.path.realpath(path)
+    except RecursionError:
+        real = ""
+    if not is_inside(real, roots):
+        raise leads_out(shown or path)
+    return real
+
+
 def open_inside(path: str | Path, roots: tuple[str, ...]) -> int:
     """A descriptor, open for reading, of what `path` leads to, which must be inside one of `roots`, links resolved.
 
-    It never waits, whatever the path names. Raises: InvalidInput for a path that leads out of the folders; OSError.
+    It never waits, whatever the path names. Raises: InvalidInput as `resolved_inside`; OSError.
     """
-    real = os.path.realpath(path, strict=True)
-    if not is_inside(real, roots):
-        raise leads_out(path)
+    real = resolved_inside(path, roots)
     descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if os.path.realpath(f"/proc/self/fd/{descriptor}") not in (real, f"/proc/self/fd/{descriptor}"):
+    try:
+        opened = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:  # no /proc: a folder on the way that became a link just now is not noticed
+        opened = real
+    if opened != real:
         os.close(descriptor)
         raise leads_out(path)
     return descriptor

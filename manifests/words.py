@@ -11,12 +11,13 @@ _SECRETS = (
 )
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """The word of `words` that `word` was most likely meant to be, ignoring case; empty when none is near."""
+def nearest(word: str, words: Iterable[str], alike: float = 0.55) -> str:
+    """The word of `words` that `word` was most likely meant to be, ignoring case; empty when none is near. `alike`: how
+    much of the two must be the same, from 0 to 1."""
     import difflib  # 3 ms that only a mistake should cost
 
     by_lower = {known.lower(): known for known in words}
-    matches = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.55)
+    matches = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=alike)
     return by_lower[matches[0]] if matches else ""
 
 

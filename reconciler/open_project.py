@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -42,16 +42,18 @@ class OpenProject:
 
     @cached_property
     def _cached_manifest(self) -> CachedManifest | None:
-        return find_cached(self.directory, self.environment)
+        return find_cached(self.directory, self.environment, self.trust)
 
     @cached_property
     def _loaded(self) -> tuple[Project, Manifest]:
         self.reporter.stage("load")
-        return load(self.directory, self.environment)
+        return load(self.directory, self.environment, self.trust)
 
-    @property
+    @cached_property
     def project(self) -> Project:
-        return self._cached_manifest.project if self._cached_manifest else self._loaded[0]
+        """The project; its state is where whoever runs this says, if they do."""
+        project = self._cached_manifest.project if self._cached_manifest else self._loaded[0]
+        return replace(project, state=self.trust.state) if self.trust.state else project
 
     @property
     def manifest(self) -> Manifest:

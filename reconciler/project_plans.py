@@ -40,7 +40,7 @@ class ProjectPlans(OpenProject):
         if cached := self._cached_plan(options):
             return cached
         stamp, state, digest = self.store.stamp(), self.store.read(), self.manifest.digest
-        loaded = find_cached(self.directory, self.environment)  # loading has just put it there
+        loaded = find_cached(self.directory, self.environment, self.trust)  # loading has just put it there
         entry = noop_cache.prepare(loaded, digest, state, stamp, self.providers)
         plan = self._plan(state, options, bind_sources=bind_sources)
         if entry and plan.applicable and not plan.changes:
@@ -107,7 +107,7 @@ class ProjectPlans(OpenProject):
         plan = make_plan(inputs)
         if refresh and not options.destroy and has_to_look_inside(plan):
             plan = make_plan(replace(inputs, world=self._observe(state, unmanaged=True)))
-        return with_positions(plan, self.directory)
+        return with_positions(plan, self.directory, self.trust)
 
     def _busy(self) -> Mapping[str, str]:
         """Gallery -> who else is changing it just now, as "being changed by ..."."""

@@ -11,17 +11,18 @@ from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.parsing.files import read_file
 from reconciler.manifests.problems import DocumentPath, InvalidInput, Problem
 from reconciler.manifests.resource import Origin
+from reconciler.manifests.trust import Trust
 
 LONGEST_LINE = 200
 
 
-def locate(directory: Path, origin: Origin, path: DocumentPath) -> Position:
+def locate(directory: Path, origin: Origin, path: DocumentPath, trust: Trust | None = None) -> Position:
     """The position of `path` in the document that begins at `origin`, or of the nearest container that exists.
 
     The document's first line when the file is gone or no longer holds such a document. `path` consists of property
     names and list indexes, as they are written in the file. An origin of line 0 means the only document of the file.
     """
-    return Locator(directory).locate(origin, path)
+    return Locator(directory, trust).locate(origin, path)
 
 
 @dataclass(slots=True)
@@ -37,13 +38,15 @@ class _Node:
 class _File:
     lines: tuple[str, ...] = ()
     documents: Mapping[int, _Node] = field(default_factory=dict)
+    shown: bool = True
 
 
 class Locator:
     """Looks up positions; reads each file once."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, trust: Trust | None = None) -> None:
         self._directory = directory
+        self._roots = (trust or Trust()).roots(directory)
         self._files: dict[str, _File] = {}
 
     def position(self, problem: Problem) -> Position:
@@ -65,25 +68,31 @@ class Locator:
 
     def line(self, position: Position) -> str:
         """The text of the line, truncated when it is very long; empty when there is none."""
-        if not position.line:
+        if not position.line or not self.may_be_shown(position.file):
             return ""
         lines = self._file(position.file).lines
         line = lines[position.line - 1] if position.line <= len(lines) else ""
         shown = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
         return "".join(char if char.isprintable() else " " for char in shown)
 
+    def may_be_shown(self, name: str) -> bool:
+        """Whether errors may quote this file: see `disclosure`."""
+        return self._file(name).shown
+
     def _file(self, name: str) -> _File:
         if name not in self._files:
-            self._files[name] = _read(self._directory / name)
+            self._files[name] = _read(self._directory, name, self._roots)
         return self._files[name]
 
 
-def _read(path: Path) -> _File:
+def _read(directory: Path, name: str, roots: tuple[str, ...]) -> _File:
+    from reconciler.manifests.parsing.disclosure import may_be_shown
+
     try:
-        text = read_file(path).decode("utf-8-sig", "replace")
+        text = read_file(directory / name, roots).decode("utf-8-sig", "replace")
     except InvalidInput:
         return _File()
-    return _File(tuple(text.splitlines()), _documents(text))
+    return _File(tuple(text.splitlines()), _documents(text), may_be_shown(name, text))
 
 
 def _documents(text: str) -> dict[int, _Node]:

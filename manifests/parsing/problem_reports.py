@@ -8,29 +8,32 @@ from typing import NoReturn
 
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.errors import ManifestError
+from reconciler.manifests.parsing.disclosure import without_content
 from reconciler.manifests.parsing.positions import Locator
 from reconciler.manifests.problems import Problem
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.words import without_secrets
 
 SHOWN_AT_MOST = 1000
 
 
-def refuse(directory: Path, problems: Iterable[Problem]) -> NoReturn:
+def refuse(directory: Path, problems: Iterable[Problem], trust: Trust | None = None) -> NoReturn:
     """Raises: ManifestError with a Diagnostic for each of `problems`, in file order, each with its place and line."""
     every = list(problems)
-    diagnostics = sorted(_located(directory, every[:SHOWN_AT_MOST]), key=_file_order)
+    diagnostics = sorted(_located(Locator(directory, trust), every[:SHOWN_AT_MOST]), key=_file_order)
     if len(every) > SHOWN_AT_MOST:
         diagnostics.append(error(f"and {len(every) - SHOWN_AT_MOST} more problems", "fix these first"))
     raise ManifestError(diagnostics)
 
 
-def _located(directory: Path, problems: Sequence[Problem]) -> list[Diagnostic]:
-    locator = Locator(directory)
+def _located(locator: Locator, problems: Sequence[Problem]) -> list[Diagnostic]:
     return [_diagnostic(problem, locator) for problem in problems]
 
 
 def _diagnostic(problem: Problem, locator: Locator) -> Diagnostic:
     position = locator.position(problem)
+    if not locator.may_be_shown(problem.origin.file):
+        problem = without_content(problem)
     return error(
         without_secrets(problem.summary),
         without_secrets(problem.detail),

@@ -13,6 +13,7 @@ from reconciler.manifests.kinds.base import Model, default_of, models_within, ru
 from reconciler.manifests.kinds.project_file import ProjectFile
 from reconciler.manifests.kinds.registry import document_kinds
 from reconciler.manifests.kinds.scalars import VALUE_REFERENCE
+from reconciler.manifests.kinds.settings_file import SettingsFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ANY_SCALAR = ["string", "number", "boolean"]
@@ -51,6 +52,11 @@ def project_schema(backends: Mapping[str, type[Model] | None] | None = None) -> 
     schema = ProjectFile.model_json_schema(by_alias=True)
     schema["$defs"] |= _provider_definitions(_installed_backends() if backends is None else backends)
     return {"$schema": DIALECT, **_for_editors(schema)}
+
+
+def settings_schema() -> dict[str, Any]:
+    """The schema of the settings file."""
+    return {"$schema": DIALECT, **_for_editors(SettingsFile.model_json_schema(by_alias=True))}
 
 
 def _installed_backends() -> dict[str, type[Model] | None]:

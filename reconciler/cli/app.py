@@ -17,19 +17,19 @@ from typer.core import TyperGroup
 from reconciler import __version__
 from reconciler.cli import commands, options
 from reconciler.cli.failures import exit_code_of, report
+from reconciler.cli.guarding import one_command_only, require_in_bounds
 from reconciler.cli.interrupts import end_at_once, on_signals, stop_command
-from reconciler.cli.reading import one_command_only, require_in_bounds
 from reconciler.cli.session import Exit, Session, colors_wanted
 from reconciler.views.terminal.output import write
 
-_WITH_VALUE = ("--project", "--environment")
+_WITH_VALUE = ("--project", "--environment", "--settings")
 _FLAGS = ("--debug", "--no-color")
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """The base of every error in using a command line; not all versions of typer have a public name for it."""
 _EPILOG = (
-    "--project, --environment, --debug and --no-color may also follow the command. Exit codes: 0 success, or nothing "
-    "to do; 1 error; 2 changes pending (plan --detailed-exitcode) or drift found (drift); 3 provider unreachable; "
-    "130 interrupted."
+    "--project, --environment, --settings, --debug and --no-color may also follow the command. Exit codes: 0 success, "
+    "or nothing to do; 1 error; 2 changes pending (plan --detailed-exitcode) or drift found (drift); 3 provider "
+    "unreachable; 130 interrupted."
 )
 
 
@@ -87,13 +87,21 @@ def _common(
     environment: Annotated[
         str, typer.Option(metavar="NAME", envvar="RECONCILER_ENVIRONMENT", help="The environment to use.")
     ] = "",
+    settings: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            envvar="RECONCILER_SETTINGS",
+            help="What you trust beyond the project; without it ~/.config/reconciler/settings.yaml, if it exists.",
+        ),
+    ] = "",
     no_color: Annotated[bool, typer.Option("--no-color", help="Disable colours, like NO_COLOR.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with every error.")] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    context.obj = Session(Path(project), environment or None, colors_wanted(no_color=no_color), debug)
+    context.obj = Session(Path(project), environment or None, colors_wanted(no_color=no_color), debug, settings)
 
 
 def shared_first(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

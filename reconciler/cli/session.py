@@ -6,12 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from reconciler.manifests.trust import Trust
 
 if TYPE_CHECKING:
     import typer
@@ -36,13 +34,15 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The project's folder, the environment (None for the default one), and how output looks."""
+    """The project's folder, the environment (None for the default one), how output looks, and the settings file (empty
+    for the usual one, if it exists). `reads`: of a command that only reads, the files on its command line."""
 
     directory: Path
     environment: str | None = None
     color: bool = True
     debug: bool = False
-    trust: Trust = field(default_factory=Trust)
+    settings: str = ""
+    reads: tuple[str, ...] | None = None
 
     @property
     def output(self) -> Output:
@@ -64,12 +64,18 @@ class Session:
 
         return Output(sys.stderr, color=self.color)
 
-    def engine(self, reporter: Reporter | None = None) -> Engine:
-        """The engine of this project; a context manager that closes what it opened."""
+    def engine(self, reporter: Reporter | None = None, *, untrusted: bool = False) -> Engine:
+        """The engine of this project; a context manager that closes what it opened. `untrusted`: the project is a
+        stranger's. Raises: ManifestError when the settings file is invalid."""
+        from reconciler.cli.guarding import guard_process
+        from reconciler.cli.trusting import trust_of_runner
         from reconciler.engine import Engine
         from reconciler.reporting import Reporter
 
-        return Engine(self.directory, self.environment, reporter or Reporter(), trust=self.trust)
+        trust = trust_of_runner(self.settings, untrusted=untrusted)
+        if self.reads is not None:
+            guard_process(self.directory, trust, self.reads)
+        return Engine(self.directory, self.environment, reporter or Reporter(), trust=trust)
 
     @contextmanager
     def waiting(self) -> Iterator[WaitingReporter]:
@@ -89,6 +95,12 @@ def session_of(context: typer.Context) -> Session:
     if not isinstance(session, Session):
         raise TypeError("a command ran outside of the command line. This is a bug.")
     return session
+
+
+def reading_session(context: typer.Context, *files: str) -> Session:
+    """The session of a command that only reads: its process can do nothing else once it has an engine. `files` are what
+    its command line says is to be read or written."""
+    return replace(session_of(context), reads=tuple(filter(None, files)))
 
 
 def colors_wanted(*, no_color: bool) -> bool:

@@ -8,29 +8,30 @@ from pathlib import Path
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.parsing.positions import Locator, locate
 from reconciler.manifests.resource import Origin
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.words import without_secrets
 from reconciler.planning.actions import AttributeChange, ResourceChange
 from reconciler.planning.plan import Plan
 
 
-def with_positions(plan: Plan, directory: Path) -> Plan:
+def with_positions(plan: Plan, directory: Path, trust: Trust | None = None) -> Plan:
     """The plan with a position at every attribute change of a declared resource, and at every error in one."""
     changes, errors = plan.changes, plan.errors
     if any(change.changes and change.origin for change in changes):
-        changes = tuple(_located(change, directory) for change in changes)
+        changes = tuple(_located(change, directory, trust) for change in changes)
     if any(problem.path for problem in errors):
-        locator = Locator(directory)
+        locator = Locator(directory, trust)
         errors = tuple(_with_place(problem, locator) for problem in errors)
     return replace(plan, changes=changes, errors=errors)
 
 
-def _located(change: ResourceChange, directory: Path) -> ResourceChange:
+def _located(change: ResourceChange, directory: Path, trust: Trust | None) -> ResourceChange:
     origin = change.origin
     if origin is None or not change.changes:
         return change
 
     def located(item: AttributeChange) -> AttributeChange:
-        return replace(item, position=locate(directory, origin, tuple(item.path.split("."))))
+        return replace(item, position=locate(directory, origin, tuple(item.path.split(".")), trust))
 
     return replace(change, changes=tuple(located(item) for item in change.changes))
 

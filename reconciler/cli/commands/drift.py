@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.reading import reading_session
-from reconciler.cli.session import Exit, heading_of
+from reconciler.cli.session import Exit, heading_of, reading_session
 from reconciler.views.output_format import DEFAULT
 
 ORDER = 60

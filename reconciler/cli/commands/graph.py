@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.reading import reading_session
-from reconciler.cli.session import Exit
+from reconciler.cli.session import Exit, reading_session
 
 if TYPE_CHECKING:
     from reconciler.graph import ResourceGraph

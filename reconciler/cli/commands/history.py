@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.reading import reading_session
-from reconciler.cli.session import Exit
+from reconciler.cli.session import Exit, reading_session
 from reconciler.views.output_format import DEFAULT
 
 ORDER = 75

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.reading import reading_session
-from reconciler.cli.session import Exit, Session
+from reconciler.cli.session import Exit, Session, reading_session
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.views.output_format import DEFAULT
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.reading import reading_session
-from reconciler.cli.session import Exit, Session, heading_of, session_of
+from reconciler.cli.session import Exit, Session, heading_of, reading_session, session_of
 from reconciler.views.output_format import DEFAULT
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import options
-from reconciler.cli.reading import reading_session
-from reconciler.cli.session import Exit, session_of
+from reconciler.cli.session import Exit, reading_session, session_of
 from reconciler.cli.state_editing import editing, say
 
 if TYPE_CHECKING:

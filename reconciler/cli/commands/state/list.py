@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.reading import reading_session
-from reconciler.cli.session import Exit
+from reconciler.cli.session import Exit, reading_session
 
 ORDER = 10
 

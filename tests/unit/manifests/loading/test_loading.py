@@ -84,7 +84,7 @@ def test_alias_bomb(problems):
 
 
 def test_alias_within_its_own_anchor(problems):
-    assert any("undefined alias" in found.summary for found in problems("kind: &a [*a]\n"))
+    assert any("undefined alias" in found.summary for found in problems(GALLERY + "tags: &a [*a]\n"))
 
 
 def test_nesting_depth(problems):

@@ -7,11 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.cli.session import Session, session_of
-
 if TYPE_CHECKING:
-    import typer
-
     from reconciler.guard.audit import Guard
     from reconciler.manifests.trust import Trust
 
@@ -33,18 +29,16 @@ def one_command_only() -> None:
     _Process.only_one_command = True
 
 
-def reading_session(context: typer.Context, *files: str) -> Session:
-    """The session of a command that only reads. `files` are what its command line says is to be read or written."""
-    session = session_of(context)
+def guard_process(project: Path, trust: Trust, files: Iterable[str]) -> None:
+    """Limits this process to what a command that only reads does, if that is all it runs; `files` are on its command
+    line, to be read or written."""
     if _Process.only_one_command and _Process.guard is None:
         from reconciler.guard.audit import Guard
         from reconciler.guard.boundary import boundary_of
 
-        named = [Path(file) for file in files if file]
-        boundary = boundary_of(session.directory, session.trust, os.environ, named)
-        _Process.guard = Guard(boundary, lambda: _hosts(session.trust))
+        boundary = boundary_of(project, trust, os.environ, map(Path, files))
+        _Process.guard = Guard(boundary, lambda: _hosts(trust))
         _Process.guard.start()
-    return session
 
 
 def require_in_bounds() -> None:
