@@ -12,6 +12,9 @@ from reconciler.manifests.words import quoted
 
 ALLOW_DIRECTORY = "name its folder under `directories` in the settings of whoever runs this (--settings FILE)"
 
+TRUST = "trust"
+"""Where the context of a validation has the `Trust`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:
@@ -31,6 +34,12 @@ class Trust:
     def roots(self, project: Path) -> tuple[str, ...]:
         """The folders that may be read for a project, with all links resolved: its own comes first."""
         return tuple(os.path.realpath(folder) for folder in (project, *self.directories))
+
+
+def trust_in(context: Mapping[str, object] | None) -> Trust:
+    """The trust in the context of a validation; an empty one where it has none."""
+    trust = (context or {}).get(TRUST)
+    return trust if isinstance(trust, Trust) else Trust()
 
 
 def is_inside(path: str, roots: tuple[str, ...]) -> bool:

@@ -42,12 +42,12 @@ class OpenProject:
 
     @cached_property
     def _cached_manifest(self) -> CachedManifest | None:
-        return find_cached(self.directory, self.environment)
+        return find_cached(self.directory, self.environment, self.trust)
 
     @cached_property
     def _loaded(self) -> tuple[Project, Manifest]:
         self.reporter.stage("load")
-        return load(self.directory, self.environment)
+        return load(self.directory, self.environment, self.trust)
 
     @property
     def project(self) -> Project:

@@ -40,7 +40,7 @@ class ProjectPlans(OpenProject):
         if cached := self._cached_plan(options):
             return cached
         stamp, state, digest = self.store.stamp(), self.store.read(), self.manifest.digest
-        loaded = find_cached(self.directory, self.environment)  # loading has just put it there
+        loaded = find_cached(self.directory, self.environment, self.trust)  # loading has just put it there
         entry = noop_cache.prepare(loaded, digest, state, stamp, self.providers)
         plan = self._plan(state, options, bind_sources=bind_sources)
         if entry and plan.applicable and not plan.changes:

@@ -28,10 +28,11 @@ from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, manifes
 from reconciler.manifests.private_files import write_private
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.values import digest
 
 FOLDER = Path(".reconciler") / "cache"
-SCHEMA = 3
+SCHEMA = 4
 _UNUSABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
@@ -44,14 +45,15 @@ class _Hit:
     unread: list[str]
 
 
-def load(directory: Path, environment: str | None = None) -> tuple[Project, Manifest]:
+def load(directory: Path, environment: str | None = None, trust: Trust | None = None) -> tuple[Project, Manifest]:
     """The project and everything its manifests declare; from the cache when nothing has changed.
 
     Raises: ManifestError with every problem found.
     """
-    hit = _find(directory, environment)
+    trust = trust or Trust()
+    hit = _find(directory, environment, trust)
     cached = _decoded(hit, directory) if hit else None
-    return cached or _load_and_keep(directory, environment)
+    return cached or _load_and_keep(directory, environment, trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,12 @@ class CachedManifest:
     stamp: str
 
 
-def find_cached(directory: Path, environment: str | None = None) -> CachedManifest | None:
+def find_cached(directory: Path, environment: str | None = None, trust: Trust | None = None) -> CachedManifest | None:
     """What was loaded before, when nothing has changed since; None when the manifests must be loaded.
 
     Reads the files to compare them, and decodes nothing.
     """
-    hit = _find(directory, environment)
+    hit = _find(directory, environment, trust or Trust())
     if hit is None:
         return None
     header = hit.header
@@ -87,12 +89,14 @@ def find_cached(directory: Path, environment: str | None = None) -> CachedManife
         return None
 
 
-def _find(directory: Path, environment: str | None) -> _Hit | None:
+def _find(directory: Path, environment: str | None, trust: Trust) -> _Hit | None:
     path = _path(directory, environment)
     try:
         with path.open("rb") as file:
             header = json.loads(file.readline())
         if header["program"] != _program() or header["project"] != _project_stamp(directory):
+            return None
+        if header["trust"] != _trust_stamp(trust):
             return None
         if any(_file_stamp(known[0]) != known for known in header["definitions"]):
             return None
@@ -121,21 +125,21 @@ def _decoded(hit: _Hit, directory: Path) -> tuple[Project, Manifest] | None:
     return project, Manifest(resources, hit.header["digest"], moves, removals, warnings)
 
 
-def _load_and_keep(directory: Path, environment: str | None) -> tuple[Project, Manifest]:
+def _load_and_keep(directory: Path, environment: str | None, trust: Trust) -> tuple[Project, Manifest]:
     from reconciler.manifests.loading.manifest_loading import read_manifest
     from reconciler.manifests.loading.project_loading import project_and_problems, read_project
 
     try:
         stamp = _project_stamp(directory)
-        project, problems = project_and_problems(directory, read_file(directory / PROJECT_FILE), environment)
+        project, problems = project_and_problems(directory, read_file(directory / PROJECT_FILE), environment, trust)
     except (OSError, InvalidInput):
-        stamp, project, problems = [], read_project(directory, environment), []
+        stamp, project, problems = [], read_project(directory, environment, trust), []
     files, manifest = read_manifest(project, problems)
-    _keep(_path(directory, environment), stamp, project, files, manifest)
+    _keep(_path(directory, environment), [stamp, _trust_stamp(trust)], project, files, manifest)
     return project, manifest
 
 
-def _keep(path: Path, stamp: list[Any], project: Project, files: list[SourceFile], manifest: Manifest) -> None:
+def _keep(path: Path, stamps: list[Any], project: Project, files: list[SourceFile], manifest: Manifest) -> None:
     """Writes the cache file; a folder that cannot be written has no cache."""
     from reconciler.manifests.loading.provider_settings import definition_files
 
@@ -144,7 +148,8 @@ def _keep(path: Path, stamp: list[Any], project: Project, files: list[SourceFile
     header = {
         "program": _program(),
         "definitions": [_file_stamp(file) for file in definition_files(backends)],
-        "project": stamp,
+        "project": stamps[0],
+        "trust": stamps[1],
         "patterns": list(project.manifests),
         "files": [[file.name, file.sha256] for file in files],
         "digest": manifest.digest,
@@ -165,6 +170,11 @@ def _project_stamp(directory: Path) -> list[Any]:
     path = directory / PROJECT_FILE
     status = path.stat()
     return [_sha256(read_file(path)), status.st_dev, status.st_ino, status.st_ctime_ns]
+
+
+def _trust_stamp(trust: Trust) -> str:
+    """What settings were accepted with: others may be refused."""
+    return digest(repr(trust))
 
 
 def _file_stamp(path: str) -> list[Any]:

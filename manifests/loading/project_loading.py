@@ -27,23 +27,26 @@ from reconciler.manifests.project import (
     Project,
 )
 from reconciler.manifests.resource import Origin
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.words import quoted, suggestion
 
 
-def read_project(directory: Path, environment: str | None = None) -> Project:
+def read_project(directory: Path, environment: str | None = None, trust: Trust | None = None) -> Project:
     """The project of `directory`. Raises: ManifestError."""
-    return project_of(directory, _content(directory), environment)
+    return project_of(directory, _content(directory), environment, trust)
 
 
-def project_of(directory: Path, content: bytes, environment: str | None) -> Project:
+def project_of(directory: Path, content: bytes, environment: str | None, trust: Trust | None = None) -> Project:
     """The project that the bytes of a project file describe. Raises: ManifestError."""
-    project, problems = project_and_problems(directory, content, environment)
+    project, problems = project_and_problems(directory, content, environment, trust)
     if problems:
         refuse(directory, problems)
     return project
 
 
-def project_and_problems(directory: Path, content: bytes, environment: str | None) -> tuple[Project, list[Problem]]:
+def project_and_problems(
+    directory: Path, content: bytes, environment: str | None, trust: Trust | None = None
+) -> tuple[Project, list[Problem]]:
     """The project, and what is wrong with the settings of its providers: its manifests can still be checked.
 
     Raises: ManifestError for everything else.
@@ -52,9 +55,10 @@ def project_and_problems(directory: Path, content: bytes, environment: str | Non
     if problems:
         refuse(directory, problems)
     document = _only_mapping(directory, documents)
-    file = _typed(directory, document, environment or DEFAULT_ENVIRONMENT)
+    trust = trust or Trust()
+    file = _typed(directory, document, environment or DEFAULT_ENVIRONMENT, trust)
     chosen = _environment(directory, document.origin, file, environment)
-    return _merged(directory, document, file, chosen, environment or DEFAULT_ENVIRONMENT)
+    return _merged(directory, document, file, chosen, environment or DEFAULT_ENVIRONMENT, trust)
 
 
 def _content(directory: Path) -> bytes:
@@ -105,13 +109,13 @@ def _only_mapping(directory: Path, documents: Sequence[Document]) -> Document:
     return document
 
 
-def _typed(directory: Path, document: Document, environment: str) -> ProjectFile:
+def _typed(directory: Path, document: Document, environment: str, trust: Trust) -> ProjectFile:
     """Raises: ManifestError with what is wrong in the file, and in the settings of the environment's providers."""
     try:
         return ProjectFile.model_validate(document.data)
     except ValidationError as cause:
         substitution = Substitution(document.origin, _values(document.data, environment))
-        read_providers(document.data, environment, substitution, directory)
+        read_providers(document.data, environment, substitution, directory, trust)
         refuse(directory, [*schema_problems(cause, ProjectFile, document.origin, None), *substitution.problems])
 
 
@@ -130,12 +134,17 @@ def _environment(directory: Path, origin: Origin, file: ProjectFile, name: str |
 
 
 def _merged(
-    directory: Path, document: Document, file: ProjectFile, environment: ProjectSettings | None, name: str
+    directory: Path,
+    document: Document,
+    file: ProjectFile,
+    environment: ProjectSettings | None,
+    name: str,
+    trust: Trust,
 ) -> tuple[Project, list[Problem]]:
     over = environment or ProjectSettings()
     values = (file.values or {}) | (over.values or {})
     in_settings, substitution = Substitution(document.origin, values), Substitution(document.origin, values)
-    providers = read_providers(document.data, name, in_settings, directory)
+    providers = read_providers(document.data, name, in_settings, directory, trust)
     if not providers:
         remedy = "add provider: {type: local, root: regions}, or another backend"
         substitution.problems.append(Problem(document.origin, (), "the project names no provider", remedy))

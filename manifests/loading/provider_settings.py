@@ -17,6 +17,7 @@ from reconciler.manifests.parsing.schema_problems import dotted, schema_problems
 from reconciler.manifests.problems import DocumentPath, Problem
 from reconciler.manifests.project import DEFAULT_PROVIDER, ProviderSettings
 from reconciler.manifests.resource import Origin
+from reconciler.manifests.trust import TRUST, Trust
 from reconciler.manifests.words import quoted, suggestion
 
 
@@ -29,18 +30,18 @@ class _Entry:
     settings: Mapping[str, Any]
 
 
-def checked_settings(model: type[Model], settings: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+def checked_settings(model: type[Model], settings: Mapping[str, Any], directory: Path, trust: Trust) -> dict[str, Any]:
     """Settings as a backend gets them: plain JSON under the names of the project file, defaults filled in, and what is
-    not set left out. `directory` is the project's.
+    not set left out. `directory` is the project's, `trust` that of whoever runs this.
 
     Raises: pydantic.ValidationError.
     """
-    checked = model.model_validate(settings, context={PROJECT_DIRECTORY: directory})
+    checked = model.model_validate(settings, context={PROJECT_DIRECTORY: directory, TRUST: trust})
     return checked.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def read_providers(
-    data: Mapping[str, Any], environment: str, substitution: Substitution, directory: Path
+    data: Mapping[str, Any], environment: str, substitution: Substitution, directory: Path, trust: Trust
 ) -> dict[str, ProviderSettings]:
     """The providers of an environment by name, sorted; what is wrong with them is added to the substitution's problems.
 
@@ -50,7 +51,9 @@ def read_providers(
     for name, entry in sorted(_entries(data, environment).items()):
         backend = substitution.text(entry.type, (*entry.path, "type"))
         settings = substitution.everywhere(entry.settings, entry.path)
-        providers[name] = ProviderSettings(backend, _checked(backend, settings, entry.path, substitution, directory))
+        providers[name] = ProviderSettings(
+            backend, _checked(backend, settings, entry.path, substitution, directory, trust)
+        )
     return providers
 
 
@@ -82,7 +85,12 @@ def mapping_at(data: Mapping[str, Any], path: Iterable[str]) -> dict[str, Any]:
 
 
 def _checked(
-    backend: str, settings: dict[str, Any], path: DocumentPath, substitution: Substitution, directory: Path
+    backend: str,
+    settings: dict[str, Any],
+    path: DocumentPath,
+    substitution: Substitution,
+    directory: Path,
+    trust: Trust,
 ) -> dict[str, Any]:
     """The settings that the backend's model makes of these; as they are where it has none, or refuses them."""
     origin, place = substitution.origin, (*path, "type")
@@ -97,7 +105,7 @@ def _checked(
         substitution.problems += _unknown_type(backend, place, origin) if place not in known else ()
         return settings
     try:
-        return checked_settings(model, settings, directory)
+        return checked_settings(model, settings, directory, trust)
     except ValidationError as cause:
         refused = schema_problems(cause, model, origin, None, path)
         substitution.problems += [problem for problem in refused if problem.path not in known]

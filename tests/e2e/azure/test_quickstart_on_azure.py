@@ -19,7 +19,7 @@ from support.console import scratch_project
 from support.paths import ROOT
 
 PATIENCE_S = 20
-SECRETS = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+SECRETS = ("RECONCILER_EMULATOR_TENANT_ID", "RECONCILER_EMULATOR_CLIENT_ID", "RECONCILER_EMULATOR_CLIENT_SECRET")
 NOWHERE = "https://localhost:1"
 
 
@@ -261,7 +261,7 @@ def test_who_does_not_answer_or_know_us_is_told_apart(served: tuple[Estate, dict
     refused(
         "could not be verified: [SSL: CERTIFICATE_VERIFY_FAILED]", {"type": "emulator", "endpoint": ready["endpoint"]}
     )
-    refused("Invalid client secret provided", AZURE_CLIENT_SECRET="wrong")
+    refused("Invalid client secret provided", RECONCILER_EMULATOR_CLIENT_SECRET="wrong")
     refused("Resource group 'other' could not be found", reached(ready, resourceGroup="other"))
     refused("create the resource group first: az group create", reached(ready, resourceGroup="other"))
     estate.provide(reached(ready) | {"ca": "none.pem"})
