@@ -3,6 +3,7 @@ is unknown, never absent."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def test_another_emulator_is_unknown_and_the_same_at_another_port_is_not(
         other.make_group("images")
         monkeypatch.setenv("RECONCILER_EMULATOR_CLIENT_ID", other.client_id)
         monkeypatch.setenv("RECONCILER_EMULATOR_CLIENT_SECRET", other.client_secret)
-        set_provider(project, endpoint=other.endpoint, ca=str(other.ca))
+        set_provider(project, endpoint=other.endpoint, ca=shutil.copy(other.ca, project.folder))
         try:
             if unknown:
                 check_unknown(project, "emulator, or the folder with its data, is another one now")

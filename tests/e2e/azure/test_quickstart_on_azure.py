@@ -91,7 +91,7 @@ def running_emulator(folder: Path) -> Iterator[dict[str, str]]:
 def served(tmp_path: Path, azurite: RunningAzurite) -> Iterator[tuple[Estate, dict[str, str]]]:
     """On an emulator in a process of its own, and that emulator's ready file."""
     estate = Estate(scratch_project(tmp_path))
-    with running_emulator(tmp_path) as ready:
+    with running_emulator(estate.folder) as ready:
         secrets = (ready["tenant"], ready["clientId"], ready["clientSecret"])
         estate.environment |= dict(zip(SECRETS, secrets, strict=True))
         estate.provide(reached(ready, storage={"endpoint": azurite.endpoint}))
@@ -155,18 +155,22 @@ def test_plays_with_an_emulator_in_a_process_of_its_own(served: tuple[Estate, di
 def test_switching_the_provider_is_all_that_a_project_for_the_cloud_needs(
     served: tuple[Estate, dict[str, str]], azurite: RunningAzurite
 ) -> None:
-    """Type `azure` on an endpoint that is not Azure's, and `emulator` find the same objects."""
+    """Type `azure` on an endpoint that is not Azure's, which is trusted, and `emulator` find the same objects."""
     estate, ready = served
+    trusted = {"azure": {"endpoints": [{"url": ready["endpoint"], "ca": ready["ca"]}]}}
+    settings = estate.folder.parent / "settings.yaml"
+    settings.write_text(json.dumps(trusted))
+    secrets = {name.replace("RECONCILER_EMULATOR_", "AZURE_"): estate.environment[name] for name in SECRETS}
     estate.provide(
         {
-            **reached(ready),
             "type": "azure",
+            "endpoint": ready["endpoint"],
             "subscription": ready["subscription"],
             "resourceGroup": "images",
             "storage": {"account": DEVELOPMENT, "container": "images", "endpoint": azurite.endpoint},
         }
     )
-    code, out, err = estate.run("apply", "--auto-approve")
+    code, out, err = estate.run("apply", "--auto-approve", RECONCILER_SETTINGS=str(settings), **secrets)
     assert code == 0, err
     assert "Done: 15 created" in out
     estate.provide(reached(ready))
