@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import types
 import typing
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
 
+from reconciler.manifests.kinds.scalars import Scalar, type_name
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.resource import Mutability, Rule
 from reconciler.manifests.values import canonical_json
@@ -52,6 +55,25 @@ def project_directory(info: ValidationInfo) -> Path:
     """The folder of the project that provider settings belong to, for the rules that need it."""
     directory: Path = (info.context or {}).get(PROJECT_DIRECTORY, Path())
     return directory
+
+
+class SettingScalar(Scalar):
+    """A scalar in the settings of a provider whose rule depends on the project, or on what is trusted beyond it."""
+
+    @abstractmethod
+    def parse_setting(self, text: str, info: ValidationInfo) -> Any:
+        """The value that `text` spells. Raises: InvalidInput."""
+
+    def parse(self, text: str) -> Any:
+        raise NotImplementedError(text)  # no setting is read without its project
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def read(value: object, info: ValidationInfo) -> Any:
+            if not isinstance(value, str):
+                raise InvalidInput(f"must be {self.what}, not {type_name(value)}")
+            return self.parse_setting(value, info)
+
+        return core_schema.with_info_plain_validator_function(read)
 
 
 @dataclass(frozen=True, slots=True)

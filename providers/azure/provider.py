@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.regions import canonical_region
 from reconciler.manifests.values import Attributes
+from reconciler.providers.azure.clouds import CLOUDS
 from reconciler.providers.azure.configuration import Configuration, configuration_of
 from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, Sources, version_id
 from reconciler.providers.azure.images.source_uploads import Uploads
 from reconciler.providers.azure.observation.scan import fetch, read, scan
 from reconciler.providers.azure.service.api import Api
-from reconciler.providers.azure.service.credentials import AUTHORITIES, Credential, credential, scope
+from reconciler.providers.azure.service.credentials import Credential, credential, scope
 from reconciler.providers.azure.service.failures import CallFailed, explained
 from reconciler.providers.azure.service.places import Place, place_of, why_unknown
 from reconciler.providers.azure.storage_settings import AUTO
@@ -163,7 +164,7 @@ class AzureProvider:
         """The resource group. Raises: Unavailable when an emulator does not say which one it is."""
         settings = self._settings
         try:
-            return place_of(settings, "" if settings.endpoint in AUTHORITIES else self._api.emulator())
+            return place_of(settings, "" if settings.endpoint in CLOUDS else self._api.emulator())
         except CallFailed as failed:
             raise Unavailable(*_sentences(failed, "the emulator cannot be reached")) from failed
 

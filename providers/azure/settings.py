@@ -4,22 +4,32 @@ import math
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
-from reconciler.manifests.kinds.base import Model
+from reconciler.manifests.kinds.base import Model, SettingScalar
 from reconciler.manifests.kinds.scalars import VALUE_REFERENCE, Scalar, String
 from reconciler.manifests.problems import InvalidInput
+from reconciler.manifests.trust import trust_in
 from reconciler.manifests.words import quoted
 from reconciler.providers.azure.azurite import ACCOUNT as DEVELOPMENT_ACCOUNT
-from reconciler.providers.azure.configuration import AZURE_ENDPOINT
-from reconciler.providers.azure.storage_settings import AUTO, is_loopback
+from reconciler.providers.azure.clouds import (
+    AZURE_ENDPOINT,
+    CLOUDS,
+    blob_service,
+    is_address,
+    is_blob_service,
+    is_on_loopback,
+    is_trusted,
+    origin,
+)
+from reconciler.providers.azure.storage_settings import AUTO
 
 _ACCOUNT_ID = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Storage/storageAccounts/[a-z0-9]{3,24}",
     re.IGNORECASE,
 )
+_BLOB_URL = re.compile(r"https?://[^\s/@?#\\]+(/[a-z0-9]{1,24})?", re.IGNORECASE)
 _ACCOUNT_SHAPE = "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Storage/storageAccounts/NAME"
 
 SUBSCRIPTION_ID = String(
@@ -54,23 +64,35 @@ class Number(Scalar):
 
 
 @dataclass(frozen=True)
-class ServiceUrl(Scalar):
-    """Where a service answers, `https://HOST[:PORT]`, or `auto` if allowed. A last slash is dropped."""
+class ServiceUrl(SettingScalar):
+    """Where a service answers, `https://HOST[:PORT]`: a cloud of Azure, or for an emulator `auto` or an address of this
+    computer; else one that whoever runs this trusts. A last slash is dropped."""
 
-    allow_auto: bool = False
+    emulator: bool = False
     what = "an address like https://HOST[:PORT]"
 
-    def parse(self, text: str) -> str:
+    def parse_setting(self, text: str, info: ValidationInfo) -> str:
         endpoint = text.rstrip("/")
-        if self.allow_auto and endpoint == AUTO:
+        if self.emulator and endpoint == AUTO:
             return AUTO
-        parts = urlsplit(endpoint)
-        if parts.scheme != "https" or not parts.hostname or parts.path or parts.query or parts.username:
-            allowed = "`auto`, or " if self.allow_auto else ""
+        if not is_address(endpoint) or not endpoint.startswith("https://"):
+            allowed = "`auto`, or " if self.emulator else ""
             raise InvalidInput(
                 "is not the address of a service", f"write {allowed}an address like https://HOST[:PORT], with TLS"
             )
-        return endpoint
+        known = is_on_loopback(endpoint) if self.emulator else origin(endpoint) in CLOUDS
+        if not known and not is_trusted(endpoint, trust_in(info.context)):
+            raise _not_trusted(endpoint, "an address of this computer" if self.emulator else "a cloud of Azure")
+        return origin(endpoint)
+
+
+def _not_trusted(endpoint: str, allowed: str) -> InvalidInput:
+    known = "" if allowed.startswith("an address") else f" ({', '.join(CLOUDS)})"
+    return InvalidInput(
+        f"{quoted(endpoint)} is not {allowed}",
+        f"write {allowed}{known}, or name it under `azure.endpoints` in the settings of whoever runs this "
+        "(--settings FILE)",
+    )
 
 
 @dataclass(frozen=True)
@@ -95,12 +117,11 @@ class BlobUrl(Scalar):
 
     def parse(self, text: str) -> str:
         endpoint = text.rstrip("/")
-        url = urlsplit(endpoint)
         if endpoint == AUTO:
             return AUTO
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.username:
+        if not _BLOB_URL.fullmatch(endpoint) or not origin(endpoint):
             raise InvalidInput("is not the URL of a blob service", "write https://HOST[/ACCOUNT], without a signature")
-        if url.scheme == "http" and not is_loopback(url.hostname):
+        if endpoint.startswith("http:") and not is_on_loopback(endpoint):
             raise InvalidInput(
                 f"the endpoint '{endpoint}' has to be https, unless it is on this machine", "write https://..."
             )
@@ -127,6 +148,25 @@ class Storage(Model):
             raise InvalidInput(summary, "change the account, or give the endpoint of this one", ("account",))
         return self
 
+    @model_validator(mode="after")
+    def _service_of_the_account(self, info: ValidationInfo) -> "Storage":
+        """What is uploaded, and the token for it, goes to the account's own service, or to one that is trusted."""
+        endpoint, account = self.endpoint or AUTO, self.account.rpartition("/")[2]
+        own = endpoint == AUTO or is_blob_service(endpoint, account)
+        if own or is_trusted(endpoint, trust_in(info.context)) or (_is_development(account, endpoint)):
+            return self
+        summary = f"the endpoint is not the blob service of the storage account {account}"
+        remedy = (
+            f"write {blob_service(account, AZURE_ENDPOINT)}, or name it under `azure.endpoints` in the settings of "
+            "whoever runs this (--settings FILE)"
+        )
+        raise InvalidInput(summary, remedy, ("endpoint",))
+
+
+def _is_development(account: str, endpoint: str) -> bool:
+    """Whether this is an Azurite on this computer, which has a key that everyone knows."""
+    return account == DEVELOPMENT_ACCOUNT and is_on_loopback(endpoint)
+
 
 class Settings(Model):
     """A resource group of Azure."""
@@ -144,11 +184,6 @@ class Settings(Model):
     endpoint: Annotated[
         str, ServiceUrl(), Field(description="Where the service answers; other clouds of Azure have their own.")
     ] = AZURE_ENDPOINT
-    ca: Annotated[
-        str | None,
-        String(r"(?s).*"),
-        Field(description="File with the certificate of the authority that signs the endpoint's."),
-    ] = None
     storage: Annotated[
         Storage | None, Field(description="Where image files are uploaded to; without it no version comes from a file.")
     ] = None
@@ -157,4 +192,6 @@ class Settings(Model):
     @classmethod
     def unknown_key_remedy(cls, key: str) -> str:
         """Secrets have no place in this file, whatever the key is called."""
+        if key == "ca":
+            return "name it beside the endpoint, under `azure.endpoints` in the settings of whoever runs this"
         return "secrets come from the environment, never from this file" if "secret" in key.lower() else ""

@@ -20,13 +20,3 @@ class StorageSettings:
     @property
     def account(self) -> str:
         return self.account_id.rpartition("/")[2]
-
-
-def default_endpoint(account_id: str) -> str:
-    """The blob service of a storage account in the public cloud."""
-    return f"https://{account_id.rpartition('/')[2]}.blob.core.windows.net"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    return host in ("localhost", "::1") or host.startswith("127.")

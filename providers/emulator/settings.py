@@ -1,10 +1,16 @@
 """The settings of the `emulator` provider in the project file: those of `azure`, all with defaults."""
 
+import os
+from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo
 
+from reconciler.manifests.kinds.base import SettingScalar, project_directory
 from reconciler.manifests.kinds.scalars import String
+from reconciler.manifests.problems import InvalidInput
+from reconciler.manifests.trust import is_inside, leads_out, trust_in
+from reconciler.manifests.words import quoted
 from reconciler.providers.azure import settings as azure
 from reconciler.providers.azure.azurite import ACCOUNT
 from reconciler.providers.azure.storage_settings import AUTO
@@ -14,6 +20,21 @@ _GROUP = "images"
 _ACCOUNT_ID = (
     f"/subscriptions/{NO_SUBSCRIPTION}/resourceGroups/{_GROUP}/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
 )
+
+
+@dataclass(frozen=True)
+class CertificateFile(SettingScalar):
+    """The path of a certificate, in the project's folder or in one that is trusted. It need not exist yet."""
+
+    what = "the path of a file"
+
+    def parse_setting(self, text: str, info: ValidationInfo) -> str:
+        project = project_directory(info)
+        if not text or "\0" in text:
+            raise InvalidInput(f"{quoted(text)} is not the path of a file", "name the ca.pem of the emulator")
+        if not is_inside(os.path.realpath(project / text), trust_in(info.context).roots(project)):
+            raise leads_out(text)
+        return text
 
 
 class Storage(azure.Storage):
@@ -35,9 +56,14 @@ class Settings(azure.Settings):
     ] = _GROUP
     endpoint: Annotated[
         str,
-        azure.ServiceUrl(allow_auto=True),
+        azure.ServiceUrl(emulator=True),
         Field(description="Where the emulator answers; auto runs one for each command."),
     ] = AUTO
+    ca: Annotated[
+        str | None,
+        CertificateFile(),
+        Field(description="File with the certificate of the authority that signs the endpoint's."),
+    ] = None
     storage: Annotated[Storage, Field(description="Where image files are uploaded to.")] = Storage()
     data: Annotated[
         str, String(rule="it must be the path of a folder"), Field(description="Where `endpoint: auto` keeps its data.")

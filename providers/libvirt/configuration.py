@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.libvirt.uris import is_usable
 from reconciler.providers.registry import ProviderConfig
 
 
@@ -50,8 +51,10 @@ class Configuration:
 
 
 def configuration_of(config: ProviderConfig) -> Configuration:
-    """What accepted settings describe."""
+    """What accepted settings describe. Raises: ProviderError for a URI that is not allowed."""
     settings = config.settings
+    for region, host in settings["regions"].items():
+        _require_usable(region, host["uri"], config)
     hosts = [
         Host(region, host["uri"], host["pool"], host.get("path", "")) for region, host in settings["regions"].items()
     ]
@@ -62,3 +65,12 @@ def configuration_of(config: ProviderConfig) -> Configuration:
         define_pools=settings["definePools"],
         remove_source=settings["removeSource"],
     )
+
+
+def _require_usable(region: str, uri: str, config: ProviderConfig) -> None:
+    """Settings may come from a cache, and what is trusted may have changed since. Raises: ProviderError."""
+    if not is_usable(uri, config.trust):
+        raise ProviderError(
+            f"provider '{config.name}': the URI of region '{region}' is not allowed",
+            "name it under `libvirt.uris` in the settings of whoever runs this (--settings FILE)",
+        )

@@ -1,45 +1,28 @@
 """The settings of the `libvirt` provider in the project file."""
 
-import re
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from reconciler.manifests.kinds.base import Model
-from reconciler.manifests.kinds.scalars import Boolean, Choice, RegionName, Scalar, String
+from reconciler.manifests.kinds.base import Model, SettingScalar
+from reconciler.manifests.kinds.scalars import Boolean, Choice, RegionName, String
 from reconciler.manifests.problems import InvalidInput
-from reconciler.manifests.words import quoted
+from reconciler.manifests.trust import trust_in
 from reconciler.providers.common.region_settings import distinct_regions
+from reconciler.providers.libvirt.uris import usable_uri
 
-_EXAMPLE = "write a libvirt URI such as qemu+ssh://HOST/system"
 _POOL = r"[^\s/\0.][^/\0\n]*"
 
 
 @dataclass(frozen=True)
-class LibvirtUri(Scalar):
-    """A libvirt URI; with ssh it asks nothing at a terminal, as several connections may be made at a time, behind a
-    progress display."""
+class LibvirtUri(SettingScalar):
+    """A libvirt URI that names a host and nothing else, or one that is trusted."""
 
     what = "a libvirt URI"
 
-    def parse(self, text: str) -> str:
-        parts = _split(text)
-        if not re.fullmatch(r"[a-z]+(\+[a-z0-9]+)?", parts.scheme) or re.search(r"\s", text):
-            raise InvalidInput(f"{quoted(text)} is not a libvirt URI", _EXAMPLE)
-        if parts.password:
-            raise InvalidInput("the URI holds a password", "use ssh keys, or libvirt's own auth.conf")
-        if parts.scheme.endswith("+ssh") and "no_tty" not in parse_qs(parts.query):
-            return f"{text}{'&' if parts.query else '?'}no_tty=1"
-        return text
-
-
-def _split(uri: str) -> SplitResult:
-    try:
-        return urlsplit(uri)
-    except ValueError:  # brackets that do not close
-        return urlsplit("")
+    def parse_setting(self, text: str, info: ValidationInfo) -> str:
+        return usable_uri(text, trust_in(info.context))
 
 
 class HostSettings(Model):

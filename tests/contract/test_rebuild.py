@@ -14,6 +14,7 @@ from support.azure.world import AzureWorld
 from support.estates import definition, gallery, version
 from support.libvirt.world import LibvirtWorld
 from support.local_galleries import LocalWorld
+from support.trusting import trusting
 
 from reconciler.applying.context import Interrupt
 from reconciler.engine import Engine
@@ -56,7 +57,7 @@ class Project:
     world: FullWorld
 
     def engine(self) -> Engine:
-        return Engine(self.folder)
+        return Engine(self.folder, trust=trusting(self.folder))
 
     def plan(self) -> Plan:
         with self.engine() as engine:

@@ -22,6 +22,7 @@ from fuzz.campaign import MEMORY, service_of
 from fuzz.checks import Violation
 from fuzz.life import Life, Step
 from fuzz.replaying import place_at
+from support.trusting import trusting
 
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address
@@ -43,7 +44,7 @@ def _steps(*steps: Step) -> Callable[[Life], None]:
 
 def _taint(life: Life) -> None:
     """The next apply replaces a version."""
-    with Engine(life.folder) as engine:
+    with Engine(life.folder, trust=trusting(life.folder)) as engine:
         engine.records.mark([Address.parse(life.model.versions[1].address)], tainted=True)
 
 
@@ -108,12 +109,12 @@ def _killed_and_settled(provider: str, action: str, folder: Path, service: Any, 
 
 def _killed_rebuild(life: Life, at: int) -> str:
     """The state is lost, and the run that makes its records again is killed; the next one has to make all of them."""
-    with Engine(life.folder) as engine:
+    with Engine(life.folder, trust=trusting(life.folder)) as engine:
         state = engine.state()
     shutil.rmtree(life.folder / ".reconciler")
     ended = runs.killed(lambda: runs.rebuild(life.folder, owner_of(state)), at, life.place.install)
     runs.rebuild(life.folder, owner_of(state))
-    with Engine(life.folder) as engine:
+    with Engine(life.folder, trust=trusting(life.folder)) as engine:
         again = engine.state()
         planned = engine.plan(PlanOptions())
     if (again.records.keys(), again.lineage) != (state.records.keys(), state.lineage) or planned.changes:

@@ -42,7 +42,13 @@ targetRegions: {regions}
 class Estate:
     """A project with two regions on two hosts, the machines that its images come from, and its commands."""
 
-    def __init__(self, folder: Path, hosts: tuple[LibvirtHost, ...], capture: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hosts: tuple[LibvirtHost, ...],
+        capture: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         self.folder = folder
         self.first, self.second = hosts
         self.pool = f"images-{uuid.uuid4().hex[:8]}"
@@ -59,6 +65,9 @@ class Estate:
             "provider": {"type": "libvirt", "regions": regions},
         }
         (folder / "reconciler.yaml").write_text(json.dumps(project))
+        trusted = folder.parent / "settings.yaml"
+        trusted.write_text(json.dumps({"libvirt": {"uris": [host.uri for host in hosts]}}))
+        monkeypatch.setenv("RECONCILER_SETTINGS", str(trusted))
         self.out = self.err = ""
 
     def machine(self, message: str) -> TinyMachine:
@@ -121,9 +130,12 @@ class Estate:
 
 @pytest.fixture
 def estate(
-    tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    libvirt_hosts: tuple[LibvirtHost, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Estate]:
-    estate = Estate(tmp_path / "project", libvirt_hosts, capsys)
+    estate = Estate(tmp_path / "project", libvirt_hosts, capsys, monkeypatch)
     try:
         yield estate
     finally:

@@ -12,6 +12,7 @@ from typing import Any
 from fuzz.estate import Model
 from fuzz.place import Place, Snapshot
 from fuzz.runs import Ended
+from support.trusting import trusting
 
 from reconciler.engine import Engine
 from reconciler.planning.plan import Plan, PlanOptions
@@ -56,7 +57,7 @@ class Checks:
 
     def settled(self, consent: dict[str, Any]) -> None:
         """Everything is as declared, recorded and known, and nothing is left over."""
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=trusting(self.folder)) as engine:
             plan, state = engine.plan(PlanOptions(**consent)), engine.state()
         if plan.changes or not plan.applicable:
             raise Violation(f"something is planned after an apply that was complete: {planned(plan)}")
@@ -102,7 +103,7 @@ class Checks:
 
     def drift_is(self, names: set[str], when: str) -> None:
         """`names` are those of units at the provider."""
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=trusting(self.folder)) as engine:
             report, records = engine.drift(deep=True), engine.state().records
         found = set()
         for drift in report.drifts:

@@ -17,6 +17,7 @@ from fuzz.checks import Checks, Violation, explained
 from fuzz.edits import EDITS
 from fuzz.estate import Model
 from fuzz.place import Place, Snapshot
+from support.trusting import trusting
 
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address
@@ -70,7 +71,7 @@ class Life:
 
     def damage(self, a: int, b: int) -> None:
         """Damages one copy. `drift --deep` names it, and nothing else, if everything was in order before."""
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=trusting(self.folder)) as engine:
             records = engine.state().records
         declared = {f"{one.address}@{region}" for one in self.model.versions for region in one.regions}
         names = {str(record.named or address) for address, record in records.items() if str(address) in declared}
@@ -98,7 +99,7 @@ class Life:
         definition = free[a % len(free)]
         before, name = definition.address, definition.name
         definition.name = self.model.new_name("m")
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=trusting(self.folder)) as engine:
             try:
                 engine.records.move(Address.parse(before), Address.parse(definition.address))
             except ReconcilerError:
@@ -196,7 +197,7 @@ class Life:
             raise Violation(f"destroy: {explained(ended)}")
         if leftovers := self.place.leftovers():
             raise Violation(f"left after destroy: {leftovers}")
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=trusting(self.folder)) as engine:
             state = engine.state()
         if state.records or state.intents:
             raise Violation(f"recorded after destroy: {sorted(map(str, [*state.records, *state.intents]))}")
@@ -239,7 +240,7 @@ class Life:
         """Consent to everything for odd `a`."""
         if not a % 2:
             return {}
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=trusting(self.folder)) as engine:
             recorded = {address.gallery for address in engine.state().records}
         moved = {move.source for move in self.model.moves}
         names = (recorded - moved) | {one.name for one in self.model.galleries}

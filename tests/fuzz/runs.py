@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from support.killing import Killer
+from support.trusting import trusting
 
 from reconciler.applying.apply import ApplyResult
 from reconciler.applying.context import Interrupt
@@ -63,7 +64,7 @@ def consent_options(galleries: tuple[str, ...], declared: tuple[str, ...]) -> di
 
 def engine_at(folder: Path, ahead_s: float = 0.0) -> Engine:
     """The engine of a project on a machine whose clock is that much ahead."""
-    engine = Engine(folder)
+    engine = Engine(folder, trust=trusting(folder))
     if ahead_s:
         engine.clock = lambda: utc_now() + timedelta(seconds=ahead_s)
         project = engine.project
@@ -141,7 +142,7 @@ def killed(run: Callable[[], Ended], at: int, install: Callable[[Killer], None])
 
 def rebuild(folder: Path, owner: Owner) -> Ended:
     """One `state rebuild` with the key of this owner in this process."""
-    with Engine(folder) as engine:
+    with Engine(folder, trust=trusting(folder)) as engine:
         found = rebuild_records(engine, Request(owner), lambda _: True)
     return Ended("done" if found and found.records else "nothing")
 
@@ -157,7 +158,7 @@ def signalled_apply(folder: Path, options: dict[str, Any], at: int, install: Cal
                 interrupt()
 
         install(Killer(at, ask))
-        with Engine(folder) as engine:
+        with Engine(folder, trust=trusting(folder)) as engine:
             ended = _ended(lambda: engine.apply(PlanOptions(**options), lambda _: True, interrupt, parallelism=2))
             if interrupt.count > 1:
                 os._exit(_CODES.index(ended.how))
@@ -203,7 +204,7 @@ def stopped_apply(folder: Path, options: dict[str, Any], at: int, ttl_s: float =
             original(lease)
 
         setattr(HeldLease, "require", require)  # noqa: B010  mypy knows no other way
-        with Engine(folder) as engine:
+        with Engine(folder, trust=trusting(folder)) as engine:
             engine.lease_ttl_s = ttl_s
             return _ended(lambda: engine.apply(PlanOptions(**options), lambda _: True, Interrupt(), parallelism=1))
 

@@ -13,10 +13,11 @@ import pytest
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.errors import ManifestError
 from reconciler.manifests.loading.project_loading import read_project
+from reconciler.manifests.trust import Trust
 from reconciler.providers.registry import ProviderConfig
 
 
-def accepted(folder: Path, backend: str, settings: Mapping[str, Any]) -> ProviderConfig:
+def accepted(folder: Path, backend: str, settings: Mapping[str, Any], trust: Trust | None = None) -> ProviderConfig:
     """What the backend of the provider `main` gets when the project file in `folder` has these settings.
 
     Raises: ManifestError.
@@ -24,14 +25,16 @@ def accepted(folder: Path, backend: str, settings: Mapping[str, Any]) -> Provide
     providers = {"main": {"type": backend, **settings}}
     text = json.dumps({"project": "test", "providers": providers}, indent=1)
     (folder / "reconciler.yaml").write_text(text)
-    provider = read_project(folder).providers["main"]
-    return ProviderConfig("main", provider.type, provider.settings, folder)
+    provider = read_project(folder, None, trust).providers["main"]
+    return ProviderConfig("main", provider.type, provider.settings, folder, trust or Trust())
 
 
-def refused(folder: Path, backend: str, settings: Mapping[str, Any]) -> Sequence[Diagnostic]:
+def refused(
+    folder: Path, backend: str, settings: Mapping[str, Any], trust: Trust | None = None
+) -> Sequence[Diagnostic]:
     """What is wrong with settings, each with its place in the project file."""
     with pytest.raises(ManifestError) as caught:
-        accepted(folder, backend, settings)
+        accepted(folder, backend, settings, trust)
     assert all(problem.position and problem.position.line for problem in caught.value.diagnostics)
     return caught.value.diagnostics
 

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.storage.blob import BlobServiceClient, ContainerClient, ExponentialRetry
 
 from reconciler.providers.azure.azurite import ACCOUNT as DEVELOPMENT_ACCOUNT
-from reconciler.providers.azure.storage_settings import StorageSettings, is_loopback
+from reconciler.providers.azure.clouds import is_on_loopback
+from reconciler.providers.azure.storage_settings import StorageSettings
 from reconciler.providers.errors import ProviderError, Unavailable
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _named_in_environment(settings: StorageSettings, environment: Mapping[str, s
 def _credential(
     settings: StorageSettings, endpoint: str, credential: TokenCredential | None, environment: Mapping[str, str]
 ) -> Any:
-    if settings.account == DEVELOPMENT_ACCOUNT and is_loopback(urlsplit(endpoint).hostname or ""):
+    if settings.account == DEVELOPMENT_ACCOUNT and is_on_loopback(endpoint):
         development = BlobServiceClient.from_connection_string("UseDevelopmentStorage=true").credential
         return {"account_name": DEVELOPMENT_ACCOUNT, "account_key": development.account_key}
     if environment.get(_KEY):

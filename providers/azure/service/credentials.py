@@ -6,27 +6,22 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reconciler.providers.azure.configuration import AZURE_ENDPOINT, Configuration
+from reconciler.providers.azure.clouds import CLOUDS
+from reconciler.providers.azure.configuration import Configuration
 from reconciler.providers.errors import ProviderError, Unavailable
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
     from azure.core.exceptions import AzureError
 
-_VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
-_NAMES = ", ".join(_VARIABLES)
+_NAMES = ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")
+_PREFIXES = {"azure": "AZURE_", "emulator": "RECONCILER_EMULATOR_"}
+"""The variables of an emulator have names of their own, so that a secret of Azure is never what it is sent."""
 _RENEW_BEFORE_S = 120
-AUTHORITIES: Mapping[str, str] = {
-    AZURE_ENDPOINT: "login.microsoftonline.com",
-    "https://management.usgovcloudapi.net": "login.microsoftonline.us",
-    "https://management.chinacloudapi.cn": "login.chinacloudapi.cn",
-}
-"""Azure's clouds: the endpoint of each, and its sign-in host. Source: azure-identity, AzureAuthorityHosts."""
-
 logging.getLogger("azure").addHandler(logging.NullHandler())
 # The client also raises what it warns about; without a handler Python would print the warnings as well.
 
@@ -74,15 +69,22 @@ def _no_token(error: AzureError, endpoint: str) -> Unavailable:
     )
     if unanswered is None:
         reason = re.split(r" Trace ID:|\. Authority would", _first_line(error))[0]
-        return Unavailable(f"no access token could be obtained: {reason}", f"sign in (az login), or correct {_NAMES}")
+        return Unavailable(
+            f"no access token could be obtained: {reason}", f"sign in (az login), or correct {_variables_of(endpoint)}"
+        )
     if "CERTIFICATE_VERIFY_FAILED" in str(unanswered):
         return Unavailable(
             f"the certificate of {endpoint} could not be verified: {_first_line(unanswered)}",
             "set `ca` in the project file to the certificate of its authority",
         )
-    where = "the emulator" if endpoint not in AUTHORITIES else f"the sign-in of {AUTHORITIES[endpoint]}"
-    remedy = "start it (reconciler emulator), and check `endpoint`" if endpoint not in AUTHORITIES else "try again"
+    where = "the emulator" if endpoint not in CLOUDS else f"the sign-in of {CLOUDS[endpoint].sign_in}"
+    remedy = "start it (reconciler emulator), and check `endpoint`" if endpoint not in CLOUDS else "try again"
     return Unavailable(f"{where} does not answer: {_first_line(unanswered)}", remedy)
+
+
+def _variables_of(endpoint: str) -> str:
+    prefix = _PREFIXES["azure" if endpoint in CLOUDS else "emulator"]
+    return ", ".join(f"{prefix}{name}" for name in _NAMES)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -98,15 +100,17 @@ def _first_line(error: BaseException) -> str:
 
 
 def credential(settings: Configuration, ca: Path | None) -> Credential:
-    """The credential for an endpoint: Azure's default chain, or for an emulator the client in the environment.
+    """The credential for an endpoint: Azure's default chain; for an emulator the client in
+    `RECONCILER_EMULATOR_*`, and for a further endpoint of Azure's API that is trusted the one in `AZURE_*`.
 
     Raises: ProviderError when the environment has no credentials, or `ca` does not exist.
     """
-    if settings.type == "azure" and settings.endpoint in AUTHORITIES:
+    if settings.type == "azure" and settings.endpoint in CLOUDS:
         from azure.identity import DefaultAzureCredential
 
-        return DefaultAzureCredential(authority=AUTHORITIES[settings.endpoint])
-    missing = [name for name in _VARIABLES if not os.environ.get(name)]
+        return DefaultAzureCredential(authority=CLOUDS[settings.endpoint].sign_in)
+    variables = [f"{_PREFIXES[settings.type]}{name}" for name in _NAMES]
+    missing = [name for name in variables if not os.environ.get(name)]
     if missing:
         raise ProviderError(
             f"provider '{settings.name}': there are no credentials in the environment: {', '.join(missing)} not set",
@@ -119,7 +123,7 @@ def credential(settings: Configuration, ca: Path | None) -> Credential:
         )
     from azure.identity import ClientSecretCredential
 
-    tenant, client, secret = (os.environ[name] for name in _VARIABLES)
+    tenant, client, secret = (os.environ[name] for name in variables)
     options: dict[str, Any] = {"retry_connect": 0}  # if no server listens, do not wait
     if ca is not None:
         options["connection_verify"] = str(ca)

@@ -16,6 +16,7 @@ from reconciler.providers.libvirt.capture import offline_copy, online_copy
 from reconciler.providers.libvirt.capture.online_copy import Target
 from reconciler.providers.libvirt.host import domains
 from reconciler.providers.libvirt.host.bindings import disk_sizes
+from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.host.domains import DomainDisk
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ def _wanted(handle: libvirt.virConnect, connection: Connection, name: str) -> li
     domain = domains.find(handle, name)
     if domain is None:
         raise SourceError(
-            f"{connection.name} has no machine '{name}'", f"list its machines: virsh -c '{connection.uri}' list --all"
+            f"{connection.name} has no machine '{name}'",
+            f"list its machines: {virsh('list', '--all', uri=connection.uri)}",
         )
     return domain
 
@@ -178,8 +180,8 @@ def _disks(domain: libvirt.virDomain) -> Disks:
     if unsupported:
         raise SourceError(
             f"the machine '{name}' has disks that cannot be captured: {'; '.join(unsupported)}",
-            f"detach them (virsh detach-disk {name} DEVICE --persistent), or copy them yourself and name the copies as "
-            "sources",
+            f"detach them ({virsh('detach-disk', name, 'DEVICE', '--persistent')}), or copy them yourself and name the "
+            "copies as sources",
         )
     return tuple((_described(domain, number, disk), disk) for number, disk in enumerate(disks))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.libvirt.capture.offline_copy import volume_of
 from reconciler.providers.libvirt.host import domains
+from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.host.pools import Pool
 from reconciler.providers.libvirt.records.volume_users import require_unused
 from reconciler.providers.owner import Writer
@@ -75,5 +76,5 @@ def _disks(
 def _kept(name: str, why: str) -> ProviderError:
     return ProviderError(
         f"all copies are complete, but the machine '{name}' was not removed: {why}",
-        f"remove it yourself (virsh undefine {name} --remove-all-storage), then apply again",
+        f"remove it yourself ({virsh('undefine', name, '--remove-all-storage')}), then apply again",
     )

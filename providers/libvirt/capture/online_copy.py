@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.providers.errors import SourceError, Unavailable
 from reconciler.providers.libvirt.host.bindings import job_of
+from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.host.domains import parse
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def thaw(domain: libvirt.virDomain) -> None:
             return
         raise Unavailable(
             f"the agent in the machine '{domain.name()}' stopped answering: its file systems may still be frozen",
-            f"virsh domfsthaw {domain.name()}",
+            virsh("domfsthaw", domain.name()),
         ) from cause
 
 

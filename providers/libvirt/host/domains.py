@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.providers.errors import SourceError
 from reconciler.providers.libvirt.host.bindings import job_of, state_of
+from reconciler.providers.libvirt.host.commands import virsh
 
 if TYPE_CHECKING:
     import libvirt
@@ -167,7 +169,7 @@ def check_state(domain: libvirt.virDomain, *, generalized: bool) -> None:
         if generalized:
             raise SourceError(
                 f"{label} is running; a generalized image can only be captured from a machine that is shut off",
-                f"virsh shutdown {name}, then virt-sysprep -d {name}, and leave it off",
+                f"{virsh('shutdown', name)}, then virt-sysprep -d {shlex.quote(name)}, and leave it off",
             )
         _check_busy(domain)
         return
@@ -175,7 +177,8 @@ def check_state(domain: libvirt.virDomain, *, generalized: bool) -> None:
     if state == _PAUSED and reason in _TRANSIENT_PAUSES:
         raise SourceError(f"{label} {_TRANSIENT_PAUSES[reason]}", "try again when that is over")
     raise SourceError(
-        f"{label} is {state_word(domain)}; its disks may be inconsistent", _REMEDIES[state].format(name=name)
+        f"{label} is {state_word(domain)}; its disks may be inconsistent",
+        _REMEDIES[state].format(name=shlex.quote(name)),
     )
 
 
@@ -194,5 +197,5 @@ def _check_busy(domain: libvirt.virDomain) -> None:
     if job_of(domain)["type"]:
         raise SourceError(
             f"the machine '{domain.name()}' is busy: it is being migrated, saved or backed up",
-            f"try again when that is over (virsh domjobinfo {domain.name()})",
+            f"try again when that is over ({virsh('domjobinfo', domain.name())})",
         )

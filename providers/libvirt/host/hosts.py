@@ -11,6 +11,7 @@ import libvirt
 
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.libvirt.configuration import Configuration, Host
+from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.host.connections import Connection, KeepAlive
 from reconciler.providers.libvirt.host.failures import explained, is_missing_pool
 from reconciler.providers.libvirt.host.object_names import Place
@@ -130,7 +131,7 @@ class Hosts:
             return PoolNotDefined(what, "apply: the pool is defined when something is created in that region")
         return Unavailable(
             what,
-            f"define it: virsh -c '{host.uri}' pool-define-as '{host.pool}' dir --target DIRECTORY, then "
+            f"define it: {virsh('pool-define-as', host.pool, 'dir', '--target', 'DIRECTORY', uri=host.uri)}, then "
             "pool-start and pool-autostart; or set `definePools: true`, and the region's `path`",
         )
 
@@ -159,5 +160,5 @@ def _define(handle: libvirt.virConnect, host: Host) -> libvirt.virStoragePool:
 def _stopped(host: Host) -> Unavailable:
     return Unavailable(
         f"{host.name}: the pool '{host.pool}' of region {host.region} is not active",
-        f"start it: virsh -c '{host.uri}' pool-start '{host.pool}'",
+        f"start it: {virsh('pool-start', host.pool, uri=host.uri)}",
     )

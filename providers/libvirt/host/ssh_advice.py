@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from urllib.parse import urlsplit
 
 from reconciler.providers.errors import Unavailable
+from reconciler.providers.libvirt.host.commands import ssh, virsh
 
 
 def unreachable(uri: str, name: str, reason: str) -> Unavailable:
@@ -16,7 +18,8 @@ def unreachable(uri: str, name: str, reason: str) -> Unavailable:
     if "IDENTIFICATION HAS CHANGED" in reason:
         return Unavailable(
             f"{name} cannot be reached: its host key is not the one that ssh knows",
-            f"find out why; if the host was reinstalled, remove the key (ssh-keygen -R {name}) and connect: {login}",
+            f"find out why; if the host was reinstalled, remove the key (ssh-keygen -R {shlex.quote(name)}) and "
+            f"connect: {login}",
         )
     if "Host key verification failed" in reason:
         return Unavailable(
@@ -31,11 +34,10 @@ def unreachable(uri: str, name: str, reason: str) -> Unavailable:
         )
     return Unavailable(
         f"{name} cannot be reached: {reason}",
-        f"check that the host is up and that this works: virsh -c '{uri}' pool-list",
+        f"check that the host is up and that this works: {virsh('pool-list', uri=uri)}",
     )
 
 
 def _login(uri: str) -> str:
     """The command that shows the prompts of ssh."""
-    place = urlsplit(uri).netloc
-    return f"ssh ssh://{place}" if ":" in place else f"ssh {place}"
+    return ssh(urlsplit(uri).netloc)

@@ -18,6 +18,7 @@ from reconciler.providers.errors import ObjectConflict, ProviderError, Unsupport
 from reconciler.providers.libvirt.capture.machine_removal import undefine
 from reconciler.providers.libvirt.host import domains
 from reconciler.providers.libvirt.host.accelerators import can_accelerate, capacity_of, require_tpm
+from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.host.library import require_iso_writer
 from reconciler.providers.libvirt.machines.cloud_init_seed import Seed, seed_iso
 from reconciler.providers.libvirt.machines.domain_xml import DomainSpec, Hardware, mark_of
@@ -162,7 +163,7 @@ class TrialMachines:
             mark=mark,
             state=domains.state_word(domain),
             host=connection.name,
-            console=f"virsh -c '{connection.uri}' console {domain.name()}",
+            console=virsh("console", domain.name(), uri=connection.uri),
         )
 
 

@@ -18,6 +18,7 @@ from reconciler.providers.image_files.image_sources import (
     disk_name,
     facts_of,
 )
+from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.publishing.disks import (
     Disk,
     FoundDisk,
@@ -237,7 +238,7 @@ class DiskSources:
                     if not storage_pool.isActive():
                         raise Unavailable(
                             f"{connection.name}: the pool '{pool_name}' is not active",
-                            f"start it: virsh -c '{connection.uri}' pool-start '{pool_name}'",
+                            f"start it: {virsh('pool-start', pool_name, uri=connection.uri)}",
                         )
                     listed = storage_pool.storageVolLookupByName(name)
                 pool = Pool(region, connection, listed.storagePoolLookupByVolume().name())

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.providers.errors import ObjectConflict, SourceError
+from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.host.domains import parse
 from reconciler.providers.libvirt.host.failures import is_busy, is_missing_pool, is_missing_volume
 
@@ -54,7 +55,7 @@ def require_not_running(connection: Connection, volume: Volume) -> None:
                 name = domain.name()
                 raise SourceError(
                     f"the volume '{volume.name}' is in use by the machine '{name}', which is on",
-                    f"shut it down (virsh shutdown {name}), or give `vm: {name}` as the source",
+                    f"shut it down ({virsh('shutdown', name)}), or give `vm: {name}` as the source",
                 )
 
 
@@ -208,7 +209,7 @@ def _refresh(pool: libvirt.virStoragePool) -> None:
         raise ObjectConflict(
             f"it is unknown which volumes are overlays on others: the pool '{pool.name()}' cannot be refreshed, and "
             f"its host has stopped it: {error}",
-            f"repair it and start it (virsh pool-start '{pool.name()}'), or leave it stopped; then apply again",
+            f"repair it and start it ({virsh('pool-start', pool.name())}), or leave it stopped; then apply again",
         ) from error
 
 

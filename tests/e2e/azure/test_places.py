@@ -3,6 +3,7 @@ is unknown, never absent."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,9 @@ def test_another_emulator_is_unknown_and_the_same_at_another_port_is_not(
     for data, unknown in ((project.world.folder / "emulator", False), (tmp_path / "empty", True)):
         other = start(EmulatorSettings(data, time_scale=0))
         other.make_group("images")
-        monkeypatch.setenv("AZURE_CLIENT_ID", other.client_id)
-        monkeypatch.setenv("AZURE_CLIENT_SECRET", other.client_secret)
-        set_provider(project, endpoint=other.endpoint, ca=str(other.ca))
+        monkeypatch.setenv("RECONCILER_EMULATOR_CLIENT_ID", other.client_id)
+        monkeypatch.setenv("RECONCILER_EMULATOR_CLIENT_SECRET", other.client_secret)
+        set_provider(project, endpoint=other.endpoint, ca=shutil.copy(other.ca, project.folder))
         try:
             if unknown:
                 check_unknown(project, "emulator, or the folder with its data, is another one now")

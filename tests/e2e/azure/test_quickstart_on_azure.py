@@ -19,7 +19,7 @@ from support.console import scratch_project
 from support.paths import ROOT
 
 PATIENCE_S = 20
-SECRETS = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+SECRETS = ("RECONCILER_EMULATOR_TENANT_ID", "RECONCILER_EMULATOR_CLIENT_ID", "RECONCILER_EMULATOR_CLIENT_SECRET")
 NOWHERE = "https://localhost:1"
 
 
@@ -91,7 +91,7 @@ def running_emulator(folder: Path) -> Iterator[dict[str, str]]:
 def served(tmp_path: Path, azurite: RunningAzurite) -> Iterator[tuple[Estate, dict[str, str]]]:
     """On an emulator in a process of its own, and that emulator's ready file."""
     estate = Estate(scratch_project(tmp_path))
-    with running_emulator(tmp_path) as ready:
+    with running_emulator(estate.folder) as ready:
         secrets = (ready["tenant"], ready["clientId"], ready["clientSecret"])
         estate.environment |= dict(zip(SECRETS, secrets, strict=True))
         estate.provide(reached(ready, storage={"endpoint": azurite.endpoint}))
@@ -155,18 +155,22 @@ def test_plays_with_an_emulator_in_a_process_of_its_own(served: tuple[Estate, di
 def test_switching_the_provider_is_all_that_a_project_for_the_cloud_needs(
     served: tuple[Estate, dict[str, str]], azurite: RunningAzurite
 ) -> None:
-    """Type `azure` on an endpoint that is not Azure's, and `emulator` find the same objects."""
+    """Type `azure` on an endpoint that is not Azure's, which is trusted, and `emulator` find the same objects."""
     estate, ready = served
+    trusted = {"azure": {"endpoints": [{"url": ready["endpoint"], "ca": ready["ca"]}]}}
+    settings = estate.folder.parent / "settings.yaml"
+    settings.write_text(json.dumps(trusted))
+    secrets = {name.replace("RECONCILER_EMULATOR_", "AZURE_"): estate.environment[name] for name in SECRETS}
     estate.provide(
         {
-            **reached(ready),
             "type": "azure",
+            "endpoint": ready["endpoint"],
             "subscription": ready["subscription"],
             "resourceGroup": "images",
             "storage": {"account": DEVELOPMENT, "container": "images", "endpoint": azurite.endpoint},
         }
     )
-    code, out, err = estate.run("apply", "--auto-approve")
+    code, out, err = estate.run("apply", "--auto-approve", RECONCILER_SETTINGS=str(settings), **secrets)
     assert code == 0, err
     assert "Done: 15 created" in out
     estate.provide(reached(ready))
@@ -261,7 +265,7 @@ def test_who_does_not_answer_or_know_us_is_told_apart(served: tuple[Estate, dict
     refused(
         "could not be verified: [SSL: CERTIFICATE_VERIFY_FAILED]", {"type": "emulator", "endpoint": ready["endpoint"]}
     )
-    refused("Invalid client secret provided", AZURE_CLIENT_SECRET="wrong")
+    refused("Invalid client secret provided", RECONCILER_EMULATOR_CLIENT_SECRET="wrong")
     refused("Resource group 'other' could not be found", reached(ready, resourceGroup="other"))
     refused("create the resource group first: az group create", reached(ready, resourceGroup="other"))
     estate.provide(reached(ready) | {"ca": "none.pem"})

@@ -50,9 +50,9 @@ class AzureWorld:
         self._contents: list[bytes] = []
         self._before = dict(os.environ)
         os.environ |= {
-            "AZURE_TENANT_ID": self.emulator.tenant,
-            "AZURE_CLIENT_ID": self.emulator.client_id,
-            "AZURE_CLIENT_SECRET": self.emulator.client_secret,
+            "RECONCILER_EMULATOR_TENANT_ID": self.emulator.tenant,
+            "RECONCILER_EMULATOR_CLIENT_ID": self.emulator.client_id,
+            "RECONCILER_EMULATOR_CLIENT_SECRET": self.emulator.client_secret,
         }
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from uuid import uuid4
 from support.libvirt.daemons import POOLS, LibvirtHost
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.values import canonical_json, digest
 from reconciler.providers.common.descriptions import encode_mark
 from reconciler.providers.libvirt.records.volume_names import VolumeName
@@ -53,9 +54,16 @@ class LibvirtWorld:
         regions = {region: {"uri": host.uri, "pool": self.pools[region]} for region, host in self.hosts.items()}
         return {"regions": regions, "format": self._format}
 
+    @staticmethod
+    def trust_in(settings: Mapping[str, Any]) -> Trust:
+        """Daemons of a test have sockets of their own, which a project may not name by itself."""
+        return Trust(libvirt_uris=tuple(host["uri"] for host in settings["regions"].values()))
+
     def provider(self, settings: Mapping[str, Any] | None = None) -> Provider:
         """A provider with these settings, or those of this world."""
-        self._providers.append(new_provider("libvirt", settings or self.settings, self.folder))
+        self._providers.append(
+            new_provider("libvirt", settings or self.settings, self.folder, self.trust_in(settings or self.settings))
+        )
         return self._providers[-1]
 
     # Sources.

@@ -14,6 +14,7 @@ from reconciler.manifests.errors import ManifestError
 from reconciler.manifests.loading import cache
 from reconciler.manifests.loading.manifest_loading import read_manifest
 from reconciler.manifests.loading.project_loading import read_project
+from reconciler.manifests.trust import Trust
 
 PROJECT = """\
 project: p
@@ -264,3 +265,11 @@ def test_no_project(tmp_path):
     with pytest.raises(ManifestError, match="reconciler init"):
         cache.load(tmp_path)
     assert not (tmp_path / ".reconciler").exists()
+
+
+def test_what_one_user_trusts_is_not_kept_for_another(folder):
+    (folder / "reconciler.yaml").write_text(PROJECT)
+    trust = Trust(libvirt_uris=("test:///default",))
+    cache.load(folder, None, trust)
+    assert cache.find_cached(folder, None, trust)
+    assert cache.find_cached(folder) is None

@@ -11,6 +11,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
+from reconciler.manifests.trust import Trust
 from reconciler.providers.azure.configuration import configuration_of
 from reconciler.providers.azure.service.credentials import RenewingCredential, credential
 from reconciler.providers.errors import ProviderError, Unavailable
@@ -34,9 +35,9 @@ class Inner:
         return AccessToken(f"token {self.asked}", int(time.time() + self.lifetime_s))
 
 
-def used(kind: str, **settings: str) -> Any:
+def used(kind: str, trust: Trust | None = None, **settings: str) -> Any:
     named = {"subscription": SUBSCRIPTION, "resourceGroup": "rg", **settings}
-    configuration = configuration_of(provider_config(kind, named, Path()))
+    configuration = configuration_of(provider_config(kind, named, Path(), trust))
     return credential(configuration, configuration.ca)
 
 
@@ -58,14 +59,22 @@ def test_each_cloud_of_azure_has_its_own_sign_in(
     assert asked == [authority]
 
 
-@pytest.mark.parametrize("kind", ["azure", "emulator"])
-def test_another_endpoint_gives_out_its_own_tokens(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
-        monkeypatch.setenv(name, SUBSCRIPTION)
-    assert isinstance(used(kind, endpoint=EMULATOR), azure.identity.ClientSecretCredential)
-    monkeypatch.delenv("AZURE_CLIENT_SECRET")
-    with pytest.raises(ProviderError, match="AZURE_CLIENT_SECRET not set"):
-        used(kind, endpoint=EMULATOR)
+@pytest.mark.parametrize(("kind", "prefix"), [("azure", "AZURE"), ("emulator", "RECONCILER_EMULATOR")])
+def test_another_endpoint_gives_out_its_own_tokens(monkeypatch: pytest.MonkeyPatch, kind: str, prefix: str) -> None:
+    trust = Trust(endpoints={EMULATOR: None})
+    for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.setenv(f"{prefix}_{name}", SUBSCRIPTION)
+    assert isinstance(used(kind, trust, endpoint=EMULATOR), azure.identity.ClientSecretCredential)
+    monkeypatch.delenv(f"{prefix}_CLIENT_SECRET")
+    with pytest.raises(ProviderError, match=f"{prefix}_CLIENT_SECRET not set"):
+        used(kind, trust, endpoint=EMULATOR)
+
+
+def test_a_secret_of_azure_is_nothing_that_an_emulator_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.setenv(f"AZURE_{name}", SUBSCRIPTION)
+    with pytest.raises(ProviderError, match=r"RECONCILER_EMULATOR_TENANT_ID, .* not set"):
+        used("emulator", endpoint=EMULATOR)
 
 
 def test_a_token_is_kept_until_shortly_before_its_end_or_until_it_is_to_be_forgotten() -> None:

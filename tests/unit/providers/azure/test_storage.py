@@ -18,15 +18,18 @@ from support.azure.azurite import RunningAzurite, running_azurite
 from support.azure.http_proxy import Answer, Proxy, proxy_before
 from support.provider_settings import accepted, refused, said
 
+from reconciler.manifests.trust import Trust
+from reconciler.providers.azure.clouds import AZURE_ENDPOINT, blob_service
 from reconciler.providers.azure.configuration import configuration_of
 from reconciler.providers.azure.images.blob_storage import connect
 from reconciler.providers.azure.images.staging import Staging, blob_name
-from reconciler.providers.azure.storage_settings import AUTO, StorageSettings, default_endpoint
+from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.image_files.image_sources import FileSources
 from reconciler.testing.operations import VERSION, writer_of
 
-GROUP = "/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts"
+_SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
+GROUP = f"{_SUBSCRIPTION}/resourceGroups/images/providers/Microsoft.Storage/storageAccounts"
 DEVELOPMENT_ID = f"{GROUP}/devstoreaccount1"
 SECRET = "c2VjcmV0LXRoYXQtbm9ib2R5LXNlZXM="
 NOBODY_LISTENS = "http://127.0.0.1:9"
@@ -227,7 +230,7 @@ def test_without_an_identity_the_remedy_is_to_sign_in() -> None:
 
 
 def test_missing_credentials_are_reported() -> None:
-    settings = StorageSettings(f"{GROUP}/corpimages", "images", default_endpoint(f"{GROUP}/corpimages"))
+    settings = StorageSettings(f"{GROUP}/corpimages", "images", blob_service("corpimages", AZURE_ENDPOINT))
     staging = Staging(settings, environment={})
 
     with pytest.raises(ProviderError, match="there are no credentials") as caught:
@@ -240,7 +243,7 @@ def test_missing_credentials_are_reported() -> None:
 def test_the_connection_string_has_to_be_of_the_account() -> None:
     key = base64.b64encode(b"key").decode()
     text = f"AccountName=another;AccountKey={key};DefaultEndpointsProtocol=https"
-    settings = StorageSettings(f"{GROUP}/corpimages", "images", default_endpoint(f"{GROUP}/corpimages"))
+    settings = StorageSettings(f"{GROUP}/corpimages", "images", blob_service("corpimages", AZURE_ENDPOINT))
 
     with pytest.raises(
         ProviderError, match="is for the storage account another, but the project file names corpimages"
@@ -249,7 +252,7 @@ def test_the_connection_string_has_to_be_of_the_account() -> None:
 
 
 def test_the_usual_endpoint_is_the_public_clouds() -> None:
-    assert default_endpoint(f"{GROUP}/corpimages") == "https://corpimages.blob.core.windows.net"
+    assert blob_service("corpimages", AZURE_ENDPOINT) == "https://corpimages.blob.core.windows.net"
 
 
 @pytest.mark.parametrize(
@@ -280,6 +283,7 @@ def test_unusable_settings_are_reported(
 @pytest.mark.parametrize("endpoint", [AUTO, "http://127.0.0.1:10000/devstoreaccount1", "https://blobs.example.com/x"])
 def test_settings_that_can_be_used_are_accepted(tmp_path: Path, endpoint: str) -> None:
     storage = {"account": DEVELOPMENT_ID, "container": "images-2", "endpoint": f"{endpoint}/"}
-    config = accepted(tmp_path, "emulator", {"storage": storage})
+    trust = Trust(endpoints={"https://blobs.example.com": None})
+    config = accepted(tmp_path, "emulator", {"storage": storage}, trust)
 
     assert configuration_of(config).storage == StorageSettings(DEVELOPMENT_ID, "images-2", endpoint)

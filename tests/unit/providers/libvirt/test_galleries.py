@@ -329,7 +329,7 @@ def test_a_stopped_pool_is_unreachable_with_its_remedy(
     try:
         scan = provider.scan(Scope(dict.fromkeys((EAST, WEST, VERSION))))
         assert scan.unreachable.keys() == {WEST}
-        assert scan.unreachable[WEST].endswith(f"pool-start '{pool}'")
+        assert scan.unreachable[WEST].endswith(f"pool-start {pool}")
         assert scan.observed.keys() == {EAST, VERSION}
         with pytest.raises(Unavailable, match="not active"):
             provider.read(WEST)

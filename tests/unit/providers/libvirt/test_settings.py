@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from support.provider_settings import accepted, refused, said
 
+from reconciler.manifests.trust import Trust
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.libvirt.configuration import Configuration, Host, configuration_of
+from reconciler.providers.registry import ProviderConfig
 
 EAST = {"uri": "qemu+ssh://host1/system", "pool": "images"}
 WEST = {"uri": "qemu+ssh://host2/system", "pool": "images"}
@@ -39,7 +41,8 @@ def test_what_is_set_counts_quoted_and_plain(tmp_path: Path) -> None:
     [
         ("qemu:///system", "qemu:///system"),
         ("qemu+ssh://me@host1/system", "qemu+ssh://me@host1/system?no_tty=1"),
-        ("qemu+ssh://host1/system?keyfile=/k", "qemu+ssh://host1/system?keyfile=/k&no_tty=1"),
+        ("qemu+ssh://[2001:db8::1]:2222/session", "qemu+ssh://[2001:db8::1]:2222/session?no_tty=1"),
+        ("lab-host", "lab-host"),
         ("qemu+ssh://host1/system?no_tty=0", "qemu+ssh://host1/system?no_tty=0"),
         ("qemu+tls://host1:16514/system", "qemu+tls://host1:16514/system"),
     ],
@@ -63,7 +66,7 @@ def test_ssh_asks_nothing_at_a_terminal_unless_it_is_set_to(tmp_path: Path, uri:
         ({"regions": {"eastus": {**EAST, "pol": "x"}}}, '"pol"', "eastus.pol: unknown key 'pol' | did"),
         ({"regions": {"eastus": {"uri": "qemu:///system"}}}, '"eastus"', "eastus.pool: is missing"),
         ({"regions": {"eastus": {**EAST, "pool": "../x"}}}, '"pool"', "it must be the name of a storage pool"),
-        ({"regions": {"eastus": {**EAST, "uri": "host1"}}}, '"uri"', "'host1' is not a libvirt URI"),
+        ({"regions": {"eastus": {**EAST, "uri": "host1/system"}}}, '"uri"', "is not a libvirt URI"),
         ({"regions": {"eastus": {**EAST, "uri": "qemu+ssh://[host1/system"}}}, '"uri"', "is not a libvirt URI"),
         ({"regions": {"eastus": {**EAST, "uri": "qemu+tcp://me:secret@host1/system"}}}, '"uri"', "holds a password"),
         ({"regions": {"eastus": {**EAST, "path": "/srv"}}}, '"path"', "set `definePools: true`"),
@@ -84,7 +87,7 @@ def test_settings_that_cannot_be_meant_are_refused(
 
 
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
-    problems = refused(tmp_path, "libvirt", {"colour": "red", "format": "vhd", "regions": {"eastus": {"uri": "x"}}})
+    problems = refused(tmp_path, "libvirt", {"colour": "red", "format": "vhd", "regions": {"eastus": {"uri": "x:"}}})
     for where in ("main.colour", "main.format", "main.regions.eastus.uri", "main.regions.eastus.pool"):
         assert [problem for problem in problems if f"{where}:" in problem.summary]
 
@@ -98,3 +101,79 @@ def test_a_region_that_is_not_offered_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="no region 'westus'") as caught:
         configuration(tmp_path, regions={"eastus": EAST}).host("westus")
     assert "eastus" in caught.value.remedy
+
+
+REFUSED = [
+    "qemu+ssh://h/system?command=./x.sh",
+    "qemu+ssh://h/system?no_tty=1&command=/bin/x",
+    "qemu+ssh://h/system?no_tty=1;command=/bin/x",
+    "qemu+ssh://h/system?%63ommand=x",
+    "qemu+ssh://h/system?COMMAND=x",
+    "qemu+ssh://h/system?netcat=nc&socket=/run/x",
+    "qemu+ssh://h/system?proxy=netcat",
+    "qemu+ssh://h/system?keyfile=/etc/shadow",
+    "qemu+ssh://h/system?no_verify=1",
+    "qemu+tls://h/system?pkipath=/tmp/x",
+    "qemu:///system?socket=/tmp/evil",
+    "qemu:///system?mode=legacy&socket=/tmp/evil",
+    "qemu:///system#?command=x",
+    "qemu:///embed?root=/tmp/x",
+    "qemu:///system/../embed",
+    "qemu:////system",
+    "QEMU+EXT:///system?command=x",
+    "qemu+ext:///system?command=/bin/x",
+    "qemu+unix:///system?socket=/tmp/x",
+    "qemu+libssh2://h/system?keyfile=/k&known_hosts=/x",
+    "qemu+libssh://h/system",
+    "qemu+tcp://h/system",
+    "qemu+ssh://-oProxyCommand=x/system",
+    "qemu+ssh://-x@h/system",
+    "qemu+ssh://me@-h/system",
+    "qemu+ssh://me@you@h/system",
+    "qemu+ssh://h:22x/system",
+    "qemu+ssh://h%20-x/system",
+    "qemu+ssh://h$(id)/system",
+    "qemu+tls://me@h/system",
+    "qemu+ssh://h/system?x='$(id)'",
+    "test:///default",
+    "test:///etc/shadow",
+    "esx://h/?no_verify=1",
+    "ch:///system",
+    "vbox:///session",
+    "xen",
+    "Xen",
+    "-x",
+    "",
+]
+
+
+@pytest.mark.parametrize("uri", REFUSED)
+def test_a_uri_that_names_more_than_a_host_is_refused(tmp_path: Path, uri: str) -> None:
+    problems = refused(tmp_path, "libvirt", {"regions": {"eastus": {"uri": uri, "pool": "images"}}})
+    assert any("eastus.uri" in problem.summary for problem in problems)
+    with pytest.raises(ProviderError, match="the URI of region 'eastus' is not allowed"):
+        configuration_of(unchecked(tmp_path, uri))
+
+
+@pytest.mark.parametrize("uri", [uri for uri in REFUSED if uri])
+def test_whoever_runs_this_can_allow_an_exact_uri(tmp_path: Path, uri: str) -> None:
+    trust = Trust(libvirt_uris=(uri,))
+    settings = {"regions": {"eastus": {"uri": uri, "pool": "images"}}}
+    assert configuration_of(accepted(tmp_path, "libvirt", settings, trust)).host("eastus").uri.startswith(uri)
+    near = {"regions": {"eastus": {"uri": f"{uri}&command=x", "pool": "images"}}}
+    assert refused(tmp_path, "libvirt", near, trust)
+
+
+def test_a_refused_uri_names_the_ways_out(tmp_path: Path) -> None:
+    settings = {"regions": {"eastus": {"uri": "qemu+ssh://h/system?command=x", "pool": "images"}}}
+    (problem,) = refused(tmp_path, "libvirt", settings)
+    assert "'?command=x' follows its path" in problem.summary
+    for way in ("qemu+ssh://HOST/system", "uri_aliases", "libvirt.uris", "--settings FILE"):
+        assert way in problem.detail
+
+
+def unchecked(folder: Path, uri: str) -> ProviderConfig:
+    """What the provider would get from a cache that somebody else wrote."""
+    settings = accepted(folder, "libvirt", {"regions": {"eastus": EAST}}).settings
+    regions = {"eastus": {"uri": uri, "pool": "images"}}
+    return ProviderConfig("main", "libvirt", {**settings, "regions": regions}, folder)

@@ -151,7 +151,7 @@ def test_a_stopped_pool_is_unavailable_and_not_started(regions: Regions) -> None
     east.host.virsh("pool-destroy", east.pool.name)
     with pytest.raises(Unavailable, match=f"pool '{east.pool.name}' of region east is not active") as caught:
         regions.hosts.pool("east")
-    assert f"pool-start '{east.pool.name}'" in caught.value.remedy
+    assert f"pool-start {east.pool.name}" in caught.value.remedy
     with pytest.raises(Unavailable, match="is not active"):
         east.pool.volumes()
     east.host.virsh("pool-start", east.pool.name)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from reconciler.providers.errors import Unavailable
+from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.host.ssh_advice import unreachable
 
 CHANGED = """Cannot recv data: @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
@@ -34,3 +37,10 @@ def test_what_ssh_would_ask_is_reported_in_one_sentence(reason: str, message: st
 
 def test_the_remedy_includes_the_port() -> None:
     assert "accept it: ssh ssh://host1:2222" in unreachable("qemu+ssh://host1:2222/system", "host1", UNKNOWN).remedy
+
+
+def test_a_remedy_can_be_pasted_whatever_the_uri_contains() -> None:
+    uri = "qemu+ssh://host1/system?x='$(id)'&no_tty=1"
+    remedy = unreachable(uri, "host1", "Cannot recv data: Connection refused").remedy
+    assert shlex.split(remedy.partition("works: ")[2]) == ["virsh", "-c", uri, "pool-list"]
+    assert shlex.split(virsh("undefine", "it's; id", "--remove-all-storage"))[2] == "it's; id"
