@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.manifests.parsing.budget import Budget
+from reconciler.manifests.parsing.budget import MOST_PROBLEMS, Budget
 from reconciler.manifests.parsing.documents import replace_values
 from reconciler.manifests.problems import DocumentPath, InvalidInput, Problem
 from reconciler.manifests.resource import Origin
@@ -14,7 +14,8 @@ from reconciler.manifests.resource import Origin
 class Substitution:
     """Replaces values in the document at `origin`; what cannot be replaced is in `problems`, and stays as written.
 
-    When too much has been put in place, that is one problem, and everything after it stays as written.
+    When too much has been put in place, that is one problem, and everything after it stays as written; likewise after
+    very many problems.
     """
 
     def __init__(self, origin: Origin, values: Mapping[str, str]) -> None:
@@ -25,7 +26,7 @@ class Substitution:
 
     def text(self, text: str, path: DocumentPath) -> str:
         """`text`, which is at `path`, with values replaced."""
-        if self._budget.spent:
+        if self._budget.spent or len(self.problems) >= MOST_PROBLEMS:
             return text
         try:
             return replace_values(text, self._values, self._budget)

@@ -22,6 +22,11 @@ MOST_ALIASED = 10_000
 MOST_REPEATED = 8 * MIB
 """Characters that `${values.NAME}` and aliases may put in place."""
 
+MOST_PROBLEMS = 1000
+"""So many are shown. After so many, the rules between documents are not checked."""
+NOT_CHECKED = "the rest was not checked"
+MOST_PROBLEMS_IN_DOCUMENT = 100
+
 _SPLIT = "split the project into several, each in a folder of its own"
 
 

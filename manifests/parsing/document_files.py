@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.manifests.diagnostics import Position
-from reconciler.manifests.parsing.budget import Budget, OverBudget
+from reconciler.manifests.parsing.budget import MOST_PROBLEMS, Budget, OverBudget
 from reconciler.manifests.parsing.documents import Document, build_documents
 from reconciler.manifests.parsing.events import BadEncoding, decode
 from reconciler.manifests.parsing.files import SourceFile
@@ -14,7 +14,8 @@ from reconciler.manifests.resource import Origin
 
 
 def load_documents(files: list[SourceFile], values: Mapping[str, str] | None) -> tuple[list[Document], list[Problem]]:
-    """The documents of `files` in order, and what is wrong with the YAML itself. Ends where a limit is reached."""
+    """The documents of `files` in order, and what is wrong with the YAML itself. Ends where a limit
+    is reached, or after very many problems."""
     documents: list[Document] = []
     problems: list[Problem] = []
     budget = Budget()
@@ -22,7 +23,7 @@ def load_documents(files: list[SourceFile], values: Mapping[str, str] | None) ->
         built, invalid = _documents(file, values, budget)
         documents += built
         problems += invalid
-        if budget.spent:
+        if budget.spent or len(problems) > MOST_PROBLEMS:
             break
     return documents, problems
 

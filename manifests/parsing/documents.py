@@ -71,7 +71,7 @@ def build_documents(
 
 
 def replace_values(text: str, values: Mapping[str, str], budget: Budget) -> str:
-    """`text` with `${values.NAME}` replaced and `$${` turned into `${`.
+    """`text` with `${values.NAME}` replaced and `$${` turned into `${`. `values` are in the order of their names.
 
     Raises: InvalidInput when a value is not declared; OverBudget when too much is put in place.
     """
@@ -86,9 +86,7 @@ def replace_values(text: str, values: Mapping[str, str], budget: Budget) -> str:
                 f"{quoted(match[0])} is not a valid reference", "write ${values.NAME}, or $${ for a literal ${"
             )
         if name not in values:
-            raise InvalidInput(
-                f"unknown value {quoted(name)}", suggestion(name, sorted(values), label="declared values")
-            )
+            raise InvalidInput(f"unknown value {quoted(name)}", suggestion(name, values, label="declared values"))
         value = values[name]
         budget.repeat(len(value))
         return value

@@ -119,9 +119,7 @@ OVERSIZED: dict[str, Callable[[], Project]] = {
         {"a.yaml": _GALLERY.format("a")},
     ),
     "1,000,000 equal keys": lambda: _one(_GALLERY.format("a") + "k: 1\n" * 1_000_000),
-    "200,000 tags": lambda: _one(
-        _GALLERY.format("a") + "tags:\n" + "".join(f"  t{n}: 1\n" for n in range(200_000))
-    ),
+    "200,000 tags": lambda: _one(_GALLERY.format("a") + "tags:\n" + "".join(f"  t{n}: 1\n" for n in range(200_000))),
     "deep brackets": lambda: _one("[" * 30_000_000),
     "deep braces": lambda: _one("{a: " * 5_000_000),
     "deep block sequences": lambda: _one("- " * 10_000_000 + "a"),
@@ -131,10 +129,10 @@ OVERSIZED: dict[str, Callable[[], Project]] = {
     "a long kind": lambda: _one(f"kind: {'x' * 30_000_000}\n"),
     "a long key": lambda: _one(f'"{"x" * 900}": 1\n? {"y" * 30_000_000}\n: 1\n'),
     "a long location": lambda: _one(f"kind: Gallery\nname: a\nlocation: {'x' * 30_000_000}\n"),
-    "long digits": lambda: _one(
-        f"kind: ImageVersion\nimage: g/d\nname: 1.0.{'1' * 30_000_000}\nsource: {{file: a}}\n"
+    "long digits": lambda: _one(f"kind: ImageVersion\nimage: g/d\nname: 1.0.{'1' * 30_000_000}\nsource: {{file: a}}\n"),
+    "a long line": lambda: _one(
+        "# " + "x" * 30_000_000 + "\n" + _described("{"),
     ),
-    "a long line": lambda: _one("# " + "x" * 30_000_000 + "\n" + _described("{"),),
     "30,000,000 lines, and a problem": lambda: _one("\n" * 30_000_000 + "kind: Galery\n"),
     "comments": lambda: _one("#\n" * 15_000_000 + _GALLERY.format("a")),
     "8,000,000 list members": lambda: _one(_GALLERY.format("a") + "x:\n" + "- a\n" * 8_000_000),
@@ -143,7 +141,8 @@ OVERSIZED: dict[str, Callable[[], Project]] = {
     "2,000,000 anchors": lambda: _one("x:\n" + "".join(f"- &a{n} b\n" for n in range(2_000_000))),
     "a tag on every value": lambda: _one("x:\n" + "- !a b\n" * 4_000_000),
     "1,000,000 values": lambda: (
-        "values:\n" + "".join(f"  v{n}: x\n" for n in range(1_000_000)), {"a.yaml": _GALLERY.format("a")}
+        "values:\n" + "".join(f"  v{n}: x\n" for n in range(1_000_000)),
+        {"a.yaml": _GALLERY.format("a")},
     ),
     "an undeclared value in every string, of 500,000": lambda: (
         "values:\n" + "".join(f"  v{n}: x\n" for n in range(500_000)),
@@ -158,9 +157,7 @@ OVERSIZED: dict[str, Callable[[], Project]] = {
     ),
     "400,000 definitions": lambda: _one(
         _GALLERY.format("g")
-        + "".join(
-            f"--- {{kind: ImageDefinition, gallery: g, name: d{n}, osType: Linux}}\n" for n in range(400_000)
-        )
+        + "".join(f"--- {{kind: ImageDefinition, gallery: g, name: d{n}, osType: Linux}}\n" for n in range(400_000))
     ),
     "300,000 versions": lambda: _one(
         "".join(f"--- {{kind: ImageVersion, image: g/d, name: 1.0.{n}}}\n" for n in range(300_000))
@@ -200,8 +197,7 @@ def _definition(more: str = "") -> str:
 
 def _versions(number: int, more: str) -> str:
     return "".join(
-        f"---\nkind: ImageVersion\nimage: g/d\nname: 1.0.{n}\nsource: {{file: a.img}}\n{more}"
-        for n in range(number)
+        f"---\nkind: ImageVersion\nimage: g/d\nname: 1.0.{n}\nsource: {{file: a.img}}\n{more}" for n in range(number)
     )
 
 
