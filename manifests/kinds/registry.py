@@ -24,6 +24,9 @@ M = TypeVar("M", bound="KindModel")
 Lowered: TypeAlias = "Resource | Move | Removal"
 ValidationRule: TypeAlias = "Callable[[Configuration], Iterator[Problem]]"
 
+_LONGEST = 300
+"""More than any address; a longer one is not repeated in messages."""
+
 
 def _nothing(_: Any, __: Configuration) -> Iterator[Lowered]:
     return iter(())
@@ -77,7 +80,7 @@ class KindSpec(Generic[M]):
     def address_in(self, data: Mapping[str, Any]) -> Address | None:
         """The address that an invalid document seems to declare; None without a node, or when it is too broken."""
         name, container = data.get("name"), data.get(self.parent) if self.parent else ""
-        if not isinstance(name, str) or not isinstance(container, str):
+        if not isinstance(name, str) or not isinstance(container, str) or len(name) + len(container) > _LONGEST:
             return None
         try:
             address = Address.parse(f"{container}/{name}" if container else name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from reconciler.manifests.kinds.base import KindModel
 from reconciler.manifests.kinds.configuration import Declarations, Declared, TypedDocument
 from reconciler.manifests.kinds.registry import KindSpec, document_kinds
 from reconciler.manifests.kinds.scalars import type_name
+from reconciler.manifests.parsing.budget import MOST_PROBLEMS
 from reconciler.manifests.parsing.schema_problems import schema_problems
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.resource import Origin
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def collect(documents: Sequence[Document]) -> tuple[Declarations, list[Problem]]:
-    """The typed documents and every problem of a document by itself, an address declared twice included."""
+    """The typed documents and every problem of a document by itself, an address declared twice included.
+
+    Those after MOST_PROBLEMS, which are only counted, have no sentence.
+    """
     declarations = Declarations()
     problems: list[Problem] = []
     first: dict[str, Origin] = {}
@@ -53,7 +57,10 @@ def _kind(document: Document, problems: list[Problem]) -> KindSpec[Any] | None:
     name = data.get("kind")
     if isinstance(name, str) and name in kinds:
         return kinds[name]
-    problems.append(_no_kind(name, document.origin, kinds))
+    if len(problems) < MOST_PROBLEMS:
+        problems.append(_no_kind(name, document.origin, kinds))
+    else:
+        problems += _counted(document.origin, 1)
     return None
 
 
@@ -65,6 +72,11 @@ def _no_kind(name: object, origin: Origin, kinds: Mapping[str, Any]) -> Problem:
     return Problem(origin, ("kind",), f"unknown kind {quoted(name)}", suggestion(name, kinds))
 
 
+def _counted(origin: Origin, number: int) -> Iterator[Problem]:
+    """Problems that nobody will be shown: to find words for them would take too long."""
+    return (Problem(origin, (index,), "one of very many") for index in range(number))
+
+
 def _typed(spec: KindSpec[Any], document: Document, problems: list[Problem], broken: set[Address]) -> KindModel | None:
     try:
         typed: KindModel = spec.model.model_validate(document.data)
@@ -72,7 +84,10 @@ def _typed(spec: KindSpec[Any], document: Document, problems: list[Problem], bro
         address = spec.address_in(document.data)
         if address:
             broken.add(address)
-        problems.extend(schema_problems(error, spec.model, document.origin, address))
+        if len(problems) < MOST_PROBLEMS:
+            problems += schema_problems(error, spec.model, document.origin, address)
+        else:
+            problems += _counted(document.origin, error.error_count())
         return None
     return typed
 

@@ -14,6 +14,7 @@ from reconciler.manifests.kinds.registry import Lowered, document_kinds
 from reconciler.manifests.loading.collecting import collect
 from reconciler.manifests.loading.end_of_life import end_of_life_dates, end_of_life_warnings
 from reconciler.manifests.manifest import Manifest, Move, Removal
+from reconciler.manifests.parsing.budget import MOST_PROBLEMS
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.project import Project
 from reconciler.manifests.resource import DEFAULT_LIFECYCLE, Lifecycle, Resource
@@ -32,7 +33,8 @@ def lower(project: Project, documents: Sequence[Document]) -> tuple[Manifest, li
     declarations, problems = collect(documents)
     versions = resolve_versions(declarations, project.region_sets, problems)
     configuration = Configuration(project, declarations, versions)
-    problems += check(configuration)
+    if len(problems) < MOST_PROBLEMS:
+        problems += check(configuration)
     if problems:
         return Manifest({}, ""), _without_repeats(problems)
     return _manifest(configuration), []

@@ -123,7 +123,7 @@ def _typed(directory: Path, document: Document, environment: str, trust: Trust) 
 def _values(data: Mapping[str, Any], environment: str) -> dict[str, str]:
     """The values of a file that the schema refuses, as far as they can be made out."""
     written = mapping_at(data, ("values",)) | mapping_at(data, ("environments", environment, "values"))
-    return {name: value for name, value in written.items() if isinstance(value, str)}
+    return {name: value for name, value in sorted(written.items()) if isinstance(value, str)}
 
 
 def _environment(directory: Path, origin: Origin, file: ProjectFile, name: str | None) -> ProjectSettings | None:
@@ -143,7 +143,7 @@ def _merged(
     trust: Trust,
 ) -> tuple[Project, list[Problem]]:
     over = environment or ProjectSettings()
-    values = (file.values or {}) | (over.values or {})
+    values = dict(sorted(((file.values or {}) | (over.values or {})).items()))
     in_settings, substitution = Substitution(document.origin, values), Substitution(document.origin, values)
     providers = read_providers(document.data, name, in_settings, directory, trust)
     if not providers:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.manifests.diagnostics import Position
+from reconciler.manifests.parsing.budget import MOST_ALIASED, MOST_VALUES, MOST_VALUES_IN_DOCUMENT, Budget, OverBudget
 from reconciler.manifests.parsing.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -25,7 +26,6 @@ from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted, suggestion
 
 DEEPEST = 40
-ALIAS_BUDGET = 10_000
 PROBLEMS_PER_FILE = 200
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _VALUE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
@@ -43,12 +43,23 @@ class _Stop(Exception):
     """Ends the reading of a file early."""
 
 
-def build_documents(name: str, text: str, values: Mapping[str, str] | None) -> tuple[list[Document], list[Problem]]:
+class _Anchored(NamedTuple):
+    """What an anchor names, and how much an alias of it repeats."""
+
+    value: Any
+    values: int
+    characters: int
+
+
+def build_documents(
+    name: str, text: str, values: Mapping[str, str] | None, budget: Budget
+) -> tuple[list[Document], list[Problem]]:
     """The documents of the file `name`, empty ones left out, and every problem found in it.
 
-    `${values.NAME}` is replaced from `values`; with None strings stay as they are.
+    `${values.NAME}` is replaced from `values`; with None strings stay as they are. What is read counts in `budget`;
+    the problems say so when it is spent.
     """
-    builder = _Builder(name, text, values)
+    builder = _Builder(name, text, values, budget)
     try:
         builder.run()
     except _Stop:
@@ -59,10 +70,10 @@ def build_documents(name: str, text: str, values: Mapping[str, str] | None) -> t
     return builder.documents, builder.problems
 
 
-def replace_values(text: str, values: Mapping[str, str]) -> str:
-    """`text` with `${values.NAME}` replaced and `$${` turned into `${`.
+def replace_values(text: str, values: Mapping[str, str], budget: Budget) -> str:
+    """`text` with `${values.NAME}` replaced and `$${` turned into `${`. `values` are in the order of their names.
 
-    Raises: InvalidInput when a value is not declared.
+    Raises: InvalidInput when a value is not declared; OverBudget when too much is put in place.
     """
 
     def value_of(match: re.Match[str]) -> str:
@@ -75,10 +86,10 @@ def replace_values(text: str, values: Mapping[str, str]) -> str:
                 f"{quoted(match[0])} is not a valid reference", "write ${values.NAME}, or $${ for a literal ${"
             )
         if name not in values:
-            raise InvalidInput(
-                f"unknown value {quoted(name)}", suggestion(name, sorted(values), label="declared values")
-            )
-        return values[name]
+            raise InvalidInput(f"unknown value {quoted(name)}", suggestion(name, values, label="declared values"))
+        value = values[name]
+        budget.repeat(len(value))
+        return value
 
     return _VALUE.sub(value_of, text)
 
@@ -86,14 +97,18 @@ def replace_values(text: str, values: Mapping[str, str]) -> str:
 class _Builder:
     """Reads the events of one file; `documents` and `problems` are the result."""
 
-    def __init__(self, name: str, text: str, values: Mapping[str, str] | None) -> None:
+    def __init__(self, name: str, text: str, values: Mapping[str, str] | None, budget: Budget) -> None:
         self.name = name
         self.next: Callable[[], Any] = event_source(text)
         self.values = values
         self.documents: list[Document] = []
         self.problems: list[Problem] = []
-        self.anchors: dict[str, tuple[Any, int]] = {}
-        self.expanded = 0
+        self.anchors: dict[str, _Anchored] = {}
+        self.aliased = 0
+        self.budget = budget
+        self.read = 0
+        self.most = 0
+        self.characters = 0
 
     def run(self) -> None:
         while True:
@@ -101,16 +116,23 @@ class _Builder:
             if type(event) is StreamEndEvent:
                 return
             if type(event) is DocumentStartEvent:
-                self.anchors = {}
-                root = self.next()
-                data = self.node(root, 0)
-                if data is not None:
-                    self.documents.append(Document(Origin(self.name, root.start_mark.line + 1), data))
+                self.within_budget(event, self.budget.document)
+                self.document(self.next())
+
+    def document(self, root: Any) -> None:
+        self.anchors = {}
+        self.read, self.most = 0, min(MOST_VALUES_IN_DOCUMENT, MOST_VALUES - self.budget.values)
+        data = self.node(root, 0)
+        self.budget.values += self.read
+        if data is not None:
+            self.documents.append(Document(Origin(self.name, root.start_mark.line + 1), data))
 
     def node(self, event: Any, depth: int) -> Any:
         """The value that begins with `event`: a dict, a list, a string, or None when it is not set."""
         if type(event) is AliasEvent:
             return self.alias(event)
+        read, characters = self.read, self.characters
+        self.count(event, 1)
         if event.tag is not None:
             self.problem(
                 event, f"the tag {quoted(event.tag)} is not supported", "remove it: the schema determines the types"
@@ -127,8 +149,24 @@ class _Builder:
         else:
             value = self.sequence(depth + 1)
         if event.anchor is not None:
-            self.anchors[event.anchor] = (value, _size(value))
+            self.anchors[event.anchor] = _Anchored(value, self.read - read, self.characters - characters)
         return value
+
+    def count(self, event: Any, values: int) -> None:
+        """So many more values."""
+        self.read += values
+        if self.read > self.most:
+            over = self.budget.too_many_values(in_document=self.most == MOST_VALUES_IN_DOCUMENT)
+            self.problem(event, over.summary, over.detail)
+            raise _Stop
+
+    def within_budget(self, event: Any, counting: Callable[[], None]) -> None:
+        """Counts something; reading ends at `event` when it is too much."""
+        try:
+            counting()
+        except OverBudget as over:
+            self.problem(event, over.summary, over.detail)
+            raise _Stop from over
 
     def mapping(self, depth: int) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
@@ -188,10 +226,18 @@ class _Builder:
             )
             return ""
         if "${" in text and self.values is not None:
-            try:
-                return replace_values(text, self.values)
-            except InvalidInput as invalid:
-                self.problem(event, invalid.summary, invalid.detail)
+            text = self.replaced(event, text, self.values)
+        self.characters += len(text)
+        return text
+
+    def replaced(self, event: Any, text: str, values: Mapping[str, str]) -> str:
+        """`text` with values replaced; as it is, with a problem, when that is not possible."""
+        try:
+            return replace_values(text, values, self.budget)
+        except InvalidInput as invalid:
+            self.problem(event, invalid.summary, invalid.detail)
+            if isinstance(invalid, OverBudget):
+                raise _Stop from invalid
         return text
 
     def alias(self, event: Any) -> Any:
@@ -200,33 +246,28 @@ class _Builder:
                 event, f"undefined alias '*{event.anchor}'", f"an alias must come after its anchor, &{event.anchor}"
             )
             return None
-        value, size = self.anchors[event.anchor]
-        self.expanded += size
-        if self.expanded > ALIAS_BUDGET:
+        anchored = self.anchors[event.anchor]
+        self.aliased += anchored.values + anchored.characters // 100
+        if self.aliased > MOST_ALIASED:
             self.problem(
                 event,
                 "aliases in this file expand to too many values",
-                f"at most {ALIAS_BUDGET:,} are allowed: write the repeated parts out",
+                f"at most {MOST_ALIASED:,} are allowed: write the repeated parts out",
             )
             raise _Stop
-        return value
+        self.count(event, anchored.values)
+        self.characters += anchored.characters
+        self.within_budget(event, lambda: self.budget.repeat(anchored.characters))
+        return anchored.value
 
     def problem(self, event: Any, summary: str, detail: str) -> None:
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         self.problems.append(
             Problem(Origin(self.name, line), (), summary, detail, position=Position(self.name, line, column))
         )
-        if len(self.problems) >= PROBLEMS_PER_FILE:
+        if len(self.problems) == PROBLEMS_PER_FILE:
+            self.problem(event, "the rest of this file is not read", "fix the problems before this line first")
             raise _Stop
-
-
-def _size(value: Any) -> int:
-    """How much an alias repeats: a value, the values in it, and long strings by their length."""
-    if isinstance(value, dict):
-        return 1 + sum(map(_size, value.values()))
-    if isinstance(value, list):
-        return 1 + sum(map(_size, value))
-    return 1 + len(value or "") // 100
 
 
 def _unusable(text: str) -> bool:

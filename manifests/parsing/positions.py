@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from reconciler.manifests.diagnostics import Position
+from reconciler.manifests.parsing.budget import MOST_LINES, MOST_VALUES
 from reconciler.manifests.parsing.files import read_file
 from reconciler.manifests.problems import DocumentPath, InvalidInput, Problem
 from reconciler.manifests.resource import Origin
@@ -25,20 +28,43 @@ def locate(directory: Path, origin: Origin, path: DocumentPath, trust: Trust | N
     return Locator(directory, trust).locate(origin, path)
 
 
+_Inside: TypeAlias = "Mapping[str | int, _Node]"
+_NOTHING: _Inside = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class _Node:
     """A place, and the places inside it by key or index."""
 
     line: int
     column: int
-    inside: Mapping[str | int, _Node] = field(default_factory=dict)
+    inside: _Inside
 
 
-@dataclass(frozen=True, slots=True)
 class _File:
-    lines: tuple[str, ...] = ()
-    documents: Mapping[int, _Node] = field(default_factory=dict)
-    shown: bool = True
+    """A file as it is now; empty when it cannot be read. It is parsed only when a path is looked up."""
+
+    def __init__(self, directory: Path, name: str, roots: tuple[str, ...]) -> None:
+        self._name = name
+        try:
+            self.text = read_file(directory / name, roots).decode("utf-8-sig", "replace")
+        except InvalidInput:
+            self.text = ""
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.splitlines() if self.text.count("\n") <= MOST_LINES else []
+
+    @cached_property
+    def documents(self) -> Mapping[int, _Node]:
+        return _documents(self.text)
+
+    @cached_property
+    def shown(self) -> bool:
+        """Whether errors may quote it: see `disclosure`."""
+        from reconciler.manifests.parsing.disclosure import may_be_shown
+
+        return not self.text or may_be_shown(self._name, self.text)
 
 
 class Locator:
@@ -53,6 +79,8 @@ class Locator:
         return problem.position or self.locate(problem.origin, problem.path)
 
     def locate(self, origin: Origin, path: DocumentPath) -> Position:
+        if not origin.line and not path:
+            return Position(origin.file)
         documents = self._file(origin.file).documents
         node = documents.get(origin.line)
         if node is None and path and not origin.line and len(documents) == 1:
@@ -81,18 +109,8 @@ class Locator:
 
     def _file(self, name: str) -> _File:
         if name not in self._files:
-            self._files[name] = _read(self._directory, name, self._roots)
+            self._files[name] = _File(self._directory, name, self._roots)
         return self._files[name]
-
-
-def _read(directory: Path, name: str, roots: tuple[str, ...]) -> _File:
-    from reconciler.manifests.parsing.disclosure import may_be_shown
-
-    try:
-        text = read_file(directory / name, roots).decode("utf-8-sig", "replace")
-    except InvalidInput:
-        return _File()
-    return _File(tuple(text.splitlines()), _documents(text), may_be_shown(name, text))
 
 
 def _documents(text: str) -> dict[int, _Node]:
@@ -101,6 +119,7 @@ def _documents(text: str) -> dict[int, _Node]:
 
     documents: dict[int, _Node] = {}
     next_event = event_source(text)
+    reader = _Reader(next_event)
     try:
         while True:
             event = next_event()
@@ -108,31 +127,37 @@ def _documents(text: str) -> dict[int, _Node]:
                 return documents
             if type(event) is DocumentStartEvent:
                 root = next_event()
-                documents[root.start_mark.line + 1] = _Reader(next_event).node(root, 0)
-    except (YAMLError, _TooDeep):
+                documents[root.start_mark.line + 1] = reader.document(root)
+    except (YAMLError, _TooMuch):
         return documents
 
 
-class _TooDeep(Exception):
-    """Nested more deeply than a manifest that loads."""
+class _TooMuch(Exception):
+    """Nested more deeply than a manifest that loads, or with more values."""
 
 
 class _Reader:
-    """Builds the places of one document."""
+    """Builds the places of the documents of one file."""
 
     def __init__(self, next_event: Any) -> None:
         self._next = next_event
         self._anchors: dict[str, _Node] = {}
+        self._left = 2 * MOST_VALUES  # keys are nodes as well
+
+    def document(self, root: Any) -> _Node:
+        self._anchors = {}
+        return self.node(root, 0)
 
     def node(self, event: Any, depth: int) -> _Node:
         from reconciler.manifests.parsing.documents import DEEPEST
         from reconciler.manifests.parsing.events import AliasEvent, MappingStartEvent, SequenceStartEvent
 
-        if depth > DEEPEST:
-            raise _TooDeep
-        node = _Node(event.start_mark.line + 1, event.start_mark.column + 1)
+        self._left -= 1
+        if depth > DEEPEST or self._left < 0:
+            raise _TooMuch
+        node = _Node(event.start_mark.line + 1, event.start_mark.column + 1, _NOTHING)
         if isinstance(event, AliasEvent):
-            node.inside = self._anchors[event.anchor].inside if event.anchor in self._anchors else {}
+            node.inside = self._anchors[event.anchor].inside if event.anchor in self._anchors else _NOTHING
             return node
         if isinstance(event, MappingStartEvent):
             node.inside = self._mapping(depth + 1)

@@ -8,21 +8,21 @@ from typing import NoReturn
 
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.errors import ManifestError
+from reconciler.manifests.parsing.budget import MOST_PROBLEMS, NOT_CHECKED
 from reconciler.manifests.parsing.disclosure import without_content
 from reconciler.manifests.parsing.positions import Locator
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.trust import Trust
 from reconciler.manifests.words import without_secrets
 
-SHOWN_AT_MOST = 1000
-
 
 def refuse(directory: Path, problems: Iterable[Problem], trust: Trust | None = None) -> NoReturn:
     """Raises: ManifestError with a Diagnostic for each of `problems`, in file order, each with its place and line."""
     every = list(problems)
-    diagnostics = sorted(_located(Locator(directory, trust), every[:SHOWN_AT_MOST]), key=_file_order)
-    if len(every) > SHOWN_AT_MOST:
-        diagnostics.append(error(f"and {len(every) - SHOWN_AT_MOST} more problems", "fix these first"))
+    diagnostics = sorted(_located(Locator(directory, trust), every[:MOST_PROBLEMS]), key=_file_order)
+    if len(every) > MOST_PROBLEMS:
+        at_least = "at least " if any(problem.summary == NOT_CHECKED for problem in every[MOST_PROBLEMS:]) else ""
+        diagnostics.append(error(f"and {at_least}{len(every) - MOST_PROBLEMS:,} more problems", "fix these first"))
     raise ManifestError(diagnostics)
 
 

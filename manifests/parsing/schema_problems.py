@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.manifests.address import Address
 from reconciler.manifests.kinds.base import Model, field_called, holds_mapping, model_of
 from reconciler.manifests.kinds.scalars import type_name
+from reconciler.manifests.parsing.budget import MOST_PROBLEMS_IN_DOCUMENT
 from reconciler.manifests.problems import DocumentPath, InvalidInput, Problem
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted, suggestion
@@ -18,22 +19,34 @@ if TYPE_CHECKING:
 
 _TYPES = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "string_type": "a string"}
 
+_LONGEST_KEY = 80
+
 
 def schema_problems(
     error: ValidationError, model: type[Model], origin: Origin, address: Address | None, below: DocumentPath = ()
 ) -> Iterator[Problem]:
-    """A Problem for everything that `model` rejects in the document at `origin`, or in what is at `below` in it."""
-    for detail in error.errors(include_url=False):
+    """A Problem for everything that `model` rejects in the document at `origin`, or in what is at `below` in it.
+
+    Of very many, only the first ones, and how many there are besides.
+    """
+    for detail in error.errors(include_url=False)[:MOST_PROBLEMS_IN_DOCUMENT]:
         summary, remedy = _sentence(detail, model, detail["loc"])
         path = (*below, *detail["loc"], *_refused_part(detail))
         where = dotted(path)
         yield Problem(origin, path, f"{where}: {summary}" if where else summary, remedy, address)
+    more = error.error_count() - MOST_PROBLEMS_IN_DOCUMENT
+    if more > 0:
+        yield Problem(origin, below, f"and {more:,} more problems in this document", "fix the others first", address)
 
 
 def dotted(path: DocumentPath) -> str:
     """A path as people write it: `targetRegions[0].name`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path if part != "[key]")
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_short(part)}" for part in path if part != "[key]")
     return text.removeprefix(".")
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}…"
 
 
 def model_at(model: type[Model], path: DocumentPath) -> type[Model] | None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
+from itertools import islice
 from pkgutil import iter_modules
 
 from reconciler.manifests import validation
 from reconciler.manifests.kinds.configuration import Configuration
 from reconciler.manifests.kinds.registry import ValidationRule, document_kinds
+from reconciler.manifests.parsing.budget import MOST_PROBLEMS, NOT_CHECKED
 from reconciler.manifests.problems import Problem
 
 
 def check(configuration: Configuration) -> list[Problem]:
-    """Every problem that any rule finds."""
-    return [problem for rule in rules() for problem in rule(configuration)]
+    """Every problem that any rule finds; after very many, the rest is not checked, and the last one says so."""
+    found = (problem for rule in rules() for problem in rule(configuration))
+    problems = list(islice(found, MOST_PROBLEMS))
+    after = next(found, None)
+    return [*problems, replace(after, summary=NOT_CHECKED)] if after else problems
 
 
 def rules() -> Iterator[ValidationRule]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.manifests.address import Address
+from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.kinds.configuration import Configuration, Declarations
 from reconciler.manifests.kinds.image_version import ImageVersion
 from reconciler.manifests.kinds.registry import ValidationRule, document_kinds
@@ -15,6 +15,7 @@ from reconciler.manifests.words import quoted, suggestion
 def containers_exist(configuration: Configuration) -> Iterator[Problem]:
     """The container of every document with a node: a definition's gallery, a version's definition."""
     declarations = configuration.declarations
+    alike = _Alike(declarations)
     for spec in document_kinds().values():
         for document in declarations.nodes(spec.model):
             container = document.address.parent
@@ -23,7 +24,7 @@ def containers_exist(configuration: Configuration) -> Iterator[Problem]:
                     document.origin,
                     (spec.parent,),
                     f"the {container.kind} {quoted(str(container))} is not declared",
-                    _remedy(container, declarations),
+                    alike.remedy(container),
                     document.address,
                 )
 
@@ -35,6 +36,7 @@ def latest_sources_exist(configuration: Configuration) -> Iterator[Problem]:
     refuses to build anything new from it.
     """
     declarations = configuration.declarations
+    alike = _Alike(declarations)
     with_versions = {
         address._replace(version="") for address in (*declarations.by_address, *declarations.broken) if address.version
     }
@@ -45,7 +47,7 @@ def latest_sources_exist(configuration: Configuration) -> Iterator[Problem]:
         definition = named._replace(version="")
         if definition not in declarations:
             summary = f"the source's image definition {quoted(str(definition))} is not declared"
-            remedy = _remedy(definition, declarations)
+            remedy = alike.remedy(definition)
         elif definition not in with_versions:
             summary = f"{definition} has no version to be its latest"
             remedy = "declare a version of it, or name another source"
@@ -54,9 +56,19 @@ def latest_sources_exist(configuration: Configuration) -> Iterator[Problem]:
         yield Problem(version.origin, ("source", "version"), summary, remedy, version.address)
 
 
-def _remedy(missing: Address, declarations: Declarations) -> str:
-    alike = [str(address) for address in declarations.by_address if address.kind is missing.kind]
-    return suggestion(str(missing), alike, label="declared")
+class _Alike:
+    """The declared addresses of each kind, sorted once for all problems."""
+
+    def __init__(self, declarations: Declarations) -> None:
+        self._declarations = declarations
+        self._of_kind: dict[Kind, list[str]] = {}
+
+    def remedy(self, missing: Address) -> str:
+        kind = missing.kind
+        if kind not in self._of_kind:
+            of_kind = (address for address in self._declarations.by_address if address.kind is kind)
+            self._of_kind[kind] = sorted(map(str, of_kind))
+        return suggestion(str(missing), self._of_kind[kind], label="declared")
 
 
 RULES: tuple[ValidationRule, ...] = (containers_exist, latest_sources_exist)

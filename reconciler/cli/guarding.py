@@ -53,10 +53,10 @@ def _hosts(trust: Trust) -> Iterator[str]:
     environment says that tokens come from, and its proxies."""
     from urllib.parse import urlsplit
 
-    from reconciler.providers.azure.service.credentials import AUTHORITIES
+    from reconciler.providers.azure.clouds import CLOUDS
 
-    urls: Iterable[str] = (*AUTHORITIES, *trust.endpoints, *(os.environ.get(name, "") for name in (*_ASKED, *_PROXIES)))
+    urls: Iterable[str] = (*CLOUDS, *trust.endpoints, *(os.environ.get(name, "") for name in (*_ASKED, *_PROXIES)))
     named = (urlsplit(url if "://" in url else f"//{url}").hostname for url in urls if url)
     yield from (host for host in named if host)
-    yield from AUTHORITIES.values()
+    yield from (cloud.sign_in for cloud in CLOUDS.values())
     yield from (*_METADATA_HOSTS, *trust.databases)
