@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from stat import S_ISREG
 
 from reconciler.providers.errors import SourceError
-from reconciler.providers.image_files.disk_formats import SECTOR
+from reconciler.providers.image_files.formats.disk_format import SECTOR
 
 PIECE = 2 << 20
 

@@ -12,8 +12,10 @@ from reconciler.manifests.values import Attributes
 from reconciler.providers.bound_sources import BoundSource, require_bound
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.copying import digest_extent
-from reconciler.providers.image_files.disk_formats import DiskFormat, ReadAt, recognise
 from reconciler.providers.image_files.extents import Extent, file_identity, open_source
+from reconciler.providers.image_files.formats.disk_format import DiskFormat
+from reconciler.providers.image_files.formats.reading import ReadAt
+from reconciler.providers.image_files.formats.recognising import recognise
 from reconciler.providers.protocol import SourceFacts
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.copying import digest_extent
-from reconciler.providers.image_files.disk_formats import SECTOR
+from reconciler.providers.image_files.formats.disk_format import SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 
 _DRIVERS = {
@@ -21,6 +21,7 @@ _DRIVERS = {
     "vhdx": "vhdx",
     "qcow2": "qcow2",
     "vmdk": "vmdk",
+    "vdi": "vdi",
 }
 """Format -> the name of QEMU's driver for it."""
 

@@ -11,8 +11,8 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
-from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
+from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.image_sources import (
     OS_DISK,
     FileSources,

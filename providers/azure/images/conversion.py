@@ -1,4 +1,4 @@
-"""Converts images in formats with a structure of their own (VHDX, qcow2, VMDK, dynamic VHD) to raw sectors."""
+"""Converts images in formats with a structure of their own (VHDX, qcow2, VMDK, VDI, dynamic VHD) to raw sectors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reconciler.providers.image_files.disk_formats import SECTOR
+from reconciler.providers.image_files.formats.disk_format import DIRECT, EXTENSIONS, SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
 
-NEEDS_CONVERSION = frozenset({"vhd-dynamic", "vhdx", "qcow2", "vmdk"})
+NEEDS_CONVERSION = frozenset(EXTENSIONS) - DIRECT
 """The formats that cannot be read directly."""
 
 

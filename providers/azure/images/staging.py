@@ -30,7 +30,7 @@ from reconciler.providers.azure.images.vhd import footer, opened_disk, whole_mib
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
 from reconciler.providers.common.ownership import require_not_newer
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
-from reconciler.providers.image_files.disk_formats import SECTOR
+from reconciler.providers.image_files.formats.disk_format import SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.owner import Owner, OwnerMark, Writer
 

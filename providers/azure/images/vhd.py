@@ -16,8 +16,9 @@ from uuid import UUID
 
 from reconciler.providers.azure.images.conversion import NEEDS_CONVERSION, converted
 from reconciler.providers.errors import SourceError
-from reconciler.providers.image_files.disk_formats import SECTOR, vhd_checksum
 from reconciler.providers.image_files.extents import Extent, changed, opened, pieces
+from reconciler.providers.image_files.formats.disk_format import SECTOR
+from reconciler.providers.image_files.formats.vhd import vhd_checksum
 from reconciler.providers.image_files.image_sources import SourceDisk
 
 MIB = 1 << 20

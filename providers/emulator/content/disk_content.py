@@ -18,7 +18,7 @@ from reconciler.manifests.private_files import private_folder, replacing
 from reconciler.providers.emulator.content.vhds import account_of, blob_key, plain_address
 from reconciler.providers.emulator.core.arm import ArmError
 from reconciler.providers.emulator.core.service import BlobFacts
-from reconciler.providers.image_files.disk_formats import SECTOR
+from reconciler.providers.image_files.formats.disk_format import SECTOR
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobProperties

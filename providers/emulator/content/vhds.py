@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from reconciler.providers.emulator.core.arm import ArmError, invalid
 from reconciler.providers.emulator.core.service import BlobFacts, Service
-from reconciler.providers.image_files.disk_formats import SECTOR, vhd_checksum
+from reconciler.providers.image_files.formats.disk_format import SECTOR
+from reconciler.providers.image_files.formats.vhd import vhd_checksum
 
 _MIB = 1 << 20
 _GIB = 1 << 30

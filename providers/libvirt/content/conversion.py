@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from reconciler.providers.errors import SourceError
-from reconciler.providers.image_files.disk_formats import SECTOR
 from reconciler.providers.image_files.extents import PIECE, opened
+from reconciler.providers.image_files.formats.disk_format import SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
 from reconciler.providers.libvirt.content.guest_content import content

@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Callable, Iterator
 
 from reconciler.providers.errors import SourceError
-from reconciler.providers.image_files.disk_formats import ReadAt
+from reconciler.providers.image_files.formats.reading import ReadAt
 from reconciler.providers.libvirt.content.pieces import Hole, Piece
 
 _OFFSET = 0x00FFFFFFFFFFFE00

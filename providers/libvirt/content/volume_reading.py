@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reconciler.providers.errors import SourceError
-from reconciler.providers.image_files.disk_formats import ReadAt
+from reconciler.providers.image_files.formats.reading import ReadAt
 from reconciler.providers.libvirt.content.guest_content import content
 from reconciler.providers.libvirt.content.pieces import Advance, digest_of
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
-from reconciler.providers.image_files.disk_formats import recognise
 from reconciler.providers.image_files.extents import Extent
+from reconciler.providers.image_files.formats.recognising import recognise
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.libvirt.capture.offline_copy import reporting_growth
 from reconciler.providers.libvirt.content import streams

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from reconciler.manifests.address import Address
 from reconciler.providers.common import fingerprints
 from reconciler.providers.errors import Unsupported
-from reconciler.providers.image_files.disk_formats import EXTENSIONS
+from reconciler.providers.image_files.formats.disk_format import EXTENSIONS
 from reconciler.providers.owner import Writer
 
 REGION_FILE = "region.json"

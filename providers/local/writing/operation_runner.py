@@ -13,8 +13,8 @@ from reconciler.providers.common.stand_ins import disks_or_stand_ins
 from reconciler.providers.common.steps import Copied, do_steps, not_replaced, own_step
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.copying import digest_extent
-from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
+from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.image_sources import SourceDisk, add_archive_digest, require_planned
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import DiskSources

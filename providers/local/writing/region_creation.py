@@ -18,8 +18,8 @@ from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.common import steps as common_steps
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.copying import copy_extent
-from reconciler.providers.image_files.disk_formats import DiskFormat
 from reconciler.providers.image_files.extents import Extent
+from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.image_sources import SourceDisk, require_planned
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.object_paths import ObjectPaths

@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common import steps as common_steps
-from reconciler.providers.image_files.disk_formats import DiskFormat
+from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.protocol import Applied

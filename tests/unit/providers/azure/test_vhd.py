@@ -16,7 +16,8 @@ from support.mounts import tmpfs
 
 from reconciler.providers.azure.images.vhd import BLOCK, MIB, footer, opened_disk, whole_mib
 from reconciler.providers.errors import ProviderError, SourceError
-from reconciler.providers.image_files.disk_formats import DiskFormat, recognise
+from reconciler.providers.image_files.formats.disk_format import DiskFormat
+from reconciler.providers.image_files.formats.recognising import recognise
 from reconciler.providers.image_files.image_sources import FileSources, SourceDisk
 
 pytestmark = pytest.mark.qemu

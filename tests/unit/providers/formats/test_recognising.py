@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.providers.errors import SourceError
-from reconciler.providers.image_files.disk_formats import DiskFormat, recognise, vhd_checksum
+from reconciler.providers.image_files.formats.disk_format import DiskFormat
+from reconciler.providers.image_files.formats.recognising import recognise
+from reconciler.providers.image_files.formats.vhd import vhd_checksum
 
 pytestmark = pytest.mark.qemu
 
@@ -46,6 +48,18 @@ FORMATS = [
     ("qcow2", "compat=1.1", "qcow2"),
     ("vmdk", "subformat=monolithicSparse", "vmdk"),
     ("vmdk", "subformat=streamOptimized", "vmdk"),
+    ("vmdk", "subformat=monolithicSparse,zeroed_grain=on", "vmdk"),
+    ("vmdk", "subformat=monolithicSparse,compat6=on", "vmdk"),
+    ("vdi", "", "vdi"),
+    ("vdi", "static=on", "vdi"),
+    ("qcow2", "extended_l2=on", "qcow2"),
+    ("qcow2", "compression_type=zstd", "qcow2"),
+    ("qcow2", "cluster_size=512", "qcow2"),
+    ("qcow2", "cluster_size=2M", "qcow2"),
+    ("qcow2", "lazy_refcounts=on", "qcow2"),
+    ("qcow2", "preallocation=full", "qcow2"),
+    ("vhdx", "block_size=1M", "vhdx"),
+    *[("qcow2", f"refcount_bits={bits}", "qcow2") for bits in (1, 2, 4, 8, 16, 32, 64)],
 ]
 
 
@@ -117,7 +131,7 @@ def test_a_vmdk_descriptor_is_refused_with_the_remedy(make: Callable[..., Path])
     assert "qemu-img convert" in caught.value.remedy
 
 
-@pytest.mark.parametrize("format_name", ["vdi", "qed", "qcow"])
+@pytest.mark.parametrize("format_name", ["parallels", "qed", "qcow"])
 def test_kinds_that_must_be_converted_are_refused_with_the_remedy(make: Callable[..., Path], format_name: str) -> None:
     with pytest.raises(SourceError, match="cannot be used directly") as caught:
         recognised(make(format_name))
