@@ -238,5 +238,15 @@ def command_apply(folder: Path, options: dict[str, Any], number: int, after_s: f
 
 
 def rival_applies(folder: Path, options: dict[str, Any], count: int) -> list[str]:
-    """As many applies at the same time."""
-    return [wait_for(pid) for pid in [in_child(lambda: apply(folder, options)) for _ in range(count)]]
+    """As many applies at the same time: none begins before all are there."""
+    waiting, go = os.pipe()
+
+    def one() -> Ended:
+        os.close(go)
+        os.read(waiting, 1)
+        return apply(folder, options)
+
+    children = [in_child(one) for _ in range(count)]
+    os.close(go)
+    os.close(waiting)
+    return [wait_for(pid) for pid in children]

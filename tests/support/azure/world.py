@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from support.azure.azurite import RunningAzurite
+from support.azure.quiet_forks import keep_quiet_in_forks
 
 from reconciler.manifests.address import Address
 from reconciler.providers.azure.azurite import ACCOUNT
@@ -45,6 +46,7 @@ class AzureWorld:
         self._azurite = azurite
         self._providers: list[Provider] = []
         self.emulator = start(EmulatorSettings(folder / "emulator", time_scale=0))
+        keep_quiet_in_forks(self.emulator)
         self.container = f"images-{uuid4().hex[:12]}"
         self.call("PUT", GROUP_ID, {"location": "eastus"}, "2024-11-01")
         self._contents: list[bytes] = []
