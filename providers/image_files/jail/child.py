@@ -13,7 +13,10 @@ import os
 import resource
 import sys
 from struct import pack
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing typing takes longer than all the rest
+    from typing import Any
 
 _PDEATHSIG, _CAPBSET_DROP, _NO_NEW_PRIVS, _SET_SECCOMP = 1, 24, 38, 22
 _MODE_FILTER, _SIGKILL, _DEFAULT = 2, 9, 0
