@@ -30,11 +30,21 @@ def failure(disk: SourceDisk, target: int, result: Result, limits: Limits) -> Pr
     if any(words in result.output for words in _FULL):
         return no_space(disk)
     if "File too large" in result.output:
-        return too_large(disk)
+        return _too_long(disk, limits) if _could_hold(target, limits.file_size) else too_large(disk)
     if result.signal:
         return _killed(disk, result.signal)
     said = said_of(result.output, target) if result.output.strip() else "nothing"
     return SourceError(f"{disk.extent.label} cannot be converted: qemu-img says {said}", _check(disk))
+
+
+def _could_hold(target: int, size: int) -> bool:
+    """Whether the file system takes a file of this size, so that the limit of the jail was in the way. QEMU's threads
+    block the signal that would say so. What is in the file is worthless by now."""
+    try:
+        os.ftruncate(target, size)
+    except OSError:
+        return False
+    return True
 
 
 def no_space(disk: SourceDisk) -> ProviderError:

@@ -14,6 +14,7 @@ MINUTES = "RECONCILER_QEMU_IMG_MINUTES"
 _MEMORY_MIB = 2048
 """Of address space: usually about 600 MiB of it are taken; the table of a VHDX of 64 TiB needs 512 MiB more."""
 
+_LEAST_MEMORY_MIB = 512
 _LEAST_MINUTES = 10
 _SLOWEST_PER_MINUTE = 5 * 60 << 20
 """Bytes that a slow network share reads, and a slow disk writes, in a minute."""
@@ -22,12 +23,13 @@ _MOST_COMPRESSED = 1032
 """How many times longer than itself a deflated stream can become at most."""
 
 _TABLES = 64 << 20
+_DIGITS = 9
 
 
 def limits_for(disk: SourceDisk) -> Limits:
     """The limits for one conversion, in proportion to the image. Raises: ProviderError if a variable makes no sense."""
-    minutes = _chosen(MINUTES, "minutes") or _LEAST_MINUTES + _work(disk) // _SLOWEST_PER_MINUTE
-    memory_mib = _chosen(MEMORY_MIB, "MiB") or _MEMORY_MIB
+    minutes = _chosen(MINUTES, 1) or _LEAST_MINUTES + _work(disk) // _SLOWEST_PER_MINUTE
+    memory_mib = _chosen(MEMORY_MIB, _LEAST_MEMORY_MIB) or _MEMORY_MIB
     return Limits(
         memory=memory_mib << 20,
         processor_s=60 * minutes,
@@ -41,17 +43,11 @@ def _work(disk: SourceDisk) -> int:
     return min(disk.format.virtual_size, _MOST_COMPRESSED * disk.extent.size)
 
 
-def _chosen(variable: str, unit: str) -> int:
+def _chosen(variable: str, least: int) -> int:
     """The number in a variable of the environment; 0 if it is unset or empty."""
     text = os.environ.get(variable, "")
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text)):
-        raise ProviderError(
-            f"{variable} is not a number of {unit}", f"set it to a whole number, such as {_example(unit)}"
-        )
+    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text) >= least):
+        raise ProviderError(f"{variable} is not a whole number from {least} on", f"correct it, or unset {variable}")
     return int(text)
-
-
-def _example(unit: str) -> str:
-    return "4096" if unit == "MiB" else "120"

@@ -26,7 +26,8 @@ _NO_MEMORY = (
     "failed to allocate",
     "could not allocate",
     "out of memory",
-    "not enough memory",
+    "failed to map segment",  # of a shared library
+    "qemu_thread_create",  # of a thread's stack, by what QEMU calls it
 )
 
 
