@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.providers.errors import ProviderError
-from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.extents import Extent
+from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.jail.terms import Limit, Limits, Result
 from reconciler.providers.image_files.qemu_failures import failure
