@@ -1,18 +1,22 @@
-"""Converts images with qemu-img from one open file to another, and computes their digest at the same time."""
+"""Converts images with qemu-img from one open file to another, and computes their digest at the same time.
+
+This is the only place that runs qemu-img, and it runs in the jail: a stranger may have made the image.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import subprocess
-import tempfile
+from collections.abc import Sequence
 from typing import Any
 
-from reconciler.providers.errors import ProviderError, SourceError
+from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.formats.disk_format import SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.qemu_failures import failure
+from reconciler.providers.image_files.qemu_limits import limits_for
 
 _DRIVERS = {
     "raw": "raw",
@@ -31,36 +35,44 @@ _PROGRAM = "qemu-img"
 def convert(source: int, target: int, disk: SourceDisk, target_format: str, *options: str) -> str:
     """Fills the file open as `target` with the disk whose image is open as `source`; returns the sha256 of the image.
 
-    Raises: ProviderError if qemu-img is not installed or has no space; SourceError if it cannot read the image.
+    Raises: ProviderError if qemu-img is not installed, has no space or reaches a limit; SourceError if it cannot read
+    the image.
     """
-    if shutil.which(_PROGRAM) is None:
+    from reconciler.providers.image_files.jail.running import Ended, JailError, start
+
+    program, limits = _program(disk), limits_for(disk)
+    try:
+        with start(
+            program, _arguments(source, target, disk, target_format, options), (source, target), limits
+        ) as jailed:
+            sha256 = digest_extent(disk.extent, lambda _: jailed.check())
+            result = jailed.wait()
+    except Ended as ended:
+        result = ended.result
+    except JailError as error:
+        raise ProviderError(
+            f"{disk.extent.label} cannot be converted: qemu-img could not be started in its jail: {error}",
+            f"check that '{program}' is the program itself, not a script that starts it",
+        ) from error
+    if result.code != 0:
+        raise failure(disk, target, result, limits)
+    return sha256
+
+
+def _program(disk: SourceDisk) -> str:
+    found = shutil.which(_PROGRAM)
+    if found is None:
         raise ProviderError(
             f"{disk.extent.label} is a {disk.format.name} image, and qemu-img, which converts it, is not installed",
             "install it (Debian and Ubuntu: apt-get install qemu-utils)",
         )
-    process = _start(source, target, disk, ["-O", target_format, *options])
-    try:
-        sha256 = digest_extent(disk.extent)
-        _, output = process.communicate()
-    except BaseException:
-        process.kill()
-        process.communicate()
-        raise
-    if process.returncode != 0:
-        raise _failure(disk, output.decode("utf-8", "replace"))
-    return sha256
+    return os.path.realpath(found)
 
 
-def _start(source: int, target: int, disk: SourceDisk, options: list[str]) -> subprocess.Popen[bytes]:
+def _arguments(source: int, target: int, disk: SourceDisk, target_format: str, options: Sequence[str]) -> list[str]:
     """Both files are passed as descriptors, so that the file that was recognised is the one converted."""
     names = [f"json:{json.dumps(_image(source, disk))}", f"/dev/fd/{target}"]
-    return subprocess.Popen(
-        [_PROGRAM, "convert", "-q", *options, *names],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        pass_fds=(source, target),
-    )
+    return ["convert", "-q", "-O", target_format, *options, *names]
 
 
 def _image(source: int, disk: SourceDisk) -> dict[str, Any]:
@@ -73,18 +85,7 @@ def _image(source: int, disk: SourceDisk) -> dict[str, Any]:
         file = {"driver": "raw", "offset": disk.extent.offset, "size": whole, "file": file}
     if driver == "raw":
         return file
-    image = {"driver": driver, "file": file}
+    image = {"driver": driver, "file": file, "backing": None}  # whatever the image says of another one
     if driver == "vpc":
         image["force_size_calc"] = "current_size"  # the size in the footer, as Azure and Hyper-V read it
     return image
-
-
-def _failure(disk: SourceDisk, output: str) -> ProviderError:
-    why = " ".join(output.split()) or "it gave no reason"
-    if "No space left" in why:
-        folder = tempfile.gettempdir()
-        return ProviderError(
-            f"{disk.extent.label} cannot be converted: '{folder}' is full",
-            f"free {disk.format.virtual_size} bytes there, or set TMPDIR to another folder",
-        )
-    return SourceError(f"{disk.extent.label} cannot be converted: {why}", "check it with: qemu-img check IMAGE")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reconciler.providers.image_files.formats.disk_format import DIRECT, EXTENSIONS, SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
+from reconciler.providers.image_files.scratch import scratch_file
 
 NEEDS_CONVERSION = frozenset(EXTENSIONS) - DIRECT
 """The formats that cannot be read directly."""
@@ -24,7 +23,6 @@ def converted(fd: int, disk: SourceDisk) -> Iterator[tuple[int, str]]:
 
     Raises: ProviderError when qemu-img is not installed or has no space; SourceError when it cannot read the image.
     """
-    with tempfile.TemporaryFile(prefix="reconciler-") as file:
-        os.ftruncate(file.fileno(), -(-disk.format.virtual_size // SECTOR) * SECTOR)
-        sha256 = convert(fd, file.fileno(), disk, "raw", "-n", "--target-is-zero")
-        yield file.fileno(), sha256
+    with scratch_file(disk, -(-disk.format.virtual_size // SECTOR) * SECTOR) as file:
+        sha256 = convert(fd, file, disk, "raw", "-n", "--target-is-zero")
+        yield file, sha256

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from reconciler.providers.image_files.extents import PIECE, opened
 from reconciler.providers.image_files.formats.disk_format import SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
+from reconciler.providers.image_files.scratch import scratch_file
 from reconciler.providers.libvirt.content.guest_content import content
 from reconciler.providers.libvirt.content.pieces import digest_of
 
@@ -42,9 +42,9 @@ def converted(disk: SourceDisk, pool_format: str, snapshot: str = "") -> Iterato
     """
     options = ["-o", "compat=1.1"] if pool_format == "qcow2" else []
     options += ["-l", f"snapshot.name={snapshot}"] if snapshot else []
-    with opened(disk.extent) as source, tempfile.TemporaryFile(prefix="reconciler-") as file:
-        sha256 = convert(source, file.fileno(), disk, pool_format, *options)
-        yield _described(file.fileno(), disk, pool_format, sha256)
+    with opened(disk.extent) as source, scratch_file(disk) as file:
+        sha256 = convert(source, file, disk, pool_format, *options)
+        yield _described(file, disk, pool_format, sha256)
 
 
 def _described(fd: int, disk: SourceDisk, pool_format: str, sha256: str) -> Converted:
