@@ -15,6 +15,7 @@ import pytest
 from support.stores import PROJECT, StorePlace, record
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.trust import Trust
 from reconciler.state.errors import StateError, StateTooNew, StateUnreadable
 from reconciler.state.opening import open_store
 from reconciler.state.sql_store import sqlite
@@ -65,7 +66,8 @@ def test_relative_paths_start_at_the_base(tmp_path: Path) -> None:
 
 
 def test_four_slashes_are_an_absolute_path(tmp_path: Path) -> None:
-    open_store(f"sqlite:///{tmp_path}/state.db", PROJECT, Path("/nowhere")).signing_key()
+    url = f"sqlite:///{tmp_path}/state.db"
+    open_store(url, PROJECT, Path("/nowhere"), trust=Trust(state=url)).signing_key()
     assert (tmp_path / "state.db").is_file()
 
 
