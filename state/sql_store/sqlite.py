@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from reconciler.manifests.private_files import link_if_absent, private_file_beside, sync_folder
+from reconciler.manifests.private_files import link_if_absent, own_folder, private_file_beside, sync_folder
 from reconciler.state.database import Row, Statement
 from reconciler.state.errors import StateError, StateUnreadable
 
@@ -94,13 +94,25 @@ class SqliteDatabase:
     def create(self, statements: Iterable[Statement]) -> None:
         with self._state_errors():
             try:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make_folder()
                 with private_file_beside(self._path) as aside:
                     _fill(aside, statements)
                     link_if_absent(aside, self._path)
                 sync_folder(self._path.parent)
             except OSError as error:
                 raise StateError(f"{self.place} cannot be created: {error.strerror}", _RIGHTS) from error
+
+    def _make_folder(self) -> None:
+        """Makes the file's folder, and those above it, for their owner only; `.reconciler` is so in any case.
+
+        Raises: OSError.
+        """
+        missing = [folder for folder in (self._path.parent, *self._path.parent.parents) if not folder.exists()]
+        for folder in reversed(missing):
+            own_folder(folder)
+        for folder in self._path.parents:
+            if folder.name == ".reconciler" and folder.is_dir():
+                own_folder(folder)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
