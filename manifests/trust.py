@@ -33,7 +33,8 @@ class Trust:
 
     def roots(self, project: Path) -> tuple[str, ...]:
         """The folders that may be read for a project, with all links resolved: its own comes first."""
-        return tuple(os.path.realpath(folder) for folder in (project, *self.directories))
+        others = () if self.untrusted else self.directories
+        return tuple(os.path.realpath(folder) for folder in (project, *others))
 
 
 def trust_in(context: Mapping[str, object] | None) -> Trust:

@@ -26,8 +26,10 @@ class SqliteDatabase:
     any of that, and for writing only when something is to be written: a file that is refused keeps every byte.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """`read_only`: nothing is created or changed in the file's folder, and what is only in the log is not read."""
         self._path = path.absolute()
+        self._read_only = read_only
         self._connection: sqlite3.Connection | None = None
         self._mode = ""
         self._identity = ""
@@ -61,13 +63,15 @@ class SqliteDatabase:
         return True
 
     def _mode_for_reading(self) -> str:
+        if self._read_only:
+            return "ro&immutable=1"
         if not os.access(self._path.parent, os.W_OK) and not self._beside("-wal").exists():
             return "ro&immutable=1"  # SQLite would create a log, and must not
         leftovers = any(_size(self._beside(suffix)) for suffix in ("-wal", "-journal"))
         return "ro" if leftovers or not self._may_write() else "rw"
 
     def _may_write(self) -> bool:
-        return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
+        return not self._read_only and os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
 
     def _beside(self, suffix: str) -> Path:
         return self._path.with_name(self._path.name + suffix)

@@ -24,13 +24,15 @@ def open_store(
 
     check(url, base, trust)
     path = _path(url, base)
-    return open_sql_store(SqliteDatabase(path), project, clock) if path else None
+    if path is None:
+        return None
+    return open_sql_store(SqliteDatabase(path, read_only=trust.untrusted), project, clock)
 
 
 def check(url: str, base: Path, trust: Trust) -> None:
     """Raises: StateError for a file that leads out of the project, unless whoever runs this has named it."""
     path = _path(url, base)
-    if path is None or url == trust.state:
+    if path is None or (url == trust.state and not trust.untrusted):
         return
     roots = trust.roots(base)
     try:

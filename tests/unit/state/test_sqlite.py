@@ -101,11 +101,14 @@ def test_closing_leaves_one_file(place: StorePlace) -> None:
     assert [path.name for path in place.file.parent.iterdir()] == ["state.db"]
 
 
-def test_a_folder_that_exists_keeps_its_rights(place: StorePlace) -> None:
-    place.file.parent.mkdir(mode=0o755)
-    place.file.parent.chmod(0o755)
+@pytest.mark.parametrize(("folder", "mode"), [("shared", 0o755), (".reconciler", 0o700)])
+def test_a_folder_that_exists_keeps_its_rights_unless_it_is_ours(tmp_path: Path, folder: str, mode: int) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder).chmod(0o755)
+    place = StorePlace(f"sqlite:///{folder}/state.db", tmp_path)
     fill(place)
-    assert rights(place.file.parent) == 0o755
+    place.close()
+    assert rights(tmp_path / folder) == mode
 
 
 def test_commits_are_synced(place: StorePlace) -> None:
