@@ -81,7 +81,7 @@ def open_inside(path: str | Path, roots: tuple[str, ...]) -> int:
 
 
 def leads_out(path: str | Path) -> InvalidInput:
-    """The error about a path that leads out of the project. What is there is not told."""
+    """The error about a path that leads out of the project. It does not say what is there."""
     return InvalidInput(
         f"{quoted(str(path))} is outside of the project", f"move it into the project, or {ALLOW_DIRECTORY}"
     )
