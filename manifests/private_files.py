@@ -7,10 +7,11 @@ the file beside it is removed; only a killed process may leave it behind.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -94,13 +95,72 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
         return read_private(path).decode("ascii")
 
 
+def read_regular(path: Path, *, follow: bool = True) -> bytes:
+    """The content of a regular file; never waits for a pipe or a device. `follow`: also through a link.
+
+    Raises: OSError, also when it is anything else.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _not_regular(path)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def write_cache(path: Path, text: str) -> None:
+    """Writes `text` to a file of the project's cache, `.reconciler/cache`, and never through a link on the way there;
+    does nothing where that cannot be written."""
+    with suppress(OSError):
+        own_folder(path.parent.parent)
+        own_folder(path.parent)
+        write_private(path, text, durable=False)
+
+
+def read_cache(path: Path) -> bytes:
+    """The content of a file of the project's cache. Raises: OSError, also when there is a link on the way there."""
+    for folder in (path.parent.parent, path.parent):
+        _require_folder(folder)
+    return read_regular(path, follow=False)
+
+
+def own_folder(path: Path) -> None:
+    """Makes a folder that only its owner may enter, whatever the umask is; an existing one becomes so if it is ours.
+
+    Raises: OSError, also when it is a link.
+    """
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    status = _require_folder(path)
+    if stat.S_IMODE(status.st_mode) != 0o700 and status.st_uid == os.geteuid():
+        path.chmod(0o700)
+
+
+def _require_folder(path: Path) -> os.stat_result:
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "is a link or a file, and must be a folder", str(path))
+    return status
+
+
+def _not_regular(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "is not a regular file", str(path))
+
+
 @contextmanager
 def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = True, suffix: str = "") -> Iterator[BinaryIO]:
     """A new file, open for writing, that takes the place of `path` at the end of a `with` block.
 
     It has exactly `mode`, whatever the umask is. `durable`: its content and its place survive a power failure from then
     on; a cache can do without. `suffix` ends its name until then. When the block raises, `path` stays as it was.
+    Raises: OSError, also when `path` is a device, pipe or folder: those are not replaced.
     """
+    with suppress(FileNotFoundError):
+        if not (stat.S_ISREG(mode_of := path.lstat().st_mode) or stat.S_ISLNK(mode_of)):
+            raise _not_regular(path)
     with _file_beside(path, suffix) as (descriptor, beside):
         with os.fdopen(descriptor, "wb", closefd=False) as file:
             yield file

@@ -33,7 +33,8 @@ class Trust:
 
     def roots(self, project: Path) -> tuple[str, ...]:
         """The folders that may be read for a project, with all links resolved: its own comes first."""
-        return tuple(os.path.realpath(folder) for folder in (project, *self.directories))
+        others = () if self.untrusted else self.directories
+        return tuple(os.path.realpath(folder) for folder in (project, *others))
 
 
 def trust_in(context: Mapping[str, object] | None) -> Trust:
@@ -80,7 +81,7 @@ def open_inside(path: str | Path, roots: tuple[str, ...]) -> int:
 
 
 def leads_out(path: str | Path) -> InvalidInput:
-    """The error about a path that leads out of the project. What is there is not told."""
+    """The error about a path that leads out of the project. It does not say what is there."""
     return InvalidInput(
         f"{quoted(str(path))} is outside of the project", f"move it into the project, or {ALLOW_DIRECTORY}"
     )

@@ -230,7 +230,8 @@ class Engine(ProjectPlans):
         return live_latest(definition, state, world)
 
     def validate(self) -> Manifest:
-        """What is declared, after every check that needs no provider.
+        """What is declared, after every check that needs no provider; a state's URL that a plan would refuse to use is
+        an error too.
 
         Raises: ManifestError, ReferenceCycle.
         """
@@ -238,8 +239,24 @@ class Engine(ProjectPlans):
         from reconciler.planning.checks.retired_sources import undeclared_source_warnings
 
         resources = self.manifest.resources
+        self._check_state_url()
         check_references(declared_references(resources))
         return replace(self.manifest, warnings=(*self.manifest.warnings, *undeclared_source_warnings(resources)))
+
+    def _check_state_url(self) -> None:
+        from reconciler.manifests.parsing.files import PROJECT_FILE
+        from reconciler.manifests.parsing.problem_reports import refuse
+        from reconciler.manifests.problems import Problem
+        from reconciler.manifests.resource import Origin
+        from reconciler.state.errors import StateError
+        from reconciler.state.opening import check_url
+
+        try:
+            check_url(self.project.state, self.directory, self.trust)
+        except StateError as error:
+            environment = self.project.environment
+            path = ("state",) if self.environment is None else ("environments", environment, "state")
+            refuse(self.directory, [Problem(Origin(PROJECT_FILE, 0), path, f"state: {error.message}", error.remedy)])
 
     def graph(self, root: Address | None = None) -> tuple[ResourceGraph, tuple[Address, ...]]:
         """The graph of everything declared, and the addresses in `root`, or all of them.

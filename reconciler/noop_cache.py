@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.loading.cache import CachedManifest
+from reconciler.manifests.private_files import read_cache, write_cache
 from reconciler.manifests.values import canonical_json, digest
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.protocol import Reader, Scope
@@ -61,14 +61,10 @@ def _key(manifest: CachedManifest, state: State, stamp: str) -> str:
 
 def save(path: Path, entry: CachedNoOp) -> None:
     """Writes an entry; does nothing where the folder cannot be written."""
-    from reconciler.manifests.private_files import write_private
-
     sources = [[provider, dict(source), identity] for provider, source, identity in entry.sources]
     places = {name: dict(regions) for name, regions in entry.places.items()}
     text = json.dumps({"key": entry.key, "unchanged": entry.unchanged, "sources": sources, "places": places})
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_private(path, text, durable=False)
+    write_cache(path, text)
 
 
 def _source_identities(state: State, readers: Mapping[str, Reader]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
@@ -94,12 +90,12 @@ def _own_sources(record: Record) -> Iterable[Mapping[str, Any]]:
 def find(path: Path, manifest: CachedManifest, state: State, stamp: str) -> CachedNoOp | None:
     """The entry for these manifests and this state, whose store has this stamp; or None."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_cache(path))
         if (key := content["key"]) != _key(manifest, state, stamp):
             return None
         sources = tuple((str(name), source, str(identity)) for name, source, identity in content["sources"])
         return CachedNoOp(key, int(content["unchanged"]), sources, content["places"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

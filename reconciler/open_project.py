@@ -64,11 +64,13 @@ class OpenProject:
         """The state of this project in this environment: two environments never share one."""
         return self.store_at(self.project.state)
 
-    def store_at(self, url: str) -> StateStore:
-        """Another store for the state of this project in this environment; the caller closes it. Raises: StateError."""
+    def store_at(self, url: str, *, given: bool = False) -> StateStore:
+        """Another store for the state of this project in this environment; the caller closes it. `given`: whoever runs
+        the command has named it, so that it may be anywhere. Raises: StateError."""
+        trust = replace(self.trust, state=url) if given else self.trust
         project, environment = self.project.name, self.project.environment
         owner = project if environment == DEFAULT_ENVIRONMENT else f"{project}/{environment}"
-        return open_store(url, owner, self.directory, trust=self.trust)
+        return open_store(url, owner, self.directory, trust=trust)
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:

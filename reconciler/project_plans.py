@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.manifests.errors import ReconcilerError
 from reconciler.manifests.loading.cache import find_cached
 from reconciler.open_project import OpenProject
 from reconciler.provenance import utc_now
@@ -35,6 +36,8 @@ class ProjectPlans(OpenProject):
         from reconciler import noop_cache
         from reconciler.planning.plan import PlanOptions
 
+        if self.trust.untrusted:
+            return self._plan_of_stranger(options)
         if not refresh or options != PlanOptions():
             return self._plan(self.store.read(), options, refresh=refresh, bind_sources=bind_sources)
         if cached := self._cached_plan(options):
@@ -109,6 +112,45 @@ class ProjectPlans(OpenProject):
             plan = make_plan(replace(inputs, world=self._observe(state, unmanaged=True)))
         return with_positions(plan, self.directory, self.trust)
 
+    def _plan_of_stranger(self, options: PlanOptions) -> Plan:
+        """A plan made from what is in the project's folder: no provider is created, and nothing else is opened."""
+        from reconciler.naming.moves import plan_moves
+        from reconciler.planning.change_positions import with_positions
+        from reconciler.planning.draft import PlanInputs
+        from reconciler.planning.planner import make_plan
+        from reconciler.planning.refresh import as_recorded
+        from reconciler.planning.source_checks import check_sources
+        from reconciler.planning.source_digests import SourceDigests
+        from reconciler.unread_providers import NOT_READ, UnreadProvider
+
+        state, not_read = self._state_of_stranger()
+        state, moves = plan_moves(state, self.manifest.moves)
+        readers = {name: UnreadProvider(self.directory) for name in self.project.providers}
+        sources = check_sources(self.manifest, state.records, readers, self.reporter.progress, SourceDigests())
+        inputs = PlanInputs(
+            manifest=self.manifest,
+            state=state,
+            world=as_recorded(state),
+            moves=moves,
+            sources=sources,
+            capabilities={name: reader.capabilities() for name, reader in readers.items()},
+            options=options,
+            now=self.clock(),
+        )
+        plan = replace(make_plan(inputs), not_read=(*NOT_READ, *not_read))
+        return with_positions(plan, self.directory, self.trust)
+
+    def _state_of_stranger(self) -> tuple[State, tuple[str, ...]]:
+        """The state if it is a file in the project's folder, else an empty one; and a phrase where it was not read."""
+        from reconciler.state.errors import StateError
+        from reconciler.state.opening import check_url
+
+        try:
+            check_url(self.project.state, self.directory, self.trust)
+        except StateError:
+            return State("", 0, self.project.name), ("the state, so that everything shows as new",)
+        return self.store.read(), ()
+
     def _busy(self) -> Mapping[str, str]:
         """Gallery -> who else is changing it just now, as "being changed by ..."."""
         return {held.gallery: f"being changed by {held.holder}, since {held.since}" for held in self.store.holders()}
@@ -126,7 +168,9 @@ class ProjectPlans(OpenProject):
 
     def save_plan(self, plan: Plan, path: Path, *, lasts: timedelta | None = timedelta(days=7)) -> None:
         """Writes a plan for `apply_saved`, signed with this state's key, for as long as it `lasts`; None for ever.
-        Creates the state if it does not exist."""
+        Creates the state if it does not exist. Raises: ReconcilerError for a plan that did not look at everything."""
+        if plan.not_read:
+            raise ReconcilerError("a plan of a project that is not trusted is never applied", "Make a plan that is.")
         from reconciler.planning.saved.bindings import bind
         from reconciler.planning.saved.plan_file import save_plan
 

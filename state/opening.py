@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from reconciler.manifests.trust import Trust
 from reconciler.state import stores
@@ -22,13 +23,27 @@ def open_store(
     Raises: StateError when the state exists and cannot be used (corrupt, newer than this program, of another project),
     or no store knows the URL.
     """
-    scheme, separator, _ = url.partition("://")
-    store: StateStore | None = None
-    if separator and scheme.isidentifier() and not scheme.startswith("_") and find_spec(f"{stores.__name__}.{scheme}"):
-        store = import_module(f"{stores.__name__}.{scheme}").open_store(url, project, base, clock, trust or Trust())
+    module = _module_for(url)
+    store: StateStore | None = module.open_store(url, project, base, clock, trust or Trust())
     if store is None:
-        raise _unknown(scheme if separator else "")
+        raise _unknown(url.partition("://")[0])
     return store
+
+
+def check_url(url: str, base: Path, trust: Trust | None = None) -> None:
+    """Raises: StateError for a URL that no store knows, or that leads where `trust` does not. Opens nothing."""
+    check = getattr(_module_for(url), "check", None)
+    if check is not None:
+        check(url, base, trust or Trust())
+
+
+def _module_for(url: str) -> Any:
+    """The module of the store that knows a URL. Raises: StateError."""
+    scheme, separator, _ = url.partition("://")
+    known = separator and scheme.isidentifier() and not scheme.startswith("_")
+    if not known or not find_spec(f"{stores.__name__}.{scheme}"):
+        raise _unknown(scheme if separator else "")
+    return import_module(f"{stores.__name__}.{scheme}")
 
 
 def _unknown(scheme: str) -> StateError:

@@ -14,11 +14,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from reconciler.manifests.garbage_collection import collection_paused
 from reconciler.manifests.loading.cache_codec import decode_manifest, decode_project, encode_manifest, encode_project
@@ -26,7 +26,7 @@ from reconciler.manifests.loading.end_of_life import end_of_life_warnings
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.parsing.files import PROJECT_FILE, SourceFile, read_file
 from reconciler.manifests.parsing.finding import manifest_files, unread_warnings
-from reconciler.manifests.private_files import write_private
+from reconciler.manifests.private_files import read_cache, write_cache
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.project import DEFAULT_ENVIRONMENT, Project
 from reconciler.manifests.trust import Trust
@@ -93,8 +93,7 @@ def find_cached(directory: Path, environment: str | None = None, trust: Trust | 
 def _find(directory: Path, environment: str | None, trust: Trust) -> _Hit | None:
     path = _path(directory, environment)
     try:
-        with path.open("rb") as file:
-            header = json.loads(file.readline())
+        header = json.loads(read_cache(path).partition(b"\n")[0])
         if header["program"] != _program() or header["project"] != _project_stamp(directory):
             return None
         if header["trust"] != _trust_stamp(trust):
@@ -115,10 +114,10 @@ def _find(directory: Path, environment: str | None, trust: Trust) -> _Hit | None
 def _decoded(hit: _Hit, directory: Path) -> tuple[Project, Manifest] | None:
     with collection_paused():
         try:
-            with hit.path.open("rb") as file:
-                if json.loads(file.readline()) != hit.header:
-                    return None
-                body = json.loads(file.read())
+            header, _, text = read_cache(hit.path).partition(b"\n")
+            if json.loads(header) != hit.header:
+                return None
+            body = json.loads(text)
             resources, dates, moves, removals = decode_manifest(body)
             project = decode_project(hit.header["settings"], directory)
         except (*_UNUSABLE, RecursionError):
@@ -142,9 +141,11 @@ def _load_and_keep(directory: Path, environment: str | None, trust: Trust) -> tu
 
 
 def _keep(path: Path, stamps: list[Any], project: Project, files: list[SourceFile], manifest: Manifest) -> None:
-    """Writes the cache file; a folder that cannot be written has no cache."""
+    """Writes the cache file; a folder that cannot be written has no cache, nor has a project with a password in it."""
     from reconciler.manifests.loading.provider_settings import definition_files
 
+    if _has_password(project.state):
+        return
     body = encode_manifest(manifest)
     backends = [provider.type for provider in project.providers.values()]
     header = {
@@ -159,9 +160,13 @@ def _keep(path: Path, stamps: list[Any], project: Project, files: list[SourceFil
         "dated": bool(body["dates"]),
     }
     text = f"{json.dumps(header)}\n{json.dumps(body, separators=(',', ':'))}\n"
-    with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(path, text, durable=False)
+    write_cache(path, text)
+
+
+def _has_password(url: str) -> bool:
+    """Whether a state's URL may contain a password: in doubt, it does."""
+    plain = unquote(url.partition("://")[2])
+    return ("@" in plain and ":" in plain.rpartition("@")[0]) or "password" in plain
 
 
 def _path(directory: Path, environment: str | None) -> Path:
@@ -179,8 +184,9 @@ def _project_file(directory: Path) -> bytes:
 
 
 def _trust_stamp(trust: Trust) -> str:
-    """What settings were accepted with: others may be refused."""
-    return digest(repr(trust))
+    """What settings and files were accepted with: others may be refused. The state's URL, which may hold a password,
+    does not matter here."""
+    return digest(repr(replace(trust, state="")))
 
 
 def _file_stamp(path: str) -> list[Any]:

@@ -20,7 +20,7 @@ def back_up(project: OpenProject, path: Path) -> None:
     if path.exists() or path.is_symlink():
         raise ReconcilerError(f"{path} already exists", "Name a new file.")
     copy = project.store.copy()
-    backup = project.store_at(f"sqlite:///{path.absolute()}")
+    backup = project.store_at(f"sqlite:///{path.absolute()}", given=True)
     try:
         backup.fill(copy)
     finally:

@@ -20,7 +20,8 @@ def migrate(project: OpenProject, source_url: str, target_url: str) -> tuple[Sta
 
     Raises: ReconcilerError when the source does not exist or the target is not empty; LockHeld.
     """
-    source, target = project.store_at(source_url), project.store_at(target_url)
+    configured = project.project.state
+    source, target = (project.store_at(url, given=url != configured) for url in (source_url, target_url))
     try:
         state = source.read()
         if not state.lineage:

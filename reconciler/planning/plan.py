@@ -33,7 +33,8 @@ class Plan:
     `errors` and `unreachable` (address, why) make it inapplicable; so does a block, in a change or in `blocks`. Before
     anything else, `moves` (old address, new address) are made in the state; `rewritten` are the records that refer to
     something that moves. `reread` are unchanged objects that were read in full, as their fingerprints are not the
-    recorded ones: apply records the new fingerprints, and nothing else changes.
+    recorded ones: apply records the new fingerprints, and nothing else changes. `not_read` is what a plan of a project
+    that is not trusted did not look at, a phrase for each thing; it is never applied.
     """
 
     changes: tuple[ResourceChange, ...]
@@ -50,6 +51,7 @@ class Plan:
     moves: tuple[tuple[Address, Address], ...] = ()
     rewritten: tuple[Address, ...] = ()
     reread: tuple[ResourceChange, ...] = ()
+    not_read: tuple[str, ...] = ()
 
     @property
     def blocked(self) -> tuple[ResourceChange, ...]:

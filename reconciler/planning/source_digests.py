@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconciler.manifests.private_files import write_private
+from reconciler.manifests.private_files import read_cache, write_cache
 from reconciler.manifests.values import canonical_json, digest
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.protocol import Reader
@@ -99,9 +98,7 @@ class SourceDigests:
             return
         others = {key: value for key, value in self._known_before().items() if key not in self._used}
         kept = dict(list({**self._used, **others}.items())[:_MOST_KEPT])
-        with suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_private(self.path, json.dumps({"schema": SCHEMA, "digests": kept}), durable=False)
+        write_cache(self.path, json.dumps({"schema": SCHEMA, "digests": kept}))
         self._changed = False
 
 
@@ -115,8 +112,8 @@ def _identity(reader: Reader, source: Mapping[str, Any]) -> str:
 def _load(path: Path) -> dict[str, str]:
     """What an earlier run kept; nothing if the file is missing or of another shape."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_cache(path))
         kept = content["digests"] if content["schema"] == SCHEMA else {}
         return {str(key): value for key, value in kept.items() if isinstance(value, str) and len(value) == 64}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}

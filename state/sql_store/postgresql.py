@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.installation import install_extra
+from reconciler.manifests.trust import Trust
+from reconciler.manifests.words import quoted
 from reconciler.state.database import Row, Statement
 from reconciler.state.errors import StateError, StateUnreadable
+from reconciler.state.sql_store.postgresql_address import Address, allowed_address, why_no_password
 
 try:
     import psycopg
@@ -28,30 +33,50 @@ _CREATION_LOCK = 0x5265636F  # any number, the same for every client
 _DEFAULT_SCHEMA = "reconciler"
 _SCHEMA_NAME = re.compile(r"(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,62}")
 _HAS_IS_JSON = 16_00_00
+_FOREIGN_OWNERS = """
+    WITH me AS (SELECT oid, rolsuper FROM pg_roles WHERE rolname = current_user),
+    owners AS (
+        SELECT nspowner AS owner FROM pg_namespace WHERE nspname = ?
+        UNION SELECT relowner FROM pg_class JOIN pg_namespace ON relnamespace = pg_namespace.oid WHERE nspname = ?
+    )
+    SELECT role.rolname FROM owners JOIN pg_roles AS role ON role.oid = owner, me
+    WHERE NOT role.rolsuper AND role.oid <> me.oid AND (me.rolsuper OR NOT pg_has_role(me.oid, role.oid, 'MEMBER'))
+"""
+"""Who owns a schema, or anything in it, and is neither this user, nor a role it is a member of, nor a superuser."""
+
 _TABLES = frozenset({"meta", "records", "intents", "runs", "leases", "places", "changes", "undo"})
 
 
 class PostgresqlDatabase:
     """A database on a server. The URL may hold a password: it is used to connect and never shown."""
 
-    def __init__(self, url: str) -> None:
-        """Raises: StateError when the URL is not valid."""
-        self._url, self._schema = _schema_in(url)
+    def __init__(self, url: str, base: Path, trust: Trust) -> None:
+        """Raises: StateError when the URL is not valid, or leads where `trust` does not."""
+        plain_url, self._schema = _schema_in(url)
+        parameters = _parameters(plain_url)
+        given = url == trust.state
+        self._address = Address(parameters) if given else allowed_address(parameters, base, trust, os.environ)
         self._connection: Connection[Row] | None = None
         schema = "" if self._schema == _DEFAULT_SCHEMA else f", schema {self._schema}"
-        self.place = f"PostgreSQL database {_public_name(self._url)}{schema}"
+        self.place = (
+            f"PostgreSQL database {parameters.get('host') or 'localhost'}/{parameters.get('dbname', '')}{schema}"
+        )
 
     def open(self) -> bool:
         with self._state_errors():
             if self._connection is None:
                 self._connection = self._connect()
+            self._refuse_foreign_schema()
             if not self._exists():
                 return False
             self.execute(f'SELECT FROM "{self._schema}".meta LIMIT 0')  # fails if permissions are missing
             return True
 
     def _connect(self) -> Connection[Row]:
-        connection = psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
+        # libpq would take what is missing here from the environment, and a password that is empty here from nowhere
+        parameters = {"connect_timeout": str(_CONNECT_TIMEOUT_S), **self._address.parameters}
+        conninfo = psycopg.conninfo.make_conninfo("", **parameters)
+        connection = psycopg.connect(conninfo, autocommit=True)
         connection.execute(f'SET search_path TO "{self._schema}"'.encode())
         connection.execute(f"SET lock_timeout TO '{_LOCK_TIMEOUT_S}s'".encode())
         return connection
@@ -62,12 +87,26 @@ class PostgresqlDatabase:
         tables = self.execute(sql, (self._schema,))
         return bool(list(tables))
 
+    def _refuse_foreign_schema(self) -> None:
+        """Raises: StateError when the schema, or something in it, belongs to a role that could run code as this user,
+        by a view or a policy: any but the user's own, those it is a member of, and superusers."""
+        others = [str(name) for (name,) in self.execute(_FOREIGN_OWNERS, (self._schema, self._schema))]
+        if others:
+            raise StateError(
+                f"{self.place}: schema {self._schema} belongs to another role, {quoted(others[0])}, "
+                "which could run code as you there",
+                f"Let all of it belong to you, or to a role that you are a member of (ALTER SCHEMA {self._schema} "
+                "OWNER TO ROLE), or name another schema: ?schema=NAME",
+            )
+
     def create(self, statements: Iterable[Statement]) -> None:
         with self._state_errors(), self._open_connection().transaction():
             self.execute("SELECT pg_advisory_xact_lock(?)", (_CREATION_LOCK,))
             if self._exists():
                 return
-            self.execute(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
+            if not list(self.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,))):
+                self.execute(f'CREATE SCHEMA "{self._schema}"')  # needs a right that the owner of a schema may lack
+            self._refuse_foreign_schema()
             for sql, values in statements:
                 self.execute(sql, values)
 
@@ -167,6 +206,9 @@ class PostgresqlDatabase:
                 f"{self.place} denies access: {reason}",
                 f"Grant the user all privileges on a schema called {self._schema}, or the right to create it.",
             )
+        if self._address.password_kept_back and "password" in reason:
+            parameters = self._address.parameters
+            return StateUnreadable(f"{self.place} cannot be reached: {reason}", why_no_password(parameters, os.environ))
         if isinstance(error, psycopg.OperationalError):
             return StateUnreadable(
                 f"{self.place} cannot be reached: {reason}",
@@ -193,16 +235,15 @@ def _schema_in(url: str) -> tuple[str, str]:
     return f"{before}?{others}" if others else before, (*names, _DEFAULT_SCHEMA)[0]
 
 
-def _public_name(url: str) -> str:
-    """`HOST/DATABASE` as libpq understands the URL. Raises: StateError, whose message does not contain the URL."""
+def _parameters(url: str) -> dict[str, str]:
+    """What libpq understands the URL as. Raises: StateError, whose message does not contain the URL."""
     try:
-        parameters = psycopg.conninfo.conninfo_to_dict(url)
+        return {name: str(value) for name, value in psycopg.conninfo.conninfo_to_dict(url).items()}
     except psycopg.Error:
         raise StateError(
             "the state's URL begins with postgresql:// but the rest is not valid",
             "Write postgresql://USER@HOST/DATABASE; the password can be in ~/.pgpass or PGPASSWORD.",
         ) from None
-    return f"{parameters.get('host') or 'localhost'}/{parameters.get('dbname') or ''}"
 
 
 def _with_marks(sql: str) -> bytes:

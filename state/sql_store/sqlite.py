@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from reconciler.manifests.private_files import link_if_absent, private_file_beside, sync_folder
+from reconciler.manifests.private_files import link_if_absent, own_folder, private_file_beside, sync_folder
 from reconciler.state.database import Row, Statement
 from reconciler.state.errors import StateError, StateUnreadable
 
@@ -26,8 +26,10 @@ class SqliteDatabase:
     any of that, and for writing only when something is to be written: a file that is refused keeps every byte.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """`read_only`: nothing is created or changed in the file's folder, and what is only in the log is not read."""
         self._path = path.absolute()
+        self._read_only = read_only
         self._connection: sqlite3.Connection | None = None
         self._mode = ""
         self._identity = ""
@@ -61,13 +63,15 @@ class SqliteDatabase:
         return True
 
     def _mode_for_reading(self) -> str:
+        if self._read_only:
+            return "ro&immutable=1"
         if not os.access(self._path.parent, os.W_OK) and not self._beside("-wal").exists():
             return "ro&immutable=1"  # SQLite would create a log, and must not
         leftovers = any(_size(self._beside(suffix)) for suffix in ("-wal", "-journal"))
         return "ro" if leftovers or not self._may_write() else "rw"
 
     def _may_write(self) -> bool:
-        return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
+        return not self._read_only and os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
 
     def _beside(self, suffix: str) -> Path:
         return self._path.with_name(self._path.name + suffix)
@@ -94,13 +98,25 @@ class SqliteDatabase:
     def create(self, statements: Iterable[Statement]) -> None:
         with self._state_errors():
             try:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make_folder()
                 with private_file_beside(self._path) as aside:
                     _fill(aside, statements)
                     link_if_absent(aside, self._path)
                 sync_folder(self._path.parent)
             except OSError as error:
                 raise StateError(f"{self.place} cannot be created: {error.strerror}", _RIGHTS) from error
+
+    def _make_folder(self) -> None:
+        """Makes the file's folder, and those above it, for their owner only; `.reconciler` is so in any case.
+
+        Raises: OSError.
+        """
+        missing = [folder for folder in (self._path.parent, *self._path.parent.parents) if not folder.exists()]
+        for folder in reversed(missing):
+            own_folder(folder)
+        for folder in self._path.parents:
+            if folder.name == ".reconciler" and folder.is_dir():
+                own_folder(folder)
 
     @contextmanager
     def reading(self) -> Iterator[None]:

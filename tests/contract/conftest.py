@@ -17,7 +17,8 @@ from reconciler.testing import FullWorld
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    with running_server() as server:
+    with running_server() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGHOST", str(server.folder))  # a state may be on any server that the environment names
         yield server
 
 

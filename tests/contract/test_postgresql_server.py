@@ -85,6 +85,52 @@ def test_a_user_without_rights_is_refused(server_place: StorePlace, postgres_ser
     assert "privileges on a schema called reconciler" in caught.value.remedy
 
 
+SQUATTERS = {
+    "a schema": ["CREATE SCHEMA reconciler AUTHORIZATION {squatter}", "GRANT ALL ON SCHEMA reconciler TO {worker}"],
+    "a table": [
+        "CREATE SCHEMA reconciler AUTHORIZATION {worker}",
+        "CREATE TABLE reconciler.meta (x int)",
+        "ALTER TABLE reconciler.meta OWNER TO {squatter}",
+    ],
+    "a view": [
+        "CREATE SCHEMA reconciler AUTHORIZATION {worker}",
+        "CREATE VIEW reconciler.records AS SELECT 1",
+        "ALTER VIEW reconciler.records OWNER TO {squatter}",
+    ],
+}
+
+
+@pytest.fixture
+def roles(server_place: StorePlace) -> dict[str, str]:
+    """Two new roles without special rights."""
+    database = server_place.url.partition("?")[0].rpartition("/")[2]
+    roles = {name: f"{name}_{database}" for name in ("worker", "squatter")}
+    for role in roles.values():
+        server_place.execute(f"CREATE ROLE {role} LOGIN")
+    return roles
+
+
+@pytest.mark.parametrize("squatting", SQUATTERS)
+@pytest.mark.parametrize("user", ["worker", "reconciler"])
+def test_what_another_role_owns_is_not_used(
+    server_place: StorePlace, roles: dict[str, str], squatting: str, user: str
+) -> None:
+    for statement in SQUATTERS[squatting]:
+        server_place.execute(statement.format(**roles))
+    url = server_place.url.replace("reconciler@", f"{roles.get(user, user)}@")
+    with pytest.raises(StateError, match=f"belongs to another role, '{roles['squatter']}'") as caught:
+        open_store(url, PROJECT, server_place.base)
+    assert "OWNER TO ROLE" in caught.value.remedy
+
+
+def test_what_a_role_of_the_user_owns_is_used(server_place: StorePlace, roles: dict[str, str]) -> None:
+    server_place.execute("GRANT {squatter} TO {worker}".format(**roles))
+    server_place.execute("CREATE SCHEMA reconciler AUTHORIZATION {squatter}".format(**roles))
+    place = StorePlace(server_place.url.replace("reconciler@", f"{roles['worker']}@"), server_place.base)
+    assert place.open().signing_key()
+    place.close()
+
+
 def test_reading_makes_no_schema(server_place: StorePlace) -> None:
     server_place.open().read()
     assert server_place.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'reconciler'") == []

@@ -19,14 +19,14 @@ _START_TIMEOUT_S = 60.0
 
 
 class PostgresServer:
-    """A running server. `database` makes an empty database and returns its URL."""
+    """A running server, whose socket is in `folder`. `database` makes an empty database and returns its URL."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._made = 0
 
     def url(self, database: str) -> str:
-        return f"postgresql://reconciler@/{database}?host={self._folder}"
+        return f"postgresql://reconciler@/{database}?host={self.folder}"
 
     def database(self) -> str:
         self._made += 1

@@ -42,6 +42,13 @@ def plan(
     allow_loss: options.AllowLoss = None,
     allow_deletes: options.AllowDeletes = 0,
     refresh: options.Refresh = "true",
+    untrusted: Annotated[
+        bool,
+        typer.Option(
+            "--untrusted",
+            help="The project is a stranger's: look only at what is in its folder. No credentials are needed or used.",
+        ),
+    ] = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 2 when changes are pending.")
     ] = False,
@@ -56,11 +63,13 @@ def plan(
     """
     if context.invoked_subcommand:
         return Exit.DONE
+    if untrusted:
+        _refuse_with_untrusted(context)
     session, lasts = reading_session(context, out), options.duration(expires)
     wanted = options.plan_options(target, exclude, allow_replace, allow_deletes, allow_loss)
     refresh_first = options.refresh_wanted(refresh)
     output_format = options.output_format(format_name, json=json)
-    with session.waiting() as reporter, session.engine(reporter) as engine:
+    with session.waiting() as reporter, session.engine(reporter, untrusted=untrusted) as engine:
         planned = engine.plan(wanted, refresh=refresh_first)
         reporter.stop()
         output = session.output_for(output_format)
@@ -69,6 +78,16 @@ def plan(
         if out:
             _save(planned, engine, session, out, lasts, output_format)
     return _code(planned, detailed=detailed_exitcode)
+
+
+def _refuse_with_untrusted(context: typer.Context) -> None:
+    """Raises: typer.BadParameter for what needs a plan that can be applied, or the providers."""
+    for name in ("out", "refresh", "expires"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(
+                f"--{name} and --untrusted contradict each other: nothing is asked of providers, or saved to be applied"
+            )
 
 
 def approve(

@@ -18,7 +18,7 @@ from typing import Any
 
 from reconciler.errors import BadPlanFile
 from reconciler.json_codec import decode, encode
-from reconciler.manifests.private_files import write_private
+from reconciler.manifests.private_files import read_regular, write_private
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.plan import Plan
 
@@ -86,7 +86,7 @@ class SavedPlan:
 
     def is_signed_with(self, key: bytes) -> bool:
         """Whether the state with this key has signed the plan as it is."""
-        return hmac.compare_digest(self.signature, _signature(self.body, key))
+        return hmac.compare_digest(self.signature.encode("utf-8", "replace"), _signature(self.body, key).encode())
 
     def is_over(self, now: datetime) -> bool:
         """Whether the time has passed for which it was made."""
@@ -116,22 +116,21 @@ def read_plan(path: Path) -> SavedPlan:
     Raises: BadPlanFile when it is no plan file, or is one of another version of this program.
     """
     try:
-        envelope = json.loads(path.read_text(encoding="utf-8"))
+        envelope = json.loads(read_regular(path))
         body, signature, approvals = str(envelope["body"]), str(envelope["signature"]), envelope.get("approvals", ())
         content = json.loads(body)
-        version = content["format"]
+        version, digest = content["format"], hashlib.sha256(body.encode()).hexdigest()
     except OSError as cause:
         raise BadPlanFile(f"{path} cannot be read: {cause.strerror}", _REMEDY) from cause
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise BadPlanFile(f"{path} is not a plan file", _REMEDY) from cause
     if version != FORMAT:
         raise BadPlanFile(f"{path} was written by another version of this program", _REMEDY)
     try:
         plan: Plan = decode(Plan, content["plan"])
         binding = _decoded_binding(content["binding"])
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise BadPlanFile(f"{path} was written by another version of this program", _REMEDY) from cause
-    digest = hashlib.sha256(body.encode()).hexdigest()
     return SavedPlan(plan, binding, digest, signature, body, tuple(map(str, approvals)))
 
 

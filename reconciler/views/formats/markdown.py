@@ -63,12 +63,14 @@ class MarkdownFormat(OutputFormat):
 
 
 def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
-    from reconciler.views.text.no_changes import why_no_changes
+    from reconciler.views.text.no_changes import not_read, why_no_changes
     from reconciler.views.text.plan import counts, latest_rows
     from reconciler.views.text.plan_rows import content_rows, plan_rows
 
     unchanged = not plan.changes and plan.applicable
     yield from ("### Plan: no changes" if unchanged else f"### Plan: {' · '.join(counts(plan))}", "")
+    if plan.not_read:
+        yield from (escape(not_read(plan)), "")
     yield from _diagnostics((*plan.errors, *plan.warnings))
     if unchanged:
         yield from (escape(why_no_changes(plan, heading.environment)), "")

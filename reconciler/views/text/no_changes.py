@@ -15,12 +15,25 @@ if TYPE_CHECKING:
 
 def no_changes_lines(plan: Plan, heading: Heading, width: int) -> Iterator[Line]:
     """The warnings, if there are any, and why there is nothing to do."""
+    yield from not_read_lines(plan)
     if plan.warnings:
         from reconciler.views.text.diagnostics import diagnostics_lines
 
         yield from diagnostics_lines(plan.warnings, width)
         yield BLANK
     yield line(Span("No changes.", "good"), f" {why_no_changes(plan, heading.environment)}")
+
+
+def not_read_lines(plan: Plan) -> Iterator[Line]:
+    """What the plan of a project that is not trusted did not look at, in one line."""
+    if plan.not_read:
+        yield line(not_read(plan))
+        yield BLANK
+
+
+def not_read(plan: Plan) -> str:
+    """`Planned as untrusted, without looking at: the objects; ...`"""
+    return f"Planned as untrusted, without looking at: {'; '.join(plan.not_read)}."
 
 
 def why_no_changes(plan: Plan, environment: str) -> str:

@@ -13,7 +13,7 @@ from reconciler.views.terminal.lines import BLANK, Cell, Line, Row, line, table
 from reconciler.views.terminal.units import human_bytes, plural
 from reconciler.views.text.diagnostics import diagnostics_lines
 from reconciler.views.text.heading import Heading, heading_line
-from reconciler.views.text.no_changes import no_changes_lines
+from reconciler.views.text.no_changes import no_changes_lines, not_read_lines
 from reconciler.views.text.plan_rows import MOST_ROWS, plan_rows
 
 _NOTHING = "none"
@@ -24,6 +24,7 @@ def plan_lines(plan: Plan, heading: Heading, width: int, *, verbose: bool = Fals
     if not plan.changes and plan.applicable:
         yield from no_changes_lines(plan, heading, width)
         return
+    yield from not_read_lines(plan)
     if plan.warnings:
         yield from diagnostics_lines(plan.warnings, width)
         yield BLANK

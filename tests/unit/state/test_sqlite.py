@@ -15,6 +15,7 @@ import pytest
 from support.stores import PROJECT, StorePlace, record
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.trust import Trust
 from reconciler.state.errors import StateError, StateTooNew, StateUnreadable
 from reconciler.state.opening import open_store
 from reconciler.state.sql_store import sqlite
@@ -65,7 +66,8 @@ def test_relative_paths_start_at_the_base(tmp_path: Path) -> None:
 
 
 def test_four_slashes_are_an_absolute_path(tmp_path: Path) -> None:
-    open_store(f"sqlite:///{tmp_path}/state.db", PROJECT, Path("/nowhere")).signing_key()
+    url = f"sqlite:///{tmp_path}/state.db"
+    open_store(url, PROJECT, Path("/nowhere"), trust=Trust(state=url)).signing_key()
     assert (tmp_path / "state.db").is_file()
 
 
@@ -99,11 +101,14 @@ def test_closing_leaves_one_file(place: StorePlace) -> None:
     assert [path.name for path in place.file.parent.iterdir()] == ["state.db"]
 
 
-def test_a_folder_that_exists_keeps_its_rights(place: StorePlace) -> None:
-    place.file.parent.mkdir(mode=0o755)
-    place.file.parent.chmod(0o755)
+@pytest.mark.parametrize(("folder", "mode"), [("shared", 0o755), (".reconciler", 0o700)])
+def test_a_folder_that_exists_keeps_its_rights_unless_it_is_ours(tmp_path: Path, folder: str, mode: int) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder).chmod(0o755)
+    place = StorePlace(f"sqlite:///{folder}/state.db", tmp_path)
     fill(place)
-    assert rights(place.file.parent) == 0o755
+    place.close()
+    assert rights(tmp_path / folder) == mode
 
 
 def test_commits_are_synced(place: StorePlace) -> None:

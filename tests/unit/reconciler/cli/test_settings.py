@@ -172,3 +172,24 @@ def test_the_schema_has_every_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(schema["properties"]) == ["state", "directories", "azure", "libvirt", "postgresql"]
     assert schema["additionalProperties"] is False
     assert run(["schema", "--settings-file", "--project-file"]) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////srv/x.db", "postgresql://db.example/x", "postgresql:///x?options=y", "x://y"]
+)
+@pytest.mark.parametrize("environment", ["", "prod"])
+def test_validate_says_what_plan_says_of_a_state(
+    project: Path, url: str, environment: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings(project / "manifests" / "corp.yaml", GALLERY)
+    (project / "reconciler.yaml").write_text(
+        f"project: test\nprovider: {{type: local, root: regions}}\n"
+        f"{'environments: {prod: {' if environment else ''}state: '{url}'{'}}' if environment else ''}\n"
+    )
+    shared = ["--project", str(project), *(["--environment", environment] if environment else [])]
+    assert run([*shared, "validate"]) == 1
+    validated = " ".join(capsys.readouterr().err.split())
+    assert "reconciler.yaml:3" in validated
+    assert run([*shared, "plan"]) == 1
+    planned = " ".join(capsys.readouterr().err.split())
+    assert planned.removeprefix("error: ").split(" Name it")[0].split(" Allowed")[0].split(" Write")[0] in validated
