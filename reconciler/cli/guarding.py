@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _METADATA_HOSTS = ("169.254.169.254", "169.254.170.2")
 """Where machines in Azure ask for a token of their own."""
-_ASKED = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_AUTHORITY_HOST", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
+_ASKED = ("PGHOST", "IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_AUTHORITY_HOST", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -55,8 +55,13 @@ def _hosts(trust: Trust) -> Iterator[str]:
 
     from reconciler.providers.azure.clouds import CLOUDS
 
-    urls: Iterable[str] = (*CLOUDS, *trust.endpoints, *(os.environ.get(name, "") for name in (*_ASKED, *_PROXIES)))
+    urls: Iterable[str] = (
+        *CLOUDS,
+        *trust.endpoints,
+        *trust.databases,
+        *(os.environ.get(name, "") for name in (*_ASKED, *_PROXIES)),
+    )
     named = (urlsplit(url if "://" in url else f"//{url}").hostname for url in urls if url)
     yield from (host for host in named if host)
     yield from (cloud.sign_in for cloud in CLOUDS.values())
-    yield from (*_METADATA_HOSTS, *trust.databases)
+    yield from _METADATA_HOSTS

@@ -87,7 +87,7 @@ _SIGNED_IN = (".azure",)
 _DEVICES = ("/dev/null", "/dev/tty")
 
 PROGRAMS = frozenset({"git", "az", "az.cmd", "azd", "pwsh"})
-"""The programs that may be started by name: what tells the commit, and what the sign-in of Azure asks."""
+"""The programs that may be started by name: for the commit, and for signing in to Azure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def boundary_of(project: Path, trust: Trust, environment: Mapping[str, str], fil
     here, home = os.path.realpath(project), environment.get("HOME", "")
     reads = [here, *map(str, trust.directories), *_SYSTEM, *_of_python(), *_of_user(environment)]
     reads += [str(ca) for ca in trust.endpoints.values() if ca]
-    writes = [os.path.join(here, ".reconciler"), *_DEVICES, *_state_files(trust), *map(str, files)]
+    writes = [os.path.join(here, ".reconciler"), *_DEVICES, *_state_files(here, trust), *map(str, files)]
     writes += [os.path.join(home, name) for name in _SIGNED_IN if home]
     return Boundary(here, _resolved(_of_python()), _resolved(reads), _resolved(writes))
 
@@ -141,6 +141,7 @@ def _of_user(environment: Mapping[str, str]) -> list[str]:
     return [*(os.path.join(home, name) for name in _OF_USER if home), *(one for one in named if os.path.isabs(one))]
 
 
-def _state_files(trust: Trust) -> list[str]:
+def _state_files(project: str, trust: Trust) -> list[str]:
+    """Those of a SQLite state that whoever runs the command names; a relative path starts at the project."""
     path = trust.state.partition("sqlite:///")[2]
-    return [f"{path}{end}" for end in ("", "-wal", "-shm", "-journal")] if os.path.isabs(path) else []
+    return [f"{os.path.join(project, path)}{end}" for end in ("", "-wal", "-shm", "-journal")] if path else []
