@@ -140,7 +140,7 @@ def _pax_records(content: bytes, label: str) -> dict[bytes, bytes]:
         length = int(digits) if digits.isdigit() else 0
         record = content[position : position + length]
         key, equals, value = record[len(digits) + 1 : -1].partition(b"=")
-        if not record.endswith(b"\n") or not equals:
+        if len(record) != length or not record.endswith(b"\n") or not equals:
             raise unusable(label, "one of its PAX headers is damaged", DAMAGED)
         records[key] = value
         position += length
