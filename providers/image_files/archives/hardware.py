@@ -79,7 +79,7 @@ def _items(machine: Element, configuration: str) -> Iterator[Element]:
 
 
 def _kind(item: Element) -> str:
-    """The kind of a controller: its type, and what tells NVMe from SATA, which share one."""
+    """The kind of a controller: its type, and whether it is NVMe, which shares one with SATA."""
     nvme = "nvme" if "nvme" in child_text(item, "ResourceSubType").lower() else ""
     return child_text(item, "ResourceType") + nvme
 

@@ -134,5 +134,5 @@ def _require(digest: DeclaredDigest) -> None:
 
 
 def _cut(digest: str) -> str:
-    """As much of a digest as tells it from another, and no more of one that is not of its length."""
+    """As much of a digest as distinguishes it from another, whatever its length."""
     return digest if len(digest) <= 64 else f"{digest[:64]}…"
