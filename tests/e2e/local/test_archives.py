@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.archives import (
+from support.image_files.archives import (
     SCSI,
     controller,
     disk_content,

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import NameOID
-from support.archives import manifest_of, one_machine, write_ova
+from support.image_files.archives import manifest_of, one_machine, write_ova
 
 from reconciler.providers.azure.images.vhd import opened_disk
 from reconciler.providers.errors import SourceError

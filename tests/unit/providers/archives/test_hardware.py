@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.archives import IDE, SATA, SCSI, controller, drive, envelope, item, machine
+from support.image_files.archives import IDE, SATA, SCSI, controller, drive, envelope, item, machine
 
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.archives.descriptor import described

@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from support.archives import header, write_ova
+from support.image_files.archives import header, write_ova
 
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.archives.members import Member
