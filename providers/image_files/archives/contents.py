@@ -33,10 +33,15 @@ class Contents:
     _find: Find
 
     def named(self, reference: str, by: str) -> Member:
-        """The member that `by`, a part of the archive, names. Raises: SourceError if there is none."""
+        """The member that `by`, a part of the archive, names: relative to the descriptor's folder, or to the archive.
+
+        Raises: SourceError if there is none.
+        """
+        base = posixpath.dirname(self.descriptor.name)
         for name in names_of(reference):
-            if (member := self._find(name)) is not None:
-                return member
+            for candidate in dict.fromkeys((posixpath.join(base, name), name)):
+                if (member := self._find(candidate)) is not None:
+                    return member
         where = "in its folder" if self.folder else "in it"
         if not meant_by(reference):
             raise unusable(self.label, f"{by} names {quoted(reference)}, which is not a plain file {where}")

@@ -216,6 +216,14 @@ def test_names_are_understood_as_peers_do(tmp_path: Path, href: str, member: str
     assert copies(tmp_path) == {"replica-1.os.raw": SYSTEM}
 
 
+def test_an_archive_of_a_folder_is_read_from_there(tmp_path: Path) -> None:
+    ovf = one_machine(d="d.img").encode()
+    manifest = manifest_of([("x.ovf", ovf), ("d.img", SYSTEM)])
+    write_ova(tmp_path / "x.ova", ("./vm/x.ovf", ovf), ("vm/d.img", SYSTEM), ("vm/x.mf", manifest))
+    applied(project(tmp_path, "x.ova"))
+    assert copies(tmp_path) == {"replica-1.os.raw": SYSTEM}
+
+
 def test_a_blank_disk_has_a_message_of_its_own(tmp_path: Path) -> None:
     ovf = envelope({"d": "d.img", "nvram": ""}, machine("vm", controller(3), drive(10, "d"), drive(11, "nvram", at=1)))
     write_ova(tmp_path / "x.ova", ("x.ovf", ovf.encode()), ("d.img", SYSTEM))
