@@ -27,7 +27,7 @@ def mutant(content: bytes, chance: random.Random) -> bytes:
     """The content with a few bytes replaced, removed, doubled or cut off."""
     changed = bytearray(content)
     for _ in range(chance.randint(1, 4)):
-        at, length = chance.randrange(len(changed)), chance.choice((1, 1, 2, 8, 512))
+        at, length = chance.randrange(len(changed) + 1), chance.choice((1, 1, 2, 8, 512))
         match chance.randrange(5):
             case 0:
                 changed[at : at + length] = chance.randbytes(length)
@@ -39,7 +39,7 @@ def mutant(content: bytes, chance: random.Random) -> bytes:
                 changed[at : at + 1] = bytes([chance.choice(b"0179<>&\"'=()./%:\0\xff\n ")])
             case _:
                 changed[at : at + 12] = chance.choice((b"\x80" + b"\xff" * 11, b"\xff" * 12, b"7" * 11 + b"\0"))
-    return bytes(changed[: chance.randrange(1, len(changed))] if chance.random() < 0.05 else changed)
+    return bytes(changed[: chance.randrange(len(changed) + 1)] if chance.random() < 0.05 else changed)
 
 
 def problem(folder: Path) -> SourceError | None:
