@@ -129,6 +129,8 @@ class SourceFacts:
     the provider's settings, once a new version has been made from this source in all its regions; a phrase for each
     thing, such as "machine gen on host1 with 2 volumes". `revision` is for sources whose content cannot be read from
     here: what else distinguishes one content from another, such as a unique id, the time of creation and an etag.
+    `firmware`: what the machine that it comes from boots with, `efi` or `bios`; empty if that is not known. `warnings`
+    are sentences about what the source says and the image will not have, for a plan to show.
     """
 
     size: int
@@ -137,6 +139,8 @@ class SourceFacts:
     identity: str
     removes: tuple[str, ...] = ()
     revision: str = ""
+    firmware: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Verb(StrEnum):

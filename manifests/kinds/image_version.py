@@ -41,6 +41,8 @@ from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.resource import Mutability, Resource, Rule
 
 HOST_CACHING = ("None", "ReadOnly", "ReadWrite")
+ARCHIVE_ENDINGS = (".ova", ".ovf")
+ARCHIVE_NAMES = " or ".join(ARCHIVE_ENDINGS)
 DISK_STYLES = ("file", "vhd", "disk", "snapshot")
 IMAGE_STYLES = ("managedImage", "vm", "version", "communityGalleryImage")
 
@@ -90,13 +92,18 @@ class DiskSource(Model):
 
     def styles(self) -> tuple[str, ...]:
         """The styles that are set, by their names in the document; exactly one once it is valid."""
-        set_names = [name for name, value in self.__dict__.items() if value is not None and name != "sha256"]
+        set_names = [name for name, value in self.__dict__.items() if value is not None and name not in _BESIDE]
         return tuple(_STYLE_NAMES.get(name, name) for name in set_names)
 
 
 class Source(DiskSource):
     """Where the content of a version comes from: exactly one of these."""
 
+    machine: Annotated[
+        str | None,
+        String(r"[^\0-\x1f]+", "write the id or the name of a machine in the archive"),
+        Field(description="Which machine of an OVA or OVF with several; beside `file`."),
+    ] = None
     managed_image: Annotated[
         str | None,
         String(),
@@ -112,6 +119,18 @@ class Source(DiskSource):
         str | None, String(), Field(description="Id of an image in a community gallery.")
     ] = None
 
+    @model_validator(mode="after")
+    def _machine_of_an_archive(self) -> "Source":
+        if self.machine is not None and not (self.file or "").lower().endswith(ARCHIVE_ENDINGS):
+            found = "this file is a disk" if self.file else f"{self.styles()[0]} has no machines to choose from"
+            raise InvalidInput(
+                f"machine cannot be used here: {found}", f"remove it, or name a file that ends in {ARCHIVE_NAMES}"
+            )
+        return self
+
+
+_BESIDE = ("sha256", "machine")
+"""Properties of a source that are no style."""
 
 _STYLE_NAMES = {"managed_image": "managedImage", "community_gallery_image": "communityGalleryImage"}
 

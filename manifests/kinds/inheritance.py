@@ -173,8 +173,10 @@ def _resolve(
 def canonical_source(source: DiskSource, folder: str) -> dict[str, Any]:
     """`{STYLE: ...}`; a file relative to the project instead of to `folder`, where it was written."""
     if source.file is not None:
-        pin = {"sha256": source.sha256} if source.sha256 else {}
-        return {"file": posixpath.normpath(posixpath.join(folder, source.file)), **pin}
+        machine = source.machine if isinstance(source, Source) else None
+        more = {"machine": machine, "sha256": source.sha256}
+        path = posixpath.normpath(posixpath.join(folder, source.file))
+        return {"file": path, **{name: value for name, value in more.items() if value}}
     version = source.version if isinstance(source, Source) else None
     if version is not None:
         return {"version": str(version)}

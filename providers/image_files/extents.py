@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from stat import S_ISREG
+from typing import Protocol
 
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.formats.disk_format import SECTOR
@@ -15,12 +16,20 @@ from reconciler.providers.image_files.formats.disk_format import SECTOR
 PIECE = 2 << 20
 
 
+class Requirement(Protocol):
+    """What must hold before the bytes of an extent are used, such as the digests that its archive declares."""
+
+    def require(self) -> None:
+        """Returns at once if it was found to hold before. Raises: SourceError if it does not hold."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """Where the bytes of one disk are: a whole file, or a part of an archive. `label` is its name in messages.
 
     `identity` is that of the file when it was inspected; empty if it does not matter. `followed`: the path may be a
-    symbolic link.
+    symbolic link. `requirement`: whoever opens the extent to read it has checked that, with `opened`.
     """
 
     path: str
@@ -29,6 +38,7 @@ class Extent:
     label: str
     identity: str = ""
     followed: bool = True
+    requirement: Requirement | None = None
 
 
 def file_identity(status: os.stat_result) -> str:
@@ -54,14 +64,16 @@ def open_source(path: str, label: str, *, followed: bool = True) -> int:
 def opened(extent: Extent) -> Iterator[int]:
     """A descriptor of the file that contains an extent, for reading it in the block.
 
-    Raises: SourceError if it is missing, unreadable, not a regular file, or changes before the block ends: then what
-    was read is worthless.
+    Raises: SourceError if it is missing, unreadable, not a regular file, not what is required of it, or changes before
+    the block ends: then what was read is worthless.
     """
     fd = open_source(extent.path, extent.label, followed=extent.followed)
     try:
         before = os.fstat(fd)
         if extent.identity not in ("", file_identity(before)) or extent.offset + extent.size > before.st_size:
             raise changed(extent)
+        if extent.requirement is not None:
+            extent.requirement.require()
         yield fd
         if file_identity(os.fstat(fd)) != file_identity(before):
             raise changed(extent)

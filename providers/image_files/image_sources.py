@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.values import Attributes
@@ -19,17 +19,18 @@ from reconciler.providers.image_files.formats.recognising import recognise
 from reconciler.providers.protocol import SourceFacts
 
 if TYPE_CHECKING:
-    from reconciler.providers.image_files.archives import Member
+    from reconciler.providers.image_files.archives.reading import Archive, ArchiveDisk
 
 OS_DISK = "os"
-_ARCHIVE_ENDINGS = (".ova", ".ovf")
+ARCHIVE_ENDINGS = (".ova", ".ovf")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDisk:
     """One disk to copy: `os` or `data-LUN`, the extent of its bytes, their format, and the identity of the file.
 
-    `sha256` is the digest that its content must have, if it was published before; else empty.
+    `sha256` is the digest that its content must have, if it was published before; else empty. `firmware` and `warnings`
+    are what an archive says besides, with its OS disk: see `SourceFacts`.
     """
 
     disk: str
@@ -37,6 +38,8 @@ class SourceDisk:
     format: DiskFormat
     identity: str
     sha256: str = ""
+    firmware: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def disk_name(lun: int | str | None) -> str:
@@ -58,8 +61,7 @@ class FileSources:
         """As `Reader.source_identity`."""
         path = self.path(source)
         try:
-            own = file_identity(os.stat(path))
-            return _ovf_identity(path, own) if path[-4:].lower() == ".ovf" else own
+            return _identity(path, str(source.get("machine", "")), file_identity(os.stat(path)))
         except OSError:
             return ""
 
@@ -77,8 +79,8 @@ class FileSources:
         Raises: SourceError.
         """
         path, label = self.path(source), str(source["file"])
-        if path.lower().endswith(_ARCHIVE_ENDINGS):
-            return _in_archive(path, label, lun)
+        if path.lower().endswith(ARCHIVE_ENDINGS):
+            return _in_archive(path, label, lun, str(source.get("machine", "")))
         return [_in_file(path, label, disk_name(lun))]
 
 
@@ -90,6 +92,8 @@ def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
         virtual_size=sum(disk.format.virtual_size for disk in disks),
         format=first.format.name,
         identity=first.identity,
+        firmware=first.firmware,
+        warnings=first.warnings,
     )
 
 
@@ -159,52 +163,52 @@ def _in_file(path: str, label: str, disk: str) -> SourceDisk:
     return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), disk_format, identity)
 
 
-def _in_archive(path: str, label: str, lun: str | None) -> list[SourceDisk]:
+def _in_archive(path: str, label: str, lun: str | None, machine: str) -> list[SourceDisk]:
     """The disks of an OVA or OVF: the first is the OS disk, the others are data disks from LUN 0 on."""
-    from reconciler.providers.image_files.archives import disks_of_ova, disks_of_ovf
+    from reconciler.providers.image_files.archives.reading import capacity_warning, read_archive
 
     if lun is not None:
         raise SourceError(f"'{label}' is an archive, which can only be the source of the OS disk", "name a disk image")
-    fd = open_source(path, f"'{label}'")
-    try:
-        status = os.fstat(fd)
-        if path.lower().endswith(".ova"):
-            members = disks_of_ova(fd, path, f"'{label}'")
-        else:
-            members = disks_of_ovf(os.pread(fd, status.st_size, 0), path, f"'{label}'")
-    finally:
-        os.close(fd)
-    identity = file_identity(status)
-    if path.lower().endswith(".ovf"):
-        identity = _ovf_identity(path, identity)
-    names = [disk_name(None if number == 0 else number - 1) for number in range(len(members))]
-    return [_member_disk(name, member, label, identity) for name, member in zip(names, members, strict=True)]
+    archive = read_archive(path, f"'{label}'", machine)
+    identity = _of_machine(archive.identity, machine)
+    names = [disk_name(None if number == 0 else number - 1) for number in range(len(archive.disks))]
+    disks = [
+        _member_disk(name, disk, label, archive, identity) for name, disk in zip(names, archive.disks, strict=True)
+    ]
+    pairs = zip(archive.disks, disks, strict=True)
+    sizes = [capacity_warning(described, disk.format.virtual_size) for described, disk in pairs]
+    warnings = (*archive.warnings, *filter(None, sizes))
+    return [replace(disks[0], firmware=archive.firmware, warnings=warnings), *disks[1:]]
 
 
-def _ovf_identity(path: str, own: str) -> str:
-    """The identity of an OVF: that of its own file and of each disk file that it names. Raises: OSError."""
-    from reconciler.providers.image_files.archives import disks_of_ovf
-
-    try:
-        with open(path, "rb") as file:
-            members = disks_of_ovf(file.read(), path, path)
-    except SourceError:  # no longer valid: reading it in full reports the reason
+def _identity(path: str, machine: str, own: str) -> str:
+    """The identity of a source, whose file has the identity `own`. Of an OVF it is that of each file that it uses."""
+    if not path.lower().endswith(ARCHIVE_ENDINGS):
         return own
-    return "+".join([own, *(file_identity(os.stat(member.path)) for member in members)])
+    if path.lower().endswith(".ovf"):
+        from reconciler.providers.image_files.archives.reading import archive_identity
+
+        try:
+            own = archive_identity(path, machine)
+        except SourceError:  # no longer valid: reading it in full reports the reason
+            return own
+    return _of_machine(own, machine)
 
 
-def _member_disk(disk: str, member: Member, label: str, archive: str) -> SourceDisk:
-    """`archive` is the identity of the whole archive, which is compared later."""
-    member_label = f"'{member.name}' of '{label}'"
-    fd = open_source(member.path, member_label)
+def _of_machine(identity: str, machine: str) -> str:
+    """The identity of one machine's disks in an archive."""
+    return f"{identity}#{machine}" if machine else identity
+
+
+def _member_disk(name: str, disk: ArchiveDisk, label: str, archive: Archive, identity: str) -> SourceDisk:
+    """`identity` is that of the whole archive, which is compared later."""
+    extent = replace(disk.member.extent(f"'{label}'"), requirement=archive.requirement)
+    fd = open_source(extent.path, extent.label)
     try:
-        identity = file_identity(os.fstat(fd))
-        disk_format = recognise(_window(fd, member.offset, member.size), member.size, member_label)
+        disk_format = recognise(_window(fd, extent.offset, extent.size), extent.size, extent.label)
     finally:
         os.close(fd)
-    return SourceDisk(
-        disk, Extent(member.path, member.offset, member.size, member_label, identity), disk_format, archive
-    )
+    return SourceDisk(name, extent, disk_format, identity)
 
 
 def _window(fd: int, offset: int, size: int) -> ReadAt:

@@ -212,7 +212,10 @@ def _find_problems(draft: Draft) -> None:
         if capabilities is not None:
             draft.errors += feasibility.unsupported(change, capabilities)
             draft.errors += feasibility.unlike_sources(change, capabilities, inputs.manifest.resources)
-        draft.errors += feasibility.unusable_sources(change, inputs.sources.get(change.address, {}))
+        checks = inputs.sources.get(change.address, {})
+        draft.errors += feasibility.unusable_sources(change, checks)
+        draft.errors += feasibility.unlike_firmware(change, checks, declared)
+        draft.warnings += feasibility.source_warnings(change, checks)
         draft.errors += feasibility.past_end_of_life(change, inputs.now)
         draft.errors += feasibility.unpinned(change)
         draft.errors += retired_sources.undeclared_sources(change, declared, inputs.state.records)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.manifests.address import Address, Kind
-from reconciler.manifests.diagnostics import Diagnostic, Position, error
+from reconciler.manifests.diagnostics import Diagnostic, Position, Severity, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import canonical_json
 from reconciler.manifests.words import nearest, suggestion
@@ -96,6 +96,36 @@ def unlike_sources(
                 f"{named} cannot be the source: {other.address} and {own.address} differ in {name}",
                 "name a version of a matching definition, or declare another definition for this version",
             )
+
+
+_GENERATIONS = {"efi": ("UEFI", "V2"), "bios": ("BIOS", "V1")}
+
+
+def unlike_firmware(
+    change: ResourceChange, checks: Mapping[str, SourceCheck], resources: Mapping[Address, Resource]
+) -> Iterator[Diagnostic]:
+    """OS disks of machines that boot with other firmware than machines of the definition would."""
+    check, definition = checks.get(OS_DISK), resources.get(change.address._replace(version="", region=""))
+    if change.kind is not Kind.IMAGE_VERSION or check is None or check.facts is None or definition is None:
+        return
+    firmware, fitting = _GENERATIONS.get(check.facts.firmware, ("", ""))
+    generation = definition.attributes.get("hyperVGeneration")
+    if firmware and generation and generation != fitting:
+        yield _problem(
+            change,
+            _place(OS_DISK),
+            f"the machine in the source boots with {firmware}, but machines of this image would not: hyperVGeneration "
+            f"of {definition.address} is {generation}",
+            f"declare hyperVGeneration: {fitting} for a definition of its own",
+        )
+
+
+def source_warnings(change: ResourceChange, checks: Mapping[str, SourceCheck]) -> Iterator[Diagnostic]:
+    """What the sources of a version say and the image will not have."""
+    for disk, check in sorted(checks.items()):
+        for warning in check.facts.warnings if check.facts else ():
+            summary = f"the source of disk {disk}: {warning}"
+            yield replace(_problem(change, _place(disk), summary, ""), severity=Severity.WARNING)
 
 
 def unpinned(change: ResourceChange) -> Iterator[Diagnostic]:

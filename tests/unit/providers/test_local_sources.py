@@ -144,17 +144,31 @@ def test_an_ova_that_is_cut_short_is_refused(tmp_path: Path, provider: Provider)
         provider.source_facts({"file": "vm.ova"})
 
 
-@pytest.mark.parametrize("name", ["../outside.raw", "inner/disk.raw", "link.raw"])
-def test_an_ovf_names_only_plain_files_beside_it(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.raw", "%2e%2e/outside.raw", "link.raw", "folder/outside.raw", "folder", "fifo", "file:link.raw"],
+)
+def test_an_ovf_names_only_plain_files_in_its_folder(tmp_path: Path, name: str) -> None:
     project = tmp_path / "project"
-    (project / "inner").mkdir(parents=True)
-    for path in (tmp_path / "outside.raw", project / "inner/disk.raw"):
-        path.write_bytes(FIRST)
+    project.mkdir()
+    (tmp_path / "outside.raw").write_bytes(FIRST)
     (project / "link.raw").symlink_to(tmp_path / "outside.raw")
+    (project / "folder").symlink_to(tmp_path)
+    os.mkfifo(project / "fifo")
     (project / "vm.ovf").write_bytes(descriptor(name))
     provider = create_provider(ProviderConfig("default", "local", {"root": "regions"}, project))
     with pytest.raises(SourceError, match="not a plain file in its folder"):
         provider.source_facts({"file": "vm.ovf"})
+
+
+@pytest.mark.parametrize("name", ["inner/disk.raw", "./inner/disk.raw", "link.raw", "my%20disk.raw"])
+def test_an_ovf_names_files_in_its_folder(tmp_path: Path, provider: Provider, name: str) -> None:
+    (tmp_path / "inner").mkdir()
+    for path in ("inner/disk.raw", "my disk.raw"):
+        (tmp_path / path).write_bytes(FIRST)
+    (tmp_path / "link.raw").symlink_to("inner/disk.raw")
+    (tmp_path / "vm.ovf").write_bytes(descriptor(name))
+    assert provider.source_facts({"file": "vm.ovf"}).size == len(FIRST)
 
 
 def test_a_link_to_an_image_is_fine_and_one_into_a_region_is_not(tmp_path: Path, provider: Provider) -> None:
