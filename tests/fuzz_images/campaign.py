@@ -64,7 +64,7 @@ class Campaign:
 
     def _compare(self, number: int, made: Mutant, accepted: DiskFormat) -> None:
         image = self.folder / "mutant"
-        image.write_bytes(made.content())
+        made.write(image)
         self.compared += 1
         size, others = opened_by_qemu(image, DRIVERS[accepted.name])
         if size != accepted.virtual_size or others:
@@ -99,7 +99,7 @@ def opened_by_qemu(image: Path, driver: str) -> tuple[int | str, set[str]]:
     if driver == "vpc":
         options["force_size_calc"] = "current_size"
     log = image.with_suffix(".strace")
-    tracing = ["strace", "-f", "-qq", "-e", "trace=open,openat,connect", "-o", log]
+    tracing = ["strace", "-f", "-qq", "-e", "trace=open,openat,connect", "-o", str(log)]
     command = ["qemu-img", "info", "--output=json", f"json:{json.dumps(options)}"]
     run = subprocess.run([*tracing, *command], capture_output=True, text=True, preexec_fn=_without_limit)
     others = {match[1] or match[2] for match in _OPENED.finditer(log.read_text(errors="replace"))}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fuzz_images.seeds import Seed
 
@@ -47,9 +49,12 @@ class Mutant:
                 part[low - offset : high - offset] = new[low - start : high - start]
         return bytes(part)
 
-    def content(self) -> bytes:
-        """All of it; images that are larger than a few MiB are never made."""
-        return Mutant(self.seed, self.size, self.edits).read(0, self.size)
+    def write(self, path: Path) -> None:
+        """As a file, with a hole where the seed has ended."""
+        edited = max((start + len(new) for start, new in self.edits.items()), default=0)
+        length = min(self.size, max(len(self.seed.content), edited))
+        path.write_bytes(Mutant(self.seed, self.size, self.edits).read(0, length))
+        os.truncate(path, self.size)
 
 
 def mutant(seed: Seed, chance: random.Random) -> Mutant:
@@ -101,7 +106,7 @@ def _copied(made: Mutant, chance: random.Random) -> None:
 
 
 def _length(made: Mutant, chance: random.Random) -> None:
-    lengths = (made.size - 512, made.size + 512, made.size // 2, chance.randrange(made.size + 1), 511)
+    lengths = (made.size - 512, made.size + 512, made.size // 2, chance.randrange(made.size + 1), 511, 1 << 42)
     made.size = max(0, chance.choice(lengths))
 
 

@@ -75,8 +75,7 @@ def qcow2(image: ImageReader, head: bytes) -> DiskFormat:
         raise UnusableImage(
             f"{image.label} is marked as damaged", "repair a copy of it with: qemu-img check -r all IMAGE", facts
         )
-    if not header.size or header.size % SECTOR or header.size >= 1 << 63:
-        raise image.damaged(f"its virtual size of {header.size} bytes is not one of whole sectors")
+    image.require_size(header.size, (1 << 63) - SECTOR)
     check_tables(image, header)
     return facts
 

@@ -39,7 +39,7 @@ def check_bitmaps(image: ImageReader, header: Header, extension: int) -> None:
 def _check_entry(image: ImageReader, header: Header, position: int, end: int) -> int:
     """Where the next entry of the directory is."""
     table, entries, flags, kind, granularity, name_length, extra = image.fields(position, ">QIIBBHI", "a bitmap")
-    following = position + -(-(_ENTRY + extra + name_length) // 8) * 8
+    following: int = position + -(-(_ENTRY + extra + name_length) // 8) * 8
     if following > end or extra or not 0 < name_length <= _LONGEST_NAME:
         raise _unreadable(image)
     if kind != _DIRTY_TRACKING or not 9 <= granularity <= 31 or flags & ~_KNOWN_FLAGS:

@@ -144,8 +144,7 @@ def _facts(image: ImageReader, items: Mapping[bytes, bytes], is_dirty: bool) -> 
     )
     if sector not in (SECTOR, 4096) or physical not in (SECTOR, 4096):
         raise image.damaged(f"its sector size of {sector} bytes is none that the format allows")
-    if not 0 < virtual_size <= 64 * _TIB or virtual_size % sector:
-        raise image.damaged(f"its virtual size of {virtual_size} bytes is none that the format allows")
+    image.require_size(virtual_size, 64 * _TIB, sector)
     facts = DiskFormat("vhdx", virtual_size, sector, is_dirty)
     if is_dirty:
         raise UnusableImage(

@@ -93,7 +93,7 @@ def test_a_dynamic_vhd_with_a_large_number(value: int) -> None:
         (lambda: qcow2(encryption=2), "encrypted"),
         (lambda: qcow2(encryption=3), "encryption"),
         (lambda: qcow2(backing=512), "backing file"),
-        (lambda: qcow2(size=0), "virtual size"),
+        (lambda: qcow2(size=0), "a disk of size zero"),
         (lambda: qcow2(size=MIB + 1), "virtual size"),
         (lambda: qcow2(size=1 << 63), "virtual size"),
         (lambda: qcow2(size=1 << 40), "smaller than its disk"),
