@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import struct
 from collections.abc import Callable
@@ -51,10 +50,12 @@ class Mutant:
 
     def write(self, path: Path) -> None:
         """As a file, with a hole where the seed has ended."""
-        edited = max((start + len(new) for start, new in self.edits.items()), default=0)
-        length = min(self.size, max(len(self.seed.content), edited))
-        path.write_bytes(Mutant(self.seed, self.size, self.edits).read(0, length))
-        os.truncate(path, self.size)
+        with path.open("wb") as file:
+            file.write(self.seed.content[: self.size])
+            for start, new in self.edits.items():
+                file.seek(start)
+                file.write(new[: max(0, self.size - start)])
+            file.truncate(self.size)
 
 
 def mutant(seed: Seed, chance: random.Random) -> Mutant:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ def test_no_damaged_image_stops_the_recogniser_and_qemu_agrees_about_those_that_
         [sys.executable, "-m", "fuzz_images", "--mutants", "5000", "--comparisons", "60"],
         capture_output=True,
         text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
