@@ -1,6 +1,6 @@
 # Every target sets up what it needs, once; see .ci/setup.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-libvirt check coverage lowest lock test test-az fuzz crash-matrix bench lint docs clean
+.PHONY: help demo demo-libvirt check coverage lowest lock test test-az fuzz fuzz-images crash-matrix bench lint docs clean
 
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
@@ -27,6 +27,8 @@ help:
 	@echo "make test-az the tests that drive the emulator with the Azure CLI, which is installed into .az"
 	@echo "make fuzz    random lives of random estates, with damage, kills, suspensions and rivals; needs root for"
 	@echo "             ARGS='--provider libvirt' (see ARGS=--help)"
+	@echo "make fuzz-images"
+	@echo "             100,000 damaged disk images, and what QEMU makes of those that are accepted (ARGS=--help)"
 	@echo "make crash-matrix"
 	@echo "             every point at which a run can be killed, by provider and action, counted"
 	@echo "make coverage"
@@ -73,6 +75,10 @@ test-az: $(VENV)/ready-to-develop
 fuzz: $(VENV)/ready-to-develop
 	@.ci/setup tools
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH:/usr/sbin:/sbin:$(CURDIR)/.tools/node_modules/.bin" PYTHONPATH=tests $(PYTHON_IN_VENV) -m fuzz --found tests/fuzz/found $(ARGS)
+
+fuzz-images: $(VENV)/ready-to-develop
+	@.ci/setup tools
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH=tests $(PYTHON_IN_VENV) -m fuzz_images $(ARGS)
 
 crash-matrix: $(VENV)/ready-to-develop
 	@.ci/setup tools

@@ -1,7 +1,8 @@
 """Files that are no disk image, or one that has to be converted first: each has a name and a remedy of its own.
 
 Where the signatures are from: the magic database of file(1), the probes in QEMU's block drivers, and the makers' own
-format descriptions. What a plain disk may begin with (x86 code, an empty sector, a file system) must not be added.
+format descriptions. What a plain disk may begin with (x86 code, an empty sector, a file system) must not be added, nor
+a signature of less than three bytes: a disk may begin with random ones.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ _PACKED = (
     _Kind(0, b"PK\x03\x04", "a zip archive", _unpacked_with("unzip FILE")),
     _Kind(0, b"PK\x05\x06", "an empty zip archive", _ITSELF),
     _Kind(0, b"PK\x07\x08", "one part of a zip archive", _ITSELF),
-    _Kind(0, b"\x1f\x8b", "compressed with gzip", _unpacked_with("gunzip --keep FILE")),
-    _Kind(0, b"\x1f\x9d", "compressed with compress", _unpacked_with("gunzip --keep FILE")),
+    _Kind(0, b"\x1f\x8b\x08", "compressed with gzip", _unpacked_with("gunzip --keep FILE")),
+    _Kind(0, b"\x1f\x9d\x90", "compressed with compress", _unpacked_with("gunzip --keep FILE")),
     _Kind(0, b"\xfd7zXZ\x00", "compressed with xz", _unpacked_with("unxz --keep FILE")),
     _Kind(0, b"\x5d\x00\x00", "compressed with lzma", _unpacked_with("unlzma --keep FILE")),
     _Kind(0, b"LZIP", "compressed with lzip", _unpacked_with("lzip --decompress --keep FILE")),
@@ -101,13 +102,10 @@ _PACKED = (
     _Kind(0, b"Rar!\x1a\x07", "a RAR archive", _unpacked_with("unrar x FILE")),
     _Kind(0, b"MSCF\x00\x00\x00\x00", "a cabinet archive", _unpacked_with("cabextract FILE")),
     _Kind(0, b"xar!", "a xar archive", _ITSELF),
-    _Kind(0, b"\x60\xea", "an ARJ archive", _ITSELF),
     _Kind(2, b"-lh", "an LHA archive", _ITSELF),
     _Kind(0, b"070701", "a cpio archive", _ITSELF),
     _Kind(0, b"070702", "a cpio archive", _ITSELF),
     _Kind(0, b"070707", "a cpio archive", _ITSELF),
-    _Kind(0, b"\xc7\x71", "a cpio archive", _ITSELF),
-    _Kind(0, b"\x71\xc7", "a cpio archive", _ITSELF),
     _Kind(0, b"!<arch>\n", "an archive of ar, or a Debian package", _ITSELF),
     _Kind(0, b"\xed\xab\xee\xdb", "an RPM package", _ITSELF),
     _Kind(257, b"ustar", "a tar archive (the name of an OVA must end in .ova)", _unpacked_with("tar -xf FILE")),
@@ -118,14 +116,14 @@ _OTHERS = (
     _Kind(0, b"\x45\x3d\xcd\x28", "a cramfs file system", _ITSELF),
     _Kind(0, b"-rom1fs-", "a romfs file system", _ITSELF),
     _Kind(0, b"\x7fELF", "an ELF program", _ITSELF),
-    _Kind(0, b"MZ", "a Windows or EFI program", _ITSELF),
+    _Kind(0, b"MZ\x90\x00", "a Windows or EFI program", _ITSELF),
     _Kind(0, b"\xfe\xed\xfa\xce", "a Mach-O program", _ITSELF),
     _Kind(0, b"\xfe\xed\xfa\xcf", "a Mach-O program", _ITSELF),
     _Kind(0, b"\xce\xfa\xed\xfe", "a Mach-O program", _ITSELF),
     _Kind(0, b"\xcf\xfa\xed\xfe", "a Mach-O program", _ITSELF),
     _Kind(0, b"\xca\xfe\xba\xbe", "a Java class or a Mach-O program", _ITSELF),
     _Kind(0, b"\0asm", "a WebAssembly program", _ITSELF),
-    _Kind(0, b"#!", "a script", _ITSELF),
+    _Kind(0, b"#!/", "a script", _ITSELF),
     _Kind(0, b"\x27\x05\x19\x56", "a boot image of U-Boot", _ITSELF),
     _Kind(0, b"\xd0\x0d\xfe\xed", "a device tree or a boot image of U-Boot", _ITSELF),
     _Kind(0, b"\xd4\xc3\xb2\xa1", "a network capture", _ITSELF),
@@ -156,8 +154,15 @@ def refuse_other_kinds(image: ImageReader, head: bytes) -> None:
         raise SourceError(f"{image.label} is {kind.what}, which cannot be used directly", kind.remedy)
     for kind in _found(image, head, _PACKED + _OTHERS):
         raise SourceError(f"{image.label} is not a disk image: it is {kind.what}", kind.remedy)
+    if _is_program(head):
+        raise SourceError(f"{image.label} is not a disk image: it is a Windows or EFI program", _ITSELF)
     if _VMDK_DESCRIPTOR.match(head):
         raise SourceError(f"{image.label} is a VMDK text descriptor, whose data is in other files", CONVERT)
+
+
+def _is_program(head: bytes) -> bool:
+    """Whether it has the headers of Windows and EFI programs, Linux kernels among them."""
+    return head.startswith(b"MZ") and head.startswith(b"PE\0\0", int.from_bytes(head[0x3C:0x40], "little"))
 
 
 def _refuse_containers(image: ImageReader, head: bytes) -> None:

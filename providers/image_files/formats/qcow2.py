@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from reconciler.providers.image_files.formats.disk_format import SECTOR, DiskFormat, UnusableImage
+from reconciler.providers.image_files.formats.qcow2_bitmaps import check_bitmaps
 from reconciler.providers.image_files.formats.qcow2_tables import check_tables
 from reconciler.providers.image_files.formats.reading import ImageReader
 
@@ -16,7 +17,6 @@ _SHORT_HEADER, _LONG_HEADER = 72, 104
 _END, _BACKING_FORMAT, _FEATURE_NAMES = 0, 0xE2792ACA, 0x6803F857
 _BITMAPS, _CRYPTO, _EXTERNAL_FILE = 0x23852875, 0x0537BE77, 0x44415441
 _BITMAPS_ARE_CURRENT = 1
-_MOST_BITMAPS, _LARGEST_DIRECTORY = 65535, 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,7 @@ def qcow2(image: ImageReader, head: bytes) -> DiskFormat:
         raise UnusableImage(
             f"{image.label} is marked as damaged", "repair a copy of it with: qemu-img check -r all IMAGE", facts
         )
-    if not header.size or header.size % SECTOR or header.size >= 1 << 63:
-        raise image.damaged(f"its virtual size of {header.size} bytes is not one of whole sectors")
+    image.require_size(header.size, (1 << 63) - SECTOR)
     check_tables(image, header)
     return facts
 
@@ -129,10 +128,10 @@ def _check_extensions(image: ImageReader, header: Header) -> None:
     while position + 8 <= header.cluster:
         kind, length = image.fields(position, ">II", "its header")
         position += 8
-        if kind == _END:
-            return
         if length > header.cluster - position:
             raise image.damaged("a part of its header is larger than its first cluster")
+        if kind == _END:
+            return
         _check_extension(image, header, kind, (position, length))
         position += -(-length // 8) * 8
 
@@ -141,7 +140,10 @@ def _check_extension(image: ImageReader, header: Header, kind: int, place: tuple
     if kind == _EXTERNAL_FILE:
         raise image.dependent("a qcow2 image with an external data file")
     if kind == _BITMAPS:
-        _check_bitmaps(image, header, place)
+        if place[1] != 24:
+            raise image.damaged("its list of bitmaps cannot be read")
+        if header.autoclear & _BITMAPS_ARE_CURRENT:
+            check_bitmaps(image, header, place[0])
     elif kind == _CRYPTO:
         if header.encryption != 2 or place[1] != 16:
             raise image.damaged("it has an encryption header and is not encrypted with LUKS")
@@ -150,16 +152,3 @@ def _check_extension(image: ImageReader, header: Header, kind: int, place: tuple
             raise image.damaged("the name of a format in its header is too long")
     elif kind != _FEATURE_NAMES:
         raise image.unsupported(f"its header has an extension that is unknown ({kind:#x})")
-
-
-def _check_bitmaps(image: ImageReader, header: Header, place: tuple[int, int]) -> None:
-    """The directory of the bitmaps of changed blocks, which backup programs keep; they are no part of the disk."""
-    if not header.autoclear & _BITMAPS_ARE_CURRENT:
-        return
-    if place[1] != 24:
-        raise image.damaged("its list of bitmaps cannot be read")
-    count, reserved, size, offset = image.fields(place[0], ">IIQQ", "its list of bitmaps")
-    if reserved or not 0 < count <= _MOST_BITMAPS or not 0 < size <= _LARGEST_DIRECTORY or offset % header.cluster:
-        raise image.damaged("its list of bitmaps cannot be read")
-    if not offset or offset + size > image.size:
-        raise image.damaged("its list of bitmaps is beyond the end")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from reconciler.providers.errors import SourceError
+from reconciler.providers.image_files.formats.disk_format import SECTOR
 
 ReadAt = Callable[[int, int], bytes]
 """Reads (offset, length); less at the end of the image."""
@@ -67,6 +68,17 @@ class ImageReader:
             content = self.part(offset + first * width, min(CHUNK, (count - first) * width), what)
             if content != _ZEROS[: len(content)]:
                 yield first, _decoded(content, code, order)
+
+    def require_size(self, size: int, most: int, sector: int = SECTOR) -> None:
+        """Raises: SourceError if a virtual size of `size` bytes is zero, not one of whole sectors, or above `most`."""
+        if not size:
+            raise SourceError(
+                f"{self.label} is a {self.kind} image of a disk of size zero", "give a disk with a system"
+            )
+        if size % sector:
+            raise self.damaged(f"its virtual size of {size} bytes is not one of whole sectors")
+        if size > most:
+            raise self.damaged(f"its virtual size is {size} bytes, and its format allows {most}")
 
     def damaged(self, why: str) -> SourceError:
         return SourceError(

@@ -17,6 +17,7 @@ from reconciler.providers.image_files.formats.reading import ImageReader, ReadAt
 Reader = Callable[[ImageReader, bytes], DiskFormat]
 
 _HEAD = 4096
+_VDI, _VDI_AT = b"\x7f\x10\xda\xbe", 0x40
 
 
 def recognise(read: ReadAt, size: int, label: str) -> DiskFormat:
@@ -34,6 +35,7 @@ def recognise(read: ReadAt, size: int, label: str) -> DiskFormat:
     head = image.part(0, min(size, _HEAD), "its beginning")
     reader = _by_head(head)
     if reader:
+        _refuse_second_signature(image, head)
         refuse_optical_discs(image)
         return reader(image, head)
     refuse_other_kinds(image, head)
@@ -46,6 +48,12 @@ def recognise(read: ReadAt, size: int, label: str) -> DiskFormat:
 
     refuse_optical_discs(image)
     return raw(image, head)
+
+
+def _refuse_second_signature(image: ImageReader, head: bytes) -> None:
+    """Raises: SourceError if the image is a VDI as well; in a VHD the same bytes may be a checksum."""
+    if head.startswith((b"QFI\xfb", b"vhdxfile", b"KDMV")) and head.startswith(_VDI, _VDI_AT):
+        raise image.damaged("it has the signatures of two formats")
 
 
 def _by_head(head: bytes) -> Reader | None:
@@ -66,7 +74,7 @@ def _by_head(head: bytes) -> Reader | None:
         from reconciler.providers.image_files.formats.vhd import dynamic_vhd
 
         return dynamic_vhd
-    if head.startswith(b"\x7f\x10\xda\xbe", 0x40):
+    if head.startswith(_VDI, _VDI_AT):
         from reconciler.providers.image_files.formats.vdi import vdi
 
         return vdi

@@ -30,12 +30,14 @@ def vdi(image: ImageReader, head: bytes) -> DiskFormat:
         raise image.dependent("a differencing VDI")
     if sector_size != SECTOR or block_size != _BLOCK_SIZE or extra:
         raise image.unsupported("its sectors or blocks are of another size than 512 bytes and 1 MiB")
-    if map_offset % SECTOR or data_offset % SECTOR or not disk_size:
+    if map_offset % SECTOR or data_offset % SECTOR:
         raise image.damaged("its header cannot be read")
+    virtual_size = -(-disk_size // SECTOR) * SECTOR
+    image.require_size(virtual_size, (1 << 63) - SECTOR)
     if disk_size > blocks * block_size:
         raise image.damaged("its block map is smaller than its disk")
     _check_blocks(image, (map_offset, data_offset), blocks, allocated)
-    return DiskFormat("vdi", -(-disk_size // SECTOR) * SECTOR)
+    return DiskFormat("vdi", virtual_size)
 
 
 def _check_blocks(image: ImageReader, offsets: tuple[int, int], blocks: int, allocated: int) -> None:

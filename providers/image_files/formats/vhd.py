@@ -41,8 +41,7 @@ def dynamic_vhd(image: ImageReader, head: bytes) -> DiskFormat:
         raise image.unsupported(f"its type is {kind}, and not fixed or dynamic")
     if image.size < 2 * SECTOR or image.part(image.size - SECTOR, SECTOR, "its footer") != footer:
         raise image.damaged("the footer at its end is missing")
-    if virtual_size > _LARGEST:
-        raise image.unsupported(f"its virtual size is {virtual_size} bytes, and a VHD has at most {_LARGEST}")
+    image.require_size(virtual_size, _LARGEST)
     _check_blocks(image, int.from_bytes(footer[16:24], "big"), virtual_size)
     return DiskFormat("vhd-dynamic", virtual_size)
 
@@ -53,8 +52,7 @@ def _footer(image: ImageReader, footer: bytes) -> tuple[int, int]:
     version, virtual_size, kind = struct.unpack_from(">12xI32xQ4xI", footer)
     if version != _VERSION:
         raise image.unsupported(f"its version is {version >> 16}.{version & 0xFFFF}, and not 1.0")
-    if not virtual_size or virtual_size % SECTOR:
-        raise image.damaged(f"its virtual size of {virtual_size} bytes is not one of whole sectors")
+    image.require_size(virtual_size, (1 << 63) - SECTOR)
     return virtual_size, kind
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from reconciler.providers.image_files.formats.crc32c import crc32c
 from reconciler.providers.image_files.formats.disk_format import SECTOR, DiskFormat, UnusableImage
 from reconciler.providers.image_files.formats.reading import ImageReader
 
@@ -28,6 +27,9 @@ _PHYSICAL_SECTOR_SIZE = UUID("cda348c7-445d-4471-9cc9-e9885251c556").bytes_le
 _PARENT = UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").bytes_le
 _ITEMS = {_FILE_PARAMETERS: 8, _VIRTUAL_DISK_SIZE: 8, _DISK_ID: 16, _LOGICAL_SECTOR_SIZE: 4, _PHYSICAL_SECTOR_SIZE: 4}
 """The metadata that every VHDX has, and the size in bytes of each item."""
+
+_CASTAGNOLI = 0x82F63B78
+_crc_table: list[int] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,7 @@ def _facts(image: ImageReader, items: Mapping[bytes, bytes], is_dirty: bool) -> 
     )
     if sector not in (SECTOR, 4096) or physical not in (SECTOR, 4096):
         raise image.damaged(f"its sector size of {sector} bytes is none that the format allows")
-    if not 0 < virtual_size <= 64 * _TIB or virtual_size % sector:
-        raise image.damaged(f"its virtual size of {virtual_size} bytes is none that the format allows")
+    image.require_size(virtual_size, 64 * _TIB, sector)
     facts = DiskFormat("vhdx", virtual_size, sector, is_dirty)
     if is_dirty:
         raise UnusableImage(
@@ -178,3 +179,19 @@ def _check_block(image: ImageReader, block: _Range, ranges: list[_Range]) -> Non
         raise image.damaged("a block is beyond the end")
     if block.offset < _MIB or any(block.overlaps(part) for part in ranges):
         raise image.damaged("a block overlaps its own tables")
+
+
+def crc32c(content: bytes) -> int:
+    """The CRC-32C of `content`, which is not in the standard library. Source: RFC 3720, appendix B.4."""
+    if not _crc_table:
+        _crc_table.extend(_entry(number) for number in range(256))
+    table, remainder = _crc_table, 0xFFFFFFFF
+    for byte in content:
+        remainder = table[(remainder ^ byte) & 0xFF] ^ (remainder >> 8)
+    return remainder ^ 0xFFFFFFFF
+
+
+def _entry(number: int) -> int:
+    for _ in range(8):
+        number = (number >> 1) ^ (_CASTAGNOLI if number & 1 else 0)
+    return number

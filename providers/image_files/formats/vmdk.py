@@ -23,7 +23,7 @@ _LAID_OUT_BY_QEMU = 20 * SECTOR
 """How far QEMU reads for a descriptor."""
 _LONGEST_DESCRIPTOR = 128 * SECTOR
 _LARGEST_GRAIN = 1 << 16
-_FOOTER_MARKER = struct.pack("<QII", 0, 0, 3)
+_FOOTER_MARKERS = tuple(struct.pack("<QII", sectors, 0, 3) for sectors in (0, 1))
 _END_MARKER = bytes(16)
 
 
@@ -93,6 +93,8 @@ def _descriptor(image: ImageReader, header: _Header) -> bytes:
     text, _, rest = image.part(SECTOR, length, "its descriptor").partition(b"\0")
     if rest.strip(b"\0") or (not rest and length < _LAID_OUT_BY_QEMU):
         raise image.damaged("its descriptor has no clear end")
+    if not text.strip():
+        raise SourceError(f"{image.label} is one part of a VMDK that is split into several files", CONVERT)
     return text
 
 
@@ -101,7 +103,7 @@ def _footer(image: ImageReader, head: bytes) -> bytes:
     if image.size % SECTOR or image.size < 4 * SECTOR:
         raise image.damaged("the footer at its end is missing")
     marker, footer, end = (image.part(image.size - back * SECTOR, SECTOR, "its footer") for back in (3, 2, 1))
-    if marker[:16] != _FOOTER_MARKER or end[:16] != _END_MARKER or not footer.startswith(b"KDMV"):
+    if marker[:16] not in _FOOTER_MARKERS or end[:16] != _END_MARKER or not footer.startswith(b"KDMV"):
         raise image.damaged("the footer at its end is missing")
     if _without_directory(footer) != _without_directory(head[:SECTOR]):
         raise image.damaged("its header and its footer contradict each other")

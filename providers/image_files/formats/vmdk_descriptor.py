@@ -26,6 +26,7 @@ _FIELDS = {
 _EXTENT_TYPES = (b"sparse",)
 _FIELD = re.compile(rb"([a-z][a-z0-9_.]*)[ \t]*=[ \t]*(.*)")
 _EXTENT = re.compile(rb"(rw|rdonly|noaccess)[ \t]+(\d+)[ \t]+([a-z]+)(?:[ \t]+\"([^\"]*)\")?[ \t]*(\d*)")
+_ID = re.compile(rb"=[ \t]*[0-9a-fA-F]{1,8}\b")
 _PATH = re.compile(rb"[/\\:]")
 
 
@@ -34,6 +35,8 @@ def check_descriptor(image: ImageReader, text: bytes, capacity: int, grain: int)
 
     `capacity` may have been rounded up to a whole `grain` of sectors.
     """
+    if not all(_ID.match(text.partition(name)[2]) for name in (b"CID", b"parentCID")):
+        raise image.damaged("its descriptor has no content id")
     text = text.lower()  # VMware does not distinguish case; QEMU does
     if b"parentfilenamehint" in text:
         raise image.dependent("a VMDK delta")

@@ -95,6 +95,12 @@ def make(tmp_path: Path) -> Callable[..., Path]:
         ("qcow2", "compression_type=zstd"),
         ("vmdk", "subformat=monolithicSparse"),
         ("vmdk", "subformat=streamOptimized"),
+        ("vmdk", "subformat=monolithicSparse,zeroed_grain=on"),
+        ("vmdk", "subformat=monolithicSparse,compat6=on"),
+        ("vdi", ""),
+        ("vdi", "static=on"),
+        ("qcow2", "refcount_bits=1"),
+        ("qcow2", "extended_l2=on"),
     ],
 )
 def test_every_format_becomes_a_fixed_vhd(
