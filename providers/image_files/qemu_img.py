@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from typing import Any
 
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.formats.disk_format import SECTOR
@@ -28,8 +29,11 @@ _DRIVERS = {
 _PROGRAM = "qemu-img"
 
 
-def convert(source: int, target: int, disk: SourceDisk, target_format: str, *options: str) -> str:
-    """Fills the file open as `target` with the disk whose image is open as `source`; returns the sha256 of the image.
+def convert(
+    source: int, target: int, disk: SourceDisk, target_format: str, *options: str, plain: bool = False
+) -> ContentDigest:
+    """Fills the file open as `target` with the disk whose image is open as `source`; returns the digest of the image,
+    if `plain` with the sha256 of all its bytes.
 
     Raises: ProviderError if qemu-img is not installed or has no space; SourceError if it cannot read the image.
     """
@@ -40,7 +44,7 @@ def convert(source: int, target: int, disk: SourceDisk, target_format: str, *opt
         )
     process = _start(source, target, disk, ["-O", target_format, *options])
     try:
-        sha256 = digest_extent(disk.extent)
+        digest = digest_extent(disk.extent, plain=plain)
         _, output = process.communicate()
     except BaseException:
         process.kill()
@@ -48,7 +52,7 @@ def convert(source: int, target: int, disk: SourceDisk, target_format: str, *opt
         raise
     if process.returncode != 0:
         raise _failure(disk, output.decode("utf-8", "replace"))
-    return sha256
+    return digest
 
 
 def _start(source: int, target: int, disk: SourceDisk, options: list[str]) -> subprocess.Popen[bytes]:

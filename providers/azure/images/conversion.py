@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.image_files.formats.disk_format import DIRECT, EXTENSIONS, SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
@@ -16,8 +17,9 @@ NEEDS_CONVERSION = frozenset(EXTENSIONS) - DIRECT
 
 
 @contextmanager
-def converted(fd: int, disk: SourceDisk) -> Iterator[tuple[int, str]]:
-    """A descriptor of the disk's sectors, and the sha256 of the image itself, which is open as `fd`.
+def converted(fd: int, disk: SourceDisk, *, plain: bool) -> Iterator[tuple[int, ContentDigest]]:
+    """A descriptor of the disk's sectors, and the digest of the image itself, which is open as `fd`; if `plain` with
+    the sha256 of all its bytes.
 
     The sectors are in a sparse, unnamed file in the system's folder for temporary files. It disappears when the block
     ends, and with this process, however that ends.
@@ -26,5 +28,5 @@ def converted(fd: int, disk: SourceDisk) -> Iterator[tuple[int, str]]:
     """
     with tempfile.TemporaryFile(prefix="reconciler-") as file:
         os.ftruncate(file.fileno(), -(-disk.format.virtual_size // SECTOR) * SECTOR)
-        sha256 = convert(fd, file.fileno(), disk, "raw", "-n", "--target-is-zero")
-        yield file.fileno(), sha256
+        digest = convert(fd, file.fileno(), disk, "raw", "-n", "--target-is-zero", plain=plain)
+        yield file.fileno(), digest
