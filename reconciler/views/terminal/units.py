@@ -78,6 +78,5 @@ def _cut(text: str, start: int) -> str:
 
 def _digest(value: Any) -> str:
     """The start of a digest; a sentence, or an empty string, is left as it is."""
-    text = NOT_SET if value is None else str(value)
-    kept = _DIGEST + (len(TREE) if text.startswith(TREE) else 0)
-    return f"{text[:kept]}…" if len(text) > kept and " " not in text else text
+    text = NOT_SET if value is None else str(value).removeprefix(TREE)
+    return f"{text[:_DIGEST]}…" if len(text) > _DIGEST and " " not in text else text
