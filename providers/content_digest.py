@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TREE = "tree-sha256:"
-"""How the text of a tree digest begins, so that it is never taken for a plain one. Its hexadecimal digits follow."""
+"""The text of a tree digest begins with it, and so cannot be confused with a plain one. Hexadecimal digits follow."""
 
 SOURCE, GUEST = "source", "content"
 """Beginnings of the names of further digests in the facts of a disk: of the whole source that it is a part of, and of

@@ -74,7 +74,7 @@ class DiskSource(Model):
         ),
         Field(
             description="Digest that the file must have; beside `file`: what sha256sum prints, or `tree-sha256:…` as "
-            "`plan -v` shows it. Of an archive, the latter."
+            "`plan -v` shows it. Of an archive, what the plan shows."
         ),
     ] = None
     vhd: Annotated[VhdSource | None, Field(description="A blob in a storage account.")] = None

@@ -138,7 +138,7 @@ def _published_sources(base: Record | None) -> Iterator[BoundSource]:
     disks = base.computed_values.get("disks", {}) if base else {}
     for disk, facts in sorted(disks.items()):
         digest = recorded_digest(facts)
-        yield BoundSource(disk, digest.plain or digest.tree)  # some of its copies may know no other than the former
+        yield BoundSource(disk, digest.plain or digest.tree)  # old copies have the plain one only
 
 
 def recorded_digest(facts: Mapping[str, Any]) -> ContentDigest:

@@ -106,7 +106,7 @@ def stamp(volume: Volume) -> str:
 
 def _encoded(copy: Copy) -> dict[str, Any]:
     fields = {name: value for name, value in asdict(copy).items() if name != "content"}
-    return {**fields, "digest": copy.content.tree, "sha256": copy.content.plain}
+    return {**fields, "digest": "", **copy.content.facts()}
 
 
 def _copy(value: Mapping[str, Any]) -> Copy:
@@ -116,6 +116,11 @@ def _copy(value: Mapping[str, Any]) -> Copy:
         replica=int(value["replica"]),
         capacity=int(value["capacity"]),
         format=str(value["format"]),
-        content=ContentDigest(str(value.get("digest", "")), str(value["sha256"])),
+        content=_content(value),
         stamp=str(value["stamp"]),
     )
+
+
+def _content(value: Mapping[str, Any]) -> ContentDigest:
+    """Raises: KeyError where nothing says what is in a volume, nor that it is an overlay."""
+    return ContentDigest.in_facts(value) if "digest" in value else ContentDigest(plain=str(value["sha256"]))

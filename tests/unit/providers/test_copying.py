@@ -278,3 +278,23 @@ def test_data_begins_and_ends_at_whole_sectors_of_the_extent(tmp_path: Path, off
     assert any(start <= MIB and end >= 2 * MIB for start, end in held)
     assert sum(end - start for start, end in held) < MIB + 16384
     assert digest_extent(extent) == digest_of(path.read_bytes()[offset : offset + 4 * MIB])
+
+
+def test_a_hole_of_any_size_is_not_read(tmp_path: Path, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 TiB with two pieces of data cost the bytes of these, in a copy and in a digest."""
+    source = sparse_file(tmp_path / "source", 2 << 40, (5 * MIB, DENSE[:MIB]), (1 << 40, DENSE[:MIB]))
+    read: list[int] = []
+    real = os.preadv
+
+    def counted(fd: int, buffers: list[memoryview], offset: int) -> int:
+        read.append(sum(map(len, buffers)))
+        return real(fd, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", counted)
+    heard: list[int] = []
+    digest = copy_extent(whole(source), [make_sink(tmp_path / "copy")], heard.append)
+    assert sum(read) < 4 * MIB
+    assert (sum(heard), len(heard) < 10) == (2 << 40, True)
+    assert (tmp_path / "copy").stat().st_size == 2 << 40
+    assert allocated(tmp_path / "copy") < 4 * MIB
+    assert digest_extent(whole(tmp_path / "copy")) == digest
