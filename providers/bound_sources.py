@@ -6,20 +6,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.providers.content_digest import SOURCE, ContentDigest
 from reconciler.providers.errors import SourceError
 
 
 @dataclass(frozen=True, slots=True)
 class BoundSource:
-    """What a plan says about the content of one disk (`os`, `data-LUN`): the `sha256` of its source, in hexadecimal.
+    """What a plan says about the content of one disk (`os`, `data-LUN`): the `digest` of its source, as text.
 
-    Where the bytes cannot be read, as those of a disk in Azure, `sha256` is empty, and `identity` is what the backend
+    Where the bytes cannot be read, as those of a disk in Azure, `digest` is empty, and `identity` is what the backend
     recognises a content by.
     """
 
     disk: str
-    sha256: str = ""
+    digest: str = ""
     identity: str = ""
+
+    @property
+    def content(self) -> ContentDigest:
+        """The digest, of whichever kind it is."""
+        return ContentDigest.parse(self.digest)
+
+
+def bound_to_plain(bound: Iterable[BoundSource]) -> bool:
+    """Whether a plan knows content by its plain sha256, so that it has to be read as such, too."""
+    return any(source.content.is_plain for source in bound)
 
 
 def require_bound(bound: Iterable[BoundSource], facts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -29,11 +40,11 @@ def require_bound(bound: Iterable[BoundSource], facts: Mapping[str, Mapping[str,
     """
     for source in bound:
         read = facts.get(source.disk, {})
-        found = [str(read[name]) for name in ("sourceSha256", "sha256") if read.get(name)]
-        if source.sha256 and found and source.sha256 not in found:
+        found = [digest for of in (SOURCE, "") if (digest := ContentDigest.in_facts(read, of)).known]
+        if source.digest and found and not any(map(source.content.agrees, found)):
             raise SourceError(
-                f"the source of disk {source.disk} is not the one that was planned: its sha256 is {found[0]}, and that "
-                f"of the plan {source.sha256}",
+                f"the source of disk {source.disk} is not the one that was planned: its digest is "
+                f"{found[0].like(source.content)}, and that of the plan {source.digest}",
                 "restore that image; or, if the new one is right, plan again and review that",
             )
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.bound_sources import BoundSource
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.owner import Owner, OwnerMark, Writer
 
@@ -267,8 +268,13 @@ class Reader(Protocol):
         """
         ...
 
-    def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
-        """The sha256 of a source's content in hexadecimal; reads all of it. Raises: as source_facts."""
+    def source_digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None, *, plain: bool = False
+    ) -> ContentDigest:
+        """The digest of a source's content, all of whose data is read; if `plain`, with the sha256 of all its bytes.
+
+        A backend that only knows plain digests gives those. Raises: as source_facts.
+        """
         ...
 
 

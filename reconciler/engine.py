@@ -104,6 +104,7 @@ class Engine(ProjectPlans):
         from reconciler.planning.saved.use import SavedPlanUse
 
         saved = self.load_plan(path)
+        self._source_digests.plain = saved.plain
         if approvers is not None:
             from reconciler.planning.saved.approvals import require_approval
 

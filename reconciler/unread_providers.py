@@ -10,6 +10,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.trust import resolved_inside
 from reconciler.manifests.values import Attributes
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError, Unavailable, Unsupported
 from reconciler.providers.image_files.image_sources import FileSources
 from reconciler.providers.protocol import Capabilities, Observed, ProgressCallback, Scan, Scope, SourceFacts
@@ -52,10 +53,12 @@ class UnreadProvider:
     ) -> SourceFacts:
         return self._files.facts(source) if self._is_file_of_project(source) else SourceFacts(0, 0, "", "")
 
-    def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
+    def source_digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None, *, plain: bool = False
+    ) -> ContentDigest:
         if not self._is_file_of_project(source):
             raise Unsupported(_UNTRUSTED)
-        return self._files.digest(source, progress)
+        return self._files.digest(source, progress, plain=plain)
 
     def _is_file_of_project(self, source: Mapping[str, Any]) -> bool:
         """Raises: SourceError for a file outside of the project."""

@@ -70,8 +70,14 @@ class DiskSource(Model):
     ] = None
     sha256: Annotated[
         str | None,
-        String(r"[0-9a-f]{64}", "write the 64 hexadecimal digits, in lower case, that sha256sum prints"),
-        Field(description="Digest that the file must have; beside `file`. Of an archive, the one that a plan shows."),
+        String(
+            r"(tree-sha256:)?[0-9a-f]{64}",
+            "write the 64 hexadecimal digits, in lower case, that sha256sum prints, or the tree digest of a plan",
+        ),
+        Field(
+            description="Digest that the file must have; beside `file`: what sha256sum prints, or `tree-sha256:…` as "
+            "`plan -v` shows it. Of an archive, what the plan shows."
+        ),
     ] = None
     vhd: Annotated[VhdSource | None, Field(description="A blob in a storage account.")] = None
     disk: Annotated[str | None, String(), Field(description="ARM id of a managed disk.")] = None

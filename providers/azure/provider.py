@@ -22,6 +22,7 @@ from reconciler.providers.azure.service.failures import CallFailed, explained
 from reconciler.providers.azure.service.places import Place, place_of, why_unknown
 from reconciler.providers.azure.storage_settings import AUTO
 from reconciler.providers.azure.writing.operation_handle import OperationHandle
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
@@ -144,8 +145,10 @@ class AzureProvider:
             self._find_azurite()
         return self._sources.facts(source, definition)
 
-    def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
-        return self._sources.digest(source, progress)
+    def source_digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None, *, plain: bool = False
+    ) -> ContentDigest:
+        return self._sources.digest(source, progress, plain=plain)
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
         return self._runner.proceed(OperationHandle(operation, place=self._place.identity), progress)

@@ -23,7 +23,7 @@ def encode(operation: Operation) -> dict[str, Any]:
         "computed": _plain(operation.computed),
         "removes": list(operation.removes),
         "replacement": _plain(operation.replacement),
-        "sources": [[source.disk, source.sha256, source.identity] for source in operation.sources],
+        "sources": [[source.disk, source.digest, source.identity] for source in operation.sources],
     }
 
 

@@ -84,7 +84,7 @@ def opened(extent: Extent) -> Iterator[int]:
 
 
 def pieces(fd: int, extent: Extent, most: int = PIECE) -> Iterator[tuple[int, int, bool]]:
-    """(start, length, whether it is data) of all data and holes of the extent, in order, each at most `most` long.
+    """(start, length, whether it is data) of all data, at most `most` bytes each, and holes of the extent, in order.
 
     Data starts and ends at whole sectors of the extent; the last sector may be cut short.
     """
@@ -93,14 +93,11 @@ def pieces(fd: int, extent: Extent, most: int = PIECE) -> Iterator[tuple[int, in
         data = _seek(fd, position, os.SEEK_DATA, end)
         hole = _seek(fd, data, os.SEEK_HOLE, end) if data < end else end
         begin = data - (data - extent.offset) % SECTOR if data < end else end
-        yield from _cut(position, begin, most, is_data=False)
+        if begin > position:
+            yield position, begin - position, False
         position = min(end, hole + (extent.offset - hole) % SECTOR)
-        yield from _cut(begin, position, most, is_data=True)
-
-
-def _cut(start: int, end: int, most: int, *, is_data: bool) -> Iterator[tuple[int, int, bool]]:
-    for position in range(start, end, most):
-        yield position, min(most, end - position), is_data
+        for start in range(begin, position, most):
+            yield start, min(most, position - start), True
 
 
 def _seek(fd: int, position: int, what: int, end: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.values import Attributes
 from reconciler.providers.bound_sources import BoundSource, require_bound
+from reconciler.providers.content_digest import NO_DIGEST, SOURCE, ContentDigest
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.extents import Extent, file_identity, open_source
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.formats.reading import ReadAt
 from reconciler.providers.image_files.formats.recognising import recognise
+from reconciler.providers.image_files.tree_digest import combined
 from reconciler.providers.protocol import SourceFacts
 
 if TYPE_CHECKING:
@@ -29,15 +30,17 @@ ARCHIVE_ENDINGS = (".ova", ".ovf")
 class SourceDisk:
     """One disk to copy: `os` or `data-LUN`, the extent of its bytes, their format, and the identity of the file.
 
-    `sha256` is the digest that its content must have, if it was published before; else empty. `firmware` and `warnings`
-    are what an archive says besides, with its OS disk: see `SourceFacts`.
+    `published` is the digest that its content must have, if it was published before. `pinned`: the manifest knows it by
+    its plain sha256, which is to be recorded. `firmware` and `warnings` are what an archive says besides, with its OS
+    disk: see `SourceFacts`.
     """
 
     disk: str
     extent: Extent
     format: DiskFormat
     identity: str
-    sha256: str = ""
+    published: ContentDigest = NO_DIGEST
+    pinned: bool = False
     firmware: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -69,9 +72,11 @@ class FileSources:
         """As `Reader.source_facts`; the sizes cover all disks of an archive."""
         return facts_of(self.disks(source, None))
 
-    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
+    def digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None, *, plain: bool = False
+    ) -> ContentDigest:
         """As `Reader.source_digest`; for an archive, the digest of its disks' digests."""
-        return digest_of(self.disks(source, None), progress)
+        return digest_of(self.disks(source, None), progress, plain=plain)
 
     def disks(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
         """The disks of one source: several only for an archive, which can only be the source of the OS disk.
@@ -79,9 +84,11 @@ class FileSources:
         Raises: SourceError.
         """
         path, label = self.path(source), str(source["file"])
-        if path.lower().endswith(ARCHIVE_ENDINGS):
-            return _in_archive(path, label, lun, str(source.get("machine", "")))
-        return [_in_file(path, label, disk_name(lun))]
+        archive = path.lower().endswith(ARCHIVE_ENDINGS)
+        machine = str(source.get("machine", ""))
+        found = _in_archive(path, label, lun, machine) if archive else [_in_file(path, label, disk_name(lun))]
+        pin = ContentDigest.parse(str(source.get("sha256") or ""))
+        return [replace(disk, pinned=True) for disk in found] if pin.is_plain else found
 
 
 def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
@@ -97,8 +104,13 @@ def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
     )
 
 
-def digest_of(disks: Sequence[SourceDisk], progress: Callable[[int, int], None] | None) -> str:
-    """The digest of a source with these disks; reads all of them. Raises: SourceError."""
+def digest_of(
+    disks: Sequence[SourceDisk], progress: Callable[[int, int], None] | None, *, plain: bool = False
+) -> ContentDigest:
+    """The digest of a source with these disks, all of whose data is read; if `plain`, with the sha256 of all bytes.
+
+    Raises: SourceError.
+    """
     total, done = sum(disk.extent.size for disk in disks), 0
 
     def advance(more: int) -> None:
@@ -107,19 +119,14 @@ def digest_of(disks: Sequence[SourceDisk], progress: Callable[[int, int], None] 
         if progress:
             progress(done, total)
 
-    return combined_digest([digest_extent(disk.extent, advance) for disk in disks])
-
-
-def combined_digest(digests: list[str]) -> str:
-    """The digest of a source: that of its only disk, or the digest of its disks' digests."""
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    return combined([digest_extent(disk.extent, advance, plain=plain) for disk in disks])
 
 
 def add_archive_digest(disks: Sequence[object], facts: Mapping[str, dict[str, Any]]) -> None:
     """Adds the digest of an archive to the facts of its OS disk, if `disks` are those of one archive."""
     files = [disk for disk in disks if isinstance(disk, SourceDisk) and disk.extent.path]
     if 1 < len(files) == len(disks) and len({disk.extent.path for disk in files}) == 1:
-        facts[OS_DISK]["sourceSha256"] = combined_digest([facts[disk.disk]["sha256"] for disk in files])
+        facts[OS_DISK] |= combined([ContentDigest.in_facts(facts[disk.disk]) for disk in files]).facts(SOURCE)
 
 
 def require_planned(

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.formats.disk_format import SECTOR
@@ -32,8 +33,11 @@ _DRIVERS = {
 _PROGRAM = "qemu-img"
 
 
-def convert(source: int, target: int, disk: SourceDisk, target_format: str, *options: str) -> str:
-    """Fills the file open as `target` with the disk whose image is open as `source`; returns the sha256 of the image.
+def convert(
+    source: int, target: int, disk: SourceDisk, target_format: str, *options: str, plain: bool = False
+) -> ContentDigest:
+    """Fills the file open as `target` with the disk whose image is open as `source`; returns the digest of the image,
+    if `plain` with the sha256 of all its bytes.
 
     Raises: ProviderError if qemu-img is not installed, has no space or reaches a limit; SourceError if it cannot read
     the image.
@@ -45,7 +49,7 @@ def convert(source: int, target: int, disk: SourceDisk, target_format: str, *opt
         with start(
             program, _arguments(source, target, disk, target_format, options), (source, target), limits
         ) as jailed:
-            sha256 = digest_extent(disk.extent, lambda _: jailed.check())
+            digest = digest_extent(disk.extent, lambda _: jailed.check(), plain=plain)
             result = jailed.wait()
     except Ended as ended:
         result = ended.result
@@ -56,7 +60,7 @@ def convert(source: int, target: int, disk: SourceDisk, target_format: str, *opt
         ) from error
     if result.code != 0:
         raise failure(disk, target, result, limits)
-    return sha256
+    return digest
 
 
 def _program(disk: SourceDisk) -> str:

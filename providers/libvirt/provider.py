@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.libvirt.configuration import Configuration, configuration_of
 from reconciler.providers.libvirt.host.library import require_library
 from reconciler.providers.owner import Owner, Writer
@@ -99,8 +100,10 @@ class LibvirtProvider:
     def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
         return self._context.sources.facts(source, definition)
 
-    def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
-        return self._context.sources.digest(source, progress)
+    def source_digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None, *, plain: bool = False
+    ) -> ContentDigest:
+        return self._context.sources.digest(source, progress, plain=plain)
 
     def begin(self, operation: Operation, progress: ProgressCallback) -> Done | InProgress:
         """Chooses the names of the volumes to be created, and leaves their creation to `poll`, so that the journal has

@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common.descriptions import Unreadable
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
@@ -45,9 +46,11 @@ class DiskSources:
         """As `Reader.source_facts`; the sizes cover all disks of an archive."""
         return facts_of(self.of(source, None))
 
-    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
+    def digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None, *, plain: bool = False
+    ) -> ContentDigest:
         """As `Reader.source_digest`; for an archive, the digest of its disks' digests."""
-        return digest_of(self.of(source, None), progress)
+        return digest_of(self.of(source, None), progress, plain=plain)
 
     def of_version(self, version: Attributes) -> list[SourceDisk]:
         """Every disk of a version, the OS disk first. Raises: SourceError, Unsupported."""
@@ -94,7 +97,7 @@ def _complete_copies(paths: ObjectPaths, region: Address) -> Iterator[SourceDisk
         copy = next(copies_of_full_length(paths, region, disk), None)
         if copy is None:
             return
-        disks.append(SourceDisk(disk, *copy, str(region.unit), str(facts.get("sha256", ""))))
+        disks.append(SourceDisk(disk, *copy, str(region.unit), ContentDigest.in_facts(facts)))
     yield from disks
 
 

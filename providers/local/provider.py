@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.base import BaseProvider
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.directories.regions import configured_regions
@@ -68,8 +69,10 @@ class LocalProvider(BaseProvider):
     ) -> SourceFacts:
         return self._sources.facts(source)
 
-    def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
-        return self._sources.digest(source, progress)
+    def source_digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None, *, plain: bool = False
+    ) -> ContentDigest:
+        return self._sources.digest(source, progress, plain=plain)
 
     def claim(self, regions: Collection[str], writer: Writer) -> Mapping[str, str]:
         from reconciler.providers.local.directories.places import claim

@@ -10,7 +10,8 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.resource import Resource
 from reconciler.planning.source_digests import SourceDigests
-from reconciler.planning.sources import OS_DISK, SourceCheck, SourceChecks, SourceStatus, disk_sources
+from reconciler.planning.sources import OS_DISK, SourceCheck, SourceChecks, SourceStatus, disk_sources, recorded_digest
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, Unavailable, Unsupported
 from reconciler.providers.protocol import Reader, SourceFacts
 from reconciler.state.records import Record
@@ -52,13 +53,13 @@ class _Checking:
     progress: Progress | None
     digests: SourceDigests | None
 
-    def digest(self, source: Mapping[str, Any], size: int) -> str:
-        """The sha256 of a source. Raises: as `Reader.source_digest`."""
+    def digest(self, source: Mapping[str, Any], size: int, *, plain: bool) -> ContentDigest:
+        """The digest of a source, if `plain` with the sha256 of all its bytes. Raises: as `Reader.source_digest`."""
         address, progress = self.resource.address, self.progress
         report = (lambda done, total: progress(address, done, total)) if progress else None
         if self.digests is None:
-            return self.reader.source_digest(source, report)
-        return self.digests.of(self.resource.provider, self.reader, source, size, report)
+            return self.reader.source_digest(source, report, plain=plain)
+        return self.digests.of(self.resource.provider, self.reader, source, size, report, plain=plain)
 
 
 def _check_version(
@@ -89,36 +90,40 @@ def _new(checking: _Checking, source: Mapping[str, Any], facts: SourceFacts) -> 
     """The check of a source that can be used, with its digest or its identity. Raises: ProviderError."""
     pin, found = _pin(source), SourceCheck(SourceStatus.NEW, facts)
     if checking.digests is None:
-        return replace(found, sha256=pin)
+        return replace(found, digest=pin)
     try:
-        found = replace(found, sha256=checking.digest(source, facts.size))
+        found = replace(found, digest=checking.digest(source, facts.size, plain=pin.is_plain))
     except Unsupported:
         return replace(found, identity=facts.revision or facts.identity)
-    if pin and found.sha256 != pin:
-        return SourceCheck(SourceStatus.UNUSABLE, problem=_not_pinned(found.sha256, pin), remedy=_PIN_REMEDY)
+    if pin.known and not found.digest.agrees(pin):
+        return SourceCheck(SourceStatus.UNUSABLE, problem=_not_pinned(found.digest, pin), remedy=_PIN_REMEDY)
     return found
 
 
 def _compare(checking: _Checking, source: Mapping[str, Any], known: Mapping[str, Any]) -> SourceCheck:
     """A source that is gone or unreachable is no change: what was published from it stays published."""
-    recorded, pin = known.get("sourceSha256", known.get("sha256")), _pin(source)
+    recorded, pin = recorded_digest(known), _pin(source)
     identity = identity_of(checking.reader, source)
-    if pin and recorded and pin != recorded:
+    as_pinned = recorded.agrees(pin)
+    if recorded.comparable(pin) and not as_pinned:
         return _other_pin(checking, source, known)
     if not identity:
         return _gone(source)
-    if (pin and recorded) or identity == known.get("source"):
+    if as_pinned or (identity == known.get("source") and not (pin.known and recorded.known)):
         return SourceCheck(SourceStatus.SAME)
     try:
-        digest = checking.digest(source, int(known.get("size", 0)))
+        plain = pin.is_plain or recorded.is_plain
+        digest = checking.digest(source, int(known.get("size", 0)), plain=plain)
     except Unavailable:
         return _gone(source)
     except ProviderError as error:
         seen = _look(checking, source, None)
         return replace(seen, status=SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
-    if digest == recorded:
+    if pin.known and not digest.agrees(pin):
+        return SourceCheck(SourceStatus.CHANGED, problem=_not_pinned(digest, pin), remedy=_PIN_REMEDY)
+    if digest.agrees(recorded):
         return SourceCheck(SourceStatus.SAME)
-    return SourceCheck(SourceStatus.CHANGED, sha256=digest)
+    return SourceCheck(SourceStatus.CHANGED, digest=digest)
 
 
 def _gone(source: Mapping[str, Any]) -> SourceCheck:
@@ -132,24 +137,27 @@ def _other_pin(checking: _Checking, source: Mapping[str, Any], known: Mapping[st
     """The check of a source whose manifest asks for another content than was published."""
     pin = _pin(source)
     try:
-        digest = checking.digest(source, int(known.get("size", 0)))
+        digest = checking.digest(
+            source, int(known.get("size", 0)), plain=pin.is_plain or recorded_digest(known).is_plain
+        )
     except ProviderError as error:
         return SourceCheck(SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
-    if digest != pin:
+    if not digest.agrees(pin):
         return SourceCheck(SourceStatus.CHANGED, problem=_not_pinned(digest, pin), remedy=_PIN_REMEDY)
-    return SourceCheck(SourceStatus.CHANGED, sha256=digest)
+    return SourceCheck(SourceStatus.CHANGED, digest=digest)
 
 
 _PIN_REMEDY = "correct `sha256` in the manifest, or put the image there that it belongs to"
 
 
-def _not_pinned(digest: str, pin: str) -> str:
-    return f"its sha256 is {digest}, and the manifest says {pin}"
+def _not_pinned(digest: ContentDigest, pin: ContentDigest) -> str:
+    kind = "sha256" if pin.is_plain else "digest"
+    return f"its {kind} is {digest.like(pin)}, and the manifest says {pin.text}"
 
 
-def _pin(source: Mapping[str, Any]) -> str:
-    """The digest that the manifest demands; empty where it demands none."""
-    return str(source.get("sha256", ""))
+def _pin(source: Mapping[str, Any]) -> ContentDigest:
+    """The digest that the manifest demands; an unknown one where it demands none."""
+    return ContentDigest.parse(str(source.get("sha256") or ""))
 
 
 def identity_of(reader: Reader, source: Mapping[str, Any]) -> str:

@@ -16,10 +16,11 @@ from typing import Any
 
 from reconciler.manifests.private_files import read_cache, write_cache
 from reconciler.manifests.values import canonical_json, digest
+from reconciler.providers.content_digest import NO_DIGEST, ContentDigest
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.protocol import Reader
 
-SCHEMA = 1
+SCHEMA = 2
 _WORTH_KEEPING = 16 << 20
 """Bytes: a smaller image is read again as fast as it is looked up."""
 
@@ -32,14 +33,16 @@ identity. Reading starts a step later than the file was identified, so that any 
 @dataclass(slots=True)
 class SourceDigests:
     """Digests by source. `path` is where those of large images are kept between runs; None to keep none.
+    `plain`: contents are to be known by their plain sha256, as by a plan that was saved before there were tree digests.
 
     `save` writes what has been read since.
     """
 
     path: Path | None = None
-    _read: dict[str, str] = field(default_factory=dict)
-    _kept: dict[str, str] | None = None
-    _used: dict[str, str] = field(default_factory=dict)
+    plain: bool = False
+    _read: dict[str, ContentDigest] = field(default_factory=dict)
+    _kept: dict[str, ContentDigest] | None = None
+    _used: dict[str, ContentDigest] = field(default_factory=dict)
     _changed: bool = False
 
     def of(
@@ -49,22 +52,38 @@ class SourceDigests:
         source: Mapping[str, Any],
         size: int,
         progress: Callable[[int, int], None] | None = None,
-    ) -> str:
-        """The sha256 of a source's content, which is read unless that was done before; `size` is about that in bytes.
+        *,
+        plain: bool = False,
+    ) -> ContentDigest:
+        """The digest of a source's content, which is read unless that was done before; `size` is about that in bytes.
+        `plain`: with the sha256 of all its bytes.
 
         Raises: SourceError, Unsupported, Unavailable as `Reader.source_digest` does.
         """
+        read = self._of(provider, reader, source, size, progress, plain=plain or self.plain)
+        return ContentDigest(plain=read.plain) if self.plain and read.plain else read
+
+    def _of(
+        self,
+        provider: str,
+        reader: Reader,
+        source: Mapping[str, Any],
+        size: int,
+        progress: Callable[[int, int], None] | None,
+        *,
+        plain: bool,
+    ) -> ContentDigest:
         identity = _identity(reader, source)
         if not identity:
-            return reader.source_digest(source, progress)
+            return reader.source_digest(source, progress, plain=plain)
         named = {name: value for name, value in source.items() if name != "sha256"}
         key = digest(f"{provider} {canonical_json(named)} {identity}")
         known = self._read.get(key)
         large = size >= _WORTH_KEEPING
         if known is None and large:
             known = self._known_before().get(key)
-        if known is None:
-            known = self._read_now(reader, source, identity, progress, key if large else "")
+        if known is None or (plain and not known.plain):
+            known = self._read_now(reader, source, identity, progress, key if large else "", plain=plain)
         elif large:
             self._used[key] = known
         self._read[key] = known
@@ -77,17 +96,19 @@ class SourceDigests:
         identity: str,
         progress: Callable[[int, int], None] | None,
         key: str,
-    ) -> str:
+        *,
+        plain: bool,
+    ) -> ContentDigest:
         """Reads a source; under `key`, if there is one, its digest is kept unless the source changed meanwhile."""
         if key and self.path is not None:
             time.sleep(_CLOCK_TICK_S)
-        read = reader.source_digest(source, progress)
+        read = reader.source_digest(source, progress, plain=plain)
         if key and _identity(reader, source) == identity:
             self._used[key] = read
             self._changed = True
         return read
 
-    def _known_before(self) -> dict[str, str]:
+    def _known_before(self) -> dict[str, ContentDigest]:
         if self._kept is None:
             self._kept = _load(self.path) if self.path is not None else {}
         return self._kept
@@ -98,7 +119,8 @@ class SourceDigests:
             return
         others = {key: value for key, value in self._known_before().items() if key not in self._used}
         kept = dict(list({**self._used, **others}.items())[:_MOST_KEPT])
-        write_cache(self.path, json.dumps({"schema": SCHEMA, "digests": kept}))
+        written = {key: digest.facts() for key, digest in kept.items()}
+        write_cache(self.path, json.dumps({"schema": SCHEMA, "digests": written}))
         self._changed = False
 
 
@@ -109,11 +131,19 @@ def _identity(reader: Reader, source: Mapping[str, Any]) -> str:
         return ""
 
 
-def _load(path: Path) -> dict[str, str]:
-    """What an earlier run kept; nothing if the file is missing or of another shape."""
+def _load(path: Path) -> dict[str, ContentDigest]:
+    """What an earlier run kept; nothing if the file is missing or of another shape. Schema 1 had plain digests."""
     try:
         content = json.loads(read_cache(path))
-        kept = content["digests"] if content["schema"] == SCHEMA else {}
-        return {str(key): value for key, value in kept.items() if isinstance(value, str) and len(value) == 64}
+        read = _OF_SCHEMA[content["schema"]]
+        kept = {str(key): read(value) for key, value in content["digests"].items()}
+        return {key: digest for key, digest in kept.items() if digest.known}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _plain(value: Any) -> ContentDigest:
+    return ContentDigest(plain=value) if isinstance(value, str) and len(value) == 64 else NO_DIGEST
+
+
+_OF_SCHEMA: Mapping[int, Callable[[Any], ContentDigest]] = {1: _plain, SCHEMA: ContentDigest.in_facts}

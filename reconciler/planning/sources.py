@@ -12,6 +12,7 @@ from reconciler.manifests.address import Address, Kind, version_number
 from reconciler.manifests.values import Attributes
 from reconciler.planning.actions import AttributeChange
 from reconciler.providers.bound_sources import BoundSource
+from reconciler.providers.content_digest import NO_DIGEST, SOURCE, ContentDigest
 from reconciler.providers.protocol import Observed, SourceFacts
 from reconciler.state.records import Record
 
@@ -29,12 +30,12 @@ class SourceStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SourceCheck:
     """The check of one disk's source: with `facts` when NEW, and a `problem` when UNUSABLE, GONE, or CHANGED to what
-    cannot be read, then with `facts` if it can be used. `sha256` is the digest of its content; where that cannot be
+    cannot be read, then with `facts` if it can be used. `digest` is that of its content; where that cannot be
     read, `identity` is what it is recognised by. Both are empty where nobody asked for them."""
 
     status: SourceStatus
     facts: SourceFacts | None = None
-    sha256: str = ""
+    digest: ContentDigest = NO_DIGEST
     identity: str = ""
     problem: str = ""
     remedy: str = ""
@@ -96,16 +97,19 @@ def content_changes(
     known = record.computed_values.get("disks", {})
     present = json.loads(observed.computed).get("disks", {}) if observed else {}
     return tuple(
-        AttributeChange(
-            "source.sha256" if disk == OS_DISK else f"dataDisks.{disk.removeprefix('data-')}.source.sha256",
-            recorded_digest(known.get(disk, {})) or None,
-            check.sha256 or None,
-            in_place=False,
-            note="" if check.sha256 else f"cannot be compared with what was published: {check.problem}",
-        )
+        _content_change(disk, recorded_digest(known.get(disk, {})), check)
         for disk, check in sorted(checks.items())
-        if check.status is SourceStatus.CHANGED
-        and not (check.sha256 and check.sha256 == recorded_digest(present.get(disk, {})))
+        if check.status is SourceStatus.CHANGED and not check.digest.agrees(recorded_digest(present.get(disk, {})))
+    )
+
+
+def _content_change(disk: str, before: ContentDigest, check: SourceCheck) -> AttributeChange:
+    """Both digests are shown in the same kind."""
+    prefix = "" if disk == OS_DISK else f"dataDisks.{disk.removeprefix('data-')}."
+    note = "" if check.digest.known else f"cannot be compared with what was published: {check.problem}"
+    name = "sha256" if before.is_plain or (check.digest.is_plain and not before.known) else "digest"
+    return AttributeChange(
+        f"{prefix}source.{name}", before.text or None, check.digest.like(before) or None, in_place=False, note=note
     )
 
 
@@ -123,21 +127,24 @@ def bound_sources(
         check = checks.get(disk)
         if "version" in source:
             found += _published_sources(records.get(Address.parse(str(source["version"]))))
-        elif check is not None and (check.sha256 or check.identity or check.status is SourceStatus.CHANGED):
-            found.append(BoundSource(disk, check.sha256, check.identity))
+        elif check is not None and (check.digest.known or check.identity or check.status is SourceStatus.CHANGED):
+            found.append(BoundSource(disk, check.digest.text, check.identity))
         else:
-            found.append(BoundSource(disk, recorded_digest(known.get(disk, {}))))
-    return tuple(source for source in found if source.sha256 or source.identity)
+            found.append(BoundSource(disk, recorded_digest(known.get(disk, {})).text))
+    return tuple(source for source in found if source.digest or source.identity)
 
 
 def _published_sources(base: Record | None) -> Iterator[BoundSource]:
     disks = base.computed_values.get("disks", {}) if base else {}
-    yield from (BoundSource(disk, recorded_digest(facts)) for disk, facts in sorted(disks.items()))
+    for disk, facts in sorted(disks.items()):
+        digest = recorded_digest(facts)
+        yield BoundSource(disk, digest.plain or digest.tree)  # old copies have the plain one only
 
 
-def recorded_digest(facts: Mapping[str, Any]) -> str:
-    """The recorded digest of a disk's source; empty where there is none."""
-    return str(facts.get("sourceSha256") or facts.get("sha256") or "")
+def recorded_digest(facts: Mapping[str, Any]) -> ContentDigest:
+    """The recorded digest of a disk's source; an unknown one where there is none."""
+    source = ContentDigest.in_facts(facts, SOURCE)
+    return source if source.known else ContentDigest.in_facts(facts)
 
 
 def _pinned(

@@ -16,6 +16,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.planning.saved.staleness import rest_of
 from reconciler.planning.sources import SourceCheck, SourceStatus
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.protocol import SourceFacts
 
 World = Mapping[str, Mapping[str, Any]]
@@ -45,7 +46,9 @@ FOREIGN = ("corp", "lab", "lab/debian", "lab/debian/1.0.0", "lab/debian/1.0.0@we
 
 
 def source(digest: str, identity: str) -> Mapping[str, SourceCheck]:
-    return {"os": SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", identity), sha256=digest)}
+    return {
+        "os": SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", identity), digest=ContentDigest(plain=digest))
+    }
 
 
 def inputs(desired: World, observed: World | None = None, digest: str = "aa" * 32, identity: str = "1") -> PlanInputs:

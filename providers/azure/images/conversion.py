@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.image_files.formats.disk_format import DIRECT, EXTENSIONS, SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
@@ -15,8 +16,9 @@ NEEDS_CONVERSION = frozenset(EXTENSIONS) - DIRECT
 
 
 @contextmanager
-def converted(fd: int, disk: SourceDisk) -> Iterator[tuple[int, str]]:
-    """A descriptor of the disk's sectors, and the sha256 of the image itself, which is open as `fd`.
+def converted(fd: int, disk: SourceDisk, *, plain: bool) -> Iterator[tuple[int, ContentDigest]]:
+    """A descriptor of the disk's sectors, and the digest of the image itself, which is open as `fd`; if `plain` with
+    the sha256 of all its bytes.
 
     The sectors are in a sparse, unnamed file in the system's folder for temporary files. It disappears when the block
     ends, and with this process, however that ends.
@@ -24,5 +26,5 @@ def converted(fd: int, disk: SourceDisk) -> Iterator[tuple[int, str]]:
     Raises: ProviderError when qemu-img is not installed or has no space; SourceError when it cannot read the image.
     """
     with scratch_file(disk, -(-disk.format.virtual_size // SECTOR) * SECTOR) as file:
-        sha256 = convert(fd, file, disk, "raw", "-n", "--target-is-zero")
-        yield file, sha256
+        digest = convert(fd, file, disk, "raw", "-n", "--target-is-zero", plain=plain)
+        yield file, digest

@@ -9,6 +9,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.service.api import Api, Json
 from reconciler.providers.azure.service.failures import FITTING, CallFailed, explained
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError, Unsupported
 from reconciler.providers.image_files.image_sources import FileSources, SourceDisk, version_disks
 from reconciler.providers.protocol import SourceFacts
@@ -74,12 +75,14 @@ class Sources:
         size = _bytes_of(body)
         return SourceFacts(size, size, style, self.identity(source), revision=_revision(self.identity(source), body))
 
-    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
+    def digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None, *, plain: bool = False
+    ) -> ContentDigest:
         """As `Reader.source_digest`. Raises: Unsupported for content that only the service can read."""
         style, value = _only(source)
         if style != "file":
             raise Unsupported(f"the content of {style} '{value}' cannot be read from here", "use a file instead")
-        return self._files.digest(source, progress)
+        return self._files.digest(source, progress, plain=plain)
 
     def require_resources(self, version: Attributes) -> None:
         """Raises: SourceError when a disk, snapshot, image or machine that a version is made from does not exist;

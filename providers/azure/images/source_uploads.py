@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.images.disk_sources import Sources
-from reconciler.providers.bound_sources import BoundSource, require_bound, require_same
+from reconciler.providers.bound_sources import BoundSource, bound_to_plain, require_bound, require_same
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.image_files.image_sources import add_archive_digest
 from reconciler.providers.owner import Writer
@@ -63,18 +63,18 @@ class Uploads:
         disks = self._sources.disks(planned)
         total, before = sum(disk.extent.size for disk in disks), 0
         blobs, facts = {}, dict(self.named(planned))
-        staging = self._staging()
+        staging, plain = self._staging(), bound_to_plain(bound)
         for disk in disks:
             base = before
 
             def report(done: int, _total: int, base: int = base) -> None:
                 progress(min(base + done, total), total)
 
-            blob = staging.stage(disk, writer, version, report)
+            blob = staging.stage(disk, writer, version, report, plain=plain or disk.pinned)
             before += disk.extent.size
             blobs[disk.disk] = (blob.uri, blob.storage_account_id)
             facts[disk.disk] = {
-                "sha256": blob.sha256,
+                **blob.digest.facts(),
                 "size": blob.size,
                 "virtualSize": blob.virtual_size,
                 "format": blob.format,

@@ -29,7 +29,9 @@ from reconciler.providers.azure.images.page_upload import AT_ONCE, Pages, PageSe
 from reconciler.providers.azure.images.vhd import footer, opened_disk, whole_mib
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
 from reconciler.providers.common.ownership import require_not_newer
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
+from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.formats.disk_format import SECTOR
 from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.owner import Owner, OwnerMark, Writer
@@ -38,17 +40,18 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 _LINEAGE, _ADDRESS, _SEAL = "reconciler_lineage", "reconciler_address", "reconciler_seal"
-_SOURCE, _STATE, _SHA256 = "reconciler_source", "reconciler_state", "reconciler_sha256"
+_SOURCE, _STATE = "reconciler_source", "reconciler_state"
+_DIGEST, _SHA256 = "reconciler_digest", "reconciler_sha256"
 
 
 @dataclass(frozen=True, slots=True)
 class StagedBlob:
     """An uploaded disk. `uri` and `storage_account_id` are what a version names as its source; the others describe the
-    file: digest, size, virtual size of the disk, format, identity."""
+    file: its digest, size, virtual size of the disk, format, identity."""
 
     uri: str
     storage_account_id: str
-    sha256: str
+    digest: ContentDigest
     size: int
     virtual_size: int
     format: str
@@ -90,10 +93,16 @@ class Staging:
         self._uploads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
 
     def stage(
-        self, disk: SourceDisk, writer: Writer, version: Address, progress: Callable[[int, int], None]
+        self,
+        disk: SourceDisk,
+        writer: Writer,
+        version: Address,
+        progress: Callable[[int, int], None],
+        *,
+        plain: bool = False,
     ) -> StagedBlob:
         """Uploads a version's disk under its `blob_name`, unless that has been done before. `progress` gets the bytes
-        done and in total, about once per percent.
+        done and in total, about once per percent. `plain`: the digest is to have the sha256 of all bytes, too.
 
         Raises: SourceError when the file cannot be used, or changes during the upload; ObjectConflict when a blob of
         that name is not ours; ProviderError, Unavailable, LeaseLost.
@@ -102,18 +111,18 @@ class Staging:
         labels = _labels(disk, writer.owner.mark(version))
         with translated_errors(self._settings, self._endpoint(), f"upload '{blob.blob_name}'"):
             existing = self._writable(blob, writer)
-            known = existing.metadata.get(_SHA256, "") if existing is not None else ""
+            known = _digest_in(existing.metadata) if existing is not None else ContentDigest()
             if existing is not None and existing.metadata == _completed(labels, known):
-                return self._staged(disk, blob, known)
+                return self._staged(disk, blob, _completed_digest(disk, known, plain=plain))
             present = self._prepare(blob, writer, labels, existing, whole_mib(disk.format.virtual_size) + SECTOR)
             pages = Pages(blob, writer)
-            with opened_disk(disk) as content:
+            with opened_disk(disk, plain=plain) as content:
                 upload(pages, content, present, self._uploads, progress)
-            sha256 = content.sha256()
-            pages.write(footer(content.size, sha256), content.size)
+            digest = content.digest()
+            pages.write(footer(content.size, digest.text), content.size)
             writer.require_lease()
-            blob.set_blob_metadata(_completed(labels, sha256))
-            return self._staged(disk, blob, sha256)
+            blob.set_blob_metadata(_completed(labels, digest))
+            return self._staged(disk, blob, digest)
 
     def remove(self, name: str, writer: Writer) -> None:
         """Removes a staged blob, complete or not, if it exists.
@@ -224,11 +233,11 @@ class Staging:
                 raise Unavailable(f"'{blob.blob_name}' is being uploaded by another command", "try again") from None
             # It is ours: the answer was lost, and the request was repeated.
 
-    def _staged(self, disk: SourceDisk, blob: BlobClient, sha256: str) -> StagedBlob:
+    def _staged(self, disk: SourceDisk, blob: BlobClient, digest: ContentDigest) -> StagedBlob:
         uri = blob.url.partition("?")[0]  # the rest is the signature of the credential in use
         form = disk.format
         return StagedBlob(
-            uri, self._settings.account_id, sha256, disk.extent.size, form.virtual_size, form.name, disk.identity
+            uri, self._settings.account_id, digest, disk.extent.size, form.virtual_size, form.name, disk.identity
         )
 
 
@@ -249,8 +258,21 @@ def _source(disk: SourceDisk) -> str:
     return f"{extent.identity} {extent.offset} {extent.size} {disk.format.name}"
 
 
-def _completed(labels: Mapping[str, str], sha256: str) -> dict[str, str]:
-    return {**labels, _STATE: "complete", _SHA256: sha256}
+def _completed(labels: Mapping[str, str], digest: ContentDigest) -> dict[str, str]:
+    kinds = {_DIGEST: digest.tree, _SHA256: digest.plain}
+    return {**labels, _STATE: "complete", **{name: text for name, text in kinds.items() if text}}
+
+
+def _digest_in(metadata: Mapping[str, str]) -> ContentDigest:
+    return ContentDigest(metadata.get(_DIGEST, ""), metadata.get(_SHA256, ""))
+
+
+def _completed_digest(disk: SourceDisk, known: ContentDigest, *, plain: bool) -> ContentDigest:
+    """The digest of a file that was uploaded before, read again if that upload left no digest of a kind that is needed
+    now. Raises: SourceError."""
+    if known.tree and (known.plain or not plain):
+        return known
+    return digest_extent(disk.extent, plain=plain)
 
 
 def _mark_of(blob: BlobProperties) -> OwnerMark:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.formats.reading import ReadAt
-from reconciler.providers.libvirt.content.pieces import Hole, Piece
+from reconciler.providers.libvirt.content.pieces import Hole, Piece, length_of
 
 _OFFSET = 0x00FFFFFFFFFFFE00
 _COMPRESSED = 1 << 62
@@ -22,8 +22,8 @@ _READS_AS_ZEROS = 1
 _DAMAGED_BITS = 0b111110
 """Features that change what a reader must do: damaged, external data file, another compression, extended tables."""
 
-ReadOn = Callable[[int, int], Iterator[bytes]]
-"""Reads (position, length) in parts; fewer bytes at the end of the file."""
+ReadOn = Callable[[int, int], Iterator[Piece]]
+"""Reads (position, length) in pieces; fewer bytes at the end of the file."""
 Run = tuple[int | None, int]
 """The position of a run of sectors in the file, None for zeros, and its length."""
 
@@ -39,7 +39,7 @@ def content(read: ReadAt, read_on: ReadOn, disk_format: str, size: int, label: s
         missing = length
         if position is not None:
             for part in read_on(position, length):
-                missing -= len(part)
+                missing -= length_of(part)
                 yield part
         if missing:
             yield Hole(missing)

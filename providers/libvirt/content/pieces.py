@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from reconciler.providers.content_digest import ContentDigest
+from reconciler.providers.image_files.tree_digest import Digester
+
 _PIECES_AHEAD = 16
-_ZEROS = memoryview(bytes(1 << 20))
 Advance = Callable[[int], None]
 """Called with the number of bytes since the last call, holes included."""
 
@@ -50,29 +51,28 @@ def in_background(sink: Sink) -> Iterator[Sink]:
 
 
 class Digest:
-    """The sha256 of the pieces added to it; a hole counts as zeros."""
+    """The digest of the pieces added to it, if `plain` with the sha256 of all their bytes; a hole counts as zeros."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, *, plain: bool = False) -> None:
+        self._digester = Digester(plain=plain)
 
     def add(self, piece: Piece) -> None:
         if isinstance(piece, Hole):
-            for start in range(0, piece.length, len(_ZEROS)):
-                self._hash.update(_ZEROS[: piece.length - start])
+            self._digester.hole(piece.length)
         else:
-            self._hash.update(piece)
+            self._digester.data(piece)
 
-    def __str__(self) -> str:
-        """In hexadecimal."""
-        return self._hash.hexdigest()
+    def result(self) -> ContentDigest:
+        """The digest of all pieces; none can be added afterwards."""
+        return self._digester.result()
 
 
-def digest_of(pieces: Iterable[Piece], advance: Advance | None = None) -> str:
-    """The sha256 of all pieces, in hexadecimal. Raises: what `pieces` raises."""
-    digest = Digest()
+def digest_of(pieces: Iterable[Piece], advance: Advance | None = None, *, plain: bool = False) -> ContentDigest:
+    """The digest of all pieces, if `plain` with the sha256 of all their bytes. Raises: what `pieces` raises."""
+    digest = Digest(plain=plain)
     with in_background(digest.add) as sink:
         for piece in pieces:
             sink(piece)
             if advance:
                 advance(length_of(piece))
-    return str(digest)
+    return digest.result()

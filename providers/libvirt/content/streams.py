@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import libvirt
 
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.image_files.extents import Extent, changed, opened, pieces
 from reconciler.providers.libvirt.content.pieces import Advance, Digest, Hole, Piece, Sink, in_background, length_of
@@ -62,12 +63,15 @@ def download(pool: Pool, name: str, sink: Sink, advance: Advance | None = None) 
     return length
 
 
-def sha256_of(pool: Pool, name: str, advance: Advance | None = None) -> str:
-    """The sha256, in hexadecimal, of all bytes of a volume's file. Raises: Unavailable."""
-    digest = Digest()
+def digest_of_file(pool: Pool, name: str, advance: Advance | None = None, *, plain: bool = False) -> ContentDigest:
+    """The digest of a volume's file, if `plain` with the sha256 of all its bytes; its holes are not transferred.
+
+    Raises: Unavailable.
+    """
+    digest = Digest(plain=plain)
     with in_background(digest.add) as sink:
         download(pool, name, sink, advance)
-    return str(digest)
+    return digest.result()
 
 
 def stretch(pool: Pool, name: str, position: int, length: int) -> Iterator[bytes]:

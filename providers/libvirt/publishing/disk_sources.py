@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError, Unavailable, Unsupported
 from reconciler.providers.image_files.image_sources import (
     OS_DISK,
@@ -88,15 +89,18 @@ class DiskSources:
         host = self._hosts.connection(first.region).name
         return (f"machine {first.machine} on {host} with {count} volume{'' if count == 1 else 's'}",)
 
-    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
-        """As `Reader.source_digest`: for files and volumes the sha256 of the file. Machines have none."""
+    def digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None, *, plain: bool = False
+    ) -> ContentDigest:
+        """As `Reader.source_digest`: for files and volumes that of the file. Machines have none."""
         disks = self.of(source, None)
         files = [disk for disk in disks if isinstance(disk, SourceDisk)]
         if files:
-            return digest_of(files, progress)
+            return digest_of(files, progress, plain=plain)
         (first, *_) = disks
         if isinstance(first, VolumeDisk) and not first.snapshot:
-            return first.facts.get("sha256") or _digest_of_volume(first, progress)
+            published = ContentDigest.in_facts(first.facts)
+            return published if published.known else _digest_of_volume(first, progress, plain=plain)
         raise Unsupported(
             "the content of a machine or a snapshot has no fixed digest",
             "publish a new version to take its present content",
@@ -257,7 +261,7 @@ def is_generalized(definition: Attributes) -> bool:
     return definition.get("osState") != "Specialized"
 
 
-def _digest_of_volume(disk: VolumeDisk, progress: Callable[[int, int], None] | None) -> str:
+def _digest_of_volume(disk: VolumeDisk, progress: Callable[[int, int], None] | None, *, plain: bool) -> ContentDigest:
     from reconciler.providers.libvirt.content import streams
 
     done = 0
@@ -268,4 +272,4 @@ def _digest_of_volume(disk: VolumeDisk, progress: Callable[[int, int], None] | N
         if progress:
             progress(done, disk.volume.size)
 
-    return streams.sha256_of(disk.pool, disk.volume.name, advance)
+    return streams.digest_of_file(disk.pool, disk.volume.name, advance, plain=plain)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
-from reconciler.providers.bound_sources import BoundSource
+from reconciler.providers.bound_sources import BoundSource, bound_to_plain
+from reconciler.providers.content_digest import GUEST, ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.image_sources import SourceDisk, require_planned
 from reconciler.providers.libvirt.publishing import volume_filling
@@ -88,10 +89,13 @@ class RegionCreation:
         for build in builds:
             if build.done:
                 _take_over(build, facts, originals)
+        plain = bound_to_plain(bound) or any(
+            ContentDigest.in_facts(of_disk, GUEST).is_plain for of_disk in known.values()
+        )
         try:
             for disk in disks:
                 if disk.disk not in facts:
-                    self._first_copies(disk, disks, builds, known, facts, originals)
+                    self._first_copies(disk, disks, builds, known, facts, originals, plain=plain)
             require_planned(bound, disks, facts)
         except ProviderError as error:
             for build in builds:
@@ -130,8 +134,13 @@ class RegionCreation:
         known: Mapping[str, Any],
         facts: DiskFacts,
         originals: dict[str, Original],
+        *,
+        plain: bool,
     ) -> None:
-        """Finds or creates one complete copy of a disk; for a machine, of all its disks. Raises: SourceError."""
+        """Finds or creates one complete copy of a disk; for a machine, of all its disks. `plain`: read with its sha256.
+
+        Raises: SourceError.
+        """
         recorded = known.get(disk.disk, {})
         if recorded and builds:
             complete = self._copies.find(builds[0].address.unit, disk.disk, builds[0].pool)
@@ -144,7 +153,7 @@ class RegionCreation:
             return
         for build in self._in_order(disk, builds):
             try:
-                filled = self._fill(disk, disks, build)
+                filled = self._fill(disk, disks, build, plain=plain)
             except SourceError:
                 raise
             except ProviderError as error:
@@ -177,9 +186,13 @@ class RegionCreation:
             return near
         return near + [build for build in remaining if build not in near]
 
-    def _fill(self, disk: Disk, disks: Sequence[Disk], build: RegionBuild) -> dict[str, tuple[str, FilledVolume]]:
-        """disk -> (name of its volume, what that contains): all disks of a machine, one disk of other sources. Raises:
-        ProviderError."""
+    def _fill(
+        self, disk: Disk, disks: Sequence[Disk], build: RegionBuild, *, plain: bool
+    ) -> dict[str, tuple[str, FilledVolume]]:
+        """disk -> (name of its volume, what that contains): all disks of a machine, one disk of other sources.
+
+        Raises: ProviderError.
+        """
         if isinstance(disk, MissingDisk):
             raise SourceError(
                 f"{disk.why}, and no region has a complete copy of disk {disk.disk}",
@@ -189,16 +202,14 @@ class RegionCreation:
             from reconciler.providers.libvirt.publishing.machine_sources import capture_all
 
             machine_disks = [other for other in disks if isinstance(other, MachineDisk)]
-            return capture_all(self._hosts, machine_disks, build, self._settings.format, generalized=self._generalized)
+            form, generalized = self._settings.format, self._generalized
+            return capture_all(self._hosts, machine_disks, build, form, generalized=generalized, plain=plain)
         name = build.names[disk.disk][0]
+        place = build.pool, name, self._settings.format, build.volume_progress(name)
         if isinstance(disk, SourceDisk):
-            filled = volume_filling.from_file(
-                disk, build.pool, name, self._settings.format, build.volume_progress(name)
-            )
+            filled = volume_filling.from_file(disk, *place, plain=plain or disk.pinned)
         else:
-            filled = volume_filling.from_volume(
-                disk, build.pool, name, self._settings.format, build.volume_progress(name)
-            )
+            filled = volume_filling.from_volume(disk, *place, plain=plain)
         return {disk.disk: (name, filled)}
 
     def _finish(
@@ -238,8 +249,8 @@ def _take_over(build: RegionBuild, facts: DiskFacts, originals: dict[str, Origin
 
 def _require_known(disk: str, filled: FilledVolume, known: Mapping[str, Any]) -> None:
     """Raises: SourceError if the content of a published version would change."""
-    recorded = known.get(disk, {}).get("contentSha256")
-    if recorded and recorded != filled.content:
+    recorded = ContentDigest.in_facts(known.get(disk, {}), GUEST)
+    if recorded.known and not filled.content.agrees(recorded):
         raise _other_content(disk)
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
-from reconciler.providers.bound_sources import BoundSource
+from reconciler.providers.bound_sources import BoundSource, bound_to_plain
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.image_sources import SourceDisk, require_planned
 from reconciler.providers.libvirt.publishing import volume_filling
@@ -99,7 +100,7 @@ class ShallowCreation:
         try:
             build.start(build.previous_copies)
             for disk in disks:
-                disk_facts, names = self._add_backing(build, disk, backings)
+                disk_facts, names = self._add_backing(build, disk, backings, plain=bound_to_plain(bound))
                 facts.setdefault(disk.disk, disk_facts)
                 size, backing = int(disk_facts["virtualSize"]), backings[disk.disk]
                 for number, name in enumerate(names, 1):
@@ -110,7 +111,7 @@ class ShallowCreation:
             build.error = error
 
     def _add_backing(
-        self, build: RegionBuild, disk: Disk, backings: dict[str, dict[str, str]]
+        self, build: RegionBuild, disk: Disk, backings: dict[str, dict[str, str]], *, plain: bool
     ) -> tuple[dict[str, Any], Sequence[str]]:
         """Adds the backing of a disk's overlays to `backings`; the facts of the disk, and the names of the overlays.
 
@@ -118,7 +119,9 @@ class ShallowCreation:
         """
         names = build.names[disk.disk]
         if isinstance(disk, SourceDisk):
-            filled = volume_filling.from_file(disk, build.pool, names[0], self._format, build.volume_progress(names[0]))
+            filled = volume_filling.from_file(
+                disk, build.pool, names[0], self._format, build.volume_progress(names[0]), plain=plain or disk.pinned
+            )
             build.copies.append(filled.copy(build.pool, names[0], disk.disk, 0))
             path = existing(build.pool, names[0]).path
             backings[disk.disk] = {"path": path, "format": filled.format, "stamp": ""}
@@ -143,4 +146,4 @@ class ShallowCreation:
 def overlay(build: RegionBuild, backing: Mapping[str, str], size: int, disk: str, name: str, number: int) -> Copy:
     """Creates one overlay of a disk of `size` bytes. Raises: ProviderError."""
     build.pool.create(name, size, "qcow2", backing["path"], backing["format"])
-    return Copy(name, disk, number, size, "qcow2", "", stamp(existing(build.pool, name)))
+    return Copy(name, disk, number, size, "qcow2", ContentDigest(), stamp(existing(build.pool, name)))

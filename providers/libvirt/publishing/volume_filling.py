@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.providers.content_digest import GUEST, ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.recognising import recognise
@@ -38,7 +39,7 @@ class FilledVolume:
     facts: Mapping[str, Any]
     capacity: int
     format: str
-    content: str
+    content: ContentDigest
 
     def copy(self, pool: Pool, name: str, disk: str, replica: int) -> Copy:
         """The record of the complete volume. Raises: ProviderError if it is already gone."""
@@ -53,38 +54,46 @@ def existing(pool: Pool, name: str) -> Volume:
     return volume
 
 
-def from_file(disk: SourceDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress) -> FilledVolume:
-    """Converts an image and uploads it. Raises: SourceError, ProviderError."""
-    with converted(disk, disk_format) as image:
+def from_file(
+    disk: SourceDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress, *, plain: bool = False
+) -> FilledVolume:
+    """Converts an image and uploads it. `plain`: both digests are to have the sha256 of all bytes, too.
+
+    Raises: SourceError, ProviderError.
+    """
+    with converted(disk, disk_format, plain=plain) as image:
         _upload(image, pool, name, progress)
     facts = {
-        "sha256": image.sha256,
+        **image.digest.facts(),
         "size": disk.extent.size,
         "virtualSize": disk.format.virtual_size,
         "format": disk.format.name,
         "source": disk.identity,
-        "contentSha256": image.content,
+        **image.content.facts(GUEST),
     }
     return FilledVolume(facts, image.virtual_size, image.format, image.content)
 
 
-def from_volume(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress) -> FilledVolume:
-    """Copies an unpublished volume: its host clones it if possible, which also resolves overlays.
+def from_volume(
+    disk: VolumeDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress, *, plain: bool = False
+) -> FilledVolume:
+    """Copies an unpublished volume: its host clones it if possible, which also resolves overlays. `plain` as
+    in from_file.
 
     Raises: SourceError, Unsupported, ProviderError.
     """
     if disk.snapshot or disk.pool.connection is not pool.connection:
-        return _from_download(disk, pool, name, disk_format, progress)
+        return _from_download(disk, pool, name, disk_format, progress, plain=plain)
     require_not_running(disk.pool.connection, disk.volume)
-    sha256 = streams.sha256_of(disk.pool, disk.volume.name, progress.part(1, 3, disk.volume.size))
+    advance = progress.part(1, 3, disk.volume.size)
+    digest = streams.digest_of_file(disk.pool, disk.volume.name, advance, plain=plain)
     pool.clone(name, disk.pool, disk.volume.name, disk_format)
     _require_same(disk)
     progress.parts_done(2, 3)
     volume = existing(pool, name)
-    content = digest_of_volume(
-        pool, volume, disk.volume.capacity, disk_format, progress.part(3, 3, disk.volume.capacity)
-    )
-    facts = {**_facts_of(disk, sha256), "contentSha256": content}
+    advance = progress.part(3, 3, disk.volume.capacity)
+    content = digest_of_volume(pool, volume, disk.volume.capacity, disk_format, advance, plain=plain)
+    facts = {**_facts_of(disk, digest), **content.facts(GUEST)}
     return FilledVolume(facts, disk.volume.capacity, disk_format, content)
 
 
@@ -103,7 +112,9 @@ def replicate(source: Pool, copy: Copy, pool: Pool, name: str, progress: VolumeP
     pool.create(name, size, "raw")
     streams.transfer(source, copy.volume, pool, name, progress.part(1, 2, size))
     advance = progress.part(2, 2, copy.capacity)
-    if digest_of_volume(pool, existing(pool, name), copy.capacity, copy.format, advance) != copy.sha256:
+    plain = copy.content.is_plain
+    arrived = digest_of_volume(pool, existing(pool, name), copy.capacity, copy.format, advance, plain=plain)
+    if not arrived.agrees(copy.content):
         raise SourceError(
             f"what arrived in the {pool} is not the content of the volume '{copy.volume}' in the {source}",
             "run: reconciler drift --deep, to see whether that copy is intact; then apply again",
@@ -117,13 +128,15 @@ def _upload(image: Converted, pool: Pool, name: str, progress: VolumeProgress) -
     streams.upload(pool, name, streams.pieces_of(extent), progress.part(1, 2, image.size))
     volume = existing(pool, name)
     advance = progress.part(2, 2, image.virtual_size)
-    if digest_of_volume(pool, volume, image.virtual_size, image.format, advance) != image.content:
+    if not digest_of_volume(pool, volume, image.virtual_size, image.format, advance).agrees(image.content):
         raise SourceError(
             f"what arrived in the {pool} is not what was sent", "check the disk of that host, then apply again"
         )
 
 
-def _from_download(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress) -> FilledVolume:
+def _from_download(
+    disk: VolumeDisk, pool: Pool, name: str, disk_format: str, progress: VolumeProgress, *, plain: bool
+) -> FilledVolume:
     """By way of this computer, for what the host cannot do itself."""
     if disk.volume.backing_path:
         raise Unsupported(
@@ -131,21 +144,21 @@ def _from_download(disk: VolumeDisk, pool: Pool, name: str, disk_format: str, pr
             "add a target region on that host, or flatten the volume there: virsh vol-clone",
         )
     require_not_running(disk.pool.connection, disk.volume)
-    with _downloaded(disk, progress) as (fd, sha256):
+    with _downloaded(disk, progress, plain=plain) as (fd, digest):
         path = f"/dev/fd/{fd}"
         size = os.fstat(fd).st_size
         image_format = recognise(lambda position, length: os.pread(fd, length, position), size, disk.label)
         downloaded = SourceDisk(disk.disk, Extent(path, 0, size, disk.label), image_format, disk.identity)
-        with converted(downloaded, disk_format, snapshot=disk.snapshot) as image:
+        with converted(downloaded, disk_format, snapshot=disk.snapshot, plain=plain) as image:
             _upload(image, pool, name, progress.section(2, 2))
-    facts = {**_facts_of(disk, sha256), "virtualSize": image.virtual_size, "contentSha256": image.content}
+    facts = {**_facts_of(disk, digest), "virtualSize": image.virtual_size, **image.content.facts(GUEST)}
     return FilledVolume(facts, image.virtual_size, image.format, image.content)
 
 
 @contextmanager
-def _downloaded(disk: VolumeDisk, progress: VolumeProgress) -> Iterator[tuple[int, str]]:
-    """A volume in an unnamed temporary file, with its holes, and its sha256."""
-    digest = Digest()
+def _downloaded(disk: VolumeDisk, progress: VolumeProgress, *, plain: bool) -> Iterator[tuple[int, ContentDigest]]:
+    """A volume in an unnamed temporary file, with its holes, and its digest."""
+    digest = Digest(plain=plain)
     with tempfile.TemporaryFile(prefix="reconciler-") as file:
         position = 0
 
@@ -159,7 +172,7 @@ def _downloaded(disk: VolumeDisk, progress: VolumeProgress) -> Iterator[tuple[in
         size = streams.download(disk.pool, disk.volume.name, keep, progress.part(1, 2, disk.volume.size))
         os.ftruncate(file.fileno(), size)
         _require_same(disk)
-        yield file.fileno(), str(digest)
+        yield file.fileno(), digest.result()
 
 
 def _require_same(disk: VolumeDisk) -> None:
@@ -169,9 +182,9 @@ def _require_same(disk: VolumeDisk) -> None:
         raise SourceError(f"{disk.label} changed while it was copied", "shut down whatever uses it, then apply again")
 
 
-def _facts_of(disk: VolumeDisk, sha256: str) -> dict[str, Any]:
+def _facts_of(disk: VolumeDisk, digest: ContentDigest) -> dict[str, Any]:
     return {
-        "sha256": sha256,
+        **digest.facts(),
         "size": disk.volume.size,
         "virtualSize": disk.volume.capacity,
         "format": disk.volume.format,

@@ -82,16 +82,17 @@ def is_intact(candidate: CompleteCopy) -> bool:
 
     copy = candidate.copy
     try:
-        digest = digest_of_volume(candidate.pool, candidate.volume, copy.capacity, copy.format)
+        plain = copy.content.is_plain
+        digest = digest_of_volume(candidate.pool, candidate.volume, copy.capacity, copy.format, plain=plain)
     except (SourceError, ProviderError):
         return False
-    return digest == copy.sha256
+    return digest.agrees(copy.content)
 
 
 def _copies(pool: Pool, description: Description, disk: str) -> Iterator[CompleteCopy]:
     """The existing volumes of a disk that have no backing volume."""
     for copy in sorted(description.copies, key=lambda copy: copy.replica):
-        if copy.disk != disk or not copy.sha256:
+        if copy.disk != disk or not copy.content.known:
             continue
         volume = pool.volume(copy.volume)
         if volume is not None and not volume.backing_path:

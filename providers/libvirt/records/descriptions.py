@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.providers.common import descriptions
 from reconciler.providers.common.descriptions import ObjectDescription, Unreadable
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.owner import OwnerMark
 
 if TYPE_CHECKING:
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Copy:
     """One volume of a region: replica number `replica` of a disk (`os`, `data-LUN`). Replica 0 is the backing volume of
-    a Shallow region's overlays. `capacity` is that of the disk in bytes, `sha256` the digest of what a guest sees on
-    it, `stamp` that of the volume when it was complete."""
+    a Shallow region's overlays. `capacity` is that of the disk in bytes, `content` the digest of what a guest sees on
+    it, unknown for an overlay, `stamp` that of the volume when it was complete."""
 
     volume: str
     disk: str
     replica: int
     capacity: int
     format: str
-    sha256: str
+    content: ContentDigest
     stamp: str
 
 
@@ -37,7 +38,7 @@ class Description(ObjectDescription):
 
     def encode(self) -> dict[str, Any]:
         """JSON-shaped."""
-        return {**descriptions.encode(self), "copies": [asdict(copy) for copy in self.copies]}
+        return {**descriptions.encode(self), "copies": [_encoded(copy) for copy in self.copies]}
 
     @classmethod
     def decode(cls, value: Any) -> Description:
@@ -103,6 +104,11 @@ def stamp(volume: Volume) -> str:
     return f"{volume.size}:{volume.mtime_ns}"
 
 
+def _encoded(copy: Copy) -> dict[str, Any]:
+    fields = {name: value for name, value in asdict(copy).items() if name != "content"}
+    return {**fields, "digest": "", **copy.content.facts()}
+
+
 def _copy(value: Mapping[str, Any]) -> Copy:
     return Copy(
         volume=str(value["volume"]),
@@ -110,6 +116,11 @@ def _copy(value: Mapping[str, Any]) -> Copy:
         replica=int(value["replica"]),
         capacity=int(value["capacity"]),
         format=str(value["format"]),
-        sha256=str(value["sha256"]),
+        content=_content(value),
         stamp=str(value["stamp"]),
     )
+
+
+def _content(value: Mapping[str, Any]) -> ContentDigest:
+    """Raises: KeyError where nothing says what is in a volume, nor that it is an overlay."""
+    return ContentDigest.in_facts(value) if "digest" in value else ContentDigest(plain=str(value["sha256"]))

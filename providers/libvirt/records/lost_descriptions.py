@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
+from reconciler.providers.content_digest import GUEST, ContentDigest
 from reconciler.providers.errors import SourceError
 from reconciler.providers.libvirt.content.volume_reading import digest_of_volume
 from reconciler.providers.libvirt.records.description_store import DescriptionStore, StoredDescription
@@ -78,16 +79,16 @@ def copies_by_content(pool: Pool, names: Iterable[str], disks: Mapping[str, Any]
     return tuple(copies)
 
 
-def _copy(pool: Pool, name: str, disks: Mapping[str, Any]) -> tuple[str, int, str, str, str] | None:
+def _copy(pool: Pool, name: str, disks: Mapping[str, Any]) -> tuple[str, int, str, ContentDigest, str] | None:
     """Disk, capacity, format, digest and stamp of a volume; None if its content is not what was recorded."""
     parsed, volume = VolumeName.parse(name), pool.volume(name)
     facts = disks.get(parsed.disk, {}) if parsed else {}
-    expected = facts.get("contentSha256")
-    if parsed is None or volume is None or volume.backing_path or not expected:
+    expected = ContentDigest.in_facts(facts, GUEST)
+    if parsed is None or volume is None or volume.backing_path or not expected.known:
         return None
     capacity = int(facts["virtualSize"])
     try:
-        digest = digest_of_volume(pool, volume, capacity, volume.format)
+        digest = digest_of_volume(pool, volume, capacity, volume.format, plain=expected.is_plain)
     except SourceError:
         return None
-    return (parsed.disk, capacity, volume.format, digest, stamp(volume)) if digest == expected else None
+    return (parsed.disk, capacity, volume.format, digest, stamp(volume)) if digest.agrees(expected) else None

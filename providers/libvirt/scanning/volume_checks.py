@@ -58,19 +58,20 @@ def _defect(
     if volume is None:
         return f"{copy.volume} is missing"
     same = stamp(volume) in trusted
-    if same and (not deep or not copy.sha256):
+    if same and (not deep or not copy.content.known):
         return ""
     if not same and volume.format != copy.format:
         return f"{copy.volume} was replaced: its format is {volume.format}, not {copy.format}"
     if not same and volume.capacity != copy.capacity:
         return f"{copy.volume} was resized: it has {volume.capacity} bytes, not {copy.capacity}"
-    if not copy.sha256:
+    if not copy.content.known:
         return f"{copy.volume} was written to, and an overlay must stay as it was created"
     try:
-        digest = digest_of_volume(pool, volume, copy.capacity, copy.format, advance)
+        plain = copy.content.is_plain
+        digest = digest_of_volume(pool, volume, copy.capacity, copy.format, advance, plain=plain)
     except SourceError as error:
         return error.message
-    return "" if digest == copy.sha256 else f"{copy.volume} has other content than was published"
+    return "" if digest.agrees(copy.content) else f"{copy.volume} has other content than was published"
 
 
 def _backing_defect(path: str, recorded: str, now: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.providers.common import scanning
 from reconciler.providers.common.fingerprints import stamps_in
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.extents import Extent
@@ -75,12 +76,13 @@ def _check_copy(
 
 def content_defect(path: str, facts: Mapping[str, Any], advance: Callable[[int], None] | None = None) -> str:
     """What is wrong with the bytes of a copy, all of which are read; empty if they are those that were published."""
-    name = os.path.basename(path)
+    name, published = os.path.basename(path), ContentDigest.in_facts(facts)
     try:
-        digest = digest_extent(Extent(path, 0, int(facts["size"]), f"'{path}'", followed=False), advance)
+        extent = Extent(path, 0, int(facts["size"]), f"'{path}'", followed=False)
+        digest = digest_extent(extent, advance, plain=published.is_plain)
     except (SourceError, ProviderError) as error:
         return f"{name} cannot be read: {error.message}"
-    return "" if digest == facts["sha256"] else f"{name} has other content than was published"
+    return "" if digest.agrees(published) else f"{name} has other content than was published"
 
 
 def _check_shallow(path: str, recorded: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
+from reconciler.providers.bound_sources import bound_to_plain
 from reconciler.providers.common.containers import apply, home_of
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
 from reconciler.providers.common.steps import Copied, do_steps, not_replaced, own_step
@@ -21,7 +22,7 @@ from reconciler.providers.local.disk_sources import DiskSources
 from reconciler.providers.local.writing.containers import ContainerFiles
 from reconciler.providers.local.writing.region_changes import RegionChanges
 from reconciler.providers.local.writing.region_creation import RegionCreation
-from reconciler.providers.local.writing.region_results import disk_facts
+from reconciler.providers.local.writing.region_results import unread_facts
 from reconciler.providers.local.writing.restoration import Restoration
 from reconciler.providers.protocol import Applied, Operation, ProgressCallback, Results, Step, Verb
 
@@ -112,13 +113,15 @@ class OperationRunner:
             results = self._creation.create_shallow(steps, disks)
         except ProviderError as error:
             return {step.address: error for step in steps}, None
-        return results, {disk.disk: {**disk_facts(disk, ""), "source": disk.identity} for disk in disks}
+        return results, {disk.disk: {**unread_facts(disk), "source": disk.identity} for disk in disks}
 
     def _require_planned(self, disks: Sequence[SourceDisk]) -> None:
         """Reads the sources of a Shallow version, which are not copied, if they were planned. Raises: SourceError."""
         bound = self._operation.sources
-        if any(source.sha256 for source in bound):
-            require_planned(bound, disks, {disk.disk: {"sha256": digest_extent(disk.extent)} for disk in disks})
+        if any(source.digest for source in bound):
+            plain = bound_to_plain(bound)
+            read = {disk.disk: digest_extent(disk.extent, plain=plain) for disk in disks}
+            require_planned(bound, disks, {disk: digest.facts() for disk, digest in read.items()})
 
 
 def _stand_in(disk: str, facts: Mapping[str, Any], why: str) -> SourceDisk:

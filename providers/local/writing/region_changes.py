@@ -13,6 +13,7 @@ from reconciler.manifests.errors import ReconcilerError
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.common.ownership import require_mark, require_not_newer
 from reconciler.providers.common.steps import vanished
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ObjectConflict, SourceError
 from reconciler.providers.image_files.copying import Sink, copy_extent
 from reconciler.providers.image_files.extents import Extent
@@ -123,8 +124,9 @@ class RegionChanges:
             for name in hidden:
                 unlink(folder, name, self._writer)
                 sinks.append(Sink(create_copy(folder, name, self._writer)))
-            sha256 = copy_extent(extent, sinks, partial(self._count, address, [0], size))
-            if sha256 != facts["sha256"]:
+            published = ContentDigest.in_facts(facts)
+            advance = partial(self._count, address, [0], size)
+            if not copy_extent(extent, sinks, advance, plain=published.is_plain).agrees(published):
                 raise SourceError(
                     f"the copy '{address}' ({first}) is damaged", "plan again: the region will be repaired"
                 )

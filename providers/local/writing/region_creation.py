@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any
 
 from reconciler.manifests.address import Address
-from reconciler.providers.bound_sources import BoundSource
+from reconciler.providers.bound_sources import BoundSource, bound_to_plain
 from reconciler.providers.common import steps as common_steps
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.copying import copy_extent
 from reconciler.providers.image_files.extents import Extent
@@ -24,13 +25,13 @@ from reconciler.providers.image_files.image_sources import SourceDisk, require_p
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import copies_of_full_length
-from reconciler.providers.local.writing.region_results import applied, disk_facts, sizes
+from reconciler.providers.local.writing.region_results import applied, sizes, unread_facts
 from reconciler.providers.local.writing.staging import StagedRegion, Staging
 from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Applied, ProgressCallback, Results, Step
 
 DiskFacts = dict[str, dict[str, Any]]
-"""Disk (`os`, `data-LUN`) -> sha256, size, virtualSize and format of its copies."""
+"""Disk (`os`, `data-LUN`) -> digest, size, virtualSize and format of its copies."""
 
 
 class RegionCreation:
@@ -60,13 +61,16 @@ class RegionCreation:
         results = self._stage(steps, disks)
         facts: DiskFacts = {}
         with self._failing_all():
-            facts = {disk.disk: self._copy(disk, known.get(disk.disk, {})) for disk in disks}
+            plain = bound_to_plain(bound)
+            facts = {
+                disk.disk: self._copy(disk, known.get(disk.disk, {}), plain=disk.pinned or plain) for disk in disks
+            }
             require_planned(bound, disks, facts)
         return {**results, **self._publish({"disks": facts})}, facts
 
     def create_shallow(self, steps: Sequence[Step], disks: Sequence[SourceDisk]) -> Results:
         """Creates regions without copies: their descriptions name the sources. Raises: SourceError if one is gone."""
-        computed = {"disks": {disk.disk: disk_facts(disk, "") for disk in disks}, "shallow": _stamps(disks)}
+        computed = {"disks": {disk.disk: unread_facts(disk) for disk in disks}, "shallow": _stamps(disks)}
         return {**self._stage(steps, ()), **self._publish(computed)}
 
     def keep(self) -> None:
@@ -100,21 +104,26 @@ class RegionCreation:
             self._fail_others(failed)
         return failed
 
-    def _copy(self, disk: SourceDisk, known: Mapping[str, Any]) -> dict[str, Any]:
-        """Copies one disk to all regions that have not failed. Raises: SourceError if no source is usable."""
+    def _copy(self, disk: SourceDisk, known: Mapping[str, Any], *, plain: bool) -> dict[str, Any]:
+        """Copies one disk to all regions that have not failed. `plain`: its facts are to have a plain sha256, too.
+
+        Raises: SourceError if no source is usable.
+        """
         problem: ProviderError | None = None
-        expected = known.get("sha256") or disk.sha256
+        recorded = ContentDigest.in_facts(known)
+        expected = recorded if recorded.known else disk.published
+        plain = plain or expected.is_plain
         for extent, form in self._candidates(disk, known):
             targets = [region for region in self._staged if region.error is None]
             sinks = [sink for region in targets for _, sink in region.sinks[disk.disk]]
             try:
-                sha256 = copy_extent(extent, sinks, partial(self._advance, targets))
+                digest = copy_extent(extent, sinks, partial(self._advance, targets), plain=plain)
             except SourceError as error:
                 problem = problem or error
             else:
                 _note_failures(targets, disk.disk)
-                if expected in ("", sha256):
-                    return {"sha256": sha256, **sizes(extent.size, form)}
+                if not expected.known or digest.agrees(expected):
+                    return {**expected.facts(), **digest.facts(), **sizes(extent.size, form)}
                 problem = problem or _other_content(disk, known)
             for sink in sinks:
                 with contextlib.suppress(OSError):  # a sink that failed is not written again

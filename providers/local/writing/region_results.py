@@ -13,13 +13,14 @@ from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.protocol import Applied
 
-CONTENT_FACTS = ("sha256", "size", "virtualSize", "format")
+SIZE_FACTS = ("size", "virtualSize", "format")
+CONTENT_FACTS = ("digest", "sha256", *SIZE_FACTS)
 """What is known of a disk's content; a version's description also knows its source."""
 
 
-def disk_facts(disk: SourceDisk, sha256: str) -> dict[str, Any]:
-    """The facts to record for a disk; without a digest if nothing was read."""
-    return {**({"sha256": sha256} if sha256 else {}), **sizes(disk.extent.size, disk.format)}
+def unread_facts(disk: SourceDisk) -> dict[str, Any]:
+    """The facts to record for a disk that nobody has read: it has no digest."""
+    return sizes(disk.extent.size, disk.format)
 
 
 def sizes(size: int, form: DiskFormat) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.common.scanning import counting
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.local.descriptions import Description, read_description, write_description
 from reconciler.providers.local.directories import object_names
@@ -76,7 +77,7 @@ class Restoration:
 
 def _copies(step: Step, recorded: Mapping[str, Any]) -> dict[str, str]:
     """Name -> disk, of the copies that the region is to have; none if it is not known what is in them."""
-    if not all("sha256" in facts for facts in recorded.values()):
+    if not all(ContentDigest.in_facts(facts).known for facts in recorded.values()):
         return {}
     replicas = range(1, int((step.planned or {})["replicas"]) + 1)
     names = {

@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.providers.common.descriptions import Unreadable
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import Unavailable
 from reconciler.providers.local.descriptions import Description, read_description
 from reconciler.providers.local.directories import object_names
@@ -16,7 +17,7 @@ from reconciler.providers.local.directories.effects import remove_empty_folders,
 from reconciler.providers.local.directories.folders import FOLDER, failure, is_full_directory, open_folder
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.ownership import Ownership, descriptions_of
-from reconciler.providers.local.writing.region_results import CONTENT_FACTS
+from reconciler.providers.local.writing.region_results import SIZE_FACTS
 from reconciler.providers.owner import Writer
 
 
@@ -113,13 +114,16 @@ class Tidying:
 def _same_content(version: Description, region: Description) -> bool:
     """Whether a region was filled with the disks of this version. Without digests, as of a Shallow version, the same
     run must have written both."""
-    disks, copies = _content(version), _content(region)
+    disks, copies = version.computed.get("disks", {}), region.computed.get("disks", {})
     if not disks:
         return True
-    known = all("sha256" in facts for facts in disks.values())
-    return disks == copies and (known or version.fence == region.fence)
+    if disks.keys() != copies.keys() or any(_sizes(facts) != _sizes(copies[disk]) for disk, facts in disks.items()):
+        return False
+    digests = [(ContentDigest.in_facts(facts), ContentDigest.in_facts(copies[disk])) for disk, facts in disks.items()]
+    if all(digest.known for digest, _ in digests):
+        return all(digest.agrees(other) for digest, other in digests)
+    return [digest for digest, _ in digests] == [other for _, other in digests] and version.fence == region.fence
 
 
-def _content(description: Description) -> Mapping[str, Any]:
-    disks = description.computed.get("disks", {})
-    return {disk: {key: facts[key] for key in CONTENT_FACTS if key in facts} for disk, facts in disks.items()}
+def _sizes(facts: Mapping[str, Any]) -> list[Any]:
+    return [facts.get(name) for name in SIZE_FACTS]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from reconciler.manifests.address import Address
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.planning.draft import Draft
+from reconciler.providers.content_digest import ContentDigest
 
 _CONTENT = ("source", "dataDisks")
 
@@ -24,26 +25,28 @@ def without_twins(draft: Draft, lost: Collection[Address]) -> set[Address]:
 
     A version without recorded digests has no twin that anyone knows of.
     """
-    contents = {version: _content(draft, version) for version in lost}
-    wanted = {content for content in contents.values() if content}
+    contents = {version: _contents(draft, version) for version in lost}
+    wanted = {content for found in contents.values() for content in found}
     matching: dict[str, list[Address]] = {}
     for address in draft.records if wanted else ():
-        another = address.version and not address.region and address not in contents
-        if another and (content := _content(draft, address)) in wanted:
-            matching.setdefault(content, []).append(address)
+        if address.version and not address.region and address not in contents:
+            for content in _contents(draft, address) & wanted:
+                matching.setdefault(content, []).append(address)
     staying = _with_copies(draft, {address for found in matching.values() for address in found})
     kept = {content for content, found in matching.items() if not staying.isdisjoint(found)}
-    return {version for version, content in contents.items() if content not in kept}
+    return {version for version, found in contents.items() if found.isdisjoint(kept)}
 
 
-def _content(draft: Draft, version: Address) -> str:
-    """The digests of a version's disks as one string; empty if one of them is not known."""
+def _contents(draft: Draft, version: Address) -> set[str]:
+    """The digests of a version's disks as one string for each kind in which all of them are known."""
     node = draft.node(version)
     computed = node.observed.computed if node.observed and node.observed.computed != "{}" else ""
     computed = computed or (node.record.computed if node.record else "{}")
     disks: Mapping[str, Mapping[str, str]] = json.loads(computed).get("disks", {})
-    digests = [f"{disk} {facts.get('sha256', '')}" for disk, facts in sorted(disks.items())]
-    return "\n".join(digests) if all(len(text.split()) == 2 for text in digests) else ""
+    digests = {disk: ContentDigest.in_facts(facts) for disk, facts in sorted(disks.items())}
+    trees = [f"{disk} {digest.tree}" for disk, digest in digests.items() if digest.tree]
+    plains = [f"{disk} {digest.plain}" for disk, digest in digests.items() if digest.plain]
+    return {"\n".join(kind) for kind in (trees, plains) if kind and len(kind) == len(disks)}
 
 
 def _with_copies(draft: Draft, versions: Collection[Address]) -> set[Address]:

@@ -22,7 +22,9 @@ from reconciler.manifests.private_files import read_regular, write_private
 from reconciler.manifests.values import canonical_json
 from reconciler.planning.plan import Plan
 
-FORMAT = 5
+FORMAT = 6
+_PLAIN_FORMAT = 5
+"""Plans of this format know contents by the plain sha256 of all bytes, under another name."""
 _REMEDY = "make a new plan with: reconciler plan --out FILE"
 
 
@@ -75,7 +77,8 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan from a file. `digest` identifies it: the sha256 of all that is signed. `approvals` are SSH signatures."""
+    """A plan from a file. `digest` identifies it: the sha256 of all that is signed. `approvals` are SSH signatures.
+    `plain`: it knows contents by their plain sha256, as all plans did before there were tree digests."""
 
     plan: Plan
     binding: Binding
@@ -83,6 +86,7 @@ class SavedPlan:
     signature: str
     body: str
     approvals: tuple[str, ...] = ()
+    plain: bool = False
 
     def is_signed_with(self, key: bytes) -> bool:
         """Whether the state with this key has signed the plan as it is."""
@@ -124,14 +128,22 @@ def read_plan(path: Path) -> SavedPlan:
         raise BadPlanFile(f"{path} cannot be read: {cause.strerror}", _REMEDY) from cause
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise BadPlanFile(f"{path} is not a plan file", _REMEDY) from cause
-    if version != FORMAT:
+    if version not in (FORMAT, _PLAIN_FORMAT):
         raise BadPlanFile(f"{path} was written by another version of this program", _REMEDY)
     try:
-        plan: Plan = decode(Plan, content["plan"])
+        plan: Plan = decode(Plan, content["plan"] if version == FORMAT else _renamed(content["plan"]))
         binding = _decoded_binding(content["binding"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise BadPlanFile(f"{path} was written by another version of this program", _REMEDY) from cause
-    return SavedPlan(plan, binding, digest, signature, body, tuple(map(str, approvals)))
+    return SavedPlan(plan, binding, digest, signature, body, tuple(map(str, approvals)), version == _PLAIN_FORMAT)
+
+
+def _renamed(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan of the format before, as it is written now."""
+    for change in plan["changes"]:
+        for source in change["sources"]:
+            source["digest"] = source.pop("sha256")
+    return plan
 
 
 def _decoded_binding(data: Mapping[str, Any]) -> Binding:

@@ -133,7 +133,7 @@ def _compared(change: ResourceChange) -> Mapping[str, Any]:
 def _without_files(change: ResourceChange) -> Any:
     """The planned attributes with the digests of files in place of their names: a file may be called anything."""
     planned = dict(change.planned_attributes)
-    digests = {source.disk: source.sha256 for source in change.sources if source.sha256}
+    digests = {source.disk: source.digest for source in change.sources if source.digest}
     if not digests:
         return planned
 

@@ -78,7 +78,7 @@ def _plan(plan: Plan, heading: Heading, *, verbose: bool) -> Iterator[str]:
     yield from _about(heading)
     yield from _rows(("action", "resource", "details"), plan_rows(plan, verbose=verbose, sources=False))
     contents = [row for change in plan.changes if not change.block for row in content_rows(change)]
-    yield from table(("published content", "sha256"), ([code(name), code(text)] for name, text in contents))
+    yield from table(("published content", "digest"), ([code(name), code(text)] for name, text in contents))
     moves = latest_rows(plan.latest, verbose=verbose)
     yield from table(("definition", "latest"), ([code(row.subject), _all(row.cells)] for row in moves))
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from reconciler.manifests.values import canonical_json
+from reconciler.providers.content_digest import TREE
 
 _SHOWN_VALUE = 60
 _CONTEXT = 12
@@ -50,7 +51,7 @@ def value_text(value: Any) -> str:
 
 def transition(path: str, before: Any, after: Any) -> tuple[str, str]:
     """Both values in short; long ones are cut to where they start to differ."""
-    if path.endswith("sha256"):
+    if path.endswith(("sha256", "digest")):
         return _digest(before), _digest(after)
     first, second = value_text(before), value_text(after)
     if max(len(first), len(second)) <= _SHOWN_VALUE:
@@ -77,5 +78,5 @@ def _cut(text: str, start: int) -> str:
 
 def _digest(value: Any) -> str:
     """The start of a digest; a sentence, or an empty string, is left as it is."""
-    text = NOT_SET if value is None else str(value)
+    text = NOT_SET if value is None else str(value).removeprefix(TREE)
     return f"{text[:_DIGEST]}…" if len(text) > _DIGEST and " " not in text else text

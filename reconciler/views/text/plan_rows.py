@@ -10,6 +10,7 @@ from reconciler.manifests.address import Address, Kind
 from reconciler.planning.actions import Action, AttributeChange, Block, Reason, ResourceChange
 from reconciler.planning.plan import Plan
 from reconciler.planning.sources import disk_sources
+from reconciler.providers.content_digest import TREE
 from reconciler.views.terminal.lines import Cell, Row
 from reconciler.views.terminal.units import plural
 from reconciler.views.text.attribute_changes import change_text
@@ -78,20 +79,21 @@ def _with_sources(row: Row, change: ResourceChange, digits: int) -> Row:
 
 
 def _content(text: str, digits: int) -> str:
-    return f"sha256 {text[:digits]}{'…' if digits < len(text) else ''}" if is_digest(text) else text
+    kind, value = (TREE, text.removeprefix(TREE)) if text.startswith(TREE) else ("sha256 ", text)
+    return f"{kind}{value[:digits]}{'…' if digits < len(value) else ''}" if _is_sha256(value) else text
 
 
-def is_digest(text: str) -> bool:
-    """Whether this is a sha256 in hexadecimal, and not an identity."""
+def _is_sha256(text: str) -> bool:
+    """Whether this is a digest in hexadecimal, and not an identity."""
     return len(text) == 64 and all(digit in "0123456789abcdef" for digit in text)
 
 
 def content_rows(change: ResourceChange) -> Iterator[tuple[str, str]]:
-    """(source, its sha256 or identity) of every disk that a change publishes, as far as they are known."""
+    """(source, its digest or identity) of every disk that a change publishes, as far as they are known."""
     declared = dict(disk_sources(change.planned_attributes)) if change.sources else {}
     for bound in change.sources:
         style, value = next(iter(declared.get(bound.disk, {"disk": bound.disk}).items()))
-        yield (str(value) if style in ("file", "version") else bound.disk), bound.sha256 or bound.identity
+        yield (str(value) if style in ("file", "version") else bound.disk), bound.digest or bound.identity
 
 
 def _at_most(rows: Sequence[Row], what: str, *, verbose: bool) -> list[Row]:

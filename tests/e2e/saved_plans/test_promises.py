@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.digests import tree_digest
 from support.estates import Document, Estate, definition, gallery, version
 
 from reconciler.applying.context import Interrupt
@@ -20,6 +21,7 @@ from reconciler.errors import BadPlanFile, NotApproved, PlanRefused, StalePlan
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.planning.saved.plan_file import read_plan
 from reconciler.planning.source_digests import SourceDigests
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError
 from reconciler.providers.local.provider import LocalProvider
 
@@ -43,6 +45,10 @@ def sha256(estate: Estate, name: str = "a.raw") -> str:
     return hashlib.sha256((estate.directory / "images" / name).read_bytes()).hexdigest()
 
 
+def tree(estate: Estate, name: str = "a.raw") -> str:
+    return tree_digest((estate.directory / "images" / name).read_bytes())
+
+
 def save(estate: Estate, lasts: timedelta | None = timedelta(days=7), **options: Any) -> Plan:
     with estate.engine() as engine:
         plan = engine.plan(PlanOptions(**options))
@@ -64,14 +70,13 @@ def overwrite(estate: Estate, name: str = "a.raw") -> None:
 
 
 def bound(plan: Plan) -> dict[str, str]:
-    return {str(change.address): source.sha256 for change in plan.changes for source in change.sources}
+    return {str(change.address): source.digest for change in plan.changes for source in change.sources}
 
 
 def test_the_plan_says_which_content_it_publishes(estate: Estate) -> None:
-    assert bound(save(estate)) == {"corp/ubuntu/1.0.0": sha256(estate)}
+    assert bound(save(estate)) == {"corp/ubuntu/1.0.0": tree(estate)}
     assert apply_saved(estate).result is not None
-    content = hashlib.sha256((estate.regions / "eastus/corp/ubuntu/1.0.0/replica-1.os.raw").read_bytes()).hexdigest()
-    assert content == sha256(estate)
+    assert tree_digest((estate.regions / "eastus/corp/ubuntu/1.0.0/replica-1.os.raw").read_bytes()) == tree(estate)
 
 
 def test_other_bytes_of_the_same_size_are_refused(estate: Estate) -> None:
@@ -130,7 +135,7 @@ def test_an_image_may_be_renamed(estate: Estate) -> None:
 def test_a_pin_is_checked_by_the_plan(estate: Estate) -> None:
     pin = sha256(estate)
     estate.write(documents({"file": "../images/a.raw", "sha256": pin}))
-    assert bound(estate.plan()) == {"corp/ubuntu/1.0.0": pin}
+    assert bound(estate.plan()) == {"corp/ubuntu/1.0.0": tree(estate)}
     overwrite(estate)
     problem = next(iter(estate.plan().errors))
     assert f"its sha256 is {sha256(estate)}, and the manifest says {pin}" in problem.summary
@@ -162,7 +167,7 @@ def test_a_pinned_version_is_replaced_only_by_the_pinned_content(estate: Estate)
     estate.image("b.raw", b"second")
     source = {"file": "../images/b.raw", "sha256": sha256(estate, "b.raw")}
     estate.write(documents(source, lifecycle={"allowReplace": True}))
-    assert bound(save(estate)) == {"corp/ubuntu/1.0.0": sha256(estate, "b.raw")}
+    assert bound(save(estate)) == {"corp/ubuntu/1.0.0": tree(estate, "b.raw")}
     overwrite(estate, "b.raw")
     with pytest.raises(StalePlan):
         apply_saved(estate)
@@ -172,7 +177,7 @@ def test_a_version_made_from_another_is_bound_to_its_content(estate: Estate) -> 
     estate.apply()
     child = version({"version": "corp/ubuntu/1.0.0"}, "corp/debian")
     estate.write([*documents(), definition(name="debian"), child])
-    assert bound(save(estate)) == {"corp/debian/1.0.0": sha256(estate)}
+    assert bound(save(estate)) == {"corp/debian/1.0.0": tree(estate)}
     assert apply_saved(estate).result is not None
 
 
@@ -181,9 +186,11 @@ class Counting(LocalProvider):
 
     reads = 0
 
-    def source_digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None) -> str:
+    def source_digest(
+        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None = None, *, plain: bool = False
+    ) -> ContentDigest:
         type(self).reads += 1
-        return super().source_digest(source, progress)
+        return super().source_digest(source, progress, plain=plain)
 
 
 @pytest.fixture
@@ -212,7 +219,7 @@ def test_the_digests_that_are_kept_are_few_and_private(estate: Estate) -> None:
     save(estate)
     kept = estate.directory / ".reconciler" / "cache" / "digests.json"
     assert kept.stat().st_mode & 0o777 == 0o600
-    assert list(json.loads(kept.read_text())["digests"].values()) == [sha256(estate)]
+    assert list(json.loads(kept.read_text())["digests"].values()) == [{"digest": tree(estate)}]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 1, "digests": 3}', '{"schema": 99, "digests": {}}', "\0"])
@@ -221,14 +228,14 @@ def test_a_damaged_cache_is_read_over(estate: Estate, content: str) -> None:
     kept = estate.directory / ".reconciler" / "cache" / "digests.json"
     kept.parent.mkdir(parents=True)
     kept.write_text(content)
-    assert bound(estate.plan()) == {"corp/ubuntu/1.0.0": sha256(estate)}
+    assert bound(estate.plan()) == {"corp/ubuntu/1.0.0": tree(estate)}
 
 
 def test_a_forged_digest_in_the_cache_publishes_nothing(estate: Estate) -> None:
     estate.image("a.raw", bytes(LARGE))
     save(estate)
     kept = estate.directory / ".reconciler" / "cache" / "digests.json"
-    kept.write_text(kept.read_text().replace(sha256(estate), "ab" * 32))
+    kept.write_text(kept.read_text().replace(tree(estate), "tree-sha256:" + "ab" * 32))
     save(estate)
     outcome = apply_saved(estate)
     assert outcome.result is not None
@@ -241,7 +248,7 @@ def test_without_a_place_to_keep_them_digests_are_read_again(estate: Estate) -> 
     with estate.engine() as engine:
         (reader,) = engine.providers.values()
         digests = SourceDigests()
-        assert digests.of("default", reader, {"file": "images/a.raw"}, LARGE) == sha256(estate)
+        assert digests.of("default", reader, {"file": "images/a.raw"}, LARGE).text == tree(estate)
         digests.save()
 
 

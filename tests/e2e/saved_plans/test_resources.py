@@ -53,7 +53,7 @@ def remake(project: CloudProject, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["snapshots", "disks"])
 def test_the_plan_is_bound_to_the_resource_itself(project: CloudProject, kind: str) -> None:
     (bound,) = [source for change in save(project, kind).changes for source in change.sources]
-    assert bound.sha256 == ""
+    assert bound.digest == ""
     assert "uniqueId=" in bound.identity
     assert "timeCreated=" in bound.identity
     remake(project, kind)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.digests import digest_of, digest_of_path
 from support.mounts import btrfs, tmpfs
 
 from reconciler.providers.errors import SourceError
@@ -74,7 +74,8 @@ def test_every_sink_gets_the_content_from_one_read(tmp_path: Path, make_sink: Ma
     copies = [tmp_path / f"copy-{number}" for number in range(3)]
     heard: list[int] = []
     digest = copy_extent(whole(source), [make_sink(copy) for copy in copies], heard.append)
-    assert digest == hashlib.sha256(content).hexdigest() == digest_extent(whole(source))
+    assert digest == digest_of(content) == digest_extent(whole(source))
+    assert digest_extent(whole(source), plain=True) == digest_of(content, plain=True)
     assert [copy.read_bytes() for copy in copies] == [content] * 3
     assert sum(heard) == len(content)
 
@@ -93,7 +94,7 @@ def test_holes_stay_holes_and_count_as_zeros(
 ) -> None:
     source, copy = sparse_file(tmp_path / "source", 8 * MIB, *data), tmp_path / "copy"
     digest = copy_extent(whole(source), [make_sink(copy)])
-    assert digest == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert digest == digest_of_path(source)
     assert copy.read_bytes() == source.read_bytes()
     assert data_ranges(copy) == data_ranges(source)
     assert allocated(copy) <= allocated(source)
@@ -101,7 +102,7 @@ def test_holes_stay_holes_and_count_as_zeros(
 
 def test_a_small_file_that_is_a_hole_stays_one(tmp_path: Path, make_sink: MakeSink) -> None:
     source, copy = sparse_file(tmp_path / "source", 65536), tmp_path / "copy"
-    assert copy_extent(whole(source), [make_sink(copy)]) == hashlib.sha256(bytes(65536)).hexdigest()
+    assert copy_extent(whole(source), [make_sink(copy)]) == digest_of(bytes(65536))
     assert (copy.stat().st_size, allocated(copy)) == (65536, 0)
 
 
@@ -109,7 +110,7 @@ def test_a_part_of_a_file_can_be_copied(tmp_path: Path, make_sink: MakeSink) -> 
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.write_bytes(b"before" + DENSE + b"after")
     digest = copy_extent(Extent(str(source), 6, len(DENSE), "part"), [make_sink(copy)])
-    assert digest == hashlib.sha256(DENSE).hexdigest()
+    assert digest == digest_of(DENSE)
     assert copy.read_bytes() == DENSE
 
 
@@ -187,7 +188,7 @@ def test_a_full_disk_stops_only_its_own_sink(tmp_path: Path, make_sink: MakeSink
         digest = copy_extent(whole(source), [full, good])
     finally:
         os.close(full.fd)
-    assert digest == hashlib.sha256(DENSE[:size]).hexdigest()
+    assert digest == digest_of(DENSE[:size])
     assert full.error is not None
     assert good.error is None
     assert copy.read_bytes() == DENSE[:size]
@@ -222,13 +223,13 @@ def test_blocks_are_shared_if_the_file_system_supports_it(tmp_path: Path, make_s
     with btrfs(tmp_path / "disk") as disk:
         source, copy, inside = disk / "source", disk / "copy", disk / "inside"
         source.write_bytes(DENSE)
-        digest_of = []
+        found = []
         for path in (copy, inside):
             fd = os.open(path, os.O_RDWR | os.O_CREAT)
-            digest_of.append(copy_extent(whole(source), [Sink(fd)]))
+            found.append(copy_extent(whole(source), [Sink(fd)]))
             os.fsync(fd)
             os.close(fd)
-        assert digest_of == [hashlib.sha256(DENSE).hexdigest()] * 2
+        assert found == [digest_of(DENSE)] * 2
         assert copy.read_bytes() == DENSE
         assert shared_with(copy) == shared_with(source) == shared_with(inside)
 
@@ -276,4 +277,24 @@ def test_data_begins_and_ends_at_whole_sectors_of_the_extent(tmp_path: Path, off
     held = [(start, start + length) for start, length, is_data in found if is_data]
     assert any(start <= MIB and end >= 2 * MIB for start, end in held)
     assert sum(end - start for start, end in held) < MIB + 16384
-    assert digest_extent(extent) == hashlib.sha256(path.read_bytes()[offset : offset + 4 * MIB]).hexdigest()
+    assert digest_extent(extent) == digest_of(path.read_bytes()[offset : offset + 4 * MIB])
+
+
+def test_a_hole_of_any_size_is_not_read(tmp_path: Path, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 TiB with two pieces of data cost the bytes of these, in a copy and in a digest."""
+    source = sparse_file(tmp_path / "source", 2 << 40, (5 * MIB, DENSE[:MIB]), (1 << 40, DENSE[:MIB]))
+    read: list[int] = []
+    real = os.preadv
+
+    def counted(fd: int, buffers: list[memoryview], offset: int) -> int:
+        read.append(sum(map(len, buffers)))
+        return real(fd, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", counted)
+    heard: list[int] = []
+    digest = copy_extent(whole(source), [make_sink(tmp_path / "copy")], heard.append)
+    assert sum(read) < 4 * MIB
+    assert (sum(heard), len(heard) < 10) == (2 << 40, True)
+    assert (tmp_path / "copy").stat().st_size == 2 << 40
+    assert allocated(tmp_path / "copy") < 4 * MIB
+    assert digest_extent(whole(tmp_path / "copy")) == digest

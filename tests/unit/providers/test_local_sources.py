@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.digests import tree_digest
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError, SourceError
@@ -77,11 +77,11 @@ def test_the_disks_of_an_ova_are_the_os_disk_and_data_disks_in_its_order(tmp_pat
     version = results[VERSION]
     assert isinstance(version, Applied)
     disks = json.loads(version.computed)["disks"]
-    assert {name: facts["sha256"] for name, facts in disks.items()} == {
-        "os": hashlib.sha256(FIRST).hexdigest(),
-        "data-0": hashlib.sha256(SECOND).hexdigest(),
+    assert {name: facts["digest"] for name, facts in disks.items()} == {
+        "os": tree_digest(FIRST),
+        "data-0": tree_digest(SECOND),
     }
-    assert disks["os"]["sourceSha256"] == provider.source_digest({"file": "vm.ova"})
+    assert disks["os"]["sourceDigest"] == provider.source_digest({"file": "vm.ova"}).tree
     assert disks["os"]["source"] == provider.source_identity({"file": "vm.ova"})
     assert provider.source_facts({"file": "vm.ova"}).size == len(FIRST) + len(SECOND)
 

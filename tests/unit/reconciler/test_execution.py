@@ -22,6 +22,7 @@ from reconciler.planning.actions import Action
 from reconciler.planning.plan import PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.planning.sources import SourceCheck, SourceStatus
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ContractViolation, LeaseLost, ProviderError
 from reconciler.providers.owner import Owner, Writer
 from reconciler.providers.protocol import (
@@ -269,7 +270,7 @@ def test_a_provider_that_publishes_other_content_is_caught(store: StateStore, le
         computed = canonical_json({"disks": {"os": {"sha256": "bb" * 32}}})
         return Applied("id", "f", canonical_json(step.planned or {}), computed)
 
-    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), sha256="aa" * 32)
+    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), digest=ContentDigest(plain="aa" * 32))
     result = run(store, lease, ScriptedProvider(script={V1: published}), sources={V1: {"os": check}})
     error = dict(result.failed)[Address.parse(V1)]
     assert isinstance(error, ContractViolation)

@@ -18,6 +18,7 @@ from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.planning.saved.plan_file import plan_json
 from reconciler.planning.sources import SourceCheck, SourceStatus
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.protocol import SourceFacts
 from reconciler.views.text.attribute_changes import change_text
 
@@ -170,7 +171,7 @@ def test_latest_of_a_definition_without_versions_is_an_error() -> None:
 
 
 def test_changed_source_of_a_published_version_is_a_blocked_replace() -> None:
-    changed = {V1: {"os": SourceCheck(SourceStatus.CHANGED, sha256="bb")}}
+    changed = {V1: {"os": SourceCheck(SourceStatus.CHANGED, digest=ContentDigest(plain="bb"))}}
     plan = make_plan(inputs_of(WORLD, WORLD, sources=changed))
     found = change(plan, V1)
     assert (found.action, found.reason) == (Action.REPLACE, Reason.IMMUTABLE)

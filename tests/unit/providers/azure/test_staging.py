@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import threading
@@ -17,6 +16,7 @@ import pytest
 from azure.storage.blob import BlobClient, ContainerClient
 from support.azure.azurite import RunningAzurite
 from support.azure.http_proxy import Answer, Passed, Proxy, proxy_before
+from support.digests import digest_of, digest_of_path
 
 from reconciler.manifests.address import Address
 from reconciler.providers.azure.images.page_upload import PageSet, with_data
@@ -129,7 +129,7 @@ def test_a_disk_is_staged_as_a_fixed_vhd(staging: Staging, container: ContainerC
     assert staged.uri.endswith(f"/{container.container_name}/{name_of(image)}")
     assert (staged.storage_account_id, staged.format) == (ACCOUNT_ID, "raw")
     assert (staged.size, staged.virtual_size) == (5 * MIB + 512, 5 * MIB + 512)
-    assert staged.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert staged.digest == digest_of_path(image)
     assert staged.identity == disk_in(image).identity
 
 
@@ -143,7 +143,7 @@ def test_the_digest_is_that_of_the_file_also_when_it_is_converted(
 
     staged = staging.stage(disk_in(image), WRITER, VERSION, quiet)
 
-    assert staged.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert staged.digest == digest_of_path(image)
     assert (staged.format, staged.size, staged.virtual_size) == ("qcow2", image.stat().st_size, 3 * MIB)
     assert content_of(container.get_blob_client(name_of(image)))[: 3 * MIB] == raw.read_bytes()
 
@@ -203,7 +203,7 @@ def test_an_interrupted_upload_goes_on(
 
     assert pages_sent(proxy) == 15 * BLOCK - sent + 512
     assert content_of(container.get_blob_client(name_of(image)))[:-512] == image.read_bytes()
-    assert staged.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert staged.digest == digest_of_path(image)
     assert told[-1] == 15 * BLOCK
 
 
@@ -246,7 +246,7 @@ def test_a_disk_whose_file_has_changed_is_staged_again(
 
     staged = staging.stage(disk_in(image), WRITER, VERSION, quiet)
 
-    assert staged.sha256 == hashlib.sha256(b"\x02" * MIB).hexdigest()
+    assert staged.digest == digest_of(b"\x02" * MIB)
     assert content_of(container.get_blob_client(name_of(image)))[:-512] == b"\x02" * MIB
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -12,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.digests import digest_of_path
 from support.mounts import tmpfs
 
 from reconciler.providers.azure.images.vhd import BLOCK, MIB, footer, opened_disk, whole_mib
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.formats.recognising import recognise
@@ -38,7 +39,7 @@ def disk_in(path: Path) -> SourceDisk:
     return FileSources(str(path.parent)).disks({"file": path.name}, None)[0]
 
 
-def write_vhd(disk: SourceDisk, target: Path) -> str:
+def write_vhd(disk: SourceDisk, target: Path) -> ContentDigest:
     """Writes the fixed VHD of a disk as an upload does; returns the digest of its source."""
     with opened_disk(disk) as content, target.open("wb") as file:
         file.truncate(content.size)
@@ -53,8 +54,8 @@ def write_vhd(disk: SourceDisk, target: Path) -> str:
                 file.write(block.content)
         assert end == content.size
         file.seek(content.size)
-        file.write(footer(content.size, content.sha256()))
-    return content.sha256()
+        file.write(footer(content.size, content.digest().text))
+    return content.digest()
 
 
 def read_back(vhd: Path) -> bytes:
@@ -108,9 +109,9 @@ def test_every_format_becomes_a_fixed_vhd(
 ) -> None:
     image, vhd = make(format_name, options), tmp_path / "made.vhd"
 
-    sha256 = write_vhd(disk_in(image), vhd)
+    digest = write_vhd(disk_in(image), vhd)
 
-    assert sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert digest == digest_of_path(image)
     assert vhd.stat().st_size == 7 * MIB + 512
     assert virtual_size(vhd) == 7 * MIB
     assert read_back(vhd) == SECTORS.ljust(7 * MIB, b"\0")
@@ -123,9 +124,9 @@ def test_a_disk_inside_an_archive_is_converted_where_it_lies(make: Callable[...,
         archive.add(tmp_path / "appliance.ovf", "appliance.ovf")
         archive.add(vmdk, "disk.vmdk")
 
-    sha256 = write_vhd(disk_in(ova), tmp_path / "made.vhd")
+    digest = write_vhd(disk_in(ova), tmp_path / "made.vhd")
 
-    assert sha256 == hashlib.sha256(vmdk.read_bytes()).hexdigest()
+    assert digest == digest_of_path(vmdk)
     assert read_back(tmp_path / "made.vhd") == SECTORS.ljust(7 * MIB, b"\0")
 
 

@@ -37,7 +37,10 @@ def forced(path: Path, name: str, virtual_size: int = MIB) -> SourceDisk:
 
 def convert(image: Path) -> bytes:
     """The first sectors that would be uploaded to Azure."""
-    with image.open("rb") as source, converted(source.fileno(), forced(image, image.suffix[1:])) as (made, _):
+    with (
+        image.open("rb") as source,
+        converted(source.fileno(), forced(image, image.suffix[1:]), plain=False) as (made, _),
+    ):
         return os.pread(made, 2 * MIB, 0)
 
 

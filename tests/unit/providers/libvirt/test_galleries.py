@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.digests import tree_digest
 from support.libvirt.cut_line import cut_line
 from support.libvirt.daemons import POOLS, LibvirtHost
 from support.libvirt.galleries import disks, publish, region, remove, version
@@ -220,11 +220,11 @@ def test_a_volume_is_a_source(world: LibvirtWorld, provider: Provider, disk_form
     results = publish(provider, attributes, {EAST: 1, WEST: 1})
     assert world.copies(EAST) == world.copies(WEST) == [LARGE]
     recorded = disks(results)["os"]
-    assert recorded["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert recorded["contentSha256"] == hashlib.sha256(LARGE).hexdigest()
+    assert recorded["digest"] == tree_digest(path.read_bytes())
+    assert recorded["contentDigest"] == tree_digest(LARGE)
     assert (recorded["format"], recorded["virtualSize"]) == (disk_format, len(LARGE))
     assert provider.source_identity(attributes["source"]) == recorded["source"]
-    assert provider.source_digest(attributes["source"]) == recorded["sha256"]
+    assert provider.source_digest(attributes["source"]).tree == recorded["digest"]
 
 
 def test_a_source_volume_is_found_by_pool_or_path_if_that_is_unambiguous(
@@ -285,7 +285,7 @@ def test_a_machine_is_published_on_its_own_host_and_elsewhere(world: LibvirtWorl
         assert world.copies(WEST) == [LARGE]
         recorded = disks(results)["os"]
         assert recorded["source"] == facts.identity == provider.source_identity(attributes["source"])
-        assert recorded["contentSha256"] == hashlib.sha256(LARGE).hexdigest()
+        assert recorded["contentDigest"] == tree_digest(LARGE)
         remove(provider, attributes, WEST, NORTH)
         error = failed(publish(provider, attributes, {WEST: 1}), WEST)
         assert isinstance(error, Unsupported)

@@ -199,7 +199,7 @@ def test_other_descriptions_are_written_again_as_well(
     assert read is not None
     assert read.condition is Condition.READY
     if address == VERSION:
-        assert "contentSha256" in read.computed
+        assert "contentDigest" in read.computed
 
 
 class Killed(BaseException):

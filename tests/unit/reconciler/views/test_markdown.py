@@ -21,6 +21,7 @@ from reconciler.planning.actions import AttributeChange
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.planning.sources import SourceCheck, SourceStatus
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.protocol import SourceFacts
 from reconciler.views.markdown_text import code, escape, folded, table
 from reconciler.views.output_format import load_format
@@ -59,7 +60,7 @@ def text(page: str) -> str:
 
 def test_published_content_is_shown_in_full() -> None:
     digest = "0123456789abcdef" * 4
-    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), sha256=digest)
+    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), digest=ContentDigest(plain=digest))
     page = plan_page(make_plan(inputs_of(WORLD, {}, {}, sources={V1: {"os": check}})))
     assert f"| <code>images/a.raw</code> | <code>{digest}</code> |" in page
 

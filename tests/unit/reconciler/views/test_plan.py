@@ -14,6 +14,7 @@ from reconciler.planning.actions import Action, AttributeChange, Cause, Reason, 
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.planning.sources import SourceCheck, SourceStatus
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.protocol import SourceFacts
 from reconciler.views.terminal.lines import text_of
 from reconciler.views.text.heading import Heading, heading_line
@@ -56,7 +57,7 @@ def test_everything_new() -> None:
 
 def test_a_new_version_shows_the_content_that_it_publishes() -> None:
     digest = "0123456789abcdef" * 4
-    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), sha256=digest)
+    check = SourceCheck(SourceStatus.NEW, SourceFacts(512, 512, "raw", "id-1"), digest=ContentDigest(plain=digest))
     plan = make_plan(inputs_of(WORLD, {}, {}, sources={V1: {"os": check}}))
     rows = [" ".join(text.split()) for text in shown(plan)]
     assert "sha256 0123456789abcdef… images/a.raw" in rows

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from support.digests import digest_of as made_by_hand
+from support.digests import digest_of_path
 
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.image_sources import FileSources
 from reconciler.providers.libvirt.content.conversion import converted
@@ -35,8 +37,8 @@ def test_every_format_has_the_same_content(tmp_path: Path, kind: str, pool_forma
     path = image(tmp_path, kind)
     (disk,) = FileSources(str(tmp_path)).disks({"file": path.name}, None)
     with converted(disk, pool_format) as made:
-        assert made.content == hashlib.sha256(CONTENT).hexdigest()
-        assert made.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert made.content == made_by_hand(CONTENT)
+        assert made.digest == digest_of_path(path)
         assert (made.virtual_size, made.format) == (len(CONTENT), pool_format)
         assert os.fstat(made.fd).st_blocks * 512 < 8 << 20, "the holes were filled"
         head = os.pread(made.fd, 8, 0)
@@ -54,10 +56,10 @@ def test_an_image_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
 def test_a_qcow2_that_cannot_be_read_in_full_is_refused(tmp_path: Path) -> None:
     """A flipped byte of data changes the digest; a truncated table, compression and a backing file are refused."""
     plain = image(tmp_path, "qcow2").read_bytes()
-    assert _digest(plain) == hashlib.sha256(CONTENT).hexdigest()
+    assert _digest(plain) == made_by_hand(CONTENT)
     changed = bytearray(plain)
     changed[plain.index(CONTENT[:64])] ^= 1
-    assert _digest(bytes(changed)) != hashlib.sha256(CONTENT).hexdigest()
+    assert _digest(bytes(changed)) != made_by_hand(CONTENT)
     with pytest.raises(SourceError, match="ends before"):
         _digest(plain[:200])
     packed, overlay = tmp_path / "packed.qcow2", tmp_path / "overlay.qcow2"
@@ -70,7 +72,7 @@ def test_a_qcow2_that_cannot_be_read_in_full_is_refused(tmp_path: Path) -> None:
         _digest(overlay.read_bytes())
 
 
-def _digest(content: bytes) -> str:
+def _digest(content: bytes) -> ContentDigest:
     def read(position: int, length: int) -> bytes:
         return content[position : position + length]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.digests import digest_of, digest_of_path
 from support.libvirt.daemons import LibvirtHost
 from support.libvirt.regions import Regions
 
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError, Unavailable
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.libvirt.configuration import Configuration, Host
@@ -37,11 +38,6 @@ def extent_of(path: Path) -> Extent:
     return Extent(str(path), 0, path.stat().st_size, str(path))
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def allocated(path: Path) -> int:
     return path.stat().st_blocks * 512
 
@@ -53,18 +49,18 @@ def test_content_is_uploaded_transferred_and_downloaded_with_its_holes(regions: 
 
     east.pool.create("image", image.size, "raw")
     streams.upload(east.pool, "image", streams.pieces_of(image), gone.append)
-    digest = sha256(tmp_path / "image")
-    assert sha256(east.folder / "image") == digest
+    digest = digest_of_path(tmp_path / "image")
+    assert digest_of_path(east.folder / "image") == digest
     assert sum(gone) == image.size
 
     gone.clear()
     west.pool.create("copy", image.size, "raw")
     streams.transfer(east.pool, "image", west.pool, "copy", gone.append)
-    assert sha256(west.folder / "copy") == digest
+    assert digest_of_path(west.folder / "copy") == digest
     assert sum(gone) == image.size
 
     gone.clear()
-    assert streams.sha256_of(west.pool, "copy", gone.append) == digest
+    assert streams.digest_of_file(west.pool, "copy", gone.append) == digest
     assert sum(gone) == image.size
     for file in (east.folder / "image", west.folder / "copy"):
         assert allocated(file) < 9 * MIB
@@ -86,8 +82,8 @@ def test_every_size_arrives(regions: Regions, tmp_path: Path, size: int) -> None
     (tmp_path / "image").write_bytes(os.urandom(size))
     regions.west.pool.create("image", size, "raw")
     streams.upload(regions.west.pool, "image", streams.pieces_of(extent_of(tmp_path / "image")))
-    digest = sha256(tmp_path / "image")
-    assert digest == sha256(regions.west.folder / "image") == streams.sha256_of(regions.west.pool, "image")
+    digest = digest_of_path(tmp_path / "image")
+    assert digest == digest_of_path(regions.west.folder / "image") == streams.digest_of_file(regions.west.pool, "image")
 
 
 def test_a_part_of_a_file_can_be_uploaded(regions: Regions, tmp_path: Path) -> None:
@@ -178,7 +174,7 @@ def test_a_host_that_dies_in_the_middle_is_unavailable(
     west.delete("image")
     west.create("image", size, "raw")
     streams.transfer(east, "image", west, "image")
-    assert streams.sha256_of(west, "image") == hashlib.sha256(block * 256).hexdigest()
+    assert streams.digest_of_file(west, "image") == digest_of(block * 256)
 
 
 def test_a_host_that_hangs_is_unavailable(libvirt_hosts: tuple[LibvirtHost, ...]) -> None:
@@ -190,7 +186,7 @@ def test_a_host_that_hangs_is_unavailable(libvirt_hosts: tuple[LibvirtHost, ...]
     host.signal("STOP")
     try:
         with pytest.raises(Unavailable, match="keepalive"):
-            streams.sha256_of(pool, "image")
+            streams.digest_of_file(pool, "image")
     finally:
         host.signal("CONT")
     pool.delete("image")
@@ -228,13 +224,13 @@ def test_the_error_of_a_sink_is_raised(regions: Regions) -> None:
 
 def test_a_missing_volume_is_reported(regions: Regions) -> None:
     with pytest.raises(ProviderError, match="no storage vol with matching name 'nothing'"):
-        streams.sha256_of(regions.east.pool, "nothing")
+        streams.digest_of_file(regions.east.pool, "nothing")
 
 
 def test_many_streams_share_a_connection(regions: Regions) -> None:
     """More than the five calls that a host accepts from one client at the same time."""
     content = {f"image{number}": os.urandom(4 * MIB + number) for number in range(12)}
-    digests: dict[str, str] = {}
+    digests: dict[str, ContentDigest] = {}
 
     def send(name: str) -> None:
         regions.east.pool.create(name, len(content[name]), "raw")
@@ -242,11 +238,11 @@ def test_many_streams_share_a_connection(regions: Regions) -> None:
         streams.upload(regions.east.pool, name, parts)
         regions.west.pool.create(name, len(content[name]), "raw")
         streams.transfer(regions.east.pool, name, regions.west.pool, name)
-        digests[name] = streams.sha256_of(regions.west.pool, name)
+        digests[name] = streams.digest_of_file(regions.west.pool, name)
 
     threads = [threading.Thread(target=send, args=[name]) for name in content]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert digests == {name: hashlib.sha256(sent).hexdigest() for name, sent in content.items()}
+    assert digests == {name: digest_of(sent) for name, sent in content.items()}

@@ -18,6 +18,7 @@ from support.libvirt.seeds import read_seed
 from support.libvirt.tiny_guest import TinyMachine, await_text, boot_volume, data_volume, sectors
 
 from reconciler.manifests.address import Address
+from reconciler.providers.content_digest import NO_DIGEST
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable, Unsupported
 from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.machines.trial_machines import TrialMachines
@@ -36,7 +37,7 @@ LINUX: Mapping[str, Any] = {"osType": "Linux", "osState": "Generalized", "hyperV
 
 
 def copy(volume: str, disk: str, replica: int, size_mib: int) -> Copy:
-    return Copy(volume, disk, replica, size_mib << 20, "raw", "", "")
+    return Copy(volume, disk, replica, size_mib << 20, "raw", NO_DIGEST, "")
 
 
 class Lab:

@@ -14,6 +14,7 @@ from support.libvirt.tiny_guest import await_text
 from support.libvirt.uefi_guest import DISK_MIB, write_uefi_disk
 
 from reconciler.manifests.address import Address
+from reconciler.providers.content_digest import NO_DIGEST
 from reconciler.providers.errors import Unsupported
 from reconciler.providers.libvirt.host.hosts import Hosts
 from reconciler.providers.libvirt.machines import trial_machines
@@ -39,7 +40,7 @@ class Lab:
         self.hosts, self.host = hosts, region.host
         self.folder, self.pool_name = region.folder, region.pool.name
         write_uefi_disk(self.folder / "os", SCRIPT)
-        copies = [Copy("os", "os", 1, DISK_MIB << 20, "raw", "", "")]
+        copies = [Copy("os", "os", 1, DISK_MIB << 20, "raw", NO_DIGEST, "")]
         self.room = TrialMachines(self.hosts, lambda _: copies)
 
     def create(self, name: str, definition: Mapping[str, Any] = V2) -> Machine:
