@@ -6,8 +6,10 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.manifests.trust import Trust, is_inside, leads_out
 from reconciler.manifests.values import Attributes
 from reconciler.providers.bound_sources import BoundSource, require_bound
 from reconciler.providers.errors import SourceError
@@ -45,22 +47,31 @@ def disk_name(lun: int | str | None) -> str:
 
 
 class FileSources:
-    """Finds the sources `{file: PATH}` of a project's manifests; paths are relative to the project's folder."""
+    """Finds the sources `{file: PATH}` of a project's manifests; paths are relative to the project's folder. What they
+    lead to is in that folder or in a trusted one, links resolved; of anything else nothing is found out."""
 
-    def __init__(self, project: str) -> None:
+    def __init__(self, project: str, trust: Trust | None = None) -> None:
         self._project = project
+        self._roots = (trust or Trust()).roots(Path(project))
 
     def path(self, source: Mapping[str, Any]) -> str:
-        """The path of a source's file, which may not exist."""
-        return os.path.normpath(os.path.join(self._project, str(source["file"])))
+        """The path of a source's file, which may not exist. Raises: SourceError for one that leads elsewhere."""
+        path = os.path.normpath(os.path.join(self._project, str(source["file"])))
+        self._require_inside(path, str(source["file"]))
+        return path
+
+    def _require_inside(self, path: str, label: str) -> None:
+        if not is_inside(os.path.realpath(path), self._roots):
+            refusal = leads_out(label)
+            raise SourceError(refusal.summary, refusal.detail)
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`."""
-        path = self.path(source)
         try:
+            path = self.path(source)
             own = file_identity(os.stat(path))
-            return _ovf_identity(path, own) if path[-4:].lower() == ".ovf" else own
-        except OSError:
+            return _ovf_identity(path, own, self._require_inside) if path[-4:].lower() == ".ovf" else own
+        except (OSError, SourceError):
             return ""
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
@@ -78,7 +89,7 @@ class FileSources:
         """
         path, label = self.path(source), str(source["file"])
         if path.lower().endswith(_ARCHIVE_ENDINGS):
-            return _in_archive(path, label, lun)
+            return _in_archive(path, label, lun, self._require_inside)
         return [_in_file(path, label, disk_name(lun))]
 
 
@@ -159,7 +170,7 @@ def _in_file(path: str, label: str, disk: str) -> SourceDisk:
     return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), disk_format, identity)
 
 
-def _in_archive(path: str, label: str, lun: str | None) -> list[SourceDisk]:
+def _in_archive(path: str, label: str, lun: str | None, require_inside: Callable[[str, str], None]) -> list[SourceDisk]:
     """The disks of an OVA or OVF: the first is the OS disk, the others are data disks from LUN 0 on."""
     from reconciler.providers.image_files.archives import disks_of_ova, disks_of_ovf
 
@@ -174,20 +185,24 @@ def _in_archive(path: str, label: str, lun: str | None) -> list[SourceDisk]:
             members = disks_of_ovf(os.pread(fd, status.st_size, 0), path, f"'{label}'")
     finally:
         os.close(fd)
+    for member in members:
+        require_inside(member.path, f"{label}: {member.name}")
     identity = file_identity(status)
     if path.lower().endswith(".ovf"):
-        identity = _ovf_identity(path, identity)
+        identity = _ovf_identity(path, identity, require_inside)
     names = [disk_name(None if number == 0 else number - 1) for number in range(len(members))]
     return [_member_disk(name, member, label, identity) for name, member in zip(names, members, strict=True)]
 
 
-def _ovf_identity(path: str, own: str) -> str:
+def _ovf_identity(path: str, own: str, require_inside: Callable[[str, str], None]) -> str:
     """The identity of an OVF: that of its own file and of each disk file that it names. Raises: OSError."""
     from reconciler.providers.image_files.archives import disks_of_ovf
 
     try:
         with open(path, "rb") as file:
             members = disks_of_ovf(file.read(), path, path)
+        for member in members:
+            require_inside(member.path, member.name)
     except SourceError:  # no longer valid: reading it in full reports the reason
         return own
     return "+".join([own, *(file_identity(os.stat(member.path)) for member in members)])

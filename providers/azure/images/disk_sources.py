@@ -15,6 +15,7 @@ from reconciler.manifests.identifiers.arm_ids import (
     id_form,
     is_id_of,
 )
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.values import Attributes
 from reconciler.manifests.words import quoted
 from reconciler.providers.azure.service.api import Api, Json
@@ -62,9 +63,9 @@ def _sources_of(version: Attributes) -> list[Mapping[str, Any]]:
 class Sources:
     """Looks up sources: files of the project, and resources of the subscription."""
 
-    def __init__(self, api: Callable[[], Api], project: str) -> None:
+    def __init__(self, api: Callable[[], Api], project: str, trust: Trust | None = None) -> None:
         self._api = api
-        self._files = FileSources(project)
+        self._files = FileSources(project, trust)
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`: for a resource, its id; the service keeps the content that was published."""

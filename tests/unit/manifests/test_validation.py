@@ -7,7 +7,8 @@ import pytest
 INFO = "{publisherUri: a, publisherContact: b, eula: c, publicNamePrefix: contoso}"
 COMMUNITY = f"sharing: {{permissions: Community, communityGalleryInfo: {INFO}}}\n"
 GROUPS = "sharing: {permissions: Groups}\n"
-SETS = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Compute/diskEncryptionSets"
+GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg"
+SETS = f"{GROUP}/providers/Microsoft.Compute/diskEncryptionSets"
 KEYS = f"encryption: {{osDiskImage: {{diskEncryptionSetId: {SETS}/des}}}}"
 
 

@@ -57,7 +57,7 @@ tags: {b: '2', a: 1}
 sharing: {permissions: groups, groups: {AADTenants: [1-0], Subscriptions: [A-0, 1-0, a-0]}}
 softDeletePolicy: {isSoftDeleteEnabled: TRUE, retentionPeriodInDays: 30, gracePeriodInDays: 0}
 identity: {type: 'systemassigned, userassigned', userAssignedIdentities: [/ids/id2, /ids/id1]}
-""".replace("/ids/", IDENTITIES).replace("-0", GUID)
+""".replace("-0", GUID).replace("/ids/", IDENTITIES)
     )
     assert attributes(manifest, GALLERY) == {
         "location": "westeurope",
