@@ -54,10 +54,10 @@ class Settings(Model):
     def _apart(self, info: ValidationInfo) -> "Settings":
         """Directories must not hold each other, nor the project; symbolic links are followed."""
         project = project_directory(info)
-        self._check_places(project, trust_in(info.context))
         if self.root is not None and _holds(os.path.realpath(project / self.root), os.path.realpath(project)):
             remedy = "give a directory for the regions alone"
             raise InvalidInput(f"`root: {self.root}` holds the project itself", remedy, ("root",))
+        self._check_places(project, trust_in(info.context))
         _check_apart({name: os.path.realpath(project / path) for name, path in (self.regions or {}).items()})
         return self
 

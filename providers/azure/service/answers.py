@@ -23,6 +23,12 @@ class _NotTheService(Exception):
     """A URL, from an answer of the service, of another host."""
 
 
+def require_own_host(url: str, endpoint: str) -> None:
+    """Raises, in a block of `failures`, for a URL of another host than the endpoint's."""
+    if origin(url) != origin(endpoint):
+        raise _NotTheService(origin(url) or "what is no address of a service")
+
+
 def own_host_policy(endpoint: str) -> Any:
     """A policy of a client that sends nothing to another host than its endpoint's, whatever the service answered: the
     next page of a list and the progress of an operation are URLs that it chooses."""
@@ -30,8 +36,7 @@ def own_host_policy(endpoint: str) -> Any:
 
     class OwnHost(SansIOHTTPPolicy[Any, Any]):
         def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-            if origin(request.http_request.url) != origin(endpoint):
-                raise _NotTheService(origin(request.http_request.url) or "no address of a service")
+            require_own_host(request.http_request.url, endpoint)
 
     return OwnHost()
 
@@ -39,10 +44,12 @@ def own_host_policy(endpoint: str) -> Any:
 @contextmanager
 def failures(endpoint: str) -> Iterator[None]:
     """Turns what the client of the service at `endpoint` raises into CallFailed."""
-    from azure.core.exceptions import AzureError, HttpResponseError
+    from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
 
     try:
         yield
+    except DecodeError as error:
+        raise _odd("it did not answer with JSON") from error
     except HttpResponseError as error:
         raise _refused(error) from error
     except AzureError as error:
@@ -55,6 +62,8 @@ def failures(endpoint: str) -> Iterator[None]:
 
 def json_object(response: HttpResponse) -> Json:
     """The JSON object in an answer. Raises: CallFailed when there is none."""
+    if response.status_code >= 300:
+        raise _odd(f"it answered with status {response.status_code}")
     try:
         body = response.json()
     except _ODD as error:

@@ -15,6 +15,7 @@ from reconciler.providers.azure.service.answers import (
     list_of_objects,
     objects,
     own_host_policy,
+    require_own_host,
     seconds,
 )
 from reconciler.providers.azure.service.credentials import Credential, RenewingCredential
@@ -184,6 +185,7 @@ class Api:
         from azure.core.rest import HttpRequest
 
         with failures(self._endpoint):
+            require_own_host(url, self._endpoint)
             response = self._client.send_request(HttpRequest(method, url), **options)
             response.raise_for_status()
         return response

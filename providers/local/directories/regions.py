@@ -37,9 +37,16 @@ class Regions:
             raise ProviderError(
                 f"the local provider has no region '{region}'", f"its regions are: {', '.join(sorted(self.names))}"
             )
-        path = self.paths.get(region) or f"{self.root}/{region}"
+        path = self._written(region)
         self._require_allowed(path)
         return path
+
+    def why_refused(self, region: str) -> str:
+        """Why the directory of an offered region is not looked at, as it leads out of the project; empty if it is."""
+        return why_outside(self._written(region), self.project, self.trust)
+
+    def _written(self, region: str) -> str:
+        return self.paths.get(region) or f"{self.root}/{region}"
 
     def _require_allowed(self, path: str) -> None:
         """Raises: ProviderError for a directory that leads out of the project. It is looked at once in a command."""
