@@ -32,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     config.stash[watch] = ProgramWatch()
+    tools = TESTS.parent / ".tools" / "node_modules" / ".bin"  # what .ci/setup installs; programs are found on PATH
+    if str(tools) not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{tools}"
 
 
 @pytest.hookimpl(optionalhook=True)

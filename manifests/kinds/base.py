@@ -16,10 +16,12 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
+from reconciler.manifests.identifiers.arm_ids import id_form, is_id_of, is_identifier
 from reconciler.manifests.kinds.scalars import Scalar, type_name
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.resource import Mutability, Rule
 from reconciler.manifests.values import canonical_json
+from reconciler.manifests.words import quoted
 
 IMAGES_DOC = "Azure documentation: store and share images in a gallery"
 UPDATE_DOC = "Azure documentation: update gallery resources"
@@ -74,6 +76,19 @@ class SettingScalar(Scalar):
             return self.parse_setting(value, info)
 
         return core_schema.with_info_plain_validator_function(read)
+
+
+@dataclass(frozen=True)
+class ResourceId(Scalar):
+    """The ARM id of a resource of one type: `type` is that type, and `named` what people call it."""
+
+    named: str
+    type: str
+
+    def parse(self, text: str) -> str:
+        if not is_id_of(text, self.type):
+            raise InvalidInput(f"{quoted(text)} is not the id of a {self.named}", f"write {id_form(self.type)}")
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +241,8 @@ def _is_list(annotation: Any) -> bool:
 def _as_set(values: list[Any]) -> list[Any]:
     if any(isinstance(value, Model) for value in values):
         return sorted((canonical(value) for value in values), key=canonical_json)
-    return sorted(set(values))
+    distinct = {value.lower() if is_identifier(value) else value: value for value in reversed(values)}
+    return sorted(distinct.values())
 
 
 def _keyed(entries: list[Model], key: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from reconciler.manifests.address import Kind
+from reconciler.manifests.identifiers.arm_ids import GUID
 from reconciler.manifests.kinds.base import (
     ARM_API,
     CAUTION,
@@ -15,6 +16,7 @@ from reconciler.manifests.kinds.base import (
     TROUBLESHOOTING_DOC,
     KindModel,
     Model,
+    ResourceId,
     canonical,
 )
 from reconciler.manifests.kinds.configuration import Configuration, Declared
@@ -28,6 +30,9 @@ from reconciler.manifests.words import quoted, suggestion
 
 MOST_SUBSCRIPTIONS = 30
 MOST_TENANTS = 5
+SUBSCRIPTION = String(GUID, "it must be the id of a subscription: 8-4-4-4-12 hexadecimal digits")
+TENANT = String(GUID, "it must be the id of a tenant: 8-4-4-4-12 hexadecimal digits")
+USER_ASSIGNED = ResourceId("user-assigned identity", "Microsoft.ManagedIdentity/userAssignedIdentities")
 
 
 class CommunityGalleryInfo(Model):
@@ -47,10 +52,10 @@ class SharingGroups(Model):
     """Who a gallery is shared with directly."""
 
     subscriptions: Annotated[
-        list[Annotated[str, String()]], Field(alias="Subscriptions", description="Subscription ids, at most 30.")
+        list[Annotated[str, SUBSCRIPTION]], Field(alias="Subscriptions", description="Subscription ids, at most 30.")
     ] = Field(default_factory=list)
     aad_tenants: Annotated[
-        list[Annotated[str, String()]], Field(alias="AADTenants", description="Tenant ids, at most 5.")
+        list[Annotated[str, TENANT]], Field(alias="AADTenants", description="Tenant ids, at most 5.")
     ] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -59,9 +64,10 @@ class SharingGroups(Model):
             ("subscriptions", self.subscriptions, MOST_SUBSCRIPTIONS),
             ("tenants", self.aad_tenants, MOST_TENANTS),
         ):
-            if len(set(ids)) > most:
+            distinct = {one.lower() for one in ids}
+            if len(distinct) > most:
                 raise InvalidInput(
-                    f"{len(set(ids))} {what} are too many", f"a gallery can be shared with at most {most} {what}"
+                    f"{len(distinct)} {what} are too many", f"a gallery can be shared with at most {most} {what}"
                 )
         return self
 
@@ -125,7 +131,7 @@ class Identity(Model):
         Field(description="Kinds of identity that the gallery has."),
     ]
     user_assigned_identities: Annotated[
-        list[Annotated[str, String()]], Field(description="ARM ids of the user-assigned identities.")
+        list[Annotated[str, USER_ASSIGNED]], Field(description="ARM ids of the user-assigned identities.")
     ] = Field(default_factory=list)
 
     @model_validator(mode="after")

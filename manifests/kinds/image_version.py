@@ -15,6 +15,7 @@ from reconciler.manifests.kinds.base import (
     Default,
     KindModel,
     Model,
+    ResourceId,
     UniqueBy,
 )
 from reconciler.manifests.kinds.configuration import Configuration, Declared
@@ -43,6 +44,7 @@ from reconciler.manifests.resource import Mutability, Resource, Rule
 HOST_CACHING = ("None", "ReadOnly", "ReadWrite")
 ARCHIVE_ENDINGS = (".ova", ".ovf")
 ARCHIVE_NAMES = " or ".join(ARCHIVE_ENDINGS)
+ACCOUNT = ResourceId("storage account", "Microsoft.Storage/storageAccounts")
 DISK_STYLES = ("file", "vhd", "disk", "snapshot")
 IMAGE_STYLES = ("managedImage", "vm", "version", "communityGalleryImage")
 
@@ -59,7 +61,7 @@ class VhdSource(Model):
         ),
         Field(description="Address of the blob, without a shared access signature."),
     ]
-    storage_account: Annotated[str, String(), Field(description="ARM id of the storage account that holds it.")]
+    storage_account: Annotated[str, ACCOUNT, Field(description="ARM id of the storage account that holds it.")]
 
 
 class DiskSource(Model):

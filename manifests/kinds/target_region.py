@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from reconciler.manifests.kinds.base import ARM_API, CAUTION, ENCRYPTION_DOC, IMAGES_DOC, KindModel, Model, UniqueBy
+from reconciler.manifests.kinds.base import (
+    ARM_API,
+    CAUTION,
+    ENCRYPTION_DOC,
+    IMAGES_DOC,
+    KindModel,
+    Model,
+    ResourceId,
+    UniqueBy,
+)
 from reconciler.manifests.kinds.scalars import Boolean, Choice, Integer, RegionName, String
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.resource import Mutability, Rule
@@ -13,6 +22,7 @@ from reconciler.manifests.words import quoted
 
 STORAGE_TYPES = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
 MOST_REPLICAS = 100
+ENCRYPTION_SET = ResourceId("disk encryption set", "Microsoft.Compute/diskEncryptionSets")
 FORM = "write REGION[=COUNT][=STORAGE], @REGIONSET, or a mapping with a name"
 
 
@@ -43,7 +53,7 @@ class DiskSecurityProfile(Model):
     ] = None
     secure_vm_disk_encryption_set_id: Annotated[
         str | None,
-        String(),
+        ENCRYPTION_SET,
         Field(alias="secureVMDiskEncryptionSetId", description="ARM id of the set that encrypts the disk."),
     ] = None
 
@@ -52,7 +62,7 @@ class DiskEncryption(Model):
     """Keys for an OS disk."""
 
     disk_encryption_set_id: Annotated[
-        str | None, String(), Field(description="ARM id of a disk encryption set in that region.")
+        str | None, ENCRYPTION_SET, Field(description="ARM id of a disk encryption set in that region.")
     ] = None
     security_profile: Annotated[
         DiskSecurityProfile | None, Field(description="Encryption of confidential machines.")

@@ -11,14 +11,13 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
+from reconciler.manifests.installation import trusted_search_path
 from reconciler.providers.errors import ProviderError, Unavailable
 
 ACCOUNT = "devstoreaccount1"
 _PROGRAM = "azurite-blob"
-_TOOLS = ".tools/node_modules/.bin"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
 _LOCK_TIMEOUT_S = 5.0
@@ -44,10 +43,10 @@ class Azurite:
     """A server on a free loopback port, with its data in `folder`. It starts when `endpoint` is first called, and stops
     in `close` or with this process, however that ends. May be used from several threads."""
 
-    def __init__(self, folder: Path, near: Iterable[Path] = ()) -> None:
-        """`near`: folders whose `.tools`, or that of a folder above, may have the program if it is not on PATH."""
+    def __init__(self, folder: Path, project: Path | None = None) -> None:
+        """`project`: a folder whose programs are never run."""
         self._folder = folder
-        self._near = tuple(near)
+        self._project = project
         self._starting = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._endpoint = ""
@@ -76,7 +75,7 @@ class Azurite:
             self._server = None
 
     def _start(self) -> None:
-        program = find_program(self._near)
+        program = find_program(self._project)
         self._folder.mkdir(parents=True, exist_ok=True)
         log = self._folder / "azurite.log"
         lock = _lock(self._folder)
@@ -100,19 +99,14 @@ class Azurite:
         self._server = server
 
 
-def find_program(near: Iterable[Path] = ()) -> str:
-    """The path of Azurite's blob service: on PATH, or in `.tools` of a folder in `near` or above one.
+def find_program(project: Path | None = None) -> str:
+    """The path of Azurite's blob service: on PATH, outside of the project's folder.
 
     Raises: ProviderError when it is not installed.
     """
-    installed = shutil.which(_PROGRAM)
+    installed = shutil.which(_PROGRAM, path=trusted_search_path(os.environ.get("PATH", os.defpath), project))
     if installed:
         return installed
-    for start in near:
-        for folder in (start.absolute(), *start.absolute().parents):
-            program = folder / _TOOLS / _PROGRAM
-            if os.access(program, os.X_OK):
-                return str(program)
     raise ProviderError(
         "Azurite, which stands in for an Azure storage account, is not installed",
         "install it with: npm install --global azurite (or set the storage account's `endpoint`)",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +95,7 @@ class AzureProvider:
         self._opening = RLock()
         self._opened: Api | None = None
         self._staging: Staging | None = None
-        self._sources = Sources(lambda: self._api, str(settings.project))
+        self._sources = Sources(lambda: self._api, str(settings.project), settings.trust)
 
     @property
     def _api(self) -> Api:
@@ -209,7 +208,7 @@ class AzureProvider:
 
         storage = self._settings.storage
         if storage is not None and storage.endpoint == AUTO:
-            find_program(_near(self._settings))
+            find_program(self._settings.project)
 
     def _stage(self) -> Staging:
         with self._opening:
@@ -239,10 +238,5 @@ def _staging(settings: Configuration, connection: ServiceConnection) -> Staging:
         raise Unavailable("no storage account is set up. This is a bug.")
     azurite = None
     if storage.endpoint == AUTO:
-        azurite = Azurite(settings.data / "blobs", _near(settings))
+        azurite = Azurite(settings.data / "blobs", settings.project)
     return Staging(storage, connection.storage_credential(), azurite)
-
-
-def _near(settings: Configuration) -> tuple[Path, ...]:
-    """The folders, besides PATH, in which an Azurite may be installed for a project."""
-    return settings.project, Path.cwd()

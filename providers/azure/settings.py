@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from reconciler.manifests.kinds.base import Model, SettingScalar
+from reconciler.manifests.kinds.base import Model, ResourceId, SettingScalar
 from reconciler.manifests.kinds.scalars import VALUE_REFERENCE, Scalar, String
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.trust import trust_in
@@ -25,12 +25,7 @@ from reconciler.providers.azure.clouds import (
 )
 from reconciler.providers.azure.storage_settings import AUTO
 
-_ACCOUNT_ID = re.compile(
-    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Storage/storageAccounts/[a-z0-9]{3,24}",
-    re.IGNORECASE,
-)
 _BLOB_URL = re.compile(r"https?://[^\s/@?#\\]+(/[a-z0-9]{1,24})?", re.IGNORECASE)
-_ACCOUNT_SHAPE = "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Storage/storageAccounts/NAME"
 
 SUBSCRIPTION_ID = String(
     r"(?i:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
@@ -95,18 +90,13 @@ def _not_trusted(endpoint: str, allowed: str) -> InvalidInput:
     )
 
 
-@dataclass(frozen=True)
-class StorageAccountId(Scalar):
+class StorageAccountId(ResourceId):
     """The ARM id of a storage account."""
 
     what = "the id of a storage account"
 
-    def parse(self, text: str) -> str:
-        if not _ACCOUNT_ID.fullmatch(text):
-            raise InvalidInput(
-                f"{quoted(text)} is not the id of a storage account", f"it has the form {_ACCOUNT_SHAPE}"
-            )
-        return text
+    def __init__(self) -> None:
+        super().__init__("storage account", "Microsoft.Storage/storageAccounts")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.manifests.trust import Trust, is_inside, leads_out
 from reconciler.manifests.values import Attributes
 from reconciler.providers.bound_sources import BoundSource, require_bound
 from reconciler.providers.content_digest import NO_DIGEST, SOURCE, ContentDigest
@@ -51,21 +53,30 @@ def disk_name(lun: int | str | None) -> str:
 
 
 class FileSources:
-    """Finds the sources `{file: PATH}` of a project's manifests; paths are relative to the project's folder."""
+    """Finds the sources `{file: PATH}` of a project's manifests; paths are relative to the project's folder. What they
+    lead to is in that folder or in a trusted one, links resolved; of anything else nothing is found out."""
 
-    def __init__(self, project: str) -> None:
+    def __init__(self, project: str, trust: Trust | None = None) -> None:
         self._project = project
+        self._roots = (trust or Trust()).roots(Path(project))
 
     def path(self, source: Mapping[str, Any]) -> str:
-        """The path of a source's file, which may not exist."""
-        return os.path.normpath(os.path.join(self._project, str(source["file"])))
+        """The path of a source's file, which may not exist. Raises: SourceError for one that leads elsewhere."""
+        path = os.path.normpath(os.path.join(self._project, str(source["file"])))
+        self._require_inside(path, str(source["file"]))
+        return path
+
+    def _require_inside(self, path: str, label: str) -> None:
+        if not is_inside(os.path.realpath(path), self._roots):
+            refusal = leads_out(label)
+            raise SourceError(refusal.summary, refusal.detail)
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`."""
-        path = self.path(source)
         try:
+            path = self.path(source)
             return _identity(path, str(source.get("machine", "")), file_identity(os.stat(path)))
-        except OSError:
+        except (OSError, SourceError):
             return ""
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
@@ -87,6 +98,8 @@ class FileSources:
         archive = path.lower().endswith(ARCHIVE_ENDINGS)
         machine = str(source.get("machine", ""))
         found = _in_archive(path, label, lun, machine) if archive else [_in_file(path, label, disk_name(lun))]
+        for disk in found:
+            self._require_inside(disk.extent.path, disk.extent.label)
         pin = ContentDigest.parse(str(source.get("sha256") or ""))
         return [replace(disk, pinned=True) for disk in found] if pin.is_plain else found
 

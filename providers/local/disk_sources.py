@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.content_digest import ContentDigest
@@ -34,9 +35,9 @@ SUPPORTED = frozenset({"file", "version"})
 class DiskSources:
     """Finds sources in the project's folder and among the versions in the regions."""
 
-    def __init__(self, paths: ObjectPaths, project: str) -> None:
+    def __init__(self, paths: ObjectPaths, project: str, trust: Trust | None = None) -> None:
         self._paths = paths
-        self._files = FileSources(project)
+        self._files = FileSources(project, trust)
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`; a version's never changes, because published content does not."""

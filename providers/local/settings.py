@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
@@ -10,7 +11,9 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from reconciler.manifests.kinds.base import Model, project_directory
 from reconciler.manifests.kinds.scalars import RegionName, String
 from reconciler.manifests.problems import InvalidInput
+from reconciler.manifests.trust import Trust, trust_in
 from reconciler.providers.common.region_settings import distinct_regions
+from reconciler.providers.local.containment import why_outside
 
 Region = Annotated[str, RegionName()]
 Directory = Annotated[str, String(rule="it must be the path of a directory")]
@@ -54,8 +57,18 @@ class Settings(Model):
         if self.root is not None and _holds(os.path.realpath(project / self.root), os.path.realpath(project)):
             remedy = "give a directory for the regions alone"
             raise InvalidInput(f"`root: {self.root}` holds the project itself", remedy, ("root",))
+        self._check_places(project, trust_in(info.context))
         _check_apart({name: os.path.realpath(project / path) for name, path in (self.regions or {}).items()})
         return self
+
+    def _check_places(self, project: Path, trust: Trust) -> None:
+        """Raises: InvalidInput for a directory that leads out of the project."""
+        places: dict[tuple[str, ...], str] = {("root",): self.root} if self.root else {}
+        places |= {("regions", name): path for name, path in (self.regions or {}).items()}
+        for place, path in places.items():
+            if path and (why := why_outside(os.path.normpath(os.path.join(project, path)), project, trust)):
+                summary, _, remedy = why.partition(": ")
+                raise InvalidInput(summary, remedy, place)
 
 
 def _holds(outer: str, inner: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from reconciler.cli.failures import exit_code_of, report
 from reconciler.cli.guarding import one_command_only, require_in_bounds
 from reconciler.cli.interrupts import end_at_once, on_signals, stop_command
 from reconciler.cli.session import Exit, Session, colors_wanted
+from reconciler.manifests.installation import trusted_search_path
 from reconciler.views.terminal.output import write
 
 _WITH_VALUE = ("--project", "--environment", "--settings")
@@ -101,6 +103,7 @@ def _common(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
+    os.environ["PATH"] = trusted_search_path(os.environ.get("PATH", os.defpath), Path(project))
     context.obj = Session(Path(project), environment or None, colors_wanted(no_color=no_color), debug, settings)
 
 

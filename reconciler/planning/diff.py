@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Kind
+from reconciler.manifests.identifiers.arm_ids import with_spelling_of
 from reconciler.manifests.resource import Mutability, Rule
 from reconciler.manifests.values import Attributes, canonical_json
 from reconciler.planning.actions import MOST_ELEMENTS, AttributeChange, ElementChange
@@ -23,9 +24,13 @@ def attribute_changes(
 ) -> tuple[AttributeChange, ...]:
     """Every attribute that differs, sorted by path; values are those of the innermost attribute that differs.
 
-    Both sides must be canonical: keyed lists are objects there, so neither order nor spelling makes a difference.
+    Both sides must be canonical: keyed lists are objects there, so neither order nor spelling makes a difference; ids
+    of Azure are compared without regard to case.
     `write_flags` are the flags that go along with the write: some let attributes change in place.
     """
+    if before == after:
+        return ()
+    after = with_spelling_of(before, after)
     if before == after:
         return ()
     from deepdiff import DeepDiff

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from support.azure.world import AzureWorld
 from support.estates import definition, gallery, version
+from support.libvirt.trusting import trusting
 from support.libvirt.world import LibvirtWorld
 from support.local_galleries import LocalWorld
-from support.trusting import trusting
 
 from reconciler.applying.context import Interrupt
 from reconciler.engine import Engine

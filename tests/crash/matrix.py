@@ -22,7 +22,7 @@ from fuzz.campaign import MEMORY, service_of
 from fuzz.checks import Violation
 from fuzz.life import Life, Step
 from fuzz.replaying import place_at
-from support.trusting import trusting
+from support.libvirt.trusting import trusting
 
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address

@@ -19,6 +19,7 @@ from support.words import product_files
 
 from reconciler.manifests.loading.manifest_loading import read_manifest
 from reconciler.manifests.loading.project_loading import read_project
+from reconciler.manifests.trust import Trust
 from reconciler.providers.emulator.core.injected_faults import read_faults
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -76,6 +77,10 @@ def test_code_is_run(path: Path) -> None:
         assert file.name in commands or module in described or file.name == "pyproject.toml", f"nothing runs {file}"
 
 
+TRUSTED = Trust(directories=(Path("/srv"), Path("/mnt")))
+"""What the settings of the reader name, as the pages say where regions are outside of a project."""
+
+
 @documents
 def test_manifests_load(path: Path, tmp_path: Path) -> None:
     """A yaml block that begins with `kind:` is a manifest, with `project:` a project file; each stands by itself."""
@@ -87,7 +92,7 @@ def test_manifests_load(path: Path, tmp_path: Path) -> None:
         project_text = block.text if is_project else "project: docs\nprovider: {type: local, root: regions}\n"
         (folder / "reconciler.yaml").write_text(project_text)
         (folder / "manifests" / "shown.yaml").write_text("" if is_project else block.text)
-        project = read_project(folder)
+        project = read_project(folder, None, TRUSTED)
         assert is_project or read_manifest(project)[1].resources, f"{path.name}:{block.line}: declares nothing"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from fuzz.estate import Model
 from fuzz.place import Place, Snapshot
 from fuzz.runs import Ended
-from support.trusting import trusting
+from support.libvirt.trusting import trusting
 
 from reconciler.engine import Engine
 from reconciler.planning.plan import Plan, PlanOptions

@@ -17,7 +17,7 @@ from fuzz.checks import Checks, Violation, explained
 from fuzz.edits import EDITS
 from fuzz.estate import Model
 from fuzz.place import Place, Snapshot
-from support.trusting import trusting
+from support.libvirt.trusting import trusting
 
 from reconciler.engine import Engine
 from reconciler.manifests.address import Address

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from support.killing import Killer
-from support.trusting import trusting
+from support.libvirt.trusting import trusting
 
 from reconciler.applying.apply import ApplyResult
 from reconciler.applying.context import Interrupt

@@ -68,6 +68,9 @@ def arm_id(kind: str, names: Sequence[str] = ("one", "Two", "THREE")) -> st.Sear
     return st.sampled_from([f"{GROUP}/{kind}/{name}" for name in names])
 
 
+identity_ids = arm_id("userAssignedIdentities").map(lambda one: one.replace(".Compute", ".ManagedIdentity"))
+
+
 @st.composite
 def galleries(draw: st.DrawFn) -> Document:
     sharing: Document = draw(
@@ -96,7 +99,7 @@ def galleries(draw: st.DrawFn) -> Document:
         st.builds(
             lambda word, ids: {"type": word, "userAssignedIdentities": ids},
             one_of(["UserAssigned", "SystemAssigned, UserAssigned"]),
-            st.lists(arm_id("identities"), min_size=1, max_size=3),
+            st.lists(identity_ids, min_size=1, max_size=3),
         ),
     )
     policy = st.fixed_dictionaries(

@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.identifiers.arm_ids import (
+    DISK,
+    GALLERY_VERSION,
+    MANAGED_IMAGE,
+    SNAPSHOT,
+    VIRTUAL_MACHINE,
+    id_form,
+    is_id_of,
+)
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.values import Attributes
+from reconciler.manifests.words import quoted
 from reconciler.providers.azure.service.api import Api, Json
 from reconciler.providers.azure.service.failures import FITTING, CallFailed, explained
 from reconciler.providers.content_digest import ContentDigest
@@ -16,12 +27,12 @@ from reconciler.providers.protocol import SourceFacts
 
 STYLES = frozenset({"file", "vhd", "disk", "snapshot", "managedImage", "vm", "version", "communityGalleryImage"})
 _RESOURCES: Mapping[str, tuple[str, str]] = {
-    "disk": ("/disks/", "2024-03-02"),
-    "snapshot": ("/snapshots/", "2024-03-02"),
-    "managedImage": ("/images/", "2024-07-01"),
-    "vm": ("/virtualmachines/", "2024-07-01"),
+    "disk": (DISK, "2024-03-02"),
+    "snapshot": (SNAPSHOT, "2024-03-02"),
+    "managedImage": (MANAGED_IMAGE, "2024-07-01"),
+    "vm": (VIRTUAL_MACHINE, "2024-07-01"),
 }
-"""Style -> a part of its ids, and the api-version to read it with."""
+"""Style -> the type in its ids, and the api-version to read it with."""
 
 ALIKE = frozenset({"osType", "osState", "hyperVGeneration", "purchasePlan"})
 """The attributes that a source shares with its definition. Source: Azure's troubleshooting guide of shared images."""
@@ -53,9 +64,9 @@ def _sources_of(version: Attributes) -> list[Mapping[str, Any]]:
 class Sources:
     """Looks up sources: files of the project, and resources of the subscription."""
 
-    def __init__(self, api: Callable[[], Api], project: str) -> None:
+    def __init__(self, api: Callable[[], Api], project: str, trust: Trust | None = None) -> None:
         self._api = api
-        self._files = FileSources(project)
+        self._files = FileSources(project, trust)
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`: for a resource, its id; the service keeps the content that was published."""
@@ -102,12 +113,12 @@ class Sources:
         """
         if style not in _RESOURCES:
             return {}
-        segment, api_version = _RESOURCES[style]
+        kind, api_version = _RESOURCES[style]
         named = str(source[style])
-        if style == "managedImage" and "/galleries/" in named.lower():
+        if style == "managedImage" and is_id_of(named, GALLERY_VERSION):
             api_version = "2024-03-03"
-        elif segment not in named.lower():
-            raise SourceError(f"'{named}' is not the id of a {style}", f"give an id that ends in {segment}NAME")
+        elif not is_id_of(named, kind):
+            raise SourceError(f"{quoted(named)} is not the id of a {style}", f"write {id_form(kind)}")
         try:
             body = self._api().resource(named, api_version, "instanceView" if style == "vm" else "")
         except CallFailed as failed:

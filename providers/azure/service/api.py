@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from reconciler.manifests.identifiers.arm_ids import ArmId
+from reconciler.providers.azure.clouds import is_on_loopback
+from reconciler.providers.azure.service.answers import (
+    failures,
+    json_object,
+    list_of_objects,
+    objects,
+    own_host_policy,
+    require_own_host,
+    seconds,
+)
 from reconciler.providers.azure.service.credentials import Credential, RenewingCredential
 from reconciler.providers.azure.service.failures import CallFailed
-from reconciler.providers.errors import ProviderError
 from reconciler.providers.owner import Writer
 
 if TYPE_CHECKING:
@@ -56,7 +63,7 @@ class Api:
         self._endpoint, self._subscription, self._group = endpoint, subscription, group
         self._credential = RenewingCredential(credential, endpoint)
         trust: dict[str, Any] = {"connection_verify": str(ca)} if ca else {}
-        loopback = re.match(r"https://(localhost|127\.|\[::1\])", endpoint) is not None
+        loopback = is_on_loopback(endpoint)
         self._client: ComputeManagementClient = ComputeManagementClient(
             self._credential,
             subscription,
@@ -66,6 +73,8 @@ class Api:
             connection_timeout=_CONNECT_S,
             read_timeout=_READ_S,
             use_env_settings=not loopback,
+            permit_redirects=False,
+            per_retry_policies=[own_host_policy(endpoint)],
             **trust,
         )
 
@@ -81,13 +90,12 @@ class Api:
     def locations(self) -> list[Json]:
         """The regions of the subscription."""
         path = f"/subscriptions/{self._subscription}/locations?api-version={_LOCATIONS_VERSION}"
-        locations: list[Json] = self._send("GET", self._endpoint + path, **_READ_RETRIES).json()["value"]
-        return locations
+        return objects(self._object("GET", self._endpoint + path, **_READ_RETRIES), "value")
 
     def emulator(self) -> str:
         """The id of the emulator that answers; empty if it has none."""
         url = f"{self._endpoint}/metadata/endpoints?api-version={_METADATA_VERSION}"
-        return str(self._send("GET", url, **_READ_RETRIES).json().get("emulator", ""))
+        return str(self._object("GET", url, **_READ_RETRIES).get("emulator", ""))
 
     def galleries(self) -> list[Json]:
         return self._listed(self._client.galleries.list_by_resource_group, self._group)
@@ -117,15 +125,15 @@ class Api:
         return self._read(call, self._group, gallery, definition, name, expand=expand)
 
     def resource(self, resource_id: str, api_version: str, expand: str = "") -> Json | None:
-        """Any resource by its id; None when it does not exist."""
+        """Any resource by its id; None when it does not exist. Raises: CallFailed; ValueError for what is no ARM id."""
         more = f"&$expand={expand}" if expand else ""
+        path = ArmId.parse(resource_id).path
         try:
-            body: Json = self._send("GET", f"{self._endpoint}{resource_id}?api-version={api_version}{more}").json()
+            return self._object("GET", f"{self._endpoint}{path}?api-version={api_version}{more}")
         except CallFailed as failed:
             if failed.missing:
                 return None
             raise
-        return body
 
     # Writes, for a run. Never retried here.
 
@@ -159,32 +167,36 @@ class Api:
 
     def progress(self, url: str) -> WriteProgress:
         """The progress of the write with this URL. Raises: CallFailed, `missing` when the service has dropped it."""
-        if urlsplit(url).netloc != urlsplit(self._endpoint).netloc:
-            raise ProviderError(f"the URL of an operation is not at {self._endpoint}. This is a bug.")
         response = self._send("GET", url)
-        body = response.json()
+        body = json_object(response)
         status = str(body.get("status", "")).lower()
         over = status in ("succeeded", "failed", "canceled")
-        error = body.get("error") or {"message": f"the operation was {status}"} if status not in _NOT_FAILED else None
-        return WriteProgress(over, error, _seconds(response.headers))
+        error = None if status in _NOT_FAILED else _error_in(body) or {"message": f"the operation was {status}"}
+        return WriteProgress(over, error, seconds(response.headers))
 
     # Common to all calls.
 
+    def _object(self, method: str, url: str, **options: Any) -> Json:
+        """The JSON object that the service answers with."""
+        return json_object(self._send(method, url, **options))
+
     def _send(self, method: str, url: str, **options: Any) -> HttpResponse:
+        """Raises: CallFailed, also for a URL of another host than the service's."""
         from azure.core.rest import HttpRequest
 
-        with _failures():
+        with failures(self._endpoint):
+            require_own_host(url, self._endpoint)
             response = self._client.send_request(HttpRequest(method, url), **options)
             response.raise_for_status()
         return response
 
     def _listed(self, call: Callable[..., Any], *names: str) -> list[Json]:
-        with _failures():
-            return [item.as_dict() for item in call(*names, **_READ_RETRIES)]
+        with failures(self._endpoint):
+            return list_of_objects(item.as_dict() for item in call(*names, **_READ_RETRIES))
 
     def _read(self, call: Callable[..., Any], *names: str, **options: Any) -> Json | None:
         try:
-            with _failures():
+            with failures(self._endpoint):
                 body: Json = call(*names, **options).as_dict()
         except CallFailed as failed:
             if failed.missing:
@@ -198,7 +210,7 @@ class Api:
         The lease is checked when the request is about to be sent: signing in, which comes first, may take long.
         """
         answers: list[Mapping[str, str]] = []
-        with _failures():
+        with failures(self._endpoint):
             call(
                 *arguments,
                 polling=False,
@@ -207,38 +219,12 @@ class Api:
                 **options,
             )
         headers = answers[-1]
-        return StartedWrite(headers.get("Azure-AsyncOperation", ""), _seconds(headers))
+        return StartedWrite(headers.get("Azure-AsyncOperation", ""), seconds(headers))
 
 
 _NOT_FAILED = ("succeeded", "inprogress", "running", "creating", "updating", "deleting", "accepted", "")
 
 
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds; None when it is absent or a date."""
-    text = headers.get("Retry-After", "")
-    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Turns the client's exceptions into CallFailed."""
-    from azure.core.exceptions import AzureError, HttpResponseError
-
-    try:
-        yield
-    except HttpResponseError as error:
-        raise _refused(error) from error
-    except AzureError as error:
-        raise CallFailed(0, "", f"the service did not answer: {_first_line(error)}") from error
-
-
-def _refused(error: Any) -> CallFailed:
-    headers = error.response.headers if error.response is not None else {}
-    model = getattr(error, "error", None)
-    code = str(getattr(model, "code", "") or "")
-    message = str(getattr(model, "message", "") or _first_line(error))
-    return CallFailed(error.status_code or 0, code, message, _seconds(headers))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _error_in(body: Json) -> Mapping[str, Any]:
+    shown = body.get("error")
+    return shown if isinstance(shown, Mapping) else {}

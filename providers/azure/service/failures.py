@@ -15,6 +15,9 @@ _TRY_AGAIN = frozenset({0, 408, 429, 500, 502, 503, 504})
 _BUSY = frozenset({"Conflict", "OperationNotAllowed", "AnotherOperationInProgress", "RetryableError"})
 _EXPIRED = frozenset({"ExpiredAuthenticationToken", "InvalidAuthenticationToken"})
 
+UNEXPECTED_ANSWER = "UnexpectedAnswer"
+"""The code of a call that was answered with something that is not Azure's API."""
+
 
 class CallFailed(Exception):
     """A call that failed. `status` is the HTTP status, 0 without an answer; `code` is the service's error code."""
@@ -100,6 +103,8 @@ def explained(failed: CallFailed, doing: str, styles: tuple[str, ...] = ()) -> P
     what = f"{doing}: {failed.message.rstrip()}"
     if failed.code and failed.code not in what:
         what = f"{what} ({failed.code})"
+    if failed.code == UNEXPECTED_ANSWER:
+        return Unavailable(f"{doing}: {failed.message}", "check `endpoint`, and what answers there (a proxy?)")
     if failed.status == 401:
         return Unavailable(what, "sign in again: the credential was refused")
     if failed.status == 403:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.values import Attributes
 from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError, Unavailable, Unsupported
@@ -45,10 +46,12 @@ _SNAPSHOT = re.compile(r"(.+)@([^@/]+)")
 class DiskSources:
     """Finds sources in the project's folder, on the hosts and among the published versions."""
 
-    def __init__(self, hosts: Hosts, copies: CompleteCopies, project: str, *, remove_source: bool = False) -> None:
+    def __init__(
+        self, hosts: Hosts, copies: CompleteCopies, project: str, trust: Trust, *, remove_source: bool = False
+    ) -> None:
         self._hosts = hosts
         self._copies = copies
-        self._files = FileSources(project)
+        self._files = FileSources(project, trust)
         self._remove_source = remove_source
 
     def identity(self, source: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ class OperationContext:
         self.settings = settings
         self.hosts = hosts
         self.copies = CompleteCopies(hosts)
-        self.sources = DiskSources(hosts, self.copies, project, remove_source=settings.remove_source)
+        self.sources = DiskSources(hosts, self.copies, project, settings.trust, remove_source=settings.remove_source)
 
     def disks(self, operation: Operation) -> Sequence[Disk]:
         """The disks of an operation's version. If it is published, its copies can stand in for a source that is gone.

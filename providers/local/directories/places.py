@@ -36,6 +36,8 @@ class Places:
     def doubt(self, region: str, *, recorded: bool = False) -> str:
         """Why nothing is known of what a region contains; empty if it can be asked. `recorded`: something is recorded
         in it. Raises: ProviderError for a region not offered."""
+        if why := self._regions.why_refused(region):
+            return why
         if region in self._recorded:
             if region not in self._known:
                 self._known[region] = self._regions.difference(region, self._recorded[region])

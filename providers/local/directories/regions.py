@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.manifests.regions import canonical_region
+from reconciler.manifests.trust import Trust
 from reconciler.providers.errors import ProviderError, Unavailable
+from reconciler.providers.local.containment import why_outside
 from reconciler.providers.local.directories.markers import MARKER, difference
 from reconciler.providers.registry import ProviderConfig
 
@@ -25,6 +27,9 @@ class Regions:
     paths: Mapping[str, str]
     names: frozenset[str] | None
     recorded: dict[str, str] = field(default_factory=dict)
+    project: Path = Path()
+    trust: Trust = field(default_factory=Trust)
+    _allowed: set[str] = field(default_factory=set)
 
     def path(self, region: str) -> str:
         """The region's directory, whether it exists or not. Raises: ProviderError for a region not offered."""
@@ -32,7 +37,24 @@ class Regions:
             raise ProviderError(
                 f"the local provider has no region '{region}'", f"its regions are: {', '.join(sorted(self.names))}"
             )
+        path = self._written(region)
+        self._require_allowed(path)
+        return path
+
+    def why_refused(self, region: str) -> str:
+        """Why the directory of an offered region is not looked at, as it leads out of the project; empty if it is."""
+        return why_outside(self._written(region), self.project, self.trust)
+
+    def _written(self, region: str) -> str:
         return self.paths.get(region) or f"{self.root}/{region}"
+
+    def _require_allowed(self, path: str) -> None:
+        """Raises: ProviderError for a directory that leads out of the project. It is looked at once in a command."""
+        if path in self._allowed:
+            return
+        if why := why_outside(path, self.project, self.trust):
+            raise ProviderError(*_sentences(why))
+        self._allowed.add(path)
 
     def ready_path(self, region: str) -> str:
         """The region's directory, which may not exist yet when it is one of `root`.
@@ -69,6 +91,8 @@ class Regions:
 
     def present(self) -> tuple[str, ...]:
         """The regions that have a directory, sorted. Raises: Unavailable when that cannot be found out."""
+        for path in [self.root] if self.root else self.paths.values():
+            self._require_allowed(path)
         if not self.root:
             return tuple(sorted(name for name, path in self.paths.items() if os.path.isdir(path)))
         try:
@@ -93,9 +117,15 @@ def configured_regions(config: ProviderConfig) -> Regions:
     settings, project = config.settings, config.project_dir
     if "root" in settings:
         names = settings.get("regionNames")
-        return Regions(_absolute(project, settings["root"]), {}, None if names is None else frozenset(names))
+        allowed = None if names is None else frozenset(names)
+        return Regions(_absolute(project, settings["root"]), {}, allowed, project=project, trust=config.trust)
     paths = {name: _absolute(project, path) for name, path in settings["regions"].items()}
-    return Regions("", paths, frozenset(paths))
+    return Regions("", paths, frozenset(paths), project=project, trust=config.trust)
+
+
+def _sentences(why: str) -> tuple[str, str]:
+    summary, _, remedy = why.partition(": ")
+    return summary, remedy
 
 
 def _absolute(project: Path, path: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.azure.azurite import RunningAzurite
 from support.azure.projects import MANIFEST, CloudProject, cloud_project
-from support.azure.world import COMPUTE_ID
+from support.azure.world import COMPUTE_ID, GROUP_ID
 from support.estates import definition, gallery, version
 
 from reconciler.drift.report import DriftKind, DriftSeverity
@@ -28,7 +28,10 @@ def project(tmp_path: Path, azurite: RunningAzurite) -> Iterator[CloudProject]:
 
 
 def test_a_gallery_with_everything(project: CloudProject) -> None:
-    identity = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": [f"{COMPUTE_ID}/identities/Id"]}
+    identity = {
+        "type": "SystemAssigned, UserAssigned",
+        "userAssignedIdentities": [f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/Id"],
+    }
     policy = {"isSoftDeleteEnabled": True, "retentionPeriodInDays": 30, "gracePeriodInDays": 7}
     full = gallery(description="one", tags={"Team": "a"}, identity=identity, softDeletePolicy=policy)
     assert project.apply_until_done(full) == {"corp": "create"}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azure.storage.blob import BlobServiceClient
-from support.paths import ROOT
 
 from reconciler.providers.azure.azurite import ACCOUNT, Azurite
 
@@ -29,7 +28,7 @@ class RunningAzurite:
 @contextmanager
 def running_azurite(folder: Path) -> Iterator[RunningAzurite]:
     """A server for as long as this lasts, its data in `folder`."""
-    server = Azurite(folder, near=[ROOT])
+    server = Azurite(folder)
     try:
         yield RunningAzurite(server.endpoint())
     finally:

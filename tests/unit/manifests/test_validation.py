@@ -7,7 +7,9 @@ import pytest
 INFO = "{publisherUri: a, publisherContact: b, eula: c, publicNamePrefix: contoso}"
 COMMUNITY = f"sharing: {{permissions: Community, communityGalleryInfo: {INFO}}}\n"
 GROUPS = "sharing: {permissions: Groups}\n"
-KEYS = "encryption: {osDiskImage: {diskEncryptionSetId: /des}}"
+GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg"
+SETS = f"{GROUP}/providers/Microsoft.Compute/diskEncryptionSets"
+KEYS = f"encryption: {{osDiskImage: {{diskEncryptionSetId: {SETS}/des}}}}"
 
 
 def only(diagnostics):
@@ -203,7 +205,7 @@ def test_encryption_in_all_regions_or_none(problems, base):
 
 
 def test_encrypted_luns_exist(problems, base):
-    keys = "encryption: {dataDiskImages: [{lun: 3, diskEncryptionSetId: /d}]}"
+    keys = f"encryption: {{dataDiskImages: [{{lun: 3, diskEncryptionSetId: {SETS}/d}}]}}"
     found = only(problems(*base[:2], version("1.0.0", "{disk: a}", f"targetRegions: [{{name: eastus, {keys}}}]")))
     assert "lun 3 is encrypted" in found.summary
     assert "none" in found.detail

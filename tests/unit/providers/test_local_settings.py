@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.provider_settings import accepted, refused, said
 
+from reconciler.manifests.trust import Trust
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.local.directories.regions import configured_regions
 from reconciler.providers.local.provider import create_provider
@@ -27,7 +28,9 @@ def test_the_regions_are_any_or_those_named(tmp_path: Path) -> None:
 
 def test_paths_are_those_of_the_project(tmp_path: Path) -> None:
     assert configured_regions(accepted(tmp_path, "local", {"root": "a/../b"})).root == str(tmp_path / "b")
-    config = accepted(tmp_path, "local", {"regions": {"East US": "/srv/east", "westus": "w"}})
+    config = accepted(
+        tmp_path, "local", {"regions": {"East US": "/srv/east", "westus": "w"}}, Trust(directories=(Path("/srv"),))
+    )
     assert configured_regions(config).paths == {"eastus": "/srv/east", "westus": str(tmp_path / "w")}
 
 
@@ -69,7 +72,7 @@ def test_settings_that_cannot_be_meant_are_refused(
 def test_directories_are_compared_where_links_lead(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").symlink_to("a")
-    (problem,) = refused(tmp_path, "local", {"regions": {"eastus": "a", "westus": "b"}})
+    (problem,) = refused(tmp_path, "local", {"regions": {"eastus": "a", "westus": "b"}}, Trust(directories=(tmp_path,)))
     assert "is the one of" in problem.summary
 
 

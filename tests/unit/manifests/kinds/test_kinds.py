@@ -11,6 +11,12 @@ GALLERY = Address("corp")
 DEFINITION = Address("corp", "ubuntu")
 VERSION = Address("corp", "ubuntu", "1.0.0")
 
+GUID = "0000000-0000-0000-0000-000000000000"
+GROUP = f"/subscriptions/0{GUID}/resourceGroups/rg/providers"
+SETS = f"{GROUP}/Microsoft.Compute/diskEncryptionSets/"
+IDENTITIES = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/"
+ACCOUNT = f"{GROUP}/Microsoft.Storage/storageAccounts/a"
+
 
 def attributes(manifest, address):
     return manifest.resources[address].attributes
@@ -48,18 +54,24 @@ name: corp
 location: WEST EUROPE
 description: Golden
 tags: {b: '2', a: 1}
-sharing: {permissions: groups, groups: {AADTenants: [t], Subscriptions: [s2, s1, s2]}}
+sharing: {permissions: groups, groups: {AADTenants: [1-0], Subscriptions: [A-0, 1-0, a-0]}}
 softDeletePolicy: {isSoftDeleteEnabled: TRUE, retentionPeriodInDays: 30, gracePeriodInDays: 0}
-identity: {type: 'systemassigned, userassigned', userAssignedIdentities: [id2, id1]}
-"""
+identity: {type: 'systemassigned, userassigned', userAssignedIdentities: [/ids/id2, /ids/id1]}
+""".replace("-0", GUID).replace("/ids/", IDENTITIES)
     )
     assert attributes(manifest, GALLERY) == {
         "location": "westeurope",
         "description": "Golden",
         "tags": {"a": "1", "b": "2"},
-        "sharing": {"permissions": "Groups", "groups": {"AADTenants": ["t"], "Subscriptions": ["s1", "s2"]}},
+        "sharing": {
+            "permissions": "Groups",
+            "groups": {"AADTenants": [f"1{GUID}"], "Subscriptions": [f"1{GUID}", f"A{GUID}"]},
+        },
         "softDeletePolicy": {"isSoftDeleteEnabled": True, "retentionPeriodInDays": 30, "gracePeriodInDays": 0},
-        "identity": {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": ["id1", "id2"]},
+        "identity": {
+            "type": "SystemAssigned, UserAssigned",
+            "userAssignedIdentities": [f"{IDENTITIES}id1", f"{IDENTITIES}id2"],
+        },
     }
 
 
@@ -137,7 +149,7 @@ source: {snapshot: /s/os}
 hostCaching: readwrite
 dataDisks:
 - {lun: 10, source: {disk: /s/d10}, hostCaching: None}
-- {lun: 2, source: {vhd: {uri: https://x/y.vhd, storageAccount: /s/a}}}
+- {lun: 2, source: {vhd: {uri: https://x/y.vhd, storageAccount: /acc}}}
 targetRegions:
 - name: westus
   replicas: 3
@@ -165,7 +177,7 @@ securityProfile:
     additionalSignatures: {pk: {type: sha256, value: [b, a]}, db: [{type: x509, value: [z]}]}
 restore: true
 tags: {a: b}
-""",
+""".replace("/des/", SETS).replace("/acc", ACCOUNT),
     )
     assert attributes(manifest, VERSION) == {
         "location": "westus",
@@ -173,7 +185,7 @@ tags: {a: b}
         "hostCaching": "ReadWrite",
         "dataDisks": {
             "10": {"source": {"disk": "/s/d10"}, "hostCaching": "None"},
-            "2": {"source": {"vhd": {"uri": "https://x/y.vhd", "storageAccount": "/s/a"}}},
+            "2": {"source": {"vhd": {"uri": "https://x/y.vhd", "storageAccount": ACCOUNT}}},
         },
         "replicaCount": 2,
         "excludeFromLatest": True,
@@ -206,13 +218,13 @@ tags: {a: b}
         "storageAccountType": "Premium_LRS",
         "encryption": {
             "osDiskImage": {
-                "diskEncryptionSetId": "/des/w",
+                "diskEncryptionSetId": f"{SETS}w",
                 "securityProfile": {
                     "confidentialVMEncryptionType": "EncryptedWithCmk",
-                    "secureVMDiskEncryptionSetId": "/des/c",
+                    "secureVMDiskEncryptionSetId": f"{SETS}c",
                 },
             },
-            "dataDiskImages": {"2": {"diskEncryptionSetId": "/des/w2"}},
+            "dataDiskImages": {"2": {"diskEncryptionSetId": f"{SETS}w2"}},
         },
         "additionalReplicaSets": {"PremiumV2_LRS": {"replicas": 2}},
     }

@@ -24,12 +24,13 @@ from reconciler.providers.errors import ProviderError, Unavailable
 from reconciler.providers.image_files.image_sources import FileSources
 from reconciler.testing.operations import VERSION, writer_of
 
-ACCOUNT_ID = f"/subscriptions/0f3e/resourceGroups/images/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
+_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/images"
+ACCOUNT_ID = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
 STARTER = """
 import sys, time
 from pathlib import Path
 from reconciler.providers.azure.azurite import Azurite
-server = Azurite(Path(sys.argv[1]), [Path(sys.argv[2])])
+server = Azurite(Path(sys.argv[1]))
 print(server.endpoint(), flush=True)
 time.sleep(60)
 """
@@ -37,7 +38,7 @@ time.sleep(60)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Azurite]:
-    server = Azurite(tmp_path / "blobs", [ROOT])
+    server = Azurite(tmp_path / "blobs")
     yield server
     server.close()
 
@@ -117,7 +118,7 @@ def test_one_that_died_is_started_again(server: Azurite) -> None:
 def test_two_do_not_share_a_folder(server: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azurite, "_LOCK_TIMEOUT_S", 0.2)
     server.endpoint()
-    another = Azurite(tmp_path / "blobs", [ROOT])
+    another = Azurite(tmp_path / "blobs")
 
     with pytest.raises(Unavailable, match="another command runs Azurite on"):
         another.endpoint()
@@ -143,18 +144,24 @@ def test_if_it_is_not_installed_a_remedy_is_shown(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PATH", "/nowhere")
 
     with pytest.raises(ProviderError, match="is not installed") as caught:
-        find_program([tmp_path])
+        find_program(tmp_path)
 
     assert "npm install" in caught.value.remedy
 
 
-def test_it_is_found_in_the_tools_above_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    program = tmp_path / ".tools" / "node_modules" / ".bin" / "azurite-blob"
-    program.parent.mkdir(parents=True)
-    program.touch(0o755)
-
-    assert find_program([tmp_path / "estate" / "eastus"]) == str(program)
+def test_a_program_of_the_project_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, installed = tmp_path / "project", tmp_path / "installed"
+    for folder in (project / ".tools" / "node_modules" / ".bin", installed):
+        folder.mkdir(parents=True)
+        (folder / "azurite-blob").touch(0o755)
+    (tmp_path / "link").symlink_to(project / ".tools" / "node_modules" / ".bin")
+    monkeypatch.chdir(project)
+    for path in ("/nowhere", f"{project}/.tools/node_modules/.bin", ".tools/node_modules/.bin", "", f"{tmp_path}/link"):
+        monkeypatch.setenv("PATH", path)
+        with pytest.raises(ProviderError, match="is not installed"):
+            find_program(project)
+    monkeypatch.setenv("PATH", f"{project}/.tools/node_modules/.bin:{installed}")
+    assert find_program(project) == str(installed / "azurite-blob")
 
 
 @pytest.mark.azurite

@@ -1,0 +1,1 @@
+"""Identifiers of resources outside of these manifests."""
