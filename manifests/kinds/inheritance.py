@@ -13,8 +13,9 @@ from reconciler.manifests.kinds.base import attribute_fields, canonical, canonic
 from reconciler.manifests.kinds.configuration import Declarations, Declared
 from reconciler.manifests.kinds.gallery import Gallery
 from reconciler.manifests.kinds.image_definition import ImageDefinition
-from reconciler.manifests.kinds.image_version import DiskSource, ImageVersion, Source, VersionSettings
+from reconciler.manifests.kinds.image_version import ImageVersion, VersionSettings
 from reconciler.manifests.kinds.lifecycle import region_part, version_part
+from reconciler.manifests.kinds.sources.image_sources import DiskSource, Source
 from reconciler.manifests.kinds.target_region import Encryption, TargetRegion, parse_shorthand
 from reconciler.manifests.problems import DocumentPath, Problem
 from reconciler.manifests.resource import DEFAULT_LIFECYCLE, Origin, Resource
@@ -175,6 +176,8 @@ def canonical_source(source: DiskSource, folder: str) -> dict[str, Any]:
     if source.file is not None:
         pin = {"sha256": source.sha256} if source.sha256 else {}
         return {"file": posixpath.normpath(posixpath.join(folder, source.file)), **pin}
+    if source.url is not None:
+        return {"url": source.url, "sha256": source.sha256}
     version = source.version if isinstance(source, Source) else None
     if version is not None:
         return {"version": str(version)}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reconciler.manifests.problems import InvalidInput
-from reconciler.manifests.trust import is_inside, leads_out
+from reconciler.manifests.trust import Trust, is_inside, leads_out
 from reconciler.providers.azure.clouds import CLOUDS, blob_service, is_on_loopback, is_trusted, trusted_authority
 from reconciler.providers.azure.storage_settings import AUTO, StorageSettings
 from reconciler.providers.errors import ProviderError
@@ -20,7 +20,8 @@ from reconciler.providers.registry import ProviderConfig
 class Configuration:
     """Everything that the provider needs to know. `endpoint` may be `auto` for an emulator of its own, which keeps its
     data in `data`; `ca` is the file of the authority that signs the endpoint's certificate, None for the usual ones.
-    `storage` is where image files are uploaded to, None when that is not set up."""
+    `storage` is where image files are uploaded to, None when that is not set up; `trust` is what may be read and
+    downloaded beyond the project."""
 
     name: str
     type: str
@@ -33,6 +34,7 @@ class Configuration:
     data: Path
     time_scale: float
     timeout_s: float
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def group_id(self) -> str:
@@ -64,6 +66,7 @@ def configuration_of(config: ProviderConfig) -> Configuration:
         data=_path(project, settings.get("data", ".")),
         time_scale=settings.get("timeScale", 0.0),
         timeout_s=60 * settings["timeoutMinutes"],
+        trust=config.trust,
     )
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.values import Attributes
 from reconciler.providers.bound_sources import BoundSource, require_bound
 from reconciler.providers.errors import SourceError
+from reconciler.providers.image_files.compressed.decoders import Compression
+from reconciler.providers.image_files.compressed.recognising import recognise_as_it_is
+from reconciler.providers.image_files.compressed.unpacking import digest_of_packed, unpack
 from reconciler.providers.image_files.copying import digest_extent
-from reconciler.providers.image_files.extents import Extent, file_identity, open_source
+from reconciler.providers.image_files.downloads.downloading import Downloads
+from reconciler.providers.image_files.extents import Extent, file_identity, open_source, opened
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.formats.reading import ReadAt
 from reconciler.providers.image_files.formats.recognising import recognise
@@ -22,14 +27,22 @@ if TYPE_CHECKING:
     from reconciler.providers.image_files.archives import Member
 
 OS_DISK = "os"
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and in total."""
+
 _ARCHIVE_ENDINGS = (".ova", ".ovf")
+_DOWNLOADED = "sha256:"
+"""The identity of a download begins with this; that of a file is made of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDisk:
     """One disk to copy: `os` or `data-LUN`, the extent of its bytes, their format, and the identity of the file.
 
-    `sha256` is the digest that its content must have, if it was published before; else empty.
+    `sha256` is the digest that its content must have, if it was published before; else empty. `compression`: the extent
+    is still compressed, and the format is a phrase that says so. `source_sha256` is the digest of what it was made
+    from: of a compressed image, or of a file that was downloaded; else empty. `kept` are the objects that the extent
+    exists as long as.
     """
 
     disk: str
@@ -37,6 +50,14 @@ class SourceDisk:
     format: DiskFormat
     identity: str
     sha256: str = ""
+    compression: Compression | None = None
+    source_sha256: str = ""
+    kept: tuple[object, ...] = field(default=(), compare=False, repr=False)
+
+
+def is_file(source: Mapping[str, Any]) -> bool:
+    """Whether a source is a file, here or at an address."""
+    return not source.keys().isdisjoint(("file", "url"))
 
 
 def disk_name(lun: int | str | None) -> str:
@@ -45,17 +66,27 @@ def disk_name(lun: int | str | None) -> str:
 
 
 class FileSources:
-    """Finds the sources `{file: PATH}` of a project's manifests; paths are relative to the project's folder."""
+    """Finds the sources `{file: PATH}` and `{url: URL}` of a project's manifests; paths are relative to its folder.
 
-    def __init__(self, project: str) -> None:
+    `trust`: what may be read and downloaded beyond the project. Only `disks` downloads and unpacks; the others are for
+    plans, and look at what is there.
+    """
+
+    def __init__(self, project: str, trust: Trust | None = None) -> None:
         self._project = project
+        self._trust = trust or Trust()
+        self._downloads = Downloads(project, self._trust)
 
     def path(self, source: Mapping[str, Any]) -> str:
         """The path of a source's file, which may not exist."""
+        if "url" in source:
+            return self._downloads.path(str(source["url"]), str(source["sha256"]))
         return os.path.normpath(os.path.join(self._project, str(source["file"])))
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`."""
+        if "url" in source:
+            return f"{_DOWNLOADED}{source['sha256']}"
         path = self.path(source)
         try:
             own = file_identity(os.stat(path))
@@ -64,22 +95,68 @@ class FileSources:
             return ""
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
-        """As `Reader.source_facts`; the sizes cover all disks of an archive."""
-        return facts_of(self.disks(source, None))
+        """As `Reader.source_facts`; the sizes cover all disks of an archive, and are 0 for what has to be downloaded
+        first."""
+        if "url" in source and not self._downloads.cached(str(source["url"]), str(source["sha256"])):
+            return SourceFacts(0, 0, "not downloaded", self.identity(source))
+        return facts_of(self._as_they_are(source, None))
 
-    def digest(self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None) -> str:
-        """As `Reader.source_digest`; for an archive, the digest of its disks' digests."""
-        return digest_of(self.disks(source, None), progress)
+    def digest(self, source: Mapping[str, Any], progress: Progress | None) -> str:
+        """As `Reader.source_digest`: of a download the one it must have, of an archive the digest of its disks'
+        digests."""
+        return str(source["sha256"]) if "url" in source else digest_of(self._as_they_are(source, None), progress)
 
-    def disks(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
-        """The disks of one source: several only for an archive, which can only be the source of the OS disk.
+    def disks(
+        self,
+        source: Mapping[str, Any],
+        lun: str | None,
+        progress: Progress | None = None,
+        *,
+        unpack: bool = True,
+    ) -> list[SourceDisk]:
+        """The disks of one source, downloaded and unpacked: several only for an archive, which can only be the source
+        of the OS disk. `progress` gets the bytes downloaded and their total.
 
-        Raises: SourceError.
+        Raises: SourceError; ProviderError, Unavailable for downloads.
         """
-        path, label = self.path(source), str(source["file"])
-        if path.lower().endswith(_ARCHIVE_ENDINGS):
-            return _in_archive(path, label, lun)
-        return [_in_file(path, label, disk_name(lun))]
+        held: tuple[object, ...] = ()
+        if "url" in source:
+            held = (self._downloads.fetch(str(source["url"]), str(source["sha256"]), progress),)
+        disks = self._as_they_are(source, lun)
+        if held:
+            disks = [replace(disks[0], source_sha256=str(source["sha256"])), *disks[1:]]
+        disks = [replace(disk, kept=held) for disk in disks]
+        most = self._trust.downloads.unpacked
+        return [unpacked_disk(disk, most) for disk in disks] if unpack else disks
+
+    def _as_they_are(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
+        """The disks of a source whose file is here, compressed or not. Raises: SourceError."""
+        path, label = self.path(source), str(source["url"] if "url" in source else source["file"])
+        if label.lower().endswith(_ARCHIVE_ENDINGS):
+            disks = _in_archive(path, label, lun)
+        else:
+            disks = [_in_file(path, label, disk_name(lun))]
+        return [replace(disk, identity=self.identity(source)) for disk in disks] if "url" in source else disks
+
+
+def unpacked_disk(disk: SourceDisk, most: int) -> SourceDisk:
+    """The disk in a compressed image, unpacked to at most `most` bytes; other disks as they are.
+
+    Raises: SourceError, ProviderError.
+    """
+    if disk.compression is None:
+        return disk
+    file = unpack(disk.extent, disk.compression, most)
+    with opened(file.extent) as fd:
+        disk_format = recognise(_window(fd, 0, file.extent.size), file.extent.size, disk.extent.label)
+    return replace(
+        disk,
+        extent=file.extent,
+        format=disk_format,
+        compression=None,
+        source_sha256=disk.source_sha256 or file.sha256,
+        kept=(*disk.kept, file),
+    )
 
 
 def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
@@ -93,7 +170,7 @@ def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
     )
 
 
-def digest_of(disks: Sequence[SourceDisk], progress: Callable[[int, int], None] | None) -> str:
+def digest_of(disks: Sequence[SourceDisk], progress: Progress | None) -> str:
     """The digest of a source with these disks; reads all of them. Raises: SourceError."""
     total, done = sum(disk.extent.size for disk in disks), 0
 
@@ -103,7 +180,12 @@ def digest_of(disks: Sequence[SourceDisk], progress: Callable[[int, int], None] 
         if progress:
             progress(done, total)
 
-    return combined_digest([digest_extent(disk.extent, advance) for disk in disks])
+    return combined_digest([_digest_as_it_is(disk, advance) for disk in disks])
+
+
+def _digest_as_it_is(disk: SourceDisk, advance: Callable[[int], None]) -> str:
+    """The digest of a disk's image; of one that is compressed, that of the compressed bytes."""
+    return digest_extent(disk.extent, advance) if disk.compression is None else digest_of_packed(disk.extent, advance)
 
 
 def combined_digest(digests: list[str]) -> str:
@@ -112,10 +194,21 @@ def combined_digest(digests: list[str]) -> str:
 
 
 def add_archive_digest(disks: Sequence[object], facts: Mapping[str, dict[str, Any]]) -> None:
-    """Adds the digest of an archive to the facts of its OS disk, if `disks` are those of one archive."""
+    """Adds the digests of sources to the facts of disks, where they are not those of the disks: of downloads, of
+    compressed images, and for the OS disk that of the archive which it and others come from."""
     files = [disk for disk in disks if isinstance(disk, SourceDisk) and disk.extent.path]
-    if 1 < len(files) == len(disks) and len({disk.extent.path for disk in files}) == 1:
-        facts[OS_DISK]["sourceSha256"] = combined_digest([facts[disk.disk]["sha256"] for disk in files])
+    for disk in files:
+        if disk.source_sha256:
+            facts[disk.disk]["sourceSha256"] = disk.source_sha256
+    archive = [disk for disk in files if disk.identity == files[0].identity and not disk.sha256]
+    if len(archive) > 1 and not is_download(files[0]):
+        digests = [disk.source_sha256 or facts[disk.disk]["sha256"] for disk in archive]
+        facts[OS_DISK]["sourceSha256"] = combined_digest(digests)
+
+
+def is_download(disk: SourceDisk) -> bool:
+    """Whether a disk comes from a file that was downloaded."""
+    return disk.identity.startswith(_DOWNLOADED)
 
 
 def require_planned(
@@ -152,11 +245,12 @@ def _in_file(path: str, label: str, disk: str) -> SourceDisk:
     fd = open_source(path, f"'{label}'")
     try:
         status = os.fstat(fd)
-        disk_format = recognise(lambda at, length: os.pread(fd, length, at), status.st_size, f"'{label}'")
+        disk_format, compression = recognise_as_it_is(_window(fd, 0, status.st_size), status.st_size, f"'{label}'")
     finally:
         os.close(fd)
     identity = file_identity(status)
-    return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), disk_format, identity)
+    extent = Extent(path, 0, status.st_size, f"'{label}'", identity)
+    return SourceDisk(disk, extent, disk_format, identity, compression=compression)
 
 
 def _in_archive(path: str, label: str, lun: str | None) -> list[SourceDisk]:
@@ -199,12 +293,12 @@ def _member_disk(disk: str, member: Member, label: str, archive: str) -> SourceD
     fd = open_source(member.path, member_label)
     try:
         identity = file_identity(os.fstat(fd))
-        disk_format = recognise(_window(fd, member.offset, member.size), member.size, member_label)
+        window = _window(fd, member.offset, member.size)
+        disk_format, compression = recognise_as_it_is(window, member.size, member_label)
     finally:
         os.close(fd)
-    return SourceDisk(
-        disk, Extent(member.path, member.offset, member.size, member_label, identity), disk_format, archive
-    )
+    extent = Extent(member.path, member.offset, member.size, member_label, identity)
+    return SourceDisk(disk, extent, disk_format, archive, compression=compression)
 
 
 def _window(fd: int, offset: int, size: int) -> ReadAt:

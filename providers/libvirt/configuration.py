@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from reconciler.manifests.trust import Trust
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.libvirt.uris import is_usable
 from reconciler.providers.registry import ProviderConfig
@@ -30,13 +31,15 @@ class Host:
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything that the provider needs to know. `format` is that of the volumes it makes. `define_pools`: a pool that
-    is missing is defined. `remove_source`: a machine whose generalized disks were captured is removed."""
+    is missing is defined. `remove_source`: a machine whose generalized disks were captured is removed.
+    `trust` is what may be read and downloaded beyond the project."""
 
     name: str
     hosts: Mapping[str, Host]
     format: str = "qcow2"
     define_pools: bool = False
     remove_source: bool = False
+    trust: Trust = field(default_factory=Trust)
 
     def host(self, region: str) -> Host:
         """Raises: ProviderError for a region not offered."""
@@ -64,6 +67,7 @@ def configuration_of(config: ProviderConfig) -> Configuration:
         format=settings["format"],
         define_pools=settings["definePools"],
         remove_source=settings["removeSource"],
+        trust=config.trust,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.trust import Trust
 from reconciler.manifests.values import Attributes
 from reconciler.providers.base import BaseProvider
 from reconciler.providers.local.directories import object_names
@@ -30,15 +31,15 @@ from reconciler.providers.registry import ProviderConfig
 
 def create_provider(config: ProviderConfig) -> LocalProvider:
     """The backend for these settings."""
-    return LocalProvider(ObjectPaths(configured_regions(config)), str(config.project_dir))
+    return LocalProvider(ObjectPaths(configured_regions(config)), str(config.project_dir), config.trust)
 
 
 class LocalProvider(BaseProvider):
     """A `Provider` on directories. Every operation is complete when `begin` returns."""
 
-    def __init__(self, paths: ObjectPaths, project: str) -> None:
+    def __init__(self, paths: ObjectPaths, project: str, trust: Trust | None = None) -> None:
         self._paths = paths
-        self._sources = DiskSources(paths, project)
+        self._sources = DiskSources(paths, project, trust)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(

@@ -244,9 +244,9 @@ def _labels(disk: SourceDisk, mark: OwnerMark) -> dict[str, str]:
 
 
 def _source(disk: SourceDisk) -> str:
-    """One state of a file, or the part of it that is the disk."""
+    """One state of a file, or the part of it that is the disk; what was unpacked or downloaded goes by the digest."""
     extent = disk.extent
-    return f"{extent.identity} {extent.offset} {extent.size} {disk.format.name}"
+    return f"{disk.source_sha256 or extent.identity} {extent.offset} {extent.size} {disk.format.name}"
 
 
 def _completed(labels: Mapping[str, str], sha256: str) -> dict[str, str]:

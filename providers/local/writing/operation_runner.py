@@ -42,6 +42,7 @@ class OperationRunner:
         self._creation = RegionCreation(paths, operation.writer, progress, together=bool(self._replaced))
         self._restoration = Restoration(paths, operation.writer, progress)
         self._changes = RegionChanges(paths, operation.writer, progress)
+        self._progress = progress
 
     def results(self) -> Results:
         """Runs the operation; one result for each step."""
@@ -92,7 +93,8 @@ class OperationRunner:
 
     def _fill(self, steps: Sequence[Step], version: Attributes, recorded: Mapping[str, Any]) -> Copied:
         try:
-            disks = disks_or_stand_ins(partial(self._sources.of_version, version), recorded, _stand_in)
+            report = partial(self._progress, self._operation.unit)
+            disks = disks_or_stand_ins(partial(self._sources.of_version, version, report), recorded, _stand_in)
         except ProviderError as error:
             return {step.address: error for step in steps}, None
         if version.get("replicationMode") == "Shallow":

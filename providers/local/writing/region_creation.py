@@ -16,7 +16,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.common import steps as common_steps
-from reconciler.providers.errors import ProviderError, SourceError
+from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.copying import copy_extent
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
@@ -183,9 +183,15 @@ def _result(staged: StagedRegion, computed: Mapping[str, Any]) -> Applied:
 
 
 def _stamps(disks: Sequence[SourceDisk]) -> dict[str, str]:
-    """Path -> stamp, of the sources that a Shallow region refers to. Raises: SourceError if one is gone."""
+    """Path -> stamp, of the sources that a Shallow region refers to. Raises: SourceError if one is gone;
+    Unsupported for a download or a compressed image."""
     stamps = {}
     for disk in disks:
+        if disk.source_sha256:
+            raise Unsupported(
+                f"{disk.extent.label} is downloaded or compressed, and a Shallow version has no copies of its own",
+                "set replicationMode: Full, or name an unpacked file of the project",
+            )
         try:
             stamps[disk.extent.path] = object_names.stamp(os.stat(disk.extent.path))
         except OSError as error:
