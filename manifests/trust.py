@@ -17,18 +17,32 @@ TRUST = "trust"
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """What images may be downloaded. `hosts` maps `HOST` or `HOST:PORT`, in lower case, to the certificate of their
+    authority, None for those that the machine trusts: images may be downloaded from them although their addresses are
+    not public. Bytes: the largest `image` that is downloaded, the largest that one may be once `unpacked`, and what the
+    images kept in the project's `cache` may take."""
+
+    hosts: Mapping[str, Path | None] = field(default_factory=dict)
+    image: int = 128 << 30
+    unpacked: int = 1 << 40
+    cache: int = 64 << 30
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """`state` replaces the state's URL of the project; empty when it does not. `directories` are absolute and may be
     read, and by an apply written, beside the project's own. `endpoints` maps further endpoints of Azure's API to the
     certificate of their authority, None for those that the machine trusts. `libvirt_uris` are further URIs of libvirt,
-    compared as text. `databases` are the hosts of PostgreSQL that the password in the environment is for. `untrusted`:
-    the project is a stranger's, and only what is in its folder counts."""
+    compared as text. `databases` are the hosts of PostgreSQL that the password in the environment is for. `downloads`:
+    see there. `untrusted`: the project is a stranger's, and only what is in its folder counts."""
 
     state: str = ""
     directories: tuple[Path, ...] = ()
     endpoints: Mapping[str, Path | None] = field(default_factory=dict)
     libvirt_uris: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
+    downloads: DownloadLimits = field(default_factory=DownloadLimits)
     untrusted: bool = False
 
     def roots(self, project: Path) -> tuple[str, ...]:

@@ -22,3 +22,9 @@ def canonical_json(value: Value | Attributes) -> str:
 def digest(text: str) -> str:
     """A 32-digit hexadecimal digest of canonical text, for comparing; not for secrets."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def source_style(source: Attributes) -> tuple[str, Any]:
+    """The style of a source of a version's disk (`file`, `url`, `version`, …) and its value: what the source is beside
+    the digest that it must have and the machine that is meant. Empty and None for an empty source."""
+    return next(((style, value) for style, value in source.items() if style not in ("sha256", "machine")), ("", None))

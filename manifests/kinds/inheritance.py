@@ -13,8 +13,9 @@ from reconciler.manifests.kinds.base import attribute_fields, canonical, canonic
 from reconciler.manifests.kinds.configuration import Declarations, Declared
 from reconciler.manifests.kinds.gallery import Gallery
 from reconciler.manifests.kinds.image_definition import ImageDefinition
-from reconciler.manifests.kinds.image_version import DiskSource, ImageVersion, Source, VersionSettings
+from reconciler.manifests.kinds.image_version import ImageVersion, VersionSettings
 from reconciler.manifests.kinds.lifecycle import region_part, version_part
+from reconciler.manifests.kinds.sources.image_sources import DiskSource, Source
 from reconciler.manifests.kinds.target_region import Encryption, TargetRegion, parse_shorthand
 from reconciler.manifests.problems import DocumentPath, Problem
 from reconciler.manifests.resource import DEFAULT_LIFECYCLE, Origin, Resource
@@ -170,13 +171,19 @@ def _resolve(
     return ResolvedVersion(declared, definition, gallery, settings, location, regions)
 
 
+def _beside(source: DiskSource) -> dict[str, str]:
+    """What is said beside the place of a file: which machine of it, and what digest it must have."""
+    more = {"machine": source.machine if isinstance(source, Source) else None, "sha256": source.sha256}
+    return {name: value for name, value in more.items() if value}
+
+
 def canonical_source(source: DiskSource, folder: str) -> dict[str, Any]:
     """`{STYLE: ...}`; a file relative to the project instead of to `folder`, where it was written."""
     if source.file is not None:
-        machine = source.machine if isinstance(source, Source) else None
-        more = {"machine": machine, "sha256": source.sha256}
         path = posixpath.normpath(posixpath.join(folder, source.file))
-        return {"file": path, **{name: value for name, value in more.items() if value}}
+        return {"file": path, **_beside(source)}
+    if source.url is not None:
+        return {"url": source.url, **_beside(source)}
     version = source.version if isinstance(source, Source) else None
     if version is not None:
         return {"version": str(version)}

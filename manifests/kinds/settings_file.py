@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from reconciler.manifests.kinds.base import Model
-from reconciler.manifests.kinds.scalars import String
+from reconciler.manifests.kinds.scalars import Integer, String
 
 HOST = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 HTTPS = r"https://[^\s/@?#]+(?:/[^\s?#]*)?"
@@ -57,6 +57,38 @@ class TrustedPostgresql(Model):
     ]
 
 
+class TrustedHost(Model):
+    """A host that images may be downloaded from although its address is not public."""
+
+    host: Annotated[str, String(HOST, "write HOST or HOST:PORT"), Field(description="HOST[:PORT], as in `url`.")]
+    ca: Annotated[
+        str | None,
+        String(),
+        Field(description="Certificate of the host's authority (PEM); what this machine trusts when absent."),
+    ] = None
+
+
+class TrustedDownloads(Model):
+    """Which images may be downloaded, for a `source` with a `url`."""
+
+    hosts: Annotated[
+        list[TrustedHost], Field(default_factory=list, description="Hosts besides those with a public address.")
+    ]
+    largest_gib: Annotated[
+        int, Integer(1), Field(description="GiB of the largest image that is downloaded.", alias="largestGiB")
+    ] = 128
+    largest_unpacked_gib: Annotated[
+        int,
+        Integer(1),
+        Field(description="GiB of the largest image that a compressed one may contain.", alias="largestUnpackedGiB"),
+    ] = 1024
+    cache_gib: Annotated[
+        int,
+        Integer(1),
+        Field(description="GiB that the downloads kept in a project may take; those used last stay.", alias="cacheGiB"),
+    ] = 64
+
+
 class SettingsFile(Model):
     """What whoever runs a command trusts beyond the project."""
 
@@ -74,4 +106,7 @@ class SettingsFile(Model):
     ]
     postgresql: Annotated[
         TrustedPostgresql, Field(default_factory=TrustedPostgresql, description="For a state in PostgreSQL.")
+    ]
+    downloads: Annotated[
+        TrustedDownloads, Field(default_factory=TrustedDownloads, description="For sources that are downloaded.")
     ]

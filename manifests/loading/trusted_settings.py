@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from reconciler.manifests.diagnostics import Position, error
 from reconciler.manifests.errors import ManifestError
 from reconciler.manifests.kinds.scalars import type_name
-from reconciler.manifests.kinds.settings_file import SettingsFile
+from reconciler.manifests.kinds.settings_file import SettingsFile, TrustedDownloads
 from reconciler.manifests.parsing.document_files import load_documents
 from reconciler.manifests.parsing.documents import Document
 from reconciler.manifests.parsing.files import SourceFile, read_file
@@ -18,7 +18,7 @@ from reconciler.manifests.parsing.problem_reports import refuse
 from reconciler.manifests.parsing.schema_problems import schema_problems
 from reconciler.manifests.problems import InvalidInput, Problem
 from reconciler.manifests.resource import Origin
-from reconciler.manifests.trust import Trust
+from reconciler.manifests.trust import DownloadLimits, Trust
 
 _SQLITE = "sqlite:///"
 
@@ -37,6 +37,19 @@ def read_trust(path: Path) -> Trust:
         endpoints=endpoints,
         libvirt_uris=tuple(settings.libvirt.uris),
         databases=tuple(settings.postgresql.hosts),
+        downloads=_downloads(file.parent, settings.downloads),
+    )
+
+
+def _downloads(folder: Path, settings: TrustedDownloads) -> DownloadLimits:
+    return DownloadLimits(
+        hosts={
+            host.host.lower().removesuffix(":443"): _absolute(folder, host.ca) if host.ca else None
+            for host in settings.hosts
+        },
+        image=settings.largest_gib << 30,
+        unpacked=settings.largest_unpacked_gib << 30,
+        cache=settings.cache_gib << 30,
     )
 
 

@@ -17,8 +17,9 @@ from reconciler.manifests.identifiers.arm_ids import (
     is_id_of,
 )
 from reconciler.manifests.kinds.configuration import Configuration
-from reconciler.manifests.kinds.image_version import DiskSource, ImageVersion, VhdSource
+from reconciler.manifests.kinds.image_version import ImageVersion
 from reconciler.manifests.kinds.registry import ValidationRule
+from reconciler.manifests.kinds.sources.image_sources import DiskSource, VhdSource
 from reconciler.manifests.problems import DocumentPath, Problem
 from reconciler.manifests.words import quoted
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from reconciler.manifests.kinds.configuration import Configuration, Declared
 from reconciler.manifests.kinds.image_definition import ImageDefinition
-from reconciler.manifests.kinds.image_version import DISK_STYLES
 from reconciler.manifests.kinds.inheritance import ResolvedRegion, ResolvedVersion
 from reconciler.manifests.kinds.registry import ValidationRule
+from reconciler.manifests.kinds.sources.image_sources import DISK_STYLES
 from reconciler.manifests.problems import DocumentPath, Problem
 
 ENFORCING = ("TrustedLaunch", "ConfidentialVM")

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.manifests.kinds.configuration import Configuration
-from reconciler.manifests.kinds.image_version import DISK_STYLES, ImageVersion
+from reconciler.manifests.kinds.image_version import ImageVersion
 from reconciler.manifests.kinds.registry import ValidationRule
+from reconciler.manifests.kinds.sources.image_sources import DISK_STYLES
 from reconciler.manifests.problems import Problem
 from reconciler.manifests.values import canonical_json
 

@@ -20,7 +20,8 @@ from reconciler.providers.registry import ProviderConfig
 class Configuration:
     """Everything that the provider needs to know. `endpoint` may be `auto` for an emulator of its own, which keeps its
     data in `data`; `ca` is the file of the authority that signs the endpoint's certificate, None for the usual ones.
-    `storage` is where image files are uploaded to, None when that is not set up."""
+    `storage` is where image files are uploaded to, None when that is not set up; `trust` is what may be read and
+    downloaded beyond the project."""
 
     name: str
     type: str

@@ -12,7 +12,7 @@ from reconciler.manifests.regions import canonical_region
 from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.clouds import CLOUDS
 from reconciler.providers.azure.configuration import Configuration, configuration_of
-from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, Sources, version_id
+from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, UPLOADED, Sources, version_id
 from reconciler.providers.azure.images.source_uploads import Uploads
 from reconciler.providers.azure.observation.scan import fetch, read, scan
 from reconciler.providers.azure.service.api import Api
@@ -115,7 +115,7 @@ class AzureProvider:
     def capabilities(self) -> Capabilities:
         return Capabilities(
             regions=self._regions,
-            sources=STYLES if self._settings.storage is not None else STYLES - {"file"},
+            sources=STYLES if self._settings.storage is not None else STYLES - UPLOADED,
             sharing=frozenset({"Private", "Groups", "Community"}),
             replication_modes=frozenset({"Full", "Shallow"}),
             encryption=True,
@@ -140,7 +140,7 @@ class AzureProvider:
         return self._sources.identity(source)
 
     def source_facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
-        if "file" in source:
+        if source.keys() & UPLOADED:
             self._find_azurite()
         return self._sources.facts(source, definition)
 

@@ -1,67 +1,61 @@
-"""Sources that are files of the project: disk images, and the disks in an archive."""
+"""Sources that are files: disk images and archives of the project or at an address, compressed or not."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.trust import Trust, is_inside, leads_out
-from reconciler.manifests.values import Attributes
-from reconciler.providers.bound_sources import BoundSource, require_bound
-from reconciler.providers.content_digest import NO_DIGEST, SOURCE, ContentDigest
+from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError
-from reconciler.providers.image_files.copying import digest_extent
-from reconciler.providers.image_files.extents import Extent, file_identity, open_source
-from reconciler.providers.image_files.formats.disk_format import DiskFormat
+from reconciler.providers.image_files.compressed.recognising import recognise_as_it_is
+from reconciler.providers.image_files.compressed.unpacking import unpack
+from reconciler.providers.image_files.downloads.downloading import Downloads
+from reconciler.providers.image_files.extents import Extent, file_identity, open_source, opened
 from reconciler.providers.image_files.formats.reading import ReadAt
 from reconciler.providers.image_files.formats.recognising import recognise
-from reconciler.providers.image_files.tree_digest import combined
+from reconciler.providers.image_files.source_disks import (
+    DOWNLOADED,
+    Progress,
+    SourceDisk,
+    digest_of,
+    disk_name,
+    facts_of,
+)
 from reconciler.providers.protocol import SourceFacts
 
 if TYPE_CHECKING:
     from reconciler.providers.image_files.archives.reading import Archive, ArchiveDisk
 
-OS_DISK = "os"
 ARCHIVE_ENDINGS = (".ova", ".ovf")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceDisk:
-    """One disk to copy: `os` or `data-LUN`, the extent of its bytes, their format, and the identity of the file.
-
-    `published` is the digest that its content must have, if it was published before. `pinned`: the manifest knows it by
-    its plain sha256, which is to be recorded. `firmware` and `warnings` are what an archive says besides, with its OS
-    disk: see `SourceFacts`.
-    """
-
-    disk: str
-    extent: Extent
-    format: DiskFormat
-    identity: str
-    published: ContentDigest = NO_DIGEST
-    pinned: bool = False
-    firmware: str = ""
-    warnings: tuple[str, ...] = ()
-
-
-def disk_name(lun: int | str | None) -> str:
-    """`os` for None, else the name of the data disk with this LUN."""
-    return OS_DISK if lun is None else f"data-{lun}"
+def is_file(source: Mapping[str, Any]) -> bool:
+    """Whether a source is a file, here or at an address."""
+    return not source.keys().isdisjoint(("file", "url"))
 
 
 class FileSources:
-    """Finds the sources `{file: PATH}` of a project's manifests; paths are relative to the project's folder. What they
-    lead to is in that folder or in a trusted one, links resolved; of anything else nothing is found out."""
+    """Finds the sources `{file: PATH}` and `{url: URL}` of a project. Paths are relative to the project's folder. What
+    they lead to is in that folder or in a trusted one, links resolved; of anything else nothing is found out.
+
+    `trust`: what may be read and downloaded beyond the project. Only `disks` downloads and unpacks; the others are for
+    plans, and look at what is there.
+    """
 
     def __init__(self, project: str, trust: Trust | None = None) -> None:
         self._project = project
-        self._roots = (trust or Trust()).roots(Path(project))
+        self._trust = trust or Trust()
+        self._roots = self._trust.roots(Path(project))
+        self._downloads = Downloads(project, self._trust)
 
     def path(self, source: Mapping[str, Any]) -> str:
         """The path of a source's file, which may not exist. Raises: SourceError for one that leads elsewhere."""
+        if "url" in source:
+            return self._downloads.path(str(source["url"]), str(source["sha256"]))
         path = os.path.normpath(os.path.join(self._project, str(source["file"])))
         self._require_inside(path, str(source["file"]))
         return path
@@ -73,114 +67,99 @@ class FileSources:
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`."""
+        machine = str(source.get("machine", ""))
+        if "url" in source:
+            return _of_machine(f"{DOWNLOADED}{source['sha256']}", machine)
         try:
             path = self.path(source)
-            return _identity(path, str(source.get("machine", "")), file_identity(os.stat(path)))
+            return _identity(path, machine, file_identity(os.stat(path)))
         except (OSError, SourceError):
             return ""
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
-        """As `Reader.source_facts`; the sizes cover all disks of an archive."""
-        return facts_of(self.disks(source, None))
+        """As `Reader.source_facts`; the sizes cover all disks of an archive, and are 0 for what has to be downloaded
+        first."""
+        if "url" in source and not self._downloads.cached(str(source["url"]), str(source["sha256"])):
+            return SourceFacts(0, 0, "not downloaded", self.identity(source))
+        return facts_of(self._as_they_are(source, None))
 
-    def digest(
-        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None, *, plain: bool = False
-    ) -> ContentDigest:
-        """As `Reader.source_digest`; for an archive, the digest of its disks' digests."""
-        return digest_of(self.disks(source, None), progress, plain=plain)
+    def digest(self, source: Mapping[str, Any], progress: Progress | None, *, plain: bool = False) -> ContentDigest:
+        """As `Reader.source_digest`: of a download the one it must have, of an archive the digest of its disks'
+        digests."""
+        if "url" in source:
+            return ContentDigest(plain=str(source["sha256"]))
+        return digest_of(self._as_they_are(source, None), progress, plain=plain)
 
-    def disks(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
-        """The disks of one source: several only for an archive, which can only be the source of the OS disk.
+    def disks(
+        self, source: Mapping[str, Any], lun: str | None, progress: Progress | None = None, *, unpack: bool = True
+    ) -> list[SourceDisk]:
+        """The disks of one source, downloaded and unpacked: several only for an archive, which can only be the source
+        of the OS disk. `progress` gets the bytes downloaded and their total.
 
-        Raises: SourceError.
+        Raises: SourceError; ProviderError, Unavailable for downloads.
         """
-        path, label = self.path(source), str(source["file"])
-        archive = path.lower().endswith(ARCHIVE_ENDINGS)
-        machine = str(source.get("machine", ""))
-        found = _in_archive(path, label, lun, machine) if archive else [_in_file(path, label, disk_name(lun))]
-        for disk in found:
+        held: tuple[object, ...] = ()
+        if "url" in source:
+            held = (self._downloads.fetch(str(source["url"]), str(source["sha256"]), progress),)
+        disks = self._as_they_are(source, lun)
+        if held:
+            disks = [replace(disks[0], source_sha256=str(source["sha256"])), *disks[1:]]
+        pinned = _is_pinned(source, disks)
+        disks = [replace(disk, kept=held, pinned=pinned) for disk in disks]
+        most = self._trust.downloads.unpacked
+        return [unpacked_disk(disk, most) for disk in disks] if unpack else disks
+
+    def _as_they_are(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
+        """The disks of a source whose file is here, compressed or not. Raises: SourceError."""
+        path, label = self.path(source), str(source["url"] if "url" in source else source["file"])
+        if label.lower().endswith(ARCHIVE_ENDINGS):
+            disks = _in_archive(path, label, lun, str(source.get("machine", "")))
+        else:
+            disks = [_in_file(path, label, disk_name(lun))]
+        if "url" in source:
+            return [replace(disk, identity=self.identity(source)) for disk in disks]
+        for disk in disks:
             self._require_inside(disk.extent.path, disk.extent.label)
-        pin = ContentDigest.parse(str(source.get("sha256") or ""))
-        return [replace(disk, pinned=True) for disk in found] if pin.is_plain else found
+        return disks
 
 
-def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
-    """What a source with these disks is: the sizes of all of them, the format and identity of the first."""
-    first = disks[0]
-    return SourceFacts(
-        size=sum(disk.extent.size for disk in disks),
-        virtual_size=sum(disk.format.virtual_size for disk in disks),
-        format=first.format.name,
-        identity=first.identity,
-        firmware=first.firmware,
-        warnings=first.warnings,
+def _is_pinned(source: Mapping[str, Any], disks: list[SourceDisk]) -> bool:
+    """Whether the plain digests of disks are to be recorded: the manifest has one that is made of them, or a part of
+    the archive has no other."""
+    pin = ContentDigest.parse(str(source.get("sha256") or ""))
+    return (pin.is_plain and "file" in source) or (len(disks) > 1 and any(disk.compression for disk in disks))
+
+
+def unpacked_disk(disk: SourceDisk, most: int) -> SourceDisk:
+    """The disk in a compressed image, unpacked to at most `most` bytes; other disks as they are.
+
+    Raises: SourceError, ProviderError.
+    """
+    if disk.compression is None:
+        return disk
+    file = unpack(disk.extent, disk.compression, most)
+    with opened(file.extent) as fd:
+        disk_format = recognise(_window(fd, 0, file.extent.size), file.extent.size, disk.extent.label)
+    return replace(
+        disk,
+        extent=file.extent,
+        format=disk_format,
+        compression=None,
+        source_sha256=disk.source_sha256 or file.sha256,
+        kept=(*disk.kept, file),
     )
-
-
-def digest_of(
-    disks: Sequence[SourceDisk], progress: Callable[[int, int], None] | None, *, plain: bool = False
-) -> ContentDigest:
-    """The digest of a source with these disks, all of whose data is read; if `plain`, with the sha256 of all bytes.
-
-    Raises: SourceError.
-    """
-    total, done = sum(disk.extent.size for disk in disks), 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        if progress:
-            progress(done, total)
-
-    return combined([digest_extent(disk.extent, advance, plain=plain) for disk in disks])
-
-
-def add_archive_digest(disks: Sequence[object], facts: Mapping[str, dict[str, Any]]) -> None:
-    """Adds the digest of an archive to the facts of its OS disk, if `disks` are those of one archive."""
-    files = [disk for disk in disks if isinstance(disk, SourceDisk) and disk.extent.path]
-    if 1 < len(files) == len(disks) and len({disk.extent.path for disk in files}) == 1:
-        facts[OS_DISK] |= combined([ContentDigest.in_facts(facts[disk.disk]) for disk in files]).facts(SOURCE)
-
-
-def require_planned(
-    bound: Sequence[BoundSource], disks: Sequence[object], facts: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Checks the digests in the `facts` of `disks` before a copy of them becomes visible. Raises: SourceError."""
-    if bound:
-        read = {name: dict(fact) for name, fact in facts.items()}
-        add_archive_digest(disks, read)
-        require_bound(bound, read)
-
-
-def version_disks(
-    version: Attributes, disks: Callable[[Mapping[str, Any], str | None], list[SourceDisk]]
-) -> list[SourceDisk]:
-    """Every disk of a version, the OS disk first; `disks` finds those of one source.
-
-    Raises: SourceError, and what `disks` does.
-    """
-    all_disks = disks(version["source"], None)
-    for lun, disk in sorted(version.get("dataDisks", {}).items(), key=lambda pair: int(pair[0])):
-        if "source" in disk:
-            all_disks += disks(disk["source"], lun)
-    names = [disk.disk for disk in all_disks]
-    if len(set(names)) < len(names):
-        raise SourceError(
-            f"the archive '{version['source'].get('file')}' has data disks at LUNs that dataDisks also declares",
-            "remove dataDisks, or give them LUNs after those of the archive",
-        )
-    return all_disks
 
 
 def _in_file(path: str, label: str, disk: str) -> SourceDisk:
     fd = open_source(path, f"'{label}'")
     try:
         status = os.fstat(fd)
-        disk_format = recognise(lambda at, length: os.pread(fd, length, at), status.st_size, f"'{label}'")
+        disk_format, compression = recognise_as_it_is(_window(fd, 0, status.st_size), status.st_size, f"'{label}'")
     finally:
         os.close(fd)
     identity = file_identity(status)
-    return SourceDisk(disk, Extent(path, 0, status.st_size, f"'{label}'", identity), disk_format, identity)
+    extent = Extent(path, 0, status.st_size, f"'{label}'", identity)
+    return SourceDisk(disk, extent, disk_format, identity, compression=compression)
 
 
 def _in_archive(path: str, label: str, lun: str | None, machine: str) -> list[SourceDisk]:
@@ -195,7 +174,7 @@ def _in_archive(path: str, label: str, lun: str | None, machine: str) -> list[So
     disks = [
         _member_disk(name, disk, label, archive, identity) for name, disk in zip(names, archive.disks, strict=True)
     ]
-    pairs = zip(archive.disks, disks, strict=True)
+    pairs = [pair for pair in zip(archive.disks, disks, strict=True) if pair[1].compression is None]
     sizes = [capacity_warning(described, disk.format.virtual_size) for described, disk in pairs]
     warnings = (*archive.warnings, *filter(None, sizes))
     return [replace(disks[0], firmware=archive.firmware, warnings=warnings), *disks[1:]]
@@ -225,10 +204,16 @@ def _member_disk(name: str, disk: ArchiveDisk, label: str, archive: Archive, ide
     extent = replace(disk.member.extent(f"'{label}'"), requirement=archive.requirement)
     fd = open_source(extent.path, extent.label)
     try:
-        disk_format = recognise(_window(fd, extent.offset, extent.size), extent.size, extent.label)
+        disk_format, compression = recognise_as_it_is(
+            _window(fd, extent.offset, extent.size), extent.size, extent.label
+        )
     finally:
         os.close(fd)
-    return SourceDisk(name, extent, disk_format, identity)
+    if disk.compressed and compression is None:
+        raise SourceError(
+            f"{extent.label} is not compressed, and the descriptor says that it is", "export the archive again"
+        )
+    return SourceDisk(name, extent, disk_format, identity, compression=compression)
 
 
 def _window(fd: int, offset: int, size: int) -> ReadAt:

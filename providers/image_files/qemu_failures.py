@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Callable
 
 from reconciler.providers.errors import ProviderError, SourceError
-from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.jail.terms import Limit, Limits, Result
 from reconciler.providers.image_files.qemu_limits import MEMORY_MIB, MINUTES
+from reconciler.providers.image_files.source_disks import SourceDisk
 
 _CHECKED_BY_QEMU_IMG = {"qcow2": "qcow2", "vhdx": "vhdx", "vdi": "vdi", "parallels": "parallels"}
 """Format -> QEMU's name of it, where `qemu-img check` knows more than "no checks" and follows no name in the image."""

@@ -15,9 +15,9 @@ from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.formats.disk_format import SECTOR
-from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_failures import failure
 from reconciler.providers.image_files.qemu_limits import limits_for
+from reconciler.providers.image_files.source_disks import SourceDisk
 
 _DRIVERS = {
     "raw": "raw",

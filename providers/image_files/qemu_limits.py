@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from reconciler.providers.errors import ProviderError
-from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.jail.terms import Limits
+from reconciler.providers.image_files.source_disks import SourceDisk
 
 MEMORY_MIB = "RECONCILER_QEMU_IMG_MEMORY_MIB"
 MINUTES = "RECONCILER_QEMU_IMG_MINUTES"

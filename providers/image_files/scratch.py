@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reconciler.providers.errors import ProviderError
-from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_failures import no_space, too_large
+from reconciler.providers.image_files.source_disks import SourceDisk
 
 
 @contextmanager

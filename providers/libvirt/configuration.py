@@ -31,7 +31,8 @@ class Host:
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything that the provider needs to know. `format` is that of the volumes it makes. `define_pools`: a pool that
-    is missing is defined. `remove_source`: a machine whose generalized disks were captured is removed."""
+    is missing is defined. `remove_source`: a machine whose generalized disks were captured is removed.
+    `trust` is what may be read and downloaded beyond the project."""
 
     name: str
     hosts: Mapping[str, Host]

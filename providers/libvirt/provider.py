@@ -110,7 +110,7 @@ class LibvirtProvider:
         the names first. An operation that creates no volumes is done at once."""
         from reconciler.providers.libvirt.publishing.operation_runner import OperationRunner, choose_names
 
-        handle = choose_names(self._context, operation, self._today)
+        handle = choose_names(self._context, operation, self._today, progress)
         if handle.names:
             return InProgress(handle.encode(), 0)
         return Done(OperationRunner(self._context, handle, progress).results())

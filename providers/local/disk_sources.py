@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.trust import Trust
-from reconciler.manifests.values import Attributes
+from reconciler.manifests.values import Attributes, source_style
 from reconciler.providers.common.descriptions import Unreadable
 from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
-from reconciler.providers.image_files.image_sources import (
+from reconciler.providers.image_files.image_sources import FileSources, is_file
+from reconciler.providers.image_files.source_disks import (
     OS_DISK,
-    FileSources,
+    Progress,
     SourceDisk,
     digest_of,
     disk_name,
@@ -29,7 +30,7 @@ from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.protocol import SourceFacts
 
-SUPPORTED = frozenset({"file", "version"})
+SUPPORTED = frozenset({"file", "url", "version"})
 
 
 class DiskSources:
@@ -41,40 +42,45 @@ class DiskSources:
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`; a version's never changes, because published content does not."""
-        return self._files.identity(source) if "file" in source else str(source.get("version", ""))
+        return self._files.identity(source) if is_file(source) else str(source.get("version", ""))
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
         """As `Reader.source_facts`; the sizes cover all disks of an archive."""
-        return facts_of(self.of(source, None))
+        return self._files.facts(self._usable(source)) if is_file(source) else facts_of(self.of(source, None))
 
-    def digest(
-        self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None, *, plain: bool = False
-    ) -> ContentDigest:
+    def digest(self, source: Mapping[str, Any], progress: Progress | None, *, plain: bool = False) -> ContentDigest:
         """As `Reader.source_digest`; for an archive, the digest of its disks' digests."""
+        if is_file(source):
+            return self._files.digest(self._usable(source), progress, plain=plain)
         return digest_of(self.of(source, None), progress, plain=plain)
 
-    def of_version(self, version: Attributes) -> list[SourceDisk]:
-        """Every disk of a version, the OS disk first. Raises: SourceError, Unsupported."""
-        return version_disks(version, self.of)
+    def of_version(self, version: Attributes, progress: Progress | None = None) -> list[SourceDisk]:
+        """Every disk of a version, the OS disk first; `progress` is that of downloads. Raises: SourceError,
+        Unsupported; ProviderError, Unavailable for downloads."""
+        return version_disks(version, lambda source, lun: self.of(source, lun, progress))
 
-    def of(self, source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
+    def of(self, source: Mapping[str, Any], lun: str | None, progress: Progress | None = None) -> list[SourceDisk]:
         """The disks of one source: several only for an archive or a version that is the source of the OS disk.
 
-        Raises: SourceError, Unsupported.
+        Raises: SourceError, Unsupported; ProviderError, Unavailable for downloads.
         """
         if "version" in source:
             return self._of_published(Address.parse(str(source["version"])), lun)
-        if "file" not in source:
+        return self._files.disks(self._usable(source), lun, progress)
+
+    def _usable(self, source: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A source that is a file outside of the regions. Raises: SourceError, Unsupported for any other."""
+        if not is_file(source):
             raise Unsupported(
-                f"the local provider cannot read a source '{next(iter(source))}'",
+                f"the local provider cannot read a source '{source_style(source)[0]}'",
                 f"it reads: {', '.join(sorted(SUPPORTED))}",
             )
-        if self._paths.contain(self._files.path(source)):
+        if "file" in source and self._paths.contain(self._files.path(source)):
             raise SourceError(
                 f"'{source['file']}' is in a region's directory, which belongs to the images there",
                 "name the version as the source, or copy the image to another place",
             )
-        return self._files.disks(source, lun)
+        return source
 
     def _of_published(self, version: Address, lun: str | None) -> list[SourceDisk]:
         """The copies of another version's disks: all of them for the OS disk, only its OS disk for a data disk."""

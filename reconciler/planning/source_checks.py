@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.manifests.address import Address
 from reconciler.manifests.manifest import Manifest
 from reconciler.manifests.resource import Resource
+from reconciler.manifests.values import source_style
 from reconciler.planning.source_digests import SourceDigests
 from reconciler.planning.sources import OS_DISK, SourceCheck, SourceChecks, SourceStatus, disk_sources, recorded_digest
 from reconciler.providers.content_digest import ContentDigest
@@ -127,7 +128,7 @@ def _compare(checking: _Checking, source: Mapping[str, Any], known: Mapping[str,
 
 
 def _gone(source: Mapping[str, Any]) -> SourceCheck:
-    style, place = next(iter(source.items()))
+    style, place = source_style(source)
     shown = f"{style} '{place}'" if isinstance(place, str) else style
     problem, remedy = f"{shown} is missing or cannot be read", "restore it, or leave the version as it is"
     return SourceCheck(SourceStatus.GONE, problem=problem, remedy=remedy)

@@ -53,6 +53,11 @@ def disk_sources(attributes: Attributes) -> Iterator[tuple[str, Mapping[str, Any
             yield f"data-{lun}", disk["source"]
 
 
+def is_file(source: Mapping[str, Any]) -> bool:
+    """Whether a source is a file, here or at an address: then its content counts, and not where it is."""
+    return "file" in source or "url" in source
+
+
 def planned_sources(
     attributes: Attributes,
     record: Record | None,
@@ -69,7 +74,7 @@ def planned_sources(
             return _pinned(source, recorded.get(disk), pin)
         check = checks.get(disk)
         changed = check is not None and check.status is SourceStatus.CHANGED
-        if not changed and disk in known and "file" in recorded.get(disk, {}) and "file" in source:
+        if not changed and disk in known and is_file(recorded.get(disk, {})) and is_file(source):
             return recorded[disk]
         return source
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciler.manifests.values import Attributes
+from reconciler.manifests.values import Attributes, source_style
 from reconciler.providers.azure.bodies.json_reading import (
     JsonObject,
     enum_value,
@@ -32,7 +32,7 @@ Vhds = Mapping[str, tuple[str, str]]
 def storage_profile(attributes: Attributes, *, vhd: Vhds, version_id: Callable[[str], str]) -> dict[str, Any]:
     """The `storageProfile` of a new version. `vhd` holds the URI and the storage account of the blob for each disk
     (`os`, `data-LUN`) whose source is a file; `version_id` returns the id of the version at an address."""
-    style, value = next(iter(attributes["source"].items()))
+    style, value = source_style(attributes["source"])
     match style:
         case "managedImage":
             return {"source": {"id": value}}
@@ -55,9 +55,9 @@ def _disk(disk: Attributes, vhd: Vhds, name: str) -> dict[str, Any]:
 
 
 def _disk_source(source: Attributes, vhd: Vhds, name: str) -> dict[str, Any]:
-    style, value = next(iter(source.items()))
+    style, value = source_style(source)
     match style:
-        case "file":
+        case "file" | "url":
             uri, account = vhd[name]
             return {"uri": uri, "storageAccountId": account}
         case "vhd":
@@ -85,13 +85,18 @@ def _contradicts(source: JsonObject, disks: JsonObject, profile: JsonObject) -> 
 
 
 def _differs(source: JsonObject, shown: JsonObject) -> bool:
-    style, value = next(iter(source.items()), ("", None))
+    style, value = source_style(source)
     if style == "version":
         named = _VERSION_ID.fullmatch(text(shown.get("id")))
         return named is not None and "/".join(named.groups()).lower() != text(value).lower()
     if style == "vhd":
         return _is_other(inside(source, "vhd").get("uri"), shown.get("uri"))
-    names = {"vm": ("virtualMachineId", "id"), "communityGalleryImage": ("communityGalleryImageId",), "file": ()}
+    names = {
+        "vm": ("virtualMachineId", "id"),
+        "communityGalleryImage": ("communityGalleryImageId",),
+        "file": (),
+        "url": (),
+    }
     return any(_is_other(value, shown.get(name)) for name in names.get(style, ("id",)))
 
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.image_files.formats.disk_format import DIRECT, EXTENSIONS, SECTOR
-from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
 from reconciler.providers.image_files.scratch import scratch_file
+from reconciler.providers.image_files.source_disks import SourceDisk
 
 NEEDS_CONVERSION = frozenset(EXTENSIONS) - DIRECT
 """The formats that cannot be read directly."""

@@ -16,16 +16,20 @@ from reconciler.manifests.identifiers.arm_ids import (
     is_id_of,
 )
 from reconciler.manifests.trust import Trust
-from reconciler.manifests.values import Attributes
+from reconciler.manifests.values import Attributes, source_style
 from reconciler.manifests.words import quoted
 from reconciler.providers.azure.service.api import Api, Json
 from reconciler.providers.azure.service.failures import FITTING, CallFailed, explained
 from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError, Unsupported
-from reconciler.providers.image_files.image_sources import FileSources, SourceDisk, version_disks
+from reconciler.providers.image_files.image_sources import FileSources, is_file
+from reconciler.providers.image_files.source_disks import SourceDisk, version_disks
 from reconciler.providers.protocol import SourceFacts
 
-STYLES = frozenset({"file", "vhd", "disk", "snapshot", "managedImage", "vm", "version", "communityGalleryImage"})
+STYLES = frozenset({"file", "url", "vhd", "disk", "snapshot", "managedImage", "vm", "version", "communityGalleryImage"})
+UPLOADED = frozenset({"file", "url"})
+"""The styles whose content is uploaded from here."""
+
 _RESOURCES: Mapping[str, tuple[str, str]] = {
     "disk": (DISK, "2024-03-02"),
     "snapshot": (SNAPSHOT, "2024-03-02"),
@@ -41,7 +45,7 @@ _GIB = 1 << 30
 
 def names_file(version: Attributes) -> bool:
     """Whether a disk of a version comes from a file."""
-    return any("file" in source for source in _sources_of(version))
+    return any(is_file(source) for source in _sources_of(version))
 
 
 def referenced_versions(version: Attributes) -> list[Address]:
@@ -71,14 +75,14 @@ class Sources:
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`: for a resource, its id; the service keeps the content that was published."""
         style, value = _only(source)
-        if style == "file":
+        if style in UPLOADED:
             return self._files.identity(source)
         return str(value["uri"] if style == "vhd" else value).lower()
 
     def facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
         """As `Reader.source_facts`; the size of a resource is approximate, or 0 when it is not known."""
         style, _ = _only(source)
-        if style == "file":
+        if style in UPLOADED:
             return self._files.facts(source)
         body = self._body(style, source)
         if definition is not None:
@@ -91,7 +95,7 @@ class Sources:
     ) -> ContentDigest:
         """As `Reader.source_digest`. Raises: Unsupported for content that only the service can read."""
         style, value = _only(source)
-        if style != "file":
+        if style not in UPLOADED:
             raise Unsupported(f"the content of {style} '{value}' cannot be read from here", "use a file instead")
         return self._files.digest(source, progress, plain=plain)
 
@@ -102,9 +106,16 @@ class Sources:
             for style in source.keys() & _RESOURCES.keys():
                 self._body(style, source)
 
-    def disks(self, version: Attributes) -> list[SourceDisk]:
-        """The disks of a version that come from files, the OS disk first. Raises: SourceError."""
-        return version_disks(version, lambda source, lun: self._files.disks(source, lun) if "file" in source else [])
+    def disks(self, version: Attributes, progress: Callable[[int, int], None] | None = None) -> list[SourceDisk]:
+        """The disks of a version that come from files, the OS disk first; `progress` is that of downloads.
+
+        Raises: SourceError; ProviderError, Unavailable for downloads.
+        """
+
+        def of(source: Mapping[str, Any], lun: str | None) -> list[SourceDisk]:
+            return self._files.disks(source, lun, progress) if is_file(source) else []
+
+        return version_disks(version, of)
 
     def _body(self, style: str, source: Mapping[str, Any]) -> Json:
         """A resource as the service shows it, including a virtual machine's state; empty for styles without one.
@@ -176,7 +187,7 @@ def _bytes_of(body: Json) -> int:
 
 def _only(source: Mapping[str, Any]) -> tuple[str, Any]:
     """Style and value of a source. Raises: Unsupported for an unknown style."""
-    style, value = next(iter(source.items()))
+    style, value = source_style(source)
     if style not in STYLES:
         raise Unsupported(f"Azure has no source '{style}'", f"use one of: {', '.join(sorted(STYLES))}")
     return style, value

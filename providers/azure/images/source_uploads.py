@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
-from reconciler.providers.azure.images.disk_sources import Sources
+from reconciler.providers.azure.images.disk_sources import UPLOADED, Sources
 from reconciler.providers.bound_sources import BoundSource, bound_to_plain, require_bound, require_same
 from reconciler.providers.errors import Unsupported
-from reconciler.providers.image_files.image_sources import add_archive_digest
+from reconciler.providers.image_files.source_disks import add_archive_digest
 from reconciler.providers.owner import Writer
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Uploads:
                 f"{version} comes from a file, but the provider has no storage to upload it to",
                 "add `storage: {account: ID, container: NAME}` to the provider in the project file",
             )
-        disks = self._sources.disks(planned)
+        disks = self._sources.disks(planned, progress)
         total, before = sum(disk.extent.size for disk in disks), 0
         blobs, facts = {}, dict(self.named(planned))
         staging, plain = self._staging(), bound_to_plain(bound)
@@ -89,7 +89,7 @@ class Uploads:
         return {
             name: {"source": self._sources.identity(source)}
             for name, source in _disk_sources(planned)
-            if source and not source.keys() & {"file", "version"}
+            if source and not source.keys() & {*UPLOADED, "version"}
         }
 
     def require_resources(self, planned: Attributes) -> None:

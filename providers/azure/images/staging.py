@@ -33,7 +33,7 @@ from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ObjectConflict, ProviderError, Unavailable
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.formats.disk_format import SECTOR
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.owner import Owner, OwnerMark, Writer
 
 if TYPE_CHECKING:
@@ -253,9 +253,9 @@ def _labels(disk: SourceDisk, mark: OwnerMark) -> dict[str, str]:
 
 
 def _source(disk: SourceDisk) -> str:
-    """One state of a file, or the part of it that is the disk."""
+    """One state of a file, or the part of it that is the disk; what was unpacked or downloaded goes by the digest."""
     extent = disk.extent
-    return f"{extent.identity} {extent.offset} {extent.size} {disk.format.name}"
+    return f"{disk.source_sha256 or extent.identity} {extent.offset} {extent.size} {disk.format.name}"
 
 
 def _completed(labels: Mapping[str, str], digest: ContentDigest) -> dict[str, str]:

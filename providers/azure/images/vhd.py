@@ -19,7 +19,7 @@ from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.extents import Extent, changed, opened, pieces
 from reconciler.providers.image_files.formats.disk_format import SECTOR
 from reconciler.providers.image_files.formats.vhd import vhd_checksum
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.image_files.tree_digest import Digester
 
 MIB = 1 << 20

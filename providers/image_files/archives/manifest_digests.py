@@ -124,7 +124,8 @@ def _require(digest: DeclaredDigest) -> None:
         for start, length, is_data in pieces(fd, digest.extent):
             if is_data and os.preadv(fd, [buffer[:length]], start) != length:
                 raise changed(digest.extent)
-            hasher.update((buffer if is_data else zeros)[:length])
+            for done in range(0, length, PIECE):
+                hasher.update((buffer if is_data else zeros)[: min(PIECE, length - done)])
     if hasher.hexdigest() != digest.value:
         raise SourceError(
             f"{digest.extent.label} is damaged: its {digest.algorithm} is {_cut(hasher.hexdigest())}, and {digest.by} "

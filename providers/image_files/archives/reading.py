@@ -18,10 +18,11 @@ _LARGEST_DESCRIPTOR = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class ArchiveDisk:
-    """A disk of an archive, and the file with its bytes."""
+    """A disk of an archive, and the file with its bytes; `compressed` as the descriptor says."""
 
     disk: Disk
     member: Member
+    compressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,21 @@ def _disks(contents: Contents, machine: str) -> tuple[list[ArchiveDisk], Selecti
     content = read_small(contents.descriptor, _LARGEST_DESCRIPTOR, "its OVF descriptor", contents.label)
     descriptor = described(content, contents.label)
     selection = selected(descriptor, machine, contents.label)
-    return [ArchiveDisk(disk, _member(contents, descriptor, disk)) for disk in selection.disks], selection
+    return [_archive_disk(contents, descriptor, disk) for disk in selection.disks], selection
 
 
-def _member(contents: Contents, descriptor: Descriptor, disk: Disk) -> Member:
+def _archive_disk(contents: Contents, descriptor: Descriptor, disk: Disk) -> ArchiveDisk:
     file = descriptor.files[disk.file]
-    _require_plain(file, contents.label)
-    return contents.named(file.href, "its descriptor")
+    _require_readable(file, contents.label)
+    return ArchiveDisk(disk, contents.named(file.href, "its descriptor"), file.compression.lower() == "gzip")
 
 
-def _require_plain(file: File, label: str) -> None:
-    """The one place that decides how a member must be stored. Raises: SourceError if that is not as it is."""
-    if file.compression or file.chunk_size:
-        how = f"compressed with {quoted(file.compression)}" if file.compression else "split into chunks"
+def _require_readable(file: File, label: str) -> None:
+    """The one place that decides how a member may be stored: as it is, or with gzip, the only way that OVF names.
+    Raises: SourceError."""
+    unknown = file.compression.lower() not in ("", "gzip", "identity")
+    if unknown or file.chunk_size:
+        how = f"compressed with {quoted(file.compression)}" if unknown else "split into chunks"
         raise unusable(label, f"{quoted(file.href)} is {how}", "export it again without compression and chunks")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.providers.errors import ObjectConflict, SourceError
-from reconciler.providers.image_files.image_sources import OS_DISK
+from reconciler.providers.image_files.source_disks import OS_DISK
 from reconciler.providers.libvirt.capture import offline_copy, online_copy
 from reconciler.providers.libvirt.capture.online_copy import Target
 from reconciler.providers.libvirt.host import domains

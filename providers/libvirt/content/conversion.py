@@ -12,9 +12,9 @@ from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.extents import Extent, opened, pieces
 from reconciler.providers.image_files.formats.disk_format import SECTOR
-from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.qemu_img import convert
 from reconciler.providers.image_files.scratch import scratch_file
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.libvirt.content.guest_content import content
 from reconciler.providers.libvirt.content.pieces import Hole, Piece, digest_of
 

@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.trust import Trust
-from reconciler.manifests.values import Attributes
+from reconciler.manifests.values import Attributes, source_style
 from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError, Unavailable, Unsupported
-from reconciler.providers.image_files.image_sources import (
-    OS_DISK,
-    FileSources,
-    SourceDisk,
-    digest_of,
-    disk_name,
-    facts_of,
-)
+from reconciler.providers.image_files.image_sources import FileSources, is_file
+from reconciler.providers.image_files.source_disks import OS_DISK, Progress, disk_name
 from reconciler.providers.libvirt.host.commands import virsh
 from reconciler.providers.libvirt.publishing.disks import (
     Disk,
@@ -39,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.providers.libvirt.host.volumes import Volume
     from reconciler.providers.libvirt.records.complete_copies import CompleteCopies
 
-STYLES = frozenset({"file", "disk", "snapshot", "version", "vm"})
+STYLES = frozenset({"file", "url", "disk", "snapshot", "version", "vm"})
 _SNAPSHOT = re.compile(r"(.+)@([^@/]+)")
 
 
@@ -56,7 +50,7 @@ class DiskSources:
 
     def identity(self, source: Mapping[str, Any]) -> str:
         """As `Reader.source_identity`; a version's never changes, because published content does not."""
-        if "file" in source:
+        if is_file(source):
             return self._files.identity(source)
         if "vm" in source:
             from reconciler.providers.libvirt.capture import capture
@@ -68,10 +62,9 @@ class DiskSources:
 
     def facts(self, source: Mapping[str, Any], definition: Attributes | None = None) -> SourceFacts:
         """As `Reader.source_facts`; the sizes cover all disks of an archive or a machine."""
+        if is_file(source):
+            return self._files.facts(source)
         disks = self.of(source, None, generalized=definition is not None and is_generalized(definition))
-        files = [disk for disk in disks if isinstance(disk, SourceDisk)]
-        if files:
-            return facts_of(files)
         if definition is not None:
             self._require_firmware(disks, definition)
         return SourceFacts(
@@ -96,11 +89,9 @@ class DiskSources:
         self, source: Mapping[str, Any], progress: Callable[[int, int], None] | None, *, plain: bool = False
     ) -> ContentDigest:
         """As `Reader.source_digest`: for files and volumes that of the file. Machines have none."""
-        disks = self.of(source, None)
-        files = [disk for disk in disks if isinstance(disk, SourceDisk)]
-        if files:
-            return digest_of(files, progress, plain=plain)
-        (first, *_) = disks
+        if is_file(source):
+            return self._files.digest(source, progress, plain=plain)
+        (first, *_) = self.of(source, None)
         if isinstance(first, VolumeDisk) and not first.snapshot:
             published = ContentDigest.in_facts(first.facts)
             return published if published.known else _digest_of_volume(first, progress, plain=plain)
@@ -109,28 +100,38 @@ class DiskSources:
             "publish a new version to take its present content",
         )
 
-    def of_version(self, version: Attributes, *, generalized: bool) -> list[FoundDisk]:
-        """Every disk of a version, the OS disk first. Raises: SourceError, Unsupported, Unavailable."""
-        disks = self.of(version["source"], None, generalized=generalized)
+    def of_version(
+        self, version: Attributes, *, generalized: bool, unpack: bool = True, progress: Progress | None = None
+    ) -> list[FoundDisk]:
+        """Every disk of a version, the OS disk first; `unpack` and `progress` are for files, see `FileSources.disks`.
+
+        Raises: SourceError, Unsupported, Unavailable; ProviderError for downloads.
+        """
+
+        def of(source: Mapping[str, Any], lun: str | None) -> list[FoundDisk]:
+            if is_file(source):
+                return list(self._files.disks(source, lun, progress, unpack=unpack))
+            return self.of(source, lun, generalized=generalized and lun is None)
+
+        disks = of(version["source"], None)
         for lun, disk in sorted(version.get("dataDisks", {}).items(), key=lambda pair: int(pair[0])):
             if "source" in disk:
-                disks += self.of(disk["source"], lun)
+                disks += of(disk["source"], lun)
         names = [disk.disk for disk in disks]
         if len(set(names)) < len(names):
             raise SourceError(
-                f"the source '{next(iter(version['source'].values()))}' has data disks at LUNs that dataDisks also "
+                f"the source '{source_style(version['source'])[1]}' has data disks at LUNs that dataDisks also "
                 "declares",
                 "remove dataDisks, or give them LUNs after those of the source",
             )
         return disks
 
     def of(self, source: Mapping[str, Any], lun: str | None, *, generalized: bool = False) -> list[FoundDisk]:
-        """The disks of one source: several only for an archive, machine or version that is the source of the OS disk.
+        """The disks of one source that is no file: several only for a machine or version that is the source of the OS
+        disk.
 
         Raises: SourceError, Unsupported, Unavailable.
         """
-        if "file" in source:
-            return list(self._files.disks(source, lun))
         if "version" in source:
             return list(self._of_published(Address.parse(str(source["version"])), lun))
         if "disk" in source or "snapshot" in source:
@@ -138,7 +139,7 @@ class DiskSources:
         if "vm" in source:
             return list(self._of_machine(str(source["vm"]), generalized))
         raise Unsupported(
-            f"the libvirt provider cannot read a source '{next(iter(source))}'",
+            f"the libvirt provider cannot read a source '{source_style(source)[0]}'",
             f"it reads: {', '.join(sorted(STYLES))}",
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.libvirt.records.descriptions import Copy
 
 if TYPE_CHECKING:

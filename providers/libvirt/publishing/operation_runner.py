@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.address import Address
@@ -14,7 +15,7 @@ from reconciler.providers.common.containers import apply, home_of
 from reconciler.providers.common.stand_ins import disks_or_stand_ins
 from reconciler.providers.common.steps import COPYING, Copied, do_steps, not_replaced, own_step
 from reconciler.providers.errors import ProviderError, SourceError
-from reconciler.providers.image_files.image_sources import add_archive_digest
+from reconciler.providers.image_files.source_disks import add_archive_digest
 from reconciler.providers.libvirt.publishing.disk_sources import DiskSources, is_generalized
 from reconciler.providers.libvirt.publishing.disks import Disk, FoundDisk, MachineDisk, MissingDisk, virtual_size
 from reconciler.providers.libvirt.publishing.operation_handle import Names, OperationHandle
@@ -42,15 +43,18 @@ class OperationContext:
         self.copies = CompleteCopies(hosts)
         self.sources = DiskSources(hosts, self.copies, project, settings.trust, remove_source=settings.remove_source)
 
-    def disks(self, operation: Operation) -> Sequence[Disk]:
-        """The disks of an operation's version. If it is published, its copies can stand in for a source that is gone.
+    def disks(self, operation: Operation, progress: ProgressCallback, *, unpack: bool) -> Sequence[Disk]:
+        """The disks of an operation's version: `unpack`, to be read. If it is published, its copies can stand in for a
+        source that is gone.
 
         Raises: ProviderError.
         """
+        report = partial(progress, operation.unit)
         version: Attributes = operation.version or {}
 
         def find() -> list[FoundDisk]:
-            return self.sources.of_version(version, generalized=self.is_generalized(operation.unit))
+            generalized = self.is_generalized(operation.unit)
+            return self.sources.of_version(version, generalized=generalized, unpack=unpack, progress=report)
 
         return disks_or_stand_ins(find, operation.computed.get("disks", {}), _stand_in)
 
@@ -64,7 +68,9 @@ def _stand_in(disk: str, facts: Mapping[str, Any], why: str) -> MissingDisk:
     return MissingDisk(disk, int(facts["virtualSize"]), why)
 
 
-def choose_names(context: OperationContext, operation: Operation, today: Callable[[], date]) -> OperationHandle:
+def choose_names(
+    context: OperationContext, operation: Operation, today: Callable[[], date], progress: ProgressCallback
+) -> OperationHandle:
     """The operation with the names of all volumes it will create. Regions that need none are left out, and so are those
     whose sources are unavailable. Raises: ProviderError."""
     names: dict[Address, dict[str, tuple[str, ...]]] = {}
@@ -74,7 +80,7 @@ def choose_names(context: OperationContext, operation: Operation, today: Callabl
             continue
         if step.verb in COPYING:
             try:
-                disks = disks if disks is not None else context.disks(operation)
+                disks = disks if disks is not None else context.disks(operation, progress, unpack=False)
             except ProviderError:  # the step fails with the same error when it runs
                 continue
             counts = {disk.disk: _volume_count(operation, disk, step) for disk in disks}
@@ -189,7 +195,7 @@ class OperationRunner:
             if (own := own_step(operation)) is not None:
                 self._require_free(own)
             self._require_deletable()
-            disks = self._context.disks(operation)
+            disks = self._context.disks(operation, self._progress, unpack=True)
             _require_names(steps, disks, self._names)
             found = [disk for disk in disks if not isinstance(disk, MissingDisk)]
             require_same(operation.sources, {disk.disk: disk.identity for disk in found})

@@ -12,7 +12,7 @@ from reconciler.manifests.address import Address
 from reconciler.providers.bound_sources import BoundSource, bound_to_plain
 from reconciler.providers.content_digest import GUEST, ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
-from reconciler.providers.image_files.image_sources import SourceDisk, require_planned
+from reconciler.providers.image_files.source_disks import SourceDisk, require_planned
 from reconciler.providers.libvirt.publishing import volume_filling
 from reconciler.providers.libvirt.publishing.disks import Disk, MachineDisk, MissingDisk, VolumeDisk
 from reconciler.providers.libvirt.publishing.publication import Publication

@@ -16,7 +16,7 @@ from reconciler.providers.content_digest import GUEST, ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.recognising import recognise
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.libvirt.capture.offline_copy import reporting_growth
 from reconciler.providers.libvirt.content import streams
 from reconciler.providers.libvirt.content.conversion import Converted, converted

@@ -16,7 +16,7 @@ from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.copying import digest_extent
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
-from reconciler.providers.image_files.image_sources import SourceDisk, add_archive_digest, require_planned
+from reconciler.providers.image_files.source_disks import SourceDisk, add_archive_digest, require_planned
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import DiskSources
 from reconciler.providers.local.writing.containers import ContainerFiles
@@ -43,6 +43,7 @@ class OperationRunner:
         self._creation = RegionCreation(paths, operation.writer, progress, together=bool(self._replaced))
         self._restoration = Restoration(paths, operation.writer, progress)
         self._changes = RegionChanges(paths, operation.writer, progress)
+        self._progress = progress
 
     def results(self) -> Results:
         """Runs the operation; one result for each step."""
@@ -93,7 +94,8 @@ class OperationRunner:
 
     def _fill(self, steps: Sequence[Step], version: Attributes, recorded: Mapping[str, Any]) -> Copied:
         try:
-            disks = disks_or_stand_ins(partial(self._sources.of_version, version), recorded, _stand_in)
+            report = partial(self._progress, self._operation.unit)
+            disks = disks_or_stand_ins(partial(self._sources.of_version, version, report), recorded, _stand_in)
         except ProviderError as error:
             return {step.address: error for step in steps}, None
         if version.get("replicationMode") == "Shallow":

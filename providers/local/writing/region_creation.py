@@ -17,11 +17,11 @@ from reconciler.manifests.address import Address
 from reconciler.providers.bound_sources import BoundSource, bound_to_plain
 from reconciler.providers.common import steps as common_steps
 from reconciler.providers.content_digest import ContentDigest
-from reconciler.providers.errors import ProviderError, SourceError
+from reconciler.providers.errors import ProviderError, SourceError, Unsupported
 from reconciler.providers.image_files.copying import copy_extent
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
-from reconciler.providers.image_files.image_sources import SourceDisk, require_planned
+from reconciler.providers.image_files.source_disks import SourceDisk, require_planned
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.object_paths import ObjectPaths
 from reconciler.providers.local.disk_sources import copies_of_full_length
@@ -192,9 +192,15 @@ def _result(staged: StagedRegion, computed: Mapping[str, Any]) -> Applied:
 
 
 def _stamps(disks: Sequence[SourceDisk]) -> dict[str, str]:
-    """Path -> stamp, of the sources that a Shallow region refers to. Raises: SourceError if one is gone."""
+    """Path -> stamp, of the sources that a Shallow region refers to. Raises: SourceError if one is gone;
+    Unsupported for a download or a compressed image."""
     stamps = {}
     for disk in disks:
+        if disk.source_sha256:
+            raise Unsupported(
+                f"{disk.extent.label} is downloaded or compressed, and a Shallow version has no copies of its own",
+                "set replicationMode: Full, or name an unpacked file of the project",
+            )
         try:
             stamps[disk.extent.path] = object_names.stamp(os.stat(disk.extent.path))
         except OSError as error:

@@ -9,7 +9,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.values import Attributes
 from reconciler.providers.common import steps as common_steps
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.protocol import Applied
 

@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.copying import Sink
-from reconciler.providers.image_files.image_sources import SourceDisk
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.local.descriptions import Description
 from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.effects import (

@@ -9,7 +9,7 @@ from datetime import datetime
 from reconciler.manifests.address import Address, Kind
 from reconciler.manifests.diagnostics import Diagnostic, Position, Severity, error
 from reconciler.manifests.resource import Resource
-from reconciler.manifests.values import canonical_json
+from reconciler.manifests.values import canonical_json, source_style
 from reconciler.manifests.words import nearest, suggestion
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.planning.sources import OS_DISK, SourceCheck, SourceStatus, disk_sources
@@ -54,7 +54,7 @@ def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[
             what = f"replicationMode {mode}"
             yield _unsupported_value(change, ("replicationMode",), what, capabilities.replication_modes)
         for disk, source in disk_sources(planned):
-            style = next(iter(source))
+            style, _ = source_style(source)
             if style not in capabilities.sources:
                 what = f"a source '{style}' (disk {disk})"
                 yield _unsupported_value(change, _place(disk), what, capabilities.sources)

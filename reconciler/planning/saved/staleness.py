@@ -14,6 +14,7 @@ from reconciler.manifests.address import Address
 from reconciler.naming.object_names import within
 from reconciler.planning.actions import Action, ResourceChange
 from reconciler.planning.plan import Plan
+from reconciler.planning.sources import is_file
 from reconciler.state.records import Run, State
 
 _OF_NO_CONCERN = frozenset({"origin", "move_bytes"})
@@ -138,7 +139,7 @@ def _without_files(change: ResourceChange) -> Any:
         return planned
 
     def named(disk: str, source: Mapping[str, Any]) -> Any:
-        return digests[disk] if disk in digests and "file" in source else source
+        return digests[disk] if disk in digests and is_file(source) else source
 
     if "source" in planned:
         planned["source"] = named("os", planned["source"])

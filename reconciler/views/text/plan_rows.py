@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from reconciler.manifests.address import Address, Kind
+from reconciler.manifests.values import source_style
 from reconciler.planning.actions import Action, AttributeChange, Block, Reason, ResourceChange
 from reconciler.planning.plan import Plan
 from reconciler.planning.sources import disk_sources
@@ -92,8 +93,9 @@ def content_rows(change: ResourceChange) -> Iterator[tuple[str, str]]:
     """(source, its digest or identity) of every disk that a change publishes, as far as they are known."""
     declared = dict(disk_sources(change.planned_attributes)) if change.sources else {}
     for bound in change.sources:
-        style, value = next(iter(declared.get(bound.disk, {"disk": bound.disk}).items()))
-        yield (str(value) if style in ("file", "version") else bound.disk), bound.digest or bound.identity
+        style, value = source_style(declared.get(bound.disk, {"disk": bound.disk}))
+        shown = {"file": str(value), "url": f"{value}, to be downloaded", "version": str(value)}
+        yield shown.get(style, bound.disk), bound.digest or bound.identity
 
 
 def _at_most(rows: Sequence[Row], what: str, *, verbose: bool) -> list[Row]:

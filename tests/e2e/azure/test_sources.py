@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import lzma
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from support.azure.azurite import RunningAzurite
 from support.azure.projects import MANIFEST, CloudProject, cloud_project
 from support.azure.world import COMPUTE_ID
+from support.downloads.image_server import Served, image_server
 from support.estates import definition, gallery, version
 
 from reconciler.providers.emulator.core.injected_faults import Fault
@@ -170,3 +173,23 @@ def test_a_permission_that_is_missing_is_named(project: CloudProject, style: str
     assert V1 in told
     assert NEEDED[style] in told
     assert project.apply_until_done()[V1] == "create"
+
+
+@pytest.mark.parametrize("way", ["download", "compressed"])
+def test_a_version_is_made_from_a_compressed_image(project: CloudProject, tmp_path: Path, way: str) -> None:
+    """It is uploaded unpacked, and known by the digest of the compressed file."""
+    packed = lzma.compress(b"\xfa" * 512 + bytes(2 << 20))
+    sha256 = hashlib.sha256(packed).hexdigest()
+    (project.folder / "image.xz").write_bytes(packed)
+    with image_server(tmp_path) as server:
+        server.answers["/image.xz"] = Served(packed)
+        project.trust = server.trust()
+        url = {"url": server.url("/image.xz"), "sha256": sha256}
+        source = url if way == "download" else {"file": "../image.xz"}
+        project.write(gallery(), definition(), version(source))
+        project.plan()
+        assert server.connections == 0
+        assert project.apply_until_done(gallery(), definition(), version(source))[V1] == "create"
+        assert len(server.requests) == (1 if way == "download" else 0)
+    facts = project.records()[V1].computed_values["disks"]["os"]
+    assert (facts["sourceSha256"], facts["format"], facts["virtualSize"]) == (sha256, "raw", 512 + (2 << 20))

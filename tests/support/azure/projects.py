@@ -19,6 +19,7 @@ from reconciler.drift.report import DriftReport
 from reconciler.engine import AppliedPlan, Engine
 from reconciler.errors import PlanRefused
 from reconciler.manifests.errors import ManifestError
+from reconciler.manifests.trust import Trust
 from reconciler.planning.plan import Plan, PlanOptions
 from reconciler.providers.azure.images.vhd import footer
 from reconciler.state.records import Record
@@ -34,6 +35,7 @@ class CloudProject:
     def __init__(self, folder: Path, azurite: RunningAzurite) -> None:
         (folder / "manifests").mkdir(parents=True)
         self.folder = folder
+        self.trust = Trust()
         self.azurite = azurite
         self.world = AzureWorld(folder, azurite)
         provider = {"type": "emulator", **self.world.settings}
@@ -45,14 +47,14 @@ class CloudProject:
         (self.folder / MANIFEST).write_text(yaml.safe_dump_all(documents, sort_keys=False))
 
     def plan(self, **options: Any) -> Plan:
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=self.trust) as engine:
             return engine.plan(PlanOptions(**options))
 
     def apply(self, *documents: Document, **options: Any) -> AppliedPlan:
         """Applies the manifests, after replacing them by documents if there are any."""
         if documents:
             self.write(*documents)
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=self.trust) as engine:
             return engine.apply(PlanOptions(**options), lambda _: True, Interrupt())
 
     def apply_until_done(self, *documents: Document, **options: Any) -> dict[str, str]:
@@ -90,11 +92,11 @@ class CloudProject:
         assert self.world.objects() == []
 
     def drift(self) -> DriftReport:
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=self.trust) as engine:
             return engine.drift()
 
     def records(self) -> dict[str, Record]:
-        with Engine(self.folder) as engine:
+        with Engine(self.folder, trust=self.trust) as engine:
             return {str(address): record for address, record in engine.state().records.items()}
 
     # What a version can be made from, of somebody else's making. Each gives its id.

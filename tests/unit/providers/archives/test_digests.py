@@ -21,7 +21,8 @@ from reconciler.providers.azure.images.vhd import opened_disk
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.archives.reading import read_archive
 from reconciler.providers.image_files.copying import digest_extent
-from reconciler.providers.image_files.image_sources import FileSources, SourceDisk
+from reconciler.providers.image_files.image_sources import FileSources
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.libvirt.content.conversion import converted
 
 OVF, DISK, OTHER = one_machine(d="d.img").encode(), b"disk".ljust(4096, b"\0"), b"nvram"

@@ -25,7 +25,8 @@ from reconciler.providers.azure.images.vhd import BLOCK, MIB, Block
 from reconciler.providers.azure.storage_settings import StorageSettings
 from reconciler.providers.errors import LeaseLost, ObjectConflict, ProviderError, SourceError
 from reconciler.providers.image_files.formats.recognising import recognise
-from reconciler.providers.image_files.image_sources import FileSources, SourceDisk
+from reconciler.providers.image_files.image_sources import FileSources
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.owner import Writer
 from reconciler.testing.operations import owner_of, writer_of
 

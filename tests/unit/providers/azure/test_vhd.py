@@ -19,7 +19,8 @@ from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
 from reconciler.providers.image_files.formats.recognising import recognise
-from reconciler.providers.image_files.image_sources import FileSources, SourceDisk
+from reconciler.providers.image_files.image_sources import FileSources
+from reconciler.providers.image_files.source_disks import SourceDisk
 
 pytestmark = pytest.mark.qemu
 

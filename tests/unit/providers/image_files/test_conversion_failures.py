@@ -13,11 +13,11 @@ import pytest
 from reconciler.providers.errors import ProviderError
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
-from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.jail.terms import Limit, Limits, Result
 from reconciler.providers.image_files.qemu_failures import failure
 from reconciler.providers.image_files.qemu_limits import limits_for
 from reconciler.providers.image_files.scratch import scratch_file
+from reconciler.providers.image_files.source_disks import SourceDisk
 
 GIB = 1 << 30
 LIMITS = Limits(memory=2 * GIB, processor_s=600, file_size=5 * GIB, time_s=600)

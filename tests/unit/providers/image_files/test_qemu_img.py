@@ -17,9 +17,9 @@ from reconciler.providers.azure.images.conversion import converted
 from reconciler.providers.errors import ProviderError, SourceError
 from reconciler.providers.image_files.extents import Extent
 from reconciler.providers.image_files.formats.disk_format import DiskFormat
-from reconciler.providers.image_files.image_sources import SourceDisk
 from reconciler.providers.image_files.jail.running import run
 from reconciler.providers.image_files.jail.terms import Limits, Wall
+from reconciler.providers.image_files.source_disks import SourceDisk
 from reconciler.providers.libvirt.content.conversion import converted as converted_for_a_pool
 
 pytestmark = pytest.mark.qemu

@@ -166,10 +166,18 @@ def test_the_environment_names_the_state(tmp_path: Path, monkeypatch: pytest.Mon
     assert trust_of_runner(path, untrusted=True) == Trust(untrusted=True)
 
 
+def test_hosts_and_sizes_of_downloads(tmp_path: Path) -> None:
+    hosts = "hosts: [{host: Images.example:443}, {host: '127.0.0.1:8443', ca: own.pem}]"
+    text = f"downloads: {{{hosts}, largestGiB: 2, largestUnpackedGiB: 3, cacheGiB: 4}}\n"
+    downloads = trust_of_runner(str(settings(tmp_path / "s.yaml", text))).downloads
+    assert downloads.hosts == {"images.example": None, "127.0.0.1:8443": tmp_path / "own.pem"}
+    assert (downloads.image, downloads.unpacked, downloads.cache) == (2 << 30, 3 << 30, 4 << 30)
+
+
 def test_the_schema_has_every_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schema", "--settings-file"]) == 0
     schema = json.loads(capsys.readouterr().out)
-    assert list(schema["properties"]) == ["state", "directories", "azure", "libvirt", "postgresql"]
+    assert list(schema["properties"]) == ["state", "directories", "azure", "libvirt", "postgresql", "downloads"]
     assert schema["additionalProperties"] is False
     assert run(["schema", "--settings-file", "--project-file"]) == 1
 

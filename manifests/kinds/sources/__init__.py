@@ -1,0 +1,1 @@
+"""What a `source` may be: its models, and the addresses it may name."""

@@ -1,0 +1,1 @@
+"""Images that apply downloads: checked addresses, resumed transfers, a cache by digest."""
