@@ -139,7 +139,8 @@ def read_plan(path: Path) -> SavedPlan:
 
 
 def _renamed(plan: dict[str, Any]) -> dict[str, Any]:
-    """A plan of the format before, as it is written now."""
+    """A plan of the format before, as it is written now: it had read everything."""
+    plan.setdefault("not_read", [])
     for change in plan["changes"]:
         for source in change["sources"]:
             source["digest"] = source.pop("sha256")

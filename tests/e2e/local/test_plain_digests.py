@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.digests import digest_of_path
+from support.content.digests import digest_of_path
 from support.estates import Estate
 
 from reconciler.applying.context import Interrupt

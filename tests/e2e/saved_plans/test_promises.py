@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.digests import tree_digest
+from support.content.digests import tree_digest
 from support.estates import Document, Estate, definition, gallery, version
 
 from reconciler.applying.context import Interrupt

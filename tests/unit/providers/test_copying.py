@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.digests import digest_of, digest_of_path
+from support.content.digests import digest_of, digest_of_path
 from support.mounts import btrfs, tmpfs
 
 from reconciler.providers.errors import SourceError

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.digests import tree_digest
+from support.content.digests import tree_digest
 
 from reconciler.manifests.address import Address
 from reconciler.providers.errors import ProviderError, SourceError

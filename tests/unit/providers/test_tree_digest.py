@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.digests import BLOCK, GROUP, block_digests, digest_of, tree_digest
+from support.content.digests import BLOCK, GROUP, block_digests, digest_of, tree_digest
 
 from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.image_files.copying import digest_extent

@@ -16,7 +16,7 @@ import pytest
 from azure.storage.blob import BlobClient, ContainerClient
 from support.azure.azurite import RunningAzurite
 from support.azure.http_proxy import Answer, Passed, Proxy, proxy_before
-from support.digests import digest_of, digest_of_path
+from support.content.digests import digest_of, digest_of_path
 
 from reconciler.manifests.address import Address
 from reconciler.providers.azure.images.page_upload import PageSet, with_data

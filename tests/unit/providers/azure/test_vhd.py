@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.digests import digest_of_path
+from support.content.digests import digest_of_path
 from support.mounts import tmpfs
 
 from reconciler.providers.azure.images.vhd import BLOCK, MIB, footer, opened_disk, whole_mib

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.digests import tree_digest
+from support.content.digests import tree_digest
 from support.libvirt.cut_line import cut_line
 from support.libvirt.daemons import POOLS, LibvirtHost
 from support.libvirt.galleries import disks, publish, region, remove, version

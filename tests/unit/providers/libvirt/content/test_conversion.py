@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.digests import digest_of as made_by_hand
-from support.digests import digest_of_path
+from support.content.digests import digest_of as made_by_hand
+from support.content.digests import digest_of_path
 
 from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError

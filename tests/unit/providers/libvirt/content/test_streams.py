@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.digests import digest_of, digest_of_path
+from support.content.digests import digest_of, digest_of_path
 from support.libvirt.daemons import LibvirtHost
 from support.libvirt.regions import Regions
 
