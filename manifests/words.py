@@ -174,6 +174,13 @@ _NETRC_ALONE = re.compile(r"\s{0,40}password\s{1,8}\S++\s{0,40}", re.IGNORECASE)
 _NETRC_PASSWORD = re.compile(r"(?<!\S)(password\s{1,8})\S++", re.IGNORECASE)
 
 
+def for_shell(word: object) -> str:
+    """A word of a command that is to be pasted: in quotes when a shell would not take it as it is."""
+    import shlex
+
+    return shlex.quote(str(word))
+
+
 def quoted(text: str) -> str:
     """`text` in quotes, on one line, truncated to 80 characters."""
     shown = text if len(text) <= 80 else f"{text[:79]}…"

@@ -170,19 +170,15 @@ def replace_in_objects(regions: Path, text: str) -> None:
 
 
 def replace_in_state(database: Path, text: str) -> None:
+    """Writes `text` over the placeholder, and over who ran which command."""
     connection = sqlite3.connect(database)
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     for table in tables:
         for column in [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]:
+            replaced = "?" if column in ("holder", "command") else f"replace({column}, 'PLACEHOLDER', ?)"
+            written = text if column in ("holder", "command") else json.dumps(text)[1:-1]
             with connection:
-                connection.execute(
-                    f"UPDATE OR IGNORE {table} SET {column} = replace({column}, 'PLACEHOLDER', ?)",
-                    (json.dumps(text)[1:-1],),
-                )
-                connection.execute(
-                    f"UPDATE OR IGNORE {table} SET {column} = ? WHERE '{column}' IN ('holder', 'command', 'git_commit')",
-                    (text,),
-                )
+                connection.execute(f"UPDATE OR IGNORE {table} SET {column} = {replaced}", (written,))  # noqa: S608
     connection.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 MIB = 2**20
@@ -82,10 +82,6 @@ def _aliases_in_documents() -> Project:
 def _laughs_in_files() -> Project:
     document = f"kind: Gallery\nname: a\nx: &a [{','.join('1' * 99)}]\ny: [{','.join(['*a'] * 90)}]\n"
     return "", {f"a{number}.yaml": document for number in range(5_000)}
-
-
-def _documents_with_definitions() -> Iterator[str]:
-    yield _GALLERY.format("g") + "---\n"
 
 
 OVERSIZED: dict[str, Callable[[], Project]] = {
@@ -222,6 +218,22 @@ OVERSIZED: dict[str, Callable[[], Project]] = {
     "manifest patterns": lambda: (f"manifests: [{', '.join(['manifests'] * 1_000_000)}]\n", {}),
 }
 """What the project is made of -> how it is made."""
+
+LIMITED = {
+    "a long value in one string": "expand to more than 8 MiB",
+    "a long value in 30 documents": "expand to more than 8 MiB",
+    "100,000 references to a value": "expand to more than 8 MiB",
+    "nested anchors": "more than 100,000 values",
+    "aliases of aliases": "aliases in this file expand",
+    "2,000,000 documents": "more than 1,000,000 lines",
+    "200,000 documents": "more than 50,000 documents",
+    "200,000 unknown keys": "more than 100,000 values",
+    "deep braces": "more than 40 levels",
+    "a flow list": "more than 100,000 values",
+    "a region set in every version": "more than 200,000 target regions",
+    "files of 30 MiB": "more than 32 MiB",
+}
+"""What is said of some of them."""
 
 
 def _definition(more: str = "") -> str:

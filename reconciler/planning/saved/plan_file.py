@@ -20,6 +20,7 @@ from reconciler.errors import BadPlanFile
 from reconciler.json_codec import decode, encode
 from reconciler.manifests.private_files import write_private
 from reconciler.manifests.values import canonical_json
+from reconciler.manifests.words import for_shell
 from reconciler.planning.plan import Plan
 
 FORMAT = 5
@@ -86,7 +87,7 @@ class SavedPlan:
 
     def is_signed_with(self, key: bytes) -> bool:
         """Whether the state with this key has signed the plan as it is."""
-        return hmac.compare_digest(self.signature, _signature(self.body, key))
+        return hmac.compare_digest(self.signature.encode("utf-8", "replace"), _signature(self.body, key).encode())
 
     def is_over(self, now: datetime) -> bool:
         """Whether the time has passed for which it was made."""
@@ -116,23 +117,30 @@ def read_plan(path: Path) -> SavedPlan:
     Raises: BadPlanFile when it is no plan file, or is one of another version of this program.
     """
     try:
-        envelope = json.loads(path.read_text(encoding="utf-8"))
+        envelope = json.loads(_content(path))
         body, signature, approvals = str(envelope["body"]), str(envelope["signature"]), envelope.get("approvals", ())
         content = json.loads(body)
         version = content["format"]
+        digest = hashlib.sha256(body.encode()).hexdigest()
     except OSError as cause:
         raise BadPlanFile(f"{path} cannot be read: {cause.strerror}", _REMEDY) from cause
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise BadPlanFile(f"{path} is not a plan file", _REMEDY) from cause
     if version != FORMAT:
         raise BadPlanFile(f"{path} was written by another version of this program", _REMEDY)
     try:
         plan: Plan = decode(Plan, content["plan"])
         binding = _decoded_binding(content["binding"])
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise BadPlanFile(f"{path} was written by another version of this program", _REMEDY) from cause
-    digest = hashlib.sha256(body.encode()).hexdigest()
     return SavedPlan(plan, binding, digest, signature, body, tuple(map(str, approvals)))
+
+
+def _content(path: Path) -> str:
+    """The text of a regular file: a pipe would be waited for. Raises: OSError, ValueError."""
+    if path.exists() and not path.is_file():
+        raise ValueError("not a regular file")
+    return path.read_text(encoding="utf-8")
 
 
 def _decoded_binding(data: Mapping[str, Any]) -> Binding:
@@ -155,7 +163,7 @@ def load_plan(path: Path, environment: str, key: bytes) -> SavedPlan:
         made_for = saved.binding.environment
         raise BadPlanFile(
             f"{path} is a plan for environment '{made_for}', not '{environment}'",
-            f"apply it with --environment {made_for}",
+            f"apply it with --environment {for_shell(made_for)}",
         )
     return saved
 
