@@ -37,7 +37,7 @@ def write(stream: TextIO, text: str) -> None:
 
 
 def write_document(stream: TextIO, text: str) -> None:
-    """Writes a text of several lines, each escaped."""
+    """Writes several lines, each escaped."""
     from reconciler.views.terminal.escaping import lines_of_log
 
     write(stream, lines_of_log(text))
