@@ -48,18 +48,18 @@ def listed(words: Sequence[str], most: int = 20) -> str:
 
 def without_secrets(text: str) -> str:
     """`text` with signatures, keys, tokens and passwords replaced by `***`; in time proportional to its length."""
-    if not _SIGNS.search(text):
+    if not re.search(_SIGNS, text):
         return text
     for pattern, replacement in _shapes():
         text = pattern.sub(replacement, text)
     text = _without_named(text)
     if "://" in text:
-        text = _WORD.sub(lambda word: _without_user_info(word[0]), text)
-    return "\n".join(map(_without_netrc, text.split("\n"))) if "assword" in text else text
+        text = re.sub(_WORD, lambda word: _without_user_info(word[0]), text)
+    return "\n".join(map(_without_netrc, text.split("\n"))) if "password" in text.lower() else text
 
 
-_SIGNS = re.compile(r"[=:]|[Pp]assword|Bearer|Basic|-----BEGIN|eyJ", re.IGNORECASE)
-_WORD = re.compile(r"[^\s\"'<>]+")
+_SIGNS = r"(?i)[=:]|password|bearer|basic|sharedkey|-----BEGIN|eyJ"
+_WORD = r"[^\s\"'<>]+"
 _SECRET_NAMES = (
     "password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "accountkey", "sharedkey",
     "privatekey", "secretkey", "authkey", "sharedaccesssignature", "authorization",
@@ -164,14 +164,14 @@ def _port_only(authority: str) -> bool:
 
 def _without_netrc(line: str) -> str:
     """A line without the words that follow `password`, as in ~/.netrc: beside `machine` or `login`, or alone."""
-    if _NETRC.search(line) or _NETRC_ALONE.fullmatch(line):
-        return _NETRC_PASSWORD.sub(r"\1***", line)
+    if re.search(_NETRC, line) or re.fullmatch(_NETRC_ALONE, line):
+        return re.sub(_NETRC_WORD, r"\1***", line)
     return line
 
 
-_NETRC = re.compile(r"(?<!\S)(?:machine|login|account)\s{1,8}\S|(?<!\S)default\s{1,8}(?:login|password)\s")
-_NETRC_ALONE = re.compile(r"\s{0,40}password\s{1,8}\S++\s{0,40}", re.IGNORECASE)
-_NETRC_PASSWORD = re.compile(r"(?<!\S)(password\s{1,8})\S++", re.IGNORECASE)
+_NETRC = r"(?<!\S)(?:machine|login|account)\s{1,8}\S|(?<!\S)default\s{1,8}(?:login|password)\s"
+_NETRC_ALONE = r"(?i)\s{0,40}password\s{1,8}\S++\s{0,40}"
+_NETRC_WORD = r"(?i)(?<!\S)(password\s{1,8})\S++"
 
 
 def for_shell(word: object) -> str:

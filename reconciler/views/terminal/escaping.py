@@ -18,9 +18,9 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u
 }
 """Characters that are called printable and show nothing. Source: Default_Ignorable_Code_Point of Unicode."""
 
-_FIRST = re.compile(r"^(\s*):(?=:)")
+_FIRST = r"^(\s*):(?=:)"
 """GitHub runs lines that begin so, blanks left out. Source: actions/runner, ActionCommand.TryParseV2."""
-_ANYWHERE = re.compile(r"##(?=[\w.-]{0,40}\[)")
+_ANYWHERE = r"##(?=[\w.-]{0,40}\[)"
 """GitHub (`##[`), Azure DevOps (`##vso[`) and TeamCity (`##teamcity[`) look for these, the first two anywhere."""
 
 
@@ -35,8 +35,8 @@ def line_of_log(text: str) -> str:
     """`text` as a line that is also no command to a system that runs jobs and reads their logs."""
     text = printable(text)
     if "::" in text:
-        text = _FIRST.sub(r"\1\\x3a", text)
-    return _ANYWHERE.sub(r"#\\x23", text) if "##" in text else text
+        text = re.sub(_FIRST, r"\1\\x3a", text)
+    return re.sub(_ANYWHERE, r"#\\x23", text) if "##" in text else text
 
 
 def lines_of_log(text: str) -> str:
@@ -47,7 +47,7 @@ def lines_of_log(text: str) -> str:
 def json_escaped(text: str) -> str:
     """JSON on one line with the same values, in which nothing but ordinary characters is left."""
     if "##" in text:
-        text = _ANYWHERE.sub(r"#\\u0023", text)
+        text = re.sub(_ANYWHERE, r"#\\u0023", text)
     if _harmless(text):
         return text
     return "".join(char if _shows(char) else _json_escape(char) for char in text)
