@@ -26,20 +26,13 @@ def schema(
     ] = False,
 ) -> int:
     """Print the JSON Schema of manifests, for editors."""
-<<<<<<< HEAD
     from reconciler.manifests.schema import json_schema as schemas
-    from reconciler.views.terminal.output import write
+    from reconciler.views.terminal.output import write_document
 
     if project_file and settings_file:
         raise typer.BadParameter("--project-file and --settings-file contradict each other")
     wanted = schemas.json_schema
     if project_file or settings_file:
         wanted = schemas.project_schema if project_file else schemas.settings_schema
-    write(sys.stdout, json.dumps(wanted(), indent=2) + "\n")
-=======
-    from reconciler.manifests.schema.json_schema import json_schema, project_schema
-    from reconciler.views.terminal.output import write_document
-
-    write_document(sys.stdout, json.dumps(project_schema() if project_file else json_schema(), indent=2) + "\n")
->>>>>>> 4c66f0a (views: whatever reaches a person or a log is escaped in one place)
+    write_document(sys.stdout, json.dumps(wanted(), indent=2) + "\n")
     return Exit.DONE
