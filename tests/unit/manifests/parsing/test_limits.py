@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.manifest_files import load_manifest
-from support.oversized import LIMITED, MIB, OVERSIZED, write_project
+from support.projects.oversized import LIMITED, MIB, OVERSIZED, write_project
 
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.errors import ManifestError

@@ -231,7 +231,7 @@ LIMITED = {
     "deep braces": "more than 40 levels",
     "a flow list": "more than 100,000 values",
     "a region set in every version": "more than 200,000 target regions",
-    "files of 30 MiB": "more than 32 MiB",
+    "files of 30 MiB": "larger than 32 MiB",
 }
 """What is said of some of them."""
 
