@@ -9,6 +9,10 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Position
 from reconciler.manifests.resource import Origin
 
+MOST_PROBLEMS = 1000
+"""So many are shown. After so many, the rules between documents are not checked."""
+NOT_CHECKED = "the rest was not checked"
+
 DocumentPath: TypeAlias = tuple[str | int, ...]
 
 

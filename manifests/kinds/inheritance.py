@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from reconciler.manifests.address import Address
@@ -17,10 +18,13 @@ from reconciler.manifests.kinds.image_version import ImageVersion, VersionSettin
 from reconciler.manifests.kinds.lifecycle import region_part, version_part
 from reconciler.manifests.kinds.sources.image_sources import DiskSource, Source
 from reconciler.manifests.kinds.target_region import Encryption, TargetRegion, parse_shorthand
-from reconciler.manifests.problems import DocumentPath, Problem
+from reconciler.manifests.problems import MOST_PROBLEMS, DocumentPath, Problem
 from reconciler.manifests.resource import DEFAULT_LIFECYCLE, Origin, Resource
 from reconciler.manifests.values import canonical_json, digest
 from reconciler.manifests.words import quoted, suggestion
+
+MOST_REGIONS = 200_000
+"""Target regions of all versions of a project."""
 
 RegionSets = Mapping[str, Sequence[TargetRegion]]
 
@@ -132,9 +136,10 @@ def resolve_versions(
     """The versions with valid definition, gallery and region sets; adds unknown region sets to `problems`."""
     sets = {
         name: [TargetRegion.model_validate(parse_shorthand(text)) for text in members]
-        for name, members in region_sets.items()
+        for name, members in sorted(region_sets.items())
     }
     resolved = {}
+    regions = 0
     for declared in declarations.nodes(ImageVersion):
         address = declared.address
         definition = declarations.node(ImageDefinition, Address(address.gallery, address.definition))
@@ -143,7 +148,22 @@ def resolve_versions(
             version = _resolve(declared, definition, gallery, sets, problems)
             if version is not None:
                 resolved[address] = version
+                regions += len(version.regions)
+        if regions > MOST_REGIONS:
+            problems.append(_too_many_regions(declared))
+        if regions > MOST_REGIONS or len(problems) > MOST_PROBLEMS:
+            break
     return resolved
+
+
+def _too_many_regions(declared: Declared[ImageVersion]) -> Problem:
+    return Problem(
+        declared.origin,
+        ("targetRegions",),
+        f"the versions have more than {MOST_REGIONS:,} target regions, counted to this one",
+        "list fewer regions, or split the project into several, each in a folder of its own",
+        declared.address,
+    )
 
 
 def _resolve(
@@ -165,7 +185,8 @@ def _resolve(
     origin = declared.origin if own else definition.origin
     path: DocumentPath = ("targetRegions",) if own else ("versionDefaults", "targetRegions")
     before = len(problems)
-    regions = tuple(_regions(entries, settings, region_sets, origin, path, problems))
+    every = _regions(entries, settings, region_sets, origin, path, problems)
+    regions = tuple(islice(every, MOST_REGIONS + 1))
     if len(problems) > before:
         return None
     return ResolvedVersion(declared, definition, gallery, settings, location, regions)
@@ -217,6 +238,8 @@ def _regions(
         members = region_sets.get(entry.name[1:])
         if members is None:
             problems.append(_unknown_set(entry.name[1:], region_sets, origin, entry_path))
+            if len(problems) > MOST_PROBLEMS:
+                return
             continue
         for member in members:
             yield _region(entry, member, settings, origin, entry_path)
@@ -243,5 +266,5 @@ def _region(
 
 
 def _unknown_set(name: str, region_sets: RegionSets, origin: Origin, path: DocumentPath) -> Problem:
-    remedy = suggestion(name, sorted(region_sets), label="declared in reconciler.yaml")
+    remedy = suggestion(name, region_sets, label="declared in reconciler.yaml")
     return Problem(origin, path, f"unknown region set {quoted(name)}", remedy)

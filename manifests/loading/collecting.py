@@ -12,9 +12,8 @@ from reconciler.manifests.kinds.base import KindModel
 from reconciler.manifests.kinds.configuration import Declarations, Declared, TypedDocument
 from reconciler.manifests.kinds.registry import KindSpec, document_kinds
 from reconciler.manifests.kinds.scalars import type_name
-from reconciler.manifests.parsing.budget import MOST_PROBLEMS
 from reconciler.manifests.parsing.schema_problems import schema_problems
-from reconciler.manifests.problems import Problem
+from reconciler.manifests.problems import MOST_PROBLEMS, Problem
 from reconciler.manifests.resource import Origin
 from reconciler.manifests.words import quoted, suggestion
 

@@ -14,8 +14,7 @@ from reconciler.manifests.kinds.registry import Lowered, document_kinds
 from reconciler.manifests.loading.collecting import collect
 from reconciler.manifests.loading.end_of_life import end_of_life_dates, end_of_life_warnings
 from reconciler.manifests.manifest import Manifest, Move, Removal
-from reconciler.manifests.parsing.budget import MOST_PROBLEMS
-from reconciler.manifests.problems import Problem
+from reconciler.manifests.problems import MOST_PROBLEMS, Problem
 from reconciler.manifests.project import Project
 from reconciler.manifests.resource import DEFAULT_LIFECYCLE, Lifecycle, Resource
 from reconciler.manifests.validation.check import check

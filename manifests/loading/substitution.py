@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.manifests.parsing.budget import MOST_PROBLEMS, Budget
+from reconciler.manifests.parsing.budget import Budget
 from reconciler.manifests.parsing.documents import replace_values
-from reconciler.manifests.problems import DocumentPath, InvalidInput, Problem
+from reconciler.manifests.problems import MOST_PROBLEMS, DocumentPath, InvalidInput, Problem
 from reconciler.manifests.resource import Origin
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.manifests.diagnostics import Position
-from reconciler.manifests.parsing.budget import MOST_PROBLEMS, Budget, OverBudget
+from reconciler.manifests.parsing.budget import Budget, OverBudget
 from reconciler.manifests.parsing.documents import Document, build_documents
 from reconciler.manifests.parsing.events import BadEncoding, decode
 from reconciler.manifests.parsing.files import SourceFile
-from reconciler.manifests.problems import Problem
+from reconciler.manifests.problems import MOST_PROBLEMS, Problem
 from reconciler.manifests.resource import Origin
 
 
 def load_documents(files: list[SourceFile], values: Mapping[str, str] | None) -> tuple[list[Document], list[Problem]]:
-    """The documents of `files` in order, and what is wrong with the YAML itself. Ends where a limit
-    is reached, or after very many problems."""
+    """The documents of `files` in order, and what is wrong with the YAML itself. None when a limit
+    is reached, or after very many problems, as the rest is not even read."""
     documents: list[Document] = []
     problems: list[Problem] = []
     budget = Budget()
@@ -24,7 +24,7 @@ def load_documents(files: list[SourceFile], values: Mapping[str, str] | None) ->
         documents += built
         problems += invalid
         if budget.spent or len(problems) > MOST_PROBLEMS:
-            break
+            return [], problems
     return documents, problems
 
 

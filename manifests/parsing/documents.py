@@ -28,6 +28,12 @@ from reconciler.manifests.words import quoted, suggestion
 DEEPEST = 40
 PROBLEMS_PER_FILE = 200
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no string of a manifest may hold, names and texts alike: control characters besides line breaks and tabs, line
+and paragraph separators, overrides and isolates of the writing direction, lone surrogates. None is needed to write any
+language, and whoever reviews a manifest would not see what it says. Joiners and direction marks, which Persian, Hindi
+or Hebrew need, are kept; they are escaped where they are shown.
+"""
 _VALUE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 
 
@@ -220,9 +226,12 @@ class _Builder:
         text: str = event.value
         if event.implicit[0] and text in _NULLS:
             return None
-        if not text.isprintable() and _unusable(text):
+        refused = None if text.isprintable() else _UNUSABLE.search(text)
+        if refused:
             self.problem(
-                event, f"{quoted(text)} contains characters that are not allowed", "remove the control characters"
+                event,
+                f"{quoted(text)} contains {refused[0]!a}, a character that is not allowed",
+                "remove it: control characters, line separators and marks that reorder a line are refused",
             )
             return ""
         if "${" in text and self.values is not None:
@@ -268,11 +277,3 @@ class _Builder:
         if len(self.problems) == PROBLEMS_PER_FILE:
             self.problem(event, "the rest of this file is not read", "fix the problems before this line first")
             raise _Stop
-
-
-def _unusable(text: str) -> bool:
-    """Whether there are control characters besides line breaks and tabs, or lone surrogates."""
-    return any(
-        (char < " " and char not in "\n\r\t") or "\x7f" <= char < "\x85" or "\ud800" <= char <= "\udfff"
-        for char in text
-    )

@@ -8,10 +8,9 @@ from typing import NoReturn
 
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.errors import ManifestError
-from reconciler.manifests.parsing.budget import MOST_PROBLEMS, NOT_CHECKED
 from reconciler.manifests.parsing.disclosure import without_content
 from reconciler.manifests.parsing.positions import Locator
-from reconciler.manifests.problems import Problem
+from reconciler.manifests.problems import MOST_PROBLEMS, NOT_CHECKED, Problem
 from reconciler.manifests.trust import Trust
 from reconciler.manifests.words import without_secrets
 

@@ -34,6 +34,10 @@ Manager API.
 - `${values.NAME}` in any scalar is replaced by that value of the project file; `$${` is a literal `${`.
 - Paths are relative to the file that they are written in.
 - Unknown keys, duplicate keys, tags and merge keys are errors. Aliases (`*name`) may repeat a few thousand values.
+- No string holds control characters (besides line breaks and tabs), line separators, or characters that reorder a line.
+- The manifests of a project have at most 32 MiB, 1,000,000 lines, 50,000 documents, 1,000,000 values (100,000 in one
+  document, nested 40 deep) and 200,000 target regions; `${values.NAME}` and aliases expand to at most 8 MiB. A project
+  with more is refused with the place where the limit was reached; 1,000 problems are shown, and more only counted.
 - Words from a list, such as `Linux`, may be written in any case, regions in any spelling (`East US`, `eastus`).
 
 A property changes *in place*; by *replace* (immutable: the object is deleted and created again, which is blocked for

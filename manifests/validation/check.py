@@ -11,8 +11,7 @@ from pkgutil import iter_modules
 from reconciler.manifests import validation
 from reconciler.manifests.kinds.configuration import Configuration
 from reconciler.manifests.kinds.registry import ValidationRule, document_kinds
-from reconciler.manifests.parsing.budget import MOST_PROBLEMS, NOT_CHECKED
-from reconciler.manifests.problems import Problem
+from reconciler.manifests.problems import MOST_PROBLEMS, NOT_CHECKED, Problem
 
 
 def check(configuration: Configuration) -> list[Problem]:

@@ -8,6 +8,7 @@ from reconciler.manifests.kinds.configuration import Configuration
 from reconciler.manifests.kinds.inheritance import ResolvedVersion
 from reconciler.manifests.kinds.registry import ValidationRule
 from reconciler.manifests.problems import Problem
+from reconciler.manifests.words import listed
 
 
 def no_region_twice(configuration: Configuration) -> Iterator[Problem]:
@@ -34,7 +35,7 @@ def home_is_a_target(configuration: Configuration) -> Iterator[Problem]:
             yield Problem(
                 *version.place("target_regions"),
                 f"the home region {version.location} is not among the target regions",
-                f"add {version.location}, or set location to one of: {', '.join(names) or 'none yet'}",
+                f"add {version.location}, or set location to one of: {listed(names) or 'none yet'}",
                 version.address,
             )
 

@@ -10,6 +10,7 @@ from reconciler.manifests.kinds.inheritance import ResolvedRegion, ResolvedVersi
 from reconciler.manifests.kinds.registry import ValidationRule
 from reconciler.manifests.kinds.sources.image_sources import DISK_STYLES
 from reconciler.manifests.problems import DocumentPath, Problem
+from reconciler.manifests.words import listed
 
 ENFORCING = ("TrustedLaunch", "ConfidentialVM")
 ENCRYPTABLE = ("vm", "disk", "snapshot", "managedImage")
@@ -72,7 +73,7 @@ def encrypted_luns_exist(configuration: Configuration) -> Iterator[Problem]:
                         region.origin,
                         (*region.path, "encryption", "dataDiskImages", index, "lun"),
                         f"lun {disk.lun} is encrypted, but the version has no such data disk",
-                        f"data disks of the version: {', '.join(map(str, sorted(luns))) or 'none'}",
+                        f"data disks of the version: {listed([*map(str, sorted(luns))]) or 'none'}",
                         version.address,
                     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import pkgutil
 import sys
@@ -146,9 +147,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def _misused(error: Exception) -> int:
     """An error in using the command line: 1, as 2, the usual code for it, means that changes are pending."""
+    from reconciler.views.terminal.output import write_document
+
     show = getattr(error, "show", None)
     if show:
-        show()
+        shown = io.StringIO()
+        show(file=shown)
+        write_document(sys.stderr, shown.getvalue())
     return Exit.ERROR
 
 

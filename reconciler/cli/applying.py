@@ -123,7 +123,9 @@ def require_an_answer(manner: Manner) -> None:
 
 def confirmed(question: str) -> bool:
     """Whether the answer is yes, in full."""
-    sys.stdout.write(f"{question} Only 'yes' will be accepted: ")
+    from reconciler.views.terminal.escaping import line_of_log
+
+    sys.stdout.write(line_of_log(f"{question} Only 'yes' will be accepted: "))
     sys.stdout.flush()
     try:
         return sys.stdin.readline().strip() == "yes"

@@ -32,7 +32,9 @@ def report(error: BaseException, session: Session, format_name: str) -> None:
     if session.debug:
         import traceback
 
-        sys.stderr.writelines(traceback.format_exception(error))
+        from reconciler.views.terminal.output import write_document
+
+        write_document(sys.stderr, "".join(traceback.format_exception(error)))
 
 
 def _explained(error: BaseException) -> ReconcilerError:

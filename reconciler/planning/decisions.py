@@ -30,6 +30,7 @@ from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import Attributes, canonical_json
+from reconciler.manifests.words import for_shell
 from reconciler.planning.actions import Action, AttributeChange, Reason, ResourceChange
 from reconciler.planning.diff import attribute_changes, with_values_of
 from reconciler.providers.owner import Owner
@@ -276,7 +277,7 @@ def _not_ours(node: Node) -> Diagnostic:
     if node.resource is None:
         return error(
             "refusing to delete an object that is not ours",
-            f"{owner}; to drop only the record: reconciler state forget {node.address}",
+            f"{owner}; to drop only the record: reconciler state forget {for_shell(node.address)}",
             address=node.address,
         )
     return error(

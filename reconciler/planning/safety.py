@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.manifests.address import Address, Kind, version_number
+from reconciler.manifests.words import for_shell
 from reconciler.planning.actions import Action, Block, EffectKind, Reason, ResourceChange
 
 _DESTRUCTIVE = frozenset({Action.DELETE, Action.REPLACE})
@@ -74,7 +75,7 @@ def published_replace(change: ResourceChange, context: SafetyContext) -> Block |
     return Block(
         f"replacing it would delete {len(held)} published version{'s' if len(held) > 1 else ''}"
         f", including {min(held, key=lambda address: address.sort_key)}",
-        f"declare it under a new name, or allow it with --allow-replace {change.address}",
+        f"declare it under a new name, or allow it with --allow-replace {for_shell(change.address)}",
     )
 
 
@@ -89,7 +90,7 @@ def _published_version(change: ResourceChange, context: SafetyContext) -> Block 
     else:
         what = sorted({item.path.split(".")[0] for item in change.changes if not item.in_place})
         why = f"a published version cannot change its {', '.join(what)}"
-    return Block(why, f"publish {proposal} instead, or --allow-replace {change.address}")
+    return Block(why, f"publish {proposal} instead, or --allow-replace {for_shell(change.address)}")
 
 
 def next_version(numbers: frozenset[str]) -> str:
@@ -111,9 +112,9 @@ def effects(change: ResourceChange, _context: SafetyContext) -> Block | None:
 
 def _remedy(change: ResourceChange) -> str:
     """What consents to exactly the effects of a change."""
-    address, by_name = change.address, f"--allow-loss {change.address}"
+    address, by_name = change.address, f"--allow-loss {for_shell(change.address)}"
     if change.action is Action.REPLACE:
-        by_name = f"--allow-replace {address}"
+        by_name = f"--allow-replace {for_shell(address)}"
     lost = any(effect.kind is EffectKind.LAST_COPY and not effect.consent for effect in change.effects)
     if address.region and change.action in _DESTRUCTIVE and not lost:
         return f"{_REMOVABLE}, or allow it with {by_name}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.errors import ManifestError, ReconcilerError
+from reconciler.views.terminal.escaping import json_escaped
 
 if TYPE_CHECKING:
     from reconciler.applying.apply import ApplyResult
@@ -24,7 +25,7 @@ Event = Mapping[str, Any]
 
 def event_text(event: Event) -> str:
     """The event as one line, without its line break."""
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return json_escaped(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
 
 
 def plan_event(plan: Plan, environment: str) -> Event:

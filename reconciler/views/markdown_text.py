@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from reconciler.views.terminal.escaping import printable
 from reconciler.views.terminal.lines import Line, Span
 
 _MARKUP = "\\`*_{}[]<>&|~^"
@@ -23,11 +24,14 @@ _LINKS = ((re.compile("://"), "&#58;//"), (re.compile(r"\b(www)\.", re.IGNORECAS
 
 def escape(text: str) -> str:
     """`text` on one line, shown as it is: no markup, link, mention or table column in it takes effect."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    escaped = "".join(_ESCAPES.get(character, character) for character in printable)
+    escaped = "".join(_ESCAPES.get(character, character) for character in printable(_on_one_line(text)))
     for pattern, broken in _LINKS:
         escaped = pattern.sub(broken, escaped)
     return escaped
+
+
+def _on_one_line(text: str) -> str:
+    return text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
 
 
 def code(text: str) -> str:

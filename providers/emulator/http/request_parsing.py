@@ -20,6 +20,7 @@ _MOST_PATH_BYTES = 4096
 _MOST_QUERY_BYTES = 4096
 _MOST_PARAMETERS = 64
 _DEEPEST_JSON = 64
+_MOST_DIGITS = 400
 _INT64 = 2**63
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NO_PARENT = re.compile(rb"(/providers/[^/]+)//(?=[^/])", re.IGNORECASE)
@@ -114,7 +115,7 @@ def _segment(raw: bytes) -> str:
 
 def _parsed(body: bytes) -> Any:
     try:
-        value = json.loads(body.decode("utf-8-sig"), parse_constant=_constant, parse_float=_float)
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_constant, parse_float=_float, parse_int=_int)
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -132,6 +133,12 @@ def _float(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is too large a number")
     return value
+
+
+def _int(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number has more than {_MOST_DIGITS} digits")
+    return int(text)
 
 
 def _check_values(value: Any) -> None:

@@ -42,9 +42,9 @@ def graph(
     wanted = options.parsed_address(address) if address else None
     with session.engine() as engine:
         drawn, nodes = engine.graph(wanted)
-    from reconciler.views.terminal.output import write
+    from reconciler.views.terminal.output import write_document
 
-    write(sys.stdout, _text(form)(drawn, nodes))
+    write_document(sys.stdout, _text(form)(drawn, nodes))
     return Exit.DONE
 
 

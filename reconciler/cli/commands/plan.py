@@ -119,6 +119,7 @@ def _save(
     planned: Plan, engine: Engine, session: Session, out: str, lasts: timedelta | None, output_format: OutputFormat
 ) -> None:
     """Saves a plan that can be applied, and no other. Says so on stderr if stdout is a document."""
+    from reconciler.manifests.words import for_shell
     from reconciler.views.terminal.lines import BLANK, paragraph
 
     output = session.output if output_format.interactive else session.errors
@@ -128,7 +129,8 @@ def _save(
         )
         return
     engine.save_plan(planned, Path(out), lasts=lasts)
-    output.lines([BLANK, *paragraph(f"Saved. Apply exactly this with: reconciler apply {out}", output.width)])
+    saved = f"Saved. Apply exactly this with: reconciler apply {for_shell(out)}"
+    output.lines([BLANK, *paragraph(saved, output.width)])
 
 
 def _code(planned: Plan, *, detailed: bool) -> Exit:

@@ -27,12 +27,12 @@ def schema(
 ) -> int:
     """Print the JSON Schema of manifests, for editors."""
     from reconciler.manifests.schema import json_schema as schemas
-    from reconciler.views.terminal.output import write
+    from reconciler.views.terminal.output import write_document
 
     if project_file and settings_file:
         raise typer.BadParameter("--project-file and --settings-file contradict each other")
     wanted = schemas.json_schema
     if project_file or settings_file:
         wanted = schemas.project_schema if project_file else schemas.settings_schema
-    write(sys.stdout, json.dumps(wanted(), indent=2) + "\n")
+    write_document(sys.stdout, json.dumps(wanted(), indent=2) + "\n")
     return Exit.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ Region = Annotated[str, typer.Option("--region", metavar="REGION", help="The reg
 
 
 ORDER = 130
+_TERMINAL_SEQUENCE = re.compile(r"\x1b\[[0-?]*+[ -/]*+[@-~]")
+"""A control sequence of ECMA-48: colours, movements of the cursor."""
 
 
 def register(app: typer.Typer) -> None:
@@ -117,6 +120,12 @@ def list_machines(context: typer.Context) -> int:
     return Exit.UNREACHABLE if listing.unreachable else Exit.DONE
 
 
+def _lines(output: bytes) -> list[str]:
+    """What a console printed, by line, without colours and movements of the cursor."""
+    text = _TERMINAL_SEQUENCE.sub("", output.decode("utf-8", "replace")).rstrip("\r\n")
+    return [line.rstrip("\r").expandtabs() for line in text.split("\n")] if text else []
+
+
 def log(context: typer.Context, name: Name, region: Region) -> int:
     """Print the serial console output of a machine."""
     from reconciler import machines
@@ -125,5 +134,5 @@ def log(context: typer.Context, name: Name, region: Region) -> int:
     session = session_of(context)
     with session.engine() as engine:
         output = machines.output(engine, name, options.parsed_region(region))
-    session.output.lines(line(text) for text in output.decode("utf-8", "replace").splitlines())
+    session.output.lines(line(text) for text in _lines(output))
     return Exit.DONE

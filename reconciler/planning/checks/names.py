@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.manifests.address import Address
 from reconciler.manifests.diagnostics import Diagnostic, Position, error
+from reconciler.manifests.words import for_shell
 from reconciler.naming.object_names import containers
 from reconciler.planning.draft import Draft
 
@@ -53,7 +54,7 @@ def _taken(draft: Draft, address: Address, owner: Address) -> Diagnostic:
     if declared:
         remedy = "choose another name"
     else:
-        rename = f"reconciler state mv {owner} {address}"
+        rename = f"reconciler state mv {for_shell(owner)} {for_shell(address)}"
         remedy = f"if it is that object, declare it as {owner}, or rename its record: {rename}"
     return error(
         f"the object called {address} is recorded as {owner}: one object cannot have two addresses",

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.manifests.address import Address
+from reconciler.manifests.words import for_shell
 from reconciler.naming.object_names import containers, within
 from reconciler.planning.actions import Action, EffectKind, Reason
 from reconciler.planning.draft import Draft
@@ -49,14 +50,14 @@ class Consents:
         """What consents to an effect; empty when nothing does."""
         for address in self._losses:
             if within(loss.region, address):
-                return f"--allow-loss {address}"
+                return f"--allow-loss {for_shell(address)}"
         return self._to_deletion(loss) or self._to_replacement(loss) or self._in_the_manifest(loss)
 
     def replacing(self, address: Address) -> str:
         """What consents to replacing an object; empty when nothing does."""
         for allowed in self._replaces:
             if within(address, allowed):
-                return f"--allow-replace {allowed}"
+                return f"--allow-replace {for_shell(allowed)}"
         for above in (*containers(address), address):
             if above in self._resources and self._resources[above].lifecycle.allow_replace:
                 return f"lifecycle.allowReplace of {above}"

@@ -20,6 +20,7 @@ from reconciler.errors import BadPlanFile
 from reconciler.json_codec import decode, encode
 from reconciler.manifests.private_files import read_regular, write_private
 from reconciler.manifests.values import canonical_json
+from reconciler.manifests.words import for_shell
 from reconciler.planning.plan import Plan
 
 FORMAT = 6
@@ -167,7 +168,7 @@ def load_plan(path: Path, environment: str, key: bytes) -> SavedPlan:
         made_for = saved.binding.environment
         raise BadPlanFile(
             f"{path} is a plan for environment '{made_for}', not '{environment}'",
-            f"apply it with --environment {made_for}",
+            f"apply it with --environment {for_shell(made_for)}",
         )
     return saved
 

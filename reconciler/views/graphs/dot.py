@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from reconciler.graph import Edge, ResourceGraph
 from reconciler.manifests.address import Address, Kind
+from reconciler.views.terminal.escaping import printable
 
 _SHAPES = {
     Kind.GALLERY: "folder",
@@ -32,5 +33,5 @@ def _body(graph: ResourceGraph, nodes: Collection[Address]) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = printable(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from reconciler.graph import Edge, ResourceGraph
 from reconciler.manifests.address import Address, Kind
+from reconciler.views.terminal.escaping import printable
 
 _SHAPES = {
     Kind.GALLERY: ("[(", ")]"),
@@ -31,5 +32,5 @@ def mermaid_text(graph: ResourceGraph, nodes: Collection[Address]) -> str:
 
 def _quoted(text: str) -> str:
     """Entities are the only escapes that Mermaid knows in quoted labels."""
-    escaped = text.replace("#", "#35;").replace("&", "#amp;").replace('"', "#quot;")
+    escaped = printable(text).replace("#", "#35;").replace("&", "#amp;").replace('"', "#quot;")
     return '"' + escaped.replace("<", "#lt;").replace(">", "#gt;") + '"'

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from reconciler.views.terminal.escaping import line_of_log, printable
+
 _LABEL = 7
 _NARROWEST_DETAIL = 28
 _GAP = 2
@@ -36,10 +38,19 @@ def text_of(spans: Line) -> str:
     return "".join(span.text for span in spans).rstrip()
 
 
+def shown(spans: Line) -> Line:
+    """The line as it may be shown, whoever wrote what is in it; one that would be a command loses its styles."""
+    escaped = tuple(Span(printable(span.text), span.style) for span in spans)
+    plain = "".join(span.text for span in escaped)
+    harmless = line_of_log(plain)
+    return escaped if harmless == plain else (Span(harmless),)
+
+
 def paragraph(text: str, width: int, indent: int = 0, style: str = "") -> Iterator[Line]:
-    """`text` wrapped to `width`, every line indented; its own line breaks are kept."""
+    """`text` wrapped to `width`, every line indented; its own line breaks, LF or CR LF, are kept."""
     room = max(20, width - indent)
-    for piece in text.splitlines():
+    for written in text.replace("\r\n", "\n").rstrip("\n").split("\n") if text else ():
+        piece = printable(written.replace("\t", " "))
         hanging = " " * (len(piece) - len(piece.lstrip()))
         wrapped = textwrap.wrap(piece, room, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
         for part in wrapped or [""]:

@@ -36,6 +36,13 @@ def write(stream: TextIO, text: str) -> None:
         os.close(nowhere)
 
 
+def write_document(stream: TextIO, text: str) -> None:
+    """Writes several lines, each escaped."""
+    from reconciler.views.terminal.escaping import lines_of_log
+
+    write(stream, lines_of_log(text))
+
+
 class Output:
     """A stream. `color` allows colours; they are used only on a terminal."""
 
@@ -60,12 +67,13 @@ class Output:
         return self._console
 
     def lines(self, lines: Iterable[Line]) -> None:
-        """Writes the lines, each with a line break, and flushes."""
+        """Writes the lines, each escaped and with a line break, and flushes."""
+        from reconciler.views.terminal.lines import shown, text_of
+
+        lines = map(shown, lines)
         if self.terminal and (self._color or self._console):
             self._rich(lines)
         else:
-            from reconciler.views.terminal.lines import text_of
-
             write(self.stream, "".join(f"{text_of(spans)}\n" for spans in lines))
 
     def _rich(self, lines: Iterable[Line]) -> None:

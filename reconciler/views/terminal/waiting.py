@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.manifests.address import Address
 from reconciler.reporting import Reporter
+from reconciler.views.terminal.escaping import printable
 from reconciler.views.terminal.output import Output
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Waiting:
         with self._lock:
             if self._timer is None:
                 return
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30))
+            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=30))
             self._progress = Progress(*columns, console=self._output.console, transient=True)
             self._progress.add_task(self._activity, total=None)
             self._progress.start()
@@ -75,7 +76,7 @@ class WaitingReporter(Reporter):
         self._waiting.say(_STAGES.get(name, name))
 
     def progress(self, address: Address, done: int, total: int) -> None:
-        self._waiting.amount(f"reading {address}", done, total)
+        self._waiting.amount(printable(f"reading {address}"), done, total)
 
     def stop(self) -> None:
         """Removes the spinner."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.manifests.address import Address
 from reconciler.manifests.errors import ReconcilerError
 from reconciler.providers.protocol import Step
+from reconciler.views.terminal.escaping import printable
 from reconciler.views.terminal.output import Output
 from reconciler.views.terminal.units import human_bytes
 from reconciler.views.terminal.waiting import WaitingReporter
@@ -62,9 +63,9 @@ class TerminalReporter(PlainReporter):
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[amount]}"),
+            TextColumn("{task.fields[amount]}", markup=False),
             TimeElapsedColumn(),
             console=self.output.console,
             transient=True,
@@ -84,7 +85,7 @@ class TerminalReporter(PlainReporter):
             since = self.since.get(address)
             if since is None or self.clock() - since < _SHOWN_AFTER_S or len(self._bars) >= _MOST_BARS:
                 return
-            bar = self._bars[address] = self._progress.add_task(str(address), amount="")
+            bar = self._bars[address] = self._progress.add_task(printable(str(address)), amount="")
         seconds = self.clock() - self.since[address]
         self._progress.update(bar, completed=done, total=total, amount=_share(done, total, seconds))
 

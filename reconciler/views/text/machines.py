@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from reconciler.manifests.words import for_shell
 from reconciler.views.terminal.lines import Line, Span, line
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def created_lines(machine: Machine) -> Iterator[Line]:
         yield line(Span("  note: ", "change"), note)
     yield line(f"  console: {machine.console}")
     region = machine.mark.address.region
-    yield line(f"  output so far: reconciler vm log {machine.name} --region {region}")
+    yield line(f"  output so far: reconciler vm log {for_shell(machine.name)} --region {for_shell(region)}")
 
 
 def machine_lines(machines: Sequence[Machine]) -> Iterator[Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import resource
 import subprocess
@@ -10,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.content.digests import tree_digest
+from support.gallery_documents import ACCOUNT
 from support.image_files.archives import (
     SCSI,
     controller,
@@ -147,7 +148,7 @@ def test_another_machine_is_another_content(tmp_path: Path) -> None:
     applied(project(tmp_path, "x.ova", ", machine: vm-2"))
     code, output = reconcile(project(tmp_path, "x.ova", ", machine: vm-1"), "plan", "--format", "json")
     assert code != 0
-    assert tree_digest_of(SYSTEM) in output
+    assert tree_digest(SYSTEM) in output
 
 
 @pytest.mark.parametrize(

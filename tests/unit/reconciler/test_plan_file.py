@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,27 @@ def test_what_is_not_a_plan_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.plan").write_bytes(content)
     with pytest.raises(BadPlanFile):
         load_plan(tmp_path / "p.plan", "default", KEY)
+
+
+def test_brackets_without_end_are_no_plan(tmp_path: Path) -> None:
+    (tmp_path / "p.plan").write_text("[" * 100_000)
+    with pytest.raises(BadPlanFile, match="not a plan file"):
+        read_plan(tmp_path / "p.plan")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.plan")
+    with pytest.raises(BadPlanFile, match="not a plan file"):
+        read_plan(tmp_path / "p.plan")
+
+
+def test_a_signature_of_any_characters_is_compared(tmp_path: Path) -> None:
+    path = tmp_path / "p.plan"
+    save_plan(rich_plan(), BINDING, path, KEY)
+    for signature in ("\u00fc", "\ud800"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "signature": signature}))
+        with pytest.raises(BadPlanFile, match="altered"):
+            load_plan(path, "default", KEY)
 
 
 def test_a_missing_plan_file_is_reported(tmp_path: Path) -> None:

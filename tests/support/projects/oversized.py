@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 MIB = 2**20
@@ -84,10 +84,6 @@ def _laughs_in_files() -> Project:
     return "", {f"a{number}.yaml": document for number in range(5_000)}
 
 
-def _documents_with_definitions() -> Iterator[str]:
-    yield _GALLERY.format("g") + "---\n"
-
-
 OVERSIZED: dict[str, Callable[[], Project]] = {
     "a long value in one string": _long_value,
     "a long value in 30 documents": _long_value_in_documents,
@@ -166,6 +162,42 @@ OVERSIZED: dict[str, Callable[[], Project]] = {
         "".join(f"--- {{kind: Moved, from: g{n}, to: g{n + 1}}}\n" for n in range(300_000))
     ),
     "400,000 removals": lambda: _one("".join(f"--- {{kind: Removed, address: g{n}}}\n" for n in range(400_000))),
+    "49,000 galleries": lambda: _one(
+        "".join(f"---\nkind: Gallery\nname: a{n}\nlocation: eastus\n" for n in range(49_000))
+    ),
+    "49,000 definitions": lambda: _one(
+        _GALLERY.format("g")
+        + "".join(
+            f"--- {{kind: ImageDefinition, gallery: g, name: d{n}, osType: Linux, osState: Generalized, "
+            f"identifier: {{publisher: p, offer: o, sku: s{n}}}}}\n"
+            for n in range(49_000)
+        )
+    ),
+    "49,000 definitions with a problem": lambda: _one(
+        "".join(f"--- {{kind: ImageDefinition, gallery: g, name: d{n}, osTipe: Linux}}\n" for n in range(49_000))
+    ),
+    "49,000 versions in 4 regions": lambda: _one(
+        _definition() + _versions(49_000, "targetRegions: [eastus, westus, northeurope, westeurope]\n")
+    ),
+    "49,000 versions of nothing": lambda: _one(_versions(49_000, "")),
+    "49,000 versions in a set of 4 that is not declared": lambda: _one(
+        _definition() + _versions(49_000, "targetRegions: ['@none']\n")
+    ),
+    "49,000 versions with tags": lambda: _one(
+        _definition() + _versions(49_000, "tags: {a: b, c: d, e: f, g: h, i: j, k: l, m: n, o: p, q: r, s: t}\n")
+    ),
+    "49,000 moves in a chain": lambda: _one(
+        "".join(f"--- {{kind: Moved, from: g{n}, to: g{n + 1}}}\n" for n in range(49_000))
+    ),
+    "49,000 moves": lambda: _one("".join(f"--- {{kind: Moved, from: g{n}, to: h{n}}}\n" for n in range(49_000))),
+    "49,000 removals": lambda: _one("".join(f"--- {{kind: Removed, address: g{n}}}\n" for n in range(49_000))),
+    "49,000 equal galleries": lambda: _one(
+        "".join("---\nkind: Gallery\nname: a\nlocation: eastus\n" for n in range(49_000))
+    ),
+    "900,000 values": lambda: _one(
+        "".join(f"--- {{kind: Gallery, name: a{n}, location: b, x: [{'1,' * 90_000}]}}\n" for n in range(10))
+    ),
+    "990,000 lines, and a problem": lambda: _one("#\n" * 990_000 + "kind: Galery\n"),
     "a region set in every version": lambda: _regions(20_000, 500),
     "regions in every version": lambda: _regions(1_000, 2_000),
     "a million regions": lambda: _regions(1, 1_000_000),
@@ -187,6 +219,22 @@ OVERSIZED: dict[str, Callable[[], Project]] = {
 }
 """What the project is made of -> how it is made."""
 
+LIMITED = {
+    "a long value in one string": "expand to more than 8 MiB",
+    "a long value in 30 documents": "expand to more than 8 MiB",
+    "100,000 references to a value": "expand to more than 8 MiB",
+    "nested anchors": "more than 100,000 values",
+    "aliases of aliases": "aliases in this file expand",
+    "2,000,000 documents": "more than 1,000,000 lines",
+    "200,000 documents": "more than 50,000 documents",
+    "200,000 unknown keys": "more than 100,000 values",
+    "deep braces": "more than 40 levels",
+    "a flow list": "more than 100,000 values",
+    "a region set in every version": "more than 200,000 target regions",
+    "files of 30 MiB": "larger than 32 MiB",
+}
+"""What is said of some of them."""
+
 
 def _definition(more: str = "") -> str:
     return (
@@ -203,7 +251,7 @@ def _versions(number: int, more: str) -> str:
 
 def _regions(versions: int, regions: int) -> Project:
     sets = f"regionSets:\n  all: [{', '.join(f'region{n}' for n in range(regions))}]\n"
-    return sets, {"a.yaml": _definition() + _versions(versions, "targetRegions: ['@all']\n")}
+    return sets, {"a.yaml": _definition() + _versions(versions, "location: region0\ntargetRegions: ['@all']\n")}
 
 
 def _region_set() -> Project:
