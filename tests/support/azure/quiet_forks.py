@@ -1,7 +1,7 @@
 """Forks while an emulator runs in this process: its thread is outside of every library at that moment.
 
 A child has copies of all locks, and nobody to release those that another thread held: OpenSSL's would stop its first
-connection for ever.
+connection for ever. Threads that are just ending hold one, too, after Python has forgotten them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from weakref import WeakSet
 
 from reconciler.providers.emulator.server import RunningEmulator
@@ -36,6 +37,9 @@ def _pause() -> None:
 
         loop.call_soon_threadsafe(wait)
         waits.wait(_PATIENCE_S)
+    until = time.monotonic() + _PATIENCE_S
+    while len(os.listdir("/proc/self/task")) > threading.active_count() and time.monotonic() < until:
+        time.sleep(0.001)
 
 
 def _loops() -> list[asyncio.AbstractEventLoop]:
