@@ -165,15 +165,15 @@ def _port_only(authority: str) -> bool:
 
 
 def _without_netrc(line: str) -> str:
-    """A line without the words that follow `password`, as in ~/.netrc: beside `machine` or `login`, or alone."""
-    if re.search(_NETRC, line) or re.fullmatch(_NETRC_ALONE, line):
-        return re.sub(_NETRC_WORD, r"\1***", line)
-    return line
+    """A line without the word after `password`, as in ~/.netrc: beside `login NAME` or its like, or alone."""
+    if re.fullmatch(_NETRC_ALONE, line):
+        return re.sub(_NETRC_ALONE, r"\1***", line)
+    return re.sub(_NETRC_BEFORE, r"\1***", re.sub(_NETRC_AFTER, r"\1***", line))
 
 
-_NETRC = r"(?<!\S)(?:machine|login|account)\s{1,8}\S|(?<!\S)default\s{1,8}(?:login|password)\s"
-_NETRC_ALONE = r"(?i)\s{0,40}password\s{1,8}\S++\s{0,40}"
-_NETRC_WORD = r"(?i)(?<!\S)(password\s{1,8})\S++"
+_NETRC_ALONE = r"(?i)(\s{0,40}password\s{1,8})\S++\s{0,40}"
+_NETRC_AFTER = r"(?i)(?<!\S)((?:(?:machine|login|account)\s{1,8}\S{1,200}|default)\s{1,8}password\s{1,8})\S++"
+_NETRC_BEFORE = r"(?i)(?<!\S)(password\s{1,8})\S{1,200}(?=\s{1,8}(?:machine|login|account|macdef)\s{1,8}\S)"
 
 
 def for_shell(word: object) -> str:

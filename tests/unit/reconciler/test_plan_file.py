@@ -100,7 +100,7 @@ def test_brackets_without_end_are_no_plan(tmp_path: Path) -> None:
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.plan")
-    with pytest.raises(BadPlanFile, match="not a plan file"):
+    with pytest.raises(BadPlanFile, match="is not a regular file"):
         read_plan(tmp_path / "p.plan")
 
 
