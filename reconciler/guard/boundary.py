@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from reconciler.manifests.trust import Trust, is_inside
 
@@ -131,8 +132,20 @@ def _resolved(paths: Iterable[str]) -> tuple[str, ...]:
 def _of_python() -> list[str]:
     """Where this interpreter and its packages are. The current folder is not among them, whatever `sys.path` says."""
     paths = [*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()]
+    ours = [path for name, module in sys.modules.items() if name.startswith("reconciler") for path in _folders(module)]
     packages = Path(__file__).resolve().parents[2]
-    return [*paths, site.getusersitepackages(), str(packages), *(path for path in sys.path if os.path.isabs(path))]
+    return [
+        *paths,
+        *ours,
+        site.getusersitepackages(),
+        str(packages),
+        *(path for path in sys.path if os.path.isabs(path)),
+    ]
+
+
+def _folders(package: ModuleType) -> Iterable[str]:
+    """Where the modules of a package of this program are; others may have added folders to it."""
+    return getattr(package, "__path__", ())
 
 
 def _of_user(environment: Mapping[str, str]) -> list[str]:
