@@ -87,8 +87,9 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_CONFIG_GLOBAL", "GIT_CO
 _SIGNED_IN = (".azure",)
 _DEVICES = ("/dev/null", "/dev/tty")
 
-PROGRAMS = frozenset({"git", "az", "az.cmd", "azd", "pwsh"})
-"""The programs that may be started by name: for the commit, and for signing in to Azure."""
+PROGRAMS = frozenset({"git", "az", "az.cmd", "azd", "pwsh", "uname"})
+"""The programs that may be started by name: for the commit, for signing in to Azure, and for what Azure's client says of
+its machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ PLACES = {POOL: "northeurope", HOST: "westus"}
 COMMANDS = {POOL: "vol-clone", HOST: "vol-download, vol-upload"}
 TINY = "tiny"
 """The image whose copy costs what any does: starting programs, connecting, planning, recording."""
+_SETTINGS = ("--settings", "settings.yaml")
+"""The daemons have sockets of their own, which are for whoever runs this to allow."""
 _LARGER = 4
 """How many times the usual size the large image has: beside it, what any copy costs does not count."""
 _FILES_AT_ONCE = {POOL: 3, HOST: 4}
@@ -102,7 +104,7 @@ def _measured(
             lambda: _by_virsh(place, hosts, project),  # noqa: B023
         )
         yield CloneCosts(image.name, image.mib, place, ours, theirs)
-    run([reconciler(), "destroy", "--auto-approve"], project)
+    run([reconciler(), *_SETTINGS, "destroy", "--auto-approve"], project)
     shutil.rmtree(project)
 
 
@@ -132,6 +134,8 @@ def _region(host: LibvirtHost, pool: str) -> dict[str, str]:
 def _write_project(project: Path, regions: dict[str, dict[str, str]]) -> None:
     """One gallery, definition and version; its home region alone is declared."""
     provider = json.dumps({"type": "libvirt", "regions": regions})
+    uris = [region["uri"] for region in regions.values()]
+    (project / _SETTINGS[1]).write_text(json.dumps({"libvirt": {"uris": uris}}))
     (project / "reconciler.yaml").write_text(f"project: cloning\nmanifests: [corp.yaml]\nprovider: {provider}\n")
     _declare(project, HOME)
 
@@ -148,7 +152,7 @@ def _declare(project: Path, *regions: str) -> None:
 
 
 def _apply(project: Path) -> Cost:
-    return _synced(project, f"{reconciler()} apply --auto-approve")
+    return _synced(project, f"{reconciler()} {' '.join(_SETTINGS)} apply --auto-approve")
 
 
 def _add_region(project: Path, region: str) -> Cost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Project:
     world: FullWorld
 
     def engine(self) -> Engine:
-        return Engine(self.folder, trust=trusting(self.folder))
+        return Engine(self.folder, trust=replace(trusting(self.folder), directories=(self.folder.parent,)))
 
     def plan(self) -> Plan:
         with self.engine() as engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class CloudEstate:
     def __init__(self, folder: Path, azurite: RunningAzurite, images: Path) -> None:
         folder.mkdir(parents=True)
         shutil.copytree(QUICKSTART / "manifests", folder / "manifests")
-        (folder / "images").symlink_to(images)
+        shutil.copytree(images, folder / "images", copy_function=os.link)
         self.folder = folder
         self.world = AzureWorld(folder, azurite)
         project = {
