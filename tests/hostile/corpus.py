@@ -40,6 +40,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "drift": ("drift",),
     "show": ("show",),
     "graph": ("graph",),
-    "latest": ("latest",),
+    "latest": ("latest", "corp/web"),
 }
 """The commands that only read, as strangers' projects are looked at."""

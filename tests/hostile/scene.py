@@ -92,7 +92,7 @@ class Scene:
         return self.write(path, content or b"image".ljust(64 * 512, b"\0"))
 
 
-Build = Callable[[Scene], None]
+Build = Callable[[Scene], object]
 """Makes the ordinary project of a scene hostile."""
 
 

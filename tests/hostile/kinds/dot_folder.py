@@ -120,18 +120,22 @@ DOT_FOLDER: dict[str, Build] = {
     "a link as its state": linked(".reconciler/state.db", "{elsewhere}/state.db"),
     "a link as its new state": linked(".reconciler/state.db", "{elsewhere}/new.db"),
     "a link beside its state": lambda scene: (
-        applied(scene),
-        scene.link(".reconciler/state.db-wal", scene.elsewhere / "netrc"),
-        scene.link(".reconciler/state.db-journal", scene.elsewhere / "token"),
-    )
-    and None,
+        (
+            applied(scene),
+            scene.link(".reconciler/state.db-wal", scene.elsewhere / "netrc"),
+            scene.link(".reconciler/state.db-journal", scene.elsewhere / "token"),
+        )
+        and None
+    ),
     "a link as its emulator": linked(".reconciler/emulator", "{elsewhere}"),
     "links at names of processes": _names_of_processes,
     "a state reached by a link in it": lambda scene: (
-        scene.link(".reconciler/out", scene.elsewhere),
-        scene.settings(more="state: sqlite:///.reconciler/out/new.db\n"),
-    )
-    and None,
+        (
+            scene.link(".reconciler/out", scene.elsewhere),
+            scene.settings(more="state: sqlite:///.reconciler/out/new.db\n"),
+        )
+        and None
+    ),
     "a state in the project": settings(more="state: sqlite:///manifests/new.db\n"),
 }
 

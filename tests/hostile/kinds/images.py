@@ -47,10 +47,7 @@ def _vmdk(hidden: Callable[[Scene], bytes], *, capacity: int = 2048, shown_at: i
     def content(scene: Scene) -> bytes:
         innocent = descriptor('RW 2048 SPARSE "a.vmdk"').ljust(20 * _SECTOR, b"\0")
         return (
-            vmdk_header(capacity, shown_at)
-            + hidden(scene).ljust(20 * _SECTOR, b"\0")
-            + innocent
-            + bytes(128 * _SECTOR)
+            vmdk_header(capacity, shown_at) + hidden(scene).ljust(20 * _SECTOR, b"\0") + innocent + bytes(128 * _SECTOR)
         )
 
     return content
@@ -86,7 +83,9 @@ def _named(text: str, *, data: bool = False) -> Callable[[Scene], bytes]:
 
 def _vhd_with_parent(scene: Scene) -> bytes:
     """A differencing VHD. Source: Microsoft's Virtual Hard Disk Image Format Specification."""
-    footer = b"conectix" + struct.pack(">IIQI4sI4sQQIII", 2, 0x10000, 512, 0, b"qemu", 0x50003, b"Wi2k", 2**20, 2**20, 0, 4, 0)
+    footer = b"conectix" + struct.pack(
+        ">IIQI4sI4sQQIII", 2, 0x10000, 512, 0, b"qemu", 0x50003, b"Wi2k", 2**20, 2**20, 0, 4, 0
+    )
     footer = footer.ljust(512, b"\0")
     footer = footer[:64] + struct.pack(">I", ~sum(footer) & 0xFFFFFFFF) + footer[68:]
     parent = str(scene.elsewhere / "disk.img").encode("utf-16-be")
@@ -153,7 +152,10 @@ _CONTENTS: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
     "a qcow2 with a file of data": ("a.qcow2", _named("{elsewhere}/disk.img", data=True)),
     "a qcow2 with unknown features": ("a.qcow2", lambda _: qcow2(incompatible=1 << 40)),
     "a qcow2 as a raw disk": ("a.img", _named("{elsewhere}/disk.img")),
-    "a QED with a backing file": ("a.qed", lambda _: b"QED\0" + struct.pack("<IIIQQQ", 65536, 4, 1, 1, 0, 0) + bytes(65536)),
+    "a QED with a backing file": (
+        "a.qed",
+        lambda _: b"QED\0" + struct.pack("<IIIQQQ", 65536, 4, 1, 1, 0, 0) + bytes(65536),
+    ),
     "a VHD with a parent": ("a.vhd", _vhd_with_parent),
     "a name like an option": ("-o.img", lambda _: bytes(512)),
     "a name like JSON": ("json:{}.img", lambda _: bytes(512)),

@@ -51,11 +51,13 @@ LINKS: dict[str, Build] = {
     "processes": linked("manifests/proc", "/proc"),
     "the whole machine": linked("manifests/root", "/"),
     "links that lead on": lambda scene: (
-        scene.link("manifests/b.yaml", "../one"),
-        scene.link("one", "two"),
-        scene.link("two", scene.elsewhere / "netrc"),
-    )
-    and None,
+        (
+            scene.link("manifests/b.yaml", "../one"),
+            scene.link("one", "two"),
+            scene.link("two", scene.elsewhere / "netrc"),
+        )
+        and None
+    ),
     "a circle": linked("manifests/b.yaml", "b.yaml"),
     "a folder in itself": linked("manifests/more", "."),
     "regions": lambda scene: _moved(scene, "regions", "{elsewhere}"),
@@ -73,10 +75,12 @@ SOURCES: dict[str, Build] = {
     "memory": source("{file: /proc/self/mem}"),
     "a folder": source("{file: '{elsewhere}'}"),
     "a value that leads out": lambda scene: (
-        scene.settings(more="values: {v: '{elsewhere}'}\n"),
-        scene.version("{file: '${values.v}/disk.img'}"),
-    )
-    and None,
+        (
+            scene.settings(more="values: {v: '{elsewhere}'}\n"),
+            scene.version("{file: '${values.v}/disk.img'}"),
+        )
+        and None
+    ),
     "a pinned digest": source(f"{{file: '{{elsewhere}}/disk.img', sha256: {'0' * 64}}}"),
     "a name with NUL": source('{file: "../images/a.img\\0/../../elsewhere/disk.img"}'),
 }
@@ -96,10 +100,12 @@ DEVICES: dict[str, Build] = {
     "a socket as a manifest": lambda scene: _socket(scene, "manifests/b.yaml"),
     "a folder as a manifest": lambda scene: scene.write("manifests/b.yaml/c.txt") and None,
     "a folder as the project file": lambda scene: (
-        (scene.project / "reconciler.yaml").unlink(),
-        scene.write("reconciler.yaml/x"),
-    )
-    and None,
+        (
+            (scene.project / "reconciler.yaml").unlink(),
+            scene.write("reconciler.yaml/x"),
+        )
+        and None
+    ),
 }
 
 

@@ -47,7 +47,9 @@ def _git_includes(scene: Scene) -> None:
     scene.write(".git/HEAD", "ref: refs/heads/main\n")
     scene.write(".git/refs/heads/main", "1" * 40 + "\n")
     scene.write(".git/objects/x", "")
-    scene.write(".git/config", f"[include]\n path = {scene.elsewhere}/netrc\n[include]\n path = {scene.elsewhere}/token\n")
+    scene.write(
+        ".git/config", f"[include]\n path = {scene.elsewhere}/netrc\n[include]\n path = {scene.elsewhere}/token\n"
+    )
 
 
 def _programs(*paths: str, provider: str = "") -> Build:
@@ -115,7 +117,10 @@ PROGRAMS: dict[str, Build] = {
     "settings of git that include files": _git_includes,
     "git, az and ssh": _programs("git", "az", "ssh", "qemu-img", "bin/git", "python3"),
     "programs of Azurite": _programs(
-        ".tools/node_modules/.bin/azurite-blob", "node_modules/.bin/azurite-blob", "azurite-blob", provider="{type: emulator}"
+        ".tools/node_modules/.bin/azurite-blob",
+        "node_modules/.bin/azurite-blob",
+        "azurite-blob",
+        provider="{type: emulator}",
     ),
     "the sign-in of Azure": _programs(
         "az", "azd", "pwsh", provider=f"{{type: azure, subscription: {SUBSCRIPTION}, resourceGroup: '?'}}"
@@ -131,11 +136,14 @@ PROJECT_FILES: dict[str, Build] = {
     **{f"a provider {name!r}": _provider(name) for name in _PROVIDERS},
     "no mapping": lambda scene: scene.write("reconciler.yaml", "- a\n") and None,
     "no YAML": lambda scene: scene.write("reconciler.yaml", b"\x00\xff\xfe\x1b[31m") and None,
-    "a name with a path": lambda scene: scene.write("reconciler.yaml", "project: ../../x\nprovider: {type: local}\n")
-    and None,
+    "a name with a path": lambda scene: (
+        scene.write("reconciler.yaml", "project: ../../x\nprovider: {type: local}\n") and None
+    ),
     "an environment with a path": lambda scene: scene.settings(
         more="environments: {'../../x': {values: {v: a}}}\ndefaultEnvironment: ../../x\n"
     ),
     "keys that are no text": lambda scene: scene.settings(more="? {a: b}\n: c\n1: 2\n~: x\n"),
-    "every type of value": lambda scene: scene.settings(more="values: {a: .nan, b: 0x7fffffffffffffff, c: 1e999, d: ~}\n"),
+    "every type of value": lambda scene: scene.settings(
+        more="values: {a: .nan, b: 0x7fffffffffffffff, c: 1e999, d: ~}\n"
+    ),
 }

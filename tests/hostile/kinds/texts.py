@@ -43,8 +43,12 @@ def _names(text: str) -> Build:
 
     def build(scene: Scene) -> None:
         written = _yaml(text)
-        scene.write("manifests/b.yaml", f"kind: {written}\nname: {written}\n---\nkind: Gallery\nname: {written}\n{written}: 1\n")
-        scene.settings(f"{{type: local, root: {written}}}", f"values: {{v: {written}}}\nenvironments: {{{written}: {{}}}}\n")
+        scene.write(
+            "manifests/b.yaml", f"kind: {written}\nname: {written}\n---\nkind: Gallery\nname: {written}\n{written}: 1\n"
+        )
+        scene.settings(
+            f"{{type: local, root: {written}}}", f"values: {{v: {written}}}\nenvironments: {{{written}: {{}}}}\n"
+        )
 
     return build
 
