@@ -71,7 +71,7 @@ class Guard:
     # Files.
 
     def _open(self, path: Any, mode: Any, flags: Any) -> str:
-        real = _real(path)
+        real = _real(path, last=not (isinstance(flags, int) and flags & os.O_NOFOLLOW))
         if real is None:
             return ""
         writes = bool(flags & _WRITING) if isinstance(flags, int) else any(c in str(mode) for c in "wax+")

@@ -87,9 +87,9 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_CONFIG_GLOBAL", "GIT_CO
 _SIGNED_IN = (".azure",)
 _DEVICES = ("/dev/null", "/dev/tty")
 
-PROGRAMS = frozenset({"git", "az", "az.cmd", "azd", "pwsh", "uname"})
-"""The programs that may be started by name: for the commit, for signing in to Azure, and for what Azure's client says of
-its machine."""
+PROGRAMS = frozenset({"git", "uname", "az", "az.cmd", "azd", "pwsh"})
+"""The programs that may be started by name: for the commit, for what libraries say of this computer, and for signing in
+to Azure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +121,10 @@ def boundary_of(project: Path, trust: Trust, environment: Mapping[str, str], fil
     here, home = os.path.realpath(project), environment.get("HOME", "")
     reads = [here, *map(str, trust.directories), *_SYSTEM, *_of_python(), *_of_user(environment)]
     reads += [str(ca) for ca in trust.endpoints.values() if ca]
-    writes = [os.path.join(here, ".reconciler"), *_DEVICES, *_state_files(here, trust), *map(str, files)]
+    writes = [*_DEVICES, *_state_files(here, trust), *map(str, files)]
     writes += [os.path.join(home, name) for name in _SIGNED_IN if home]
-    return Boundary(here, _resolved(_of_python()), _resolved(reads), _resolved(writes))
+    own = os.path.join(here, ".reconciler")  # where the project has a link there, that is no folder of ours
+    return Boundary(here, _resolved(_of_python()), _resolved(reads), (own, *_resolved(writes)))
 
 
 def _resolved(paths: Iterable[str]) -> tuple[str, ...]:

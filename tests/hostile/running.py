@@ -93,7 +93,7 @@ def _code_of(main: Callable[[], NoReturn]) -> int:
         main()
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001  shown, as the interpreter would
         traceback.print_exc()
         return 1
 
@@ -141,6 +141,8 @@ def _become(
 def _note(outside: str, noted: int) -> None:
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event in ("open", "os.listdir", "os.scandir", "sqlite3.connect") and isinstance(arguments[0], str | bytes):
+            if event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_NOFOLLOW:
+                return  # fails where there is a link
             path = os.path.realpath(os.fsdecode(arguments[0]))
             if path == outside or path.startswith(f"{outside}/"):
                 os.write(noted, os.fsencode(path) + b"\n")

@@ -97,7 +97,7 @@ def beyond(calls: frozenset[Call], scene: Scene) -> list[Call]:
 
 @pytest.mark.strace
 @pytest.mark.slow(60)
-@pytest.mark.parametrize("hostile", picked(), ids=str)
+@pytest.mark.parametrize("hostile", tuple(picked()), ids=str)
 def test_the_kernel_is_asked_for_nothing_else(hostile: Hostile, tmp_path: Path, listeners: Listeners) -> None:
     listeners.received.clear()
     scene = new_scene(tmp_path / "scene", listeners.ports, listeners.authority)

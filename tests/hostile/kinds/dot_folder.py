@@ -1,4 +1,4 @@
-"""Projects that bring a `.reconciler` folder: links where files are made, and a state and caches that somebody wrote."""
+"""Projects that bring a `.reconciler` folder: links where files are made, a state and caches that somebody wrote."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from reconciler.engine import Engine
 from reconciler.planning.plan import PlanOptions
 
 _MOST_PROCESSES = 3000
+_ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT * FROM n"
 
 
 def _names_of_processes(scene: Scene) -> None:
@@ -80,11 +81,9 @@ def _state_with_texts(scene: Scene) -> None:
         for table in tables:
             columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
             for column in columns:
-                database.execute(
-                    f"UPDATE {table} SET {column} = replace(replace({column}, 'eastus', '../../elsewhere'), 'Contoso', ?)"  # noqa: S608
-                    f" WHERE typeof({column}) = 'text'",
-                    (json.dumps("\x1b[31m\n::error::PWN\u202e")[1:-1],),
-                )
+                changed = f"replace(replace({column}, 'eastus', '../../elsewhere'), 'Contoso', ?)"
+                changing = f"UPDATE {table} SET {column} = {changed} WHERE typeof({column}) = 'text'"  # noqa: S608
+                database.execute(changing, (json.dumps("\x1b[31m\n::error::PWN\u202e")[1:-1],))
     database.close()
 
 
@@ -94,14 +93,12 @@ def _state_with_triggers(scene: Scene) -> None:
         tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             database.execute(f"ALTER TABLE {table} RENAME TO {table}_real")
-            database.execute(
-                f"CREATE VIEW {table} AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT * FROM n"  # noqa: S608
-            )
+            database.execute(f"CREATE VIEW {table} AS {_ENDLESS}")
     database.close()
 
 
 def _state_of_another(content: bytes) -> Build:
-    return lambda scene: scene.write(".reconciler/state.db", content) and None
+    return lambda scene: scene.write(".reconciler/state.db", content)
 
 
 def _damaged(scene: Scene) -> None:
@@ -114,7 +111,7 @@ def _damaged(scene: Scene) -> None:
 DOT_FOLDER: dict[str, Build] = {
     "a link": linked(".reconciler", "{elsewhere}"),
     "a link to nothing": linked(".reconciler", "{elsewhere}/new"),
-    "a file": lambda scene: scene.write(".reconciler", "x") and None,
+    "a file": lambda scene: scene.write(".reconciler", "x"),
     "a link to the project": linked(".reconciler", "manifests"),
     "a link as its cache": linked(".reconciler/cache", "{elsewhere}"),
     "a link as its state": linked(".reconciler/state.db", "{elsewhere}/state.db"),
@@ -125,7 +122,6 @@ DOT_FOLDER: dict[str, Build] = {
             scene.link(".reconciler/state.db-wal", scene.elsewhere / "netrc"),
             scene.link(".reconciler/state.db-journal", scene.elsewhere / "token"),
         )
-        and None
     ),
     "a link as its emulator": linked(".reconciler/emulator", "{elsewhere}"),
     "links at names of processes": _names_of_processes,
@@ -134,7 +130,6 @@ DOT_FOLDER: dict[str, Build] = {
             scene.link(".reconciler/out", scene.elsewhere),
             scene.settings(more="state: sqlite:///.reconciler/out/new.db\n"),
         )
-        and None
     ),
     "a state in the project": settings(more="state: sqlite:///manifests/new.db\n"),
 }

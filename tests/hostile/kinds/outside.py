@@ -18,9 +18,9 @@ FILES: dict[str, Build] = {
     "the home folder by a variable": settings(more="manifests: ['$HOME/.netrc', '${HOME}/.netrc']\n"),
     "a value that leads out": settings(more="values: {v: ../elsewhere}\nmanifests: ['${values.v}/netrc']\n"),
     "an environment of its own": settings(more="environments: {default: {manifests: [../elsewhere/netrc]}}\n"),
-    "an included file": lambda scene: scene.write("manifests/b.yaml", "!include ../../elsewhere/netrc\n") and None,
-    "an object of Python": lambda scene: (
-        scene.write("manifests/b.yaml", f"!!python/object/apply:os.system ['touch {scene.ran}']\n") and None
+    "an included file": lambda scene: scene.write("manifests/b.yaml", "!include ../../elsewhere/netrc\n"),
+    "an object of Python": lambda scene: scene.write(
+        "manifests/b.yaml", f"!!python/object/apply:os.system ['touch {scene.ran}']\n"
     ),
     "certificates": settings("{type: emulator, ca: ../elsewhere/netrc}"),
     "data of an emulator": settings("{type: emulator, data: '{elsewhere}'}"),
@@ -56,7 +56,6 @@ LINKS: dict[str, Build] = {
             scene.link("one", "two"),
             scene.link("two", scene.elsewhere / "netrc"),
         )
-        and None
     ),
     "a circle": linked("manifests/b.yaml", "b.yaml"),
     "a folder in itself": linked("manifests/more", "."),
@@ -79,7 +78,6 @@ SOURCES: dict[str, Build] = {
             scene.settings(more="values: {v: '{elsewhere}'}\n"),
             scene.version("{file: '${values.v}/disk.img'}"),
         )
-        and None
     ),
     "a pinned digest": source(f"{{file: '{{elsewhere}}/disk.img', sha256: {'0' * 64}}}"),
     "a name with NUL": source('{file: "../images/a.img\\0/../../elsewhere/disk.img"}'),
@@ -98,13 +96,12 @@ DEVICES: dict[str, Build] = {
     "what is typed": linked("manifests/b.yaml", "/dev/stdin"),
     "a terminal": linked("manifests/b.yaml", "/dev/tty"),
     "a socket as a manifest": lambda scene: _socket(scene, "manifests/b.yaml"),
-    "a folder as a manifest": lambda scene: scene.write("manifests/b.yaml/c.txt") and None,
+    "a folder as a manifest": lambda scene: scene.write("manifests/b.yaml/c.txt"),
     "a folder as the project file": lambda scene: (
         (
             (scene.project / "reconciler.yaml").unlink(),
             scene.write("reconciler.yaml/x"),
         )
-        and None
     ),
 }
 

@@ -134,11 +134,9 @@ PROGRAMS: dict[str, Build] = {
 }
 PROJECT_FILES: dict[str, Build] = {
     **{f"a provider {name!r}": _provider(name) for name in _PROVIDERS},
-    "no mapping": lambda scene: scene.write("reconciler.yaml", "- a\n") and None,
-    "no YAML": lambda scene: scene.write("reconciler.yaml", b"\x00\xff\xfe\x1b[31m") and None,
-    "a name with a path": lambda scene: (
-        scene.write("reconciler.yaml", "project: ../../x\nprovider: {type: local}\n") and None
-    ),
+    "no mapping": lambda scene: scene.write("reconciler.yaml", "- a\n"),
+    "no YAML": lambda scene: scene.write("reconciler.yaml", b"\x00\xff\xfe\x1b[31m"),
+    "a name with a path": lambda scene: scene.write("reconciler.yaml", "project: ../../x\nprovider: {type: local}\n"),
     "an environment with a path": lambda scene: scene.settings(
         more="environments: {'../../x': {values: {v: a}}}\ndefaultEnvironment: ../../x\n"
     ),

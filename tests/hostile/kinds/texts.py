@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from hostile.scene import DEFINITION, GALLERY, Build, Scene
-from support.oversized import write_project
+from support.projects.oversized import write_project
 
 _COMMANDS = {
     "colours": "\x1b[31mred\x1b]0;title\x07",
@@ -54,7 +54,7 @@ def _names(text: str) -> Build:
 
 
 def _raw(text: bytes) -> Build:
-    return lambda scene: scene.write("manifests/b.yaml", b"kind: Gallery\nname: " + text + b"\n") and None
+    return lambda scene: scene.write("manifests/b.yaml", b"kind: Gallery\nname: " + text + b"\n")
 
 
 def _file_name(name: bytes) -> Build:

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.guard.boundary import boundary_of
+from reconciler.manifests.trust import Trust
+
 _PROCESS = """
 import json, os, sys
+from contextlib import suppress
 from pathlib import Path
 from reconciler.guard.audit import Guard, OutOfBounds
 from reconciler.guard.boundary import boundary_of
@@ -38,6 +42,8 @@ ALLOWED = {
     "the cache": "(project / '.reconciler').mkdir(); (project / '.reconciler' / 'cache').write_text('x')",
     "the named file": "(project / 'plan.json').write_text('x')",
     "a file beside the named one": "new = project / '.plan.json-x1'; new.touch(); new.replace(project / 'plan.json')",
+    "a link that is not followed": "with suppress(OSError): os.open(project / 'link', os.O_RDONLY | os.O_NOFOLLOW)",
+    "what libraries say of this computer": "import platform; platform.platform()",
     "git": "import subprocess; subprocess.run(['git', '--version'], check=True)",
     "loopback": "import socket; socket.create_connection(('127.0.0.1', port))",
     "loopback by name": "import socket; socket.create_connection(('localhost', port))",
@@ -128,3 +134,12 @@ def test_everything_else_is_refused_and_noted(tmp_path: Path, what: str) -> None
 def test_what_was_refused_and_swallowed_still_ends_the_command(tmp_path: Path) -> None:
     code = "from contextlib import suppress\nwith suppress(OutOfBounds): os.listdir(outside)\n"
     assert attempt(tmp_path, code) == ("done", 1)
+
+
+def test_a_link_in_place_of_the_cache_opens_nothing(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / ".reconciler").symlink_to("../outside")
+    boundary = boundary_of(tmp_path / "project", Trust(), {})
+    assert not boundary.may_write(str(tmp_path / "outside" / "state.db"))
+    assert boundary.may_write(str(tmp_path / "project" / ".reconciler"))  # where a folder is tried, and there is a link
