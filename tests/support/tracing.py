@@ -52,19 +52,19 @@ def traced(words: Sequence[str], cwd: Path, environment: Mapping[str, str], fold
     done = subprocess.run(
         command, cwd=cwd, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False
     )
-    calls = frozenset(call for file in folder.iterdir() for call in _calls(file.read_text("utf-8", "replace")))
+    calls = frozenset(call for file in folder.iterdir() for call in _calls(file.read_text("utf-8", "replace"), cwd))
     shutil.rmtree(folder)
     return Trace(done.returncode, (done.stdout + done.stderr).decode("utf-8", "backslashreplace"), calls)
 
 
-def _calls(text: str) -> Iterator[Call]:
+def _calls(text: str, cwd: Path) -> Iterator[Call]:
     for line in text.splitlines():
         found = _LINE.match(line)
         if found:
-            yield from _call(found[1], found[2], int(found[3]) if found[3] != "?" else 0, found[4] or "")
+            yield from _call(cwd, found[1], found[2], int(found[3]) if found[3] != "?" else 0, found[4] or "")
 
 
-def _call(name: str, arguments: str, answer: int, opened: str) -> Iterator[Call]:
+def _call(cwd: Path, name: str, arguments: str, answer: int, opened: str) -> Iterator[Call]:
     """What one call did; a connection counts even where nobody answered."""
     if name in _CONNECTING:
         if address := _ADDRESS.search(arguments):
@@ -75,15 +75,15 @@ def _call(name: str, arguments: str, answer: int, opened: str) -> Iterator[Call]
         writes = name == "creat" or bool(_WRITING.search(arguments.rpartition('"')[2]))
         yield Call("write" if writes else "read", _unescaped(opened).removesuffix(" (deleted)"))
     elif name in _STARTING:
-        yield from (Call("start", path) for path in _paths(arguments)[:1])
+        yield from (Call("start", path) for path in _paths(cwd, arguments)[:1])
     else:
-        yield from (Call("change", path) for path in _paths(arguments))
+        yield from (Call("change", path) for path in _paths(cwd, arguments))
 
 
-def _paths(arguments: str) -> list[str]:
-    """The absolute paths among the arguments of a call; folders are those that strace shows for descriptors."""
+def _paths(cwd: Path, arguments: str) -> list[str]:
+    """The absolute paths among the arguments of a call; folders are those that strace shows for descriptors, else that in which the program was started."""
     return [
-        os.path.normpath(os.path.join(found[1] or "/", _unescaped(found[2]))) for found in _STRING.finditer(arguments)
+        os.path.normpath(os.path.join(found[1] or cwd, _unescaped(found[2]))) for found in _STRING.finditer(arguments)
     ]
 
 
