@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reconciler.guard.audit import Guard
+    from reconciler.guard.boundary import Boundary
+    from reconciler.manifests.project import Project
     from reconciler.manifests.trust import Trust
 
 _METADATA_HOSTS = ("169.254.169.254", "169.254.170.2")
@@ -22,6 +24,7 @@ class _Process:
 
     only_one_command = False
     guard: Guard | None = None
+    boundary: Boundary | None = None
 
 
 def one_command_only() -> None:
@@ -37,8 +40,45 @@ def guard_process(project: Path, trust: Trust, files: Iterable[str]) -> None:
         from reconciler.guard.boundary import boundary_of
 
         boundary = boundary_of(project, trust, os.environ, map(Path, files))
+        _Process.boundary = boundary
         _Process.guard = Guard(boundary, lambda: _hosts(trust))
         _Process.guard.start()
+
+
+def confine_process(project: Project) -> None:
+    """Has the kernel hold the limits of a guarded process too, where it can, now that it is known what the project
+    uses. A daemon of libvirt that this process may start must not inherit them: then only the guard holds."""
+    boundary, settings = _Process.boundary, [(one.type, one.settings) for one in project.providers.values()]
+    if boundary is None or any(kind == "libvirt" and _may_start_daemon(values) for kind, values in settings):
+        return
+    from reconciler.guard.kernel import restrict
+
+    _Process.boundary = None
+    changed = _state_folder(project)
+    if any(kind == "libvirt" for kind, _ in settings):
+        changed.append(os.path.expanduser("~/.ssh"))  # ssh notes keys of hosts, and makes sockets
+    restrict(boundary, changed, _sign_in_programs() if any(kind == "azure" for kind, _ in settings) else ())
+
+
+def _may_start_daemon(settings: Mapping[str, Any]) -> bool:
+    """Whether libvirt may start a daemon for this user: for its own session, and perhaps for an alias."""
+    regions = settings.get("regions")
+    uris = [str(one.get("uri", "")) for one in regions.values() if isinstance(one, Mapping)] if regions else []
+    return any("://" not in uri or uri.partition("?")[0].endswith(":///session") for uri in uris)
+
+
+def _state_folder(project: Project) -> list[str]:
+    """The folder of a state in SQLite, which makes files beside it to read it."""
+    scheme, _, path = project.state.partition(":///")
+    file = os.path.realpath(os.path.join(project.directory, path))
+    return [os.path.dirname(file)] if scheme == "sqlite" and os.path.isfile(file) else []
+
+
+def _sign_in_programs() -> list[str]:
+    import shutil
+
+    found = (shutil.which(name) for name in ("az", "azd", "pwsh"))
+    return [path for path in found if path and os.path.isabs(path)]
 
 
 def require_in_bounds() -> None:

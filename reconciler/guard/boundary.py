@@ -13,14 +13,9 @@ from types import ModuleType
 
 from reconciler.manifests.trust import Trust, is_inside
 
+_PROGRAM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix")
 _SYSTEM = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib64",
-    "/opt",
-    "/nix",
+    *_PROGRAM_FOLDERS,
     "/etc/alternatives",
     "/etc/ca-certificates",
     "/etc/crypto-policies",
@@ -29,6 +24,9 @@ _SYSTEM = (
     "/etc/hosts",
     "/etc/gai.conf",
     "/etc/group",
+    "/etc/gss",
+    "/etc/krb5.conf",
+    "/etc/krb5.conf.d",
     "/etc/gitconfig",
     "/etc/ld.so.cache",
     "/etc/ld.so.preload",
@@ -96,15 +94,21 @@ to Azure."""
 class Boundary:
     """All paths are absolute and without links. `reads` and `writes` are folders and files; what may be written may be
     read as well. `packages` are the folders of this program and its libraries. `project` is never searched for
-    programs."""
+    programs. `beside` are the folders of files that are written: they may be opened, and nothing else in them."""
 
     project: str
     packages: tuple[str, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Folders with programs and their libraries."""
+        return (*_PROGRAM_FOLDERS, *self.packages)
 
     def may_read(self, path: str) -> bool:
-        return is_inside(path, self.reads) or is_inside(path, self.writes)
+        return is_inside(path, self.reads) or is_inside(path, self.writes) or path in self.beside
 
     def may_write(self, path: str) -> bool:
         """Whether a path is to be written, is the file beside one that will replace it, or compiled Python."""
@@ -121,10 +125,14 @@ def boundary_of(project: Path, trust: Trust, environment: Mapping[str, str], fil
     here, home = os.path.realpath(project), environment.get("HOME", "")
     reads = [here, *map(str, trust.directories), *_SYSTEM, *_of_python(), *_of_user(environment)]
     reads += [str(ca) for ca in trust.endpoints.values() if ca]
-    writes = [*_DEVICES, *_state_files(here, trust), *map(str, files)]
+    named = [*_state_files(here, trust), *map(str, files)]
+    writes = [*_DEVICES, *named]
     writes += [os.path.join(home, name) for name in _SIGNED_IN if home]
     own = os.path.join(here, ".reconciler")  # where the project has a link there, that is no folder of ours
-    return Boundary(here, _resolved(_of_python()), _resolved(reads), (own, *_resolved(writes)))
+    packages = tuple(path for path in _resolved(_of_python()) if path != here)
+    return Boundary(
+        here, packages, _resolved(reads), (own, *_resolved(writes)), _resolved(map(os.path.dirname, _resolved(named)))
+    )
 
 
 def _resolved(paths: Iterable[str]) -> tuple[str, ...]:

@@ -81,7 +81,8 @@ def _call(cwd: Path, name: str, arguments: str, answer: int, opened: str) -> Ite
 
 
 def _paths(cwd: Path, arguments: str) -> list[str]:
-    """The absolute paths among the arguments of a call; folders are those that strace shows for descriptors, else that in which the program was started."""
+    """The absolute paths among the arguments of a call; relative ones start at the folder that strace shows for a
+    descriptor, else where the program was started."""
     return [
         os.path.normpath(os.path.join(found[1] or cwd, _unescaped(found[2]))) for found in _STRING.finditer(arguments)
     ]

@@ -143,3 +143,10 @@ def test_a_link_in_place_of_the_cache_opens_nothing(tmp_path: Path) -> None:
     boundary = boundary_of(tmp_path / "project", Trust(), {})
     assert not boundary.may_write(str(tmp_path / "outside" / "state.db"))
     assert boundary.may_write(str(tmp_path / "project" / ".reconciler"))  # where a folder is tried, and there is a link
+
+
+def test_the_folder_of_a_named_file_is_opened_and_nothing_else_in_it(tmp_path: Path) -> None:
+    boundary = boundary_of(tmp_path / "project", Trust(), {}, [tmp_path / "out" / "plan.json"])
+    assert boundary.may_read(str(tmp_path / "out"))  # to make the file's place in it durable
+    assert boundary.may_write(str(tmp_path / "out" / ".plan.json-x1"))
+    assert not boundary.may_read(str(tmp_path / "out" / "other"))
