@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import site
 import sys
-import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from reconciler.manifests.trust import Trust, is_inside
 
 _PROGRAM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix")
-_SYSTEM = (
+SYSTEM = (
     *_PROGRAM_FOLDERS,
     "/etc/alternatives",
     "/etc/ca-certificates",
@@ -81,7 +80,7 @@ _NAMED_BY = (
     "SSL_CERT_",
     "XDG_CONFIG_",
 )
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_CONFIG_GLOBAL", "GIT_CONFIGSYSTEM")
 _SIGNED_IN = (".azure",)
 _DEVICES = ("/dev/null", "/dev/tty")
 
@@ -93,7 +92,8 @@ to Azure."""
 @dataclass(frozen=True, slots=True)
 class Boundary:
     """All paths are absolute and without links. `reads` and `writes` are folders and files; what may be written may be
-    read as well. `packages` are the folders of this program and its libraries. `project` is never searched for
+    read as well, and so may what is in SYSTEM. `packages` are the folders of this program and its libraries, also by
+    names with links. `project` is never searched for
     programs. `beside` are the folders of files that are written: they may be opened, and nothing else in them."""
 
     project: str
@@ -108,7 +108,8 @@ class Boundary:
         return (*_PROGRAM_FOLDERS, *self.packages)
 
     def may_read(self, path: str) -> bool:
-        return is_inside(path, self.reads) or is_inside(path, self.writes) or path in self.beside
+        known = is_inside(path, self.reads) or is_inside(path, self.writes) or path in self.beside
+        return known or is_inside(path, SYSTEM) or is_inside(path, _system())
 
     def may_write(self, path: str) -> bool:
         """Whether a path is to be written, is the file beside one that will replace it, or compiled Python."""
@@ -123,7 +124,8 @@ class Boundary:
 def boundary_of(project: Path, trust: Trust, environment: Mapping[str, str], files: Iterable[Path] = ()) -> Boundary:
     """The boundary for a command about a project. `files` are what the command line says is to be read or written."""
     here, home = os.path.realpath(project), environment.get("HOME", "")
-    reads = [here, *map(str, trust.directories), *_SYSTEM, *_of_python(), *_of_user(environment)]
+    python = [path for path in _of_python() if path != here]
+    reads = [here, *map(str, trust.directories), *python, *_of_user(environment)]
     reads += [str(ca) for ca in trust.endpoints.values() if ca]
     named = [*_state_files(here, trust), *map(str, files)]
     writes = [*_DEVICES, *named]
@@ -141,21 +143,22 @@ def _resolved(paths: Iterable[str]) -> tuple[str, ...]:
 
 def _of_python() -> list[str]:
     """Where this interpreter and its packages are. The current folder is not among them, whatever `sys.path` says."""
-    paths = [*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()]
+    packages = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    installed = tuple(dict.fromkeys((sys.prefix, sys.base_prefix, packages)))
     ours = [path for name, module in sys.modules.items() if name.startswith("reconciler") for path in _folders(module)]
-    packages = Path(__file__).resolve().parents[2]
-    return [
-        *paths,
-        *ours,
-        site.getusersitepackages(),
-        str(packages),
-        *(path for path in sys.path if os.path.isabs(path)),
-    ]
+    others = dict.fromkeys((*ours, *(path for path in sys.path if os.path.isabs(path))))
+    return [*installed, *(path for path in others if not is_inside(path, installed))]
 
 
 def _folders(package: ModuleType) -> Iterable[str]:
     """Where the modules of a package of this program are; others may have added folders to it."""
     return getattr(package, "__path__", ())
+
+
+@cache
+def _system() -> tuple[str, ...]:
+    """The places of a machine without links, which many of them are on many machines."""
+    return _resolved(SYSTEM)
 
 
 def _of_user(environment: Mapping[str, str]) -> list[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
-from reconciler.guard.boundary import Boundary
+from reconciler.guard.boundary import SYSTEM, Boundary
 from reconciler.manifests.private_files import own_folder
 from reconciler.providers.image_files.jail import landlock
 
@@ -26,20 +27,25 @@ def restrict(boundary: Boundary, changed: Iterable[str] = (), programs: Iterable
     own = os.path.join(boundary.project, ".reconciler")
     if not os.path.lexists(own):
         with suppress(OSError):  # nothing will be kept, then
-            own_folder(own)
+            own_folder(Path(own))
     landlock.restrict_files(_rights(boundary, changed, programs))
     return True
 
 
 def _rights(boundary: Boundary, changed: Iterable[str], programs: Iterable[str]) -> Iterator[tuple[str, int]]:
-    yield from ((path, landlock.READ) for path in boundary.reads)
-    yield from ((os.path.realpath(path), landlock.RUN) for path in boundary.runs)
-    yield from ((_installed_in(path), landlock.RUN) for path in map(os.path.realpath, programs))
-    for path in (*boundary.writes, *boundary.beside, *map(os.path.realpath, changed)):
-        yield path, landlock.CHANGE
+    yield os.path.join(boundary.project, ".reconciler"), landlock.CHANGE
+    for paths, right in (
+        ((path for path in boundary.reads if path not in boundary.packages), landlock.READ),
+        ((path for path in SYSTEM if path not in boundary.runs), landlock.READ),
+        (boundary.runs, landlock.RUN),
+        (map(_installed_in, programs), landlock.RUN),
+        ((*boundary.writes[1:], *boundary.beside, *changed), landlock.CHANGE),
+    ):
+        yield from ((path, right | landlock.FOLLOW) for path in paths)
 
 
-def _installed_in(program: str) -> str:
+def _installed_in(path: str) -> str:
     """The virtual environment that a program is in; else the program itself."""
+    program = os.path.realpath(path)
     folder = os.path.dirname(os.path.dirname(program))
     return folder if os.path.exists(os.path.join(folder, "pyvenv.cfg")) else program

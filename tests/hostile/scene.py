@@ -65,12 +65,13 @@ class Scene:
         """A module of the project that leaves a trace when it is imported."""
         self.write(path, f"open({str(self.ran)!r}, 'a').write(__name__)\n")
 
-    def link(self, path: str, target: str | Path) -> None:
+    def link(self, path: str, target: str | Path) -> Path:
         """A link in the project, in place of whatever is there."""
         link = self.project / path
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(target)
+        return link
 
     def filled(self, text: str) -> str:
         """The text with {elsewhere}, {home}, {project} and the ports of listeners ({http}, {tls}, ...) filled in."""
@@ -79,14 +80,14 @@ class Scene:
             text = text.replace(f"{{{name}}}", str(value))
         return text
 
-    def settings(self, provider: str = LOCAL, more: str = "") -> None:
+    def settings(self, provider: str = LOCAL, more: str = "") -> Path:
         """The project file."""
-        self.write("reconciler.yaml", self.filled(f"project: hostile\nprovider: {provider}\n{more}"))
+        return self.write("reconciler.yaml", self.filled(f"project: hostile\nprovider: {provider}\n{more}"))
 
-    def version(self, source: str, more: str = "") -> None:
+    def version(self, source: str, more: str = "") -> Path:
         """Adds a version with this source to the manifests."""
         text = f"kind: ImageVersion\nimage: corp/web\nname: 1.0.0\ntargetRegions: [eastus]\nsource: {source}\n{more}"
-        self.write("manifests/version.yaml", self.filled(text))
+        return self.write("manifests/version.yaml", self.filled(text))
 
     def image(self, path: str = "images/a.img", content: bytes = b"") -> Path:
         return self.write(path, content or b"image".ljust(64 * 512, b"\0"))

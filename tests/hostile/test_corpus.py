@@ -71,7 +71,7 @@ def everything(folder: Path) -> Found:
 
 def written_canaries(folder: Path) -> list[str]:
     files = [path for path in folder.rglob("*") if stat.S_ISREG(path.lstat().st_mode)]
-    return [f"{path}: {found}" for path in files for found in found_in(path.read_bytes())]
+    return [f"{path}: {found!r}" for path in files for found in found_in(path.read_bytes())]
 
 
 def unescaped(output: str) -> list[str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from fcntl import F_GETFL, fcntl
 from functools import cache
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from struct import pack
+from typing import Any
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
 _VERSION_FLAG, _PATH_BENEATH = 1, 1
@@ -25,6 +25,9 @@ READ = READ_FILE | READ_DIR | _IOCTL_DEV
 RUN = READ | EXECUTE
 CHANGE = READ | WRITE_FILE | TRUNCATE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SOCK | _REFER
 """What may be done with folders and all below them: read, also run, and change without running."""
+
+FOLLOW = 1 << 63
+"""Beside the rights of a path: it is what a link there leads to."""
 
 _NO_NEW_PRIVILEGES = 38
 _OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
@@ -68,7 +71,7 @@ def ruleset(descriptors: Iterable[int], readable: Iterable[str], executable: Ite
 
 def restrict_files(rights: Iterable[tuple[str, int]]) -> None:
     """From now on this thread, and all that it starts, only uses these files and folders, with what is below them, for
-    what their rights say, and gains no privileges. A link counts as itself; what does not exist is left out.
+    what their rights say, and gains no privileges. What does not exist is left out, and so is a link without FOLLOW.
 
     Raises: OSError, also where the kernel has no Landlock.
     """
@@ -76,8 +79,8 @@ def restrict_files(rights: Iterable[tuple[str, int]]) -> None:
     rules = _checked(_call(_CREATE_RULESET, pack("Q", files), 8, 0))
     try:
         for path, allowed in rights:
-            _allow_path(rules, path, allowed & files, os.O_NOFOLLOW)
-        _checked(_library().prctl(_NO_NEW_PRIVILEGES, *(ctypes.c_ulong(n) for n in (1, 0, 0, 0))))
+            _allow_path(rules, path, allowed & files, 0 if allowed & FOLLOW else os.O_NOFOLLOW)
+        _checked(ctypes.CDLL(None, use_errno=True).prctl(_NO_NEW_PRIVILEGES, *map(ctypes.c_ulong, (1, 0, 0, 0))))
         _checked(_call(_RESTRICT_SELF, rules, 0))
     finally:
         os.close(rules)
@@ -90,12 +93,14 @@ def _of_mode(fd: int) -> int:
 
 
 def _allow_path(rules: int, path: str, rights: int, flags: int = 0) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+    try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC | flags)
-        try:
-            _allow(rules, fd, rights)
-        finally:
-            os.close(fd)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    try:
+        _allow(rules, fd, rights)
+    finally:
+        os.close(fd)
 
 
 def _allow(rules: int, fd: int, rights: int) -> None:
@@ -104,7 +109,7 @@ def _allow(rules: int, fd: int, rights: int) -> None:
         return
     if not S_ISDIR(mode):
         rights &= _OF_FILES if S_ISREG(mode) else _OF_FILES | _IOCTL_DEV
-    _checked(_call(_ADD_RULE, rules, _PATH_BENEATH, pack("=Qi", rights, fd), 0))
+    _checked(_call(_ADD_RULE, rules, _PATH_BENEATH, pack("=Qi", rights & _FILES_SINCE_5, fd)))
 
 
 def _checked(answer: int) -> int:
@@ -114,11 +119,16 @@ def _checked(answer: int) -> int:
 
 
 def _call(number: int, *arguments: int | bytes | None) -> int:
-    """A system call; integers are passed at full width, since the C library declares none of these."""
-    wide = [ctypes.c_long(given) if isinstance(given, int) else ctypes.c_char_p(given) for given in arguments]
-    return int(_library().syscall(ctypes.c_long(number), *wide))
+    """A system call of up to four arguments; bytes are passed by their address."""
+    wide = [
+        ctypes.cast(ctypes.c_char_p(one), ctypes.c_void_p).value if isinstance(one, bytes) else one for one in arguments
+    ]
+    return int(_syscall()(number, *(one or 0 for one in wide), *(0,) * (4 - len(wide))))
 
 
 @cache
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+def _syscall() -> Any:
+    """The C library's function, with all integers at full width, since it declares none of these calls."""
+    function = ctypes.CDLL(None, use_errno=True).syscall
+    function.argtypes, function.restype = (ctypes.c_long,) * 5, ctypes.c_long
+    return function

@@ -97,12 +97,7 @@ DEVICES: dict[str, Build] = {
     "a terminal": linked("manifests/b.yaml", "/dev/tty"),
     "a socket as a manifest": lambda scene: _socket(scene, "manifests/b.yaml"),
     "a folder as a manifest": lambda scene: scene.write("manifests/b.yaml/c.txt"),
-    "a folder as the project file": lambda scene: (
-        (
-            (scene.project / "reconciler.yaml").unlink(),
-            scene.write("reconciler.yaml/x"),
-        )
-    ),
+    "a folder as the project file": lambda scene: _folder(scene, "reconciler.yaml"),
 }
 
 
@@ -122,3 +117,8 @@ def _moved(scene: Scene, path: str, target: str) -> None:
 def _socket(scene: Scene, path: str) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(scene.project / path))
+
+
+def _folder(scene: Scene, path: str) -> None:
+    (scene.project / path).unlink()
+    scene.write(f"{path}/x")
