@@ -40,7 +40,7 @@ class OpenProject:
     trust: Trust = field(default_factory=Trust, kw_only=True)
     """What whoever runs this trusts beyond the project."""
     on_loaded: Callable[[Project], None] = field(default=lambda _: None, kw_only=True)
-    """Is told the project before its state or a provider is opened."""
+    """Called with the project before its state or a provider is opened."""
 
     @cached_property
     def _cached_manifest(self) -> CachedManifest | None:

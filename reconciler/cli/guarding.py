@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.manifests.trust import is_inside
+
 if TYPE_CHECKING:
     from reconciler.guard.audit import Guard
     from reconciler.guard.boundary import Boundary
@@ -45,7 +47,7 @@ def guard_process(project: Path, trust: Trust, files: Iterable[str]) -> None:
         _Process.guard.start()
 
 
-def confine_process(project: Project) -> None:
+def confine_process(project: Project, trust: Trust) -> None:
     """Has the kernel hold the limits of a guarded process too, where it can, now that it is known what the project
     uses. A daemon of libvirt that this process may start must not inherit them: then only the guard holds."""
     boundary, settings = _Process.boundary, [(one.type, one.settings) for one in project.providers.values()]
@@ -54,7 +56,7 @@ def confine_process(project: Project) -> None:
     from reconciler.guard.kernel import restrict
 
     _Process.boundary = None
-    changed = _state_folder(project)
+    changed = _state_folder(project, trust)
     if any(kind == "libvirt" for kind, _ in settings):
         changed.append(os.path.expanduser("~/.ssh"))  # ssh notes keys of hosts, and makes sockets
     restrict(boundary, changed, _sign_in_programs() if any(kind == "azure" for kind, _ in settings) else ())
@@ -67,11 +69,12 @@ def _may_start_daemon(settings: Mapping[str, Any]) -> bool:
     return any("://" not in uri or uri.partition("?")[0].endswith(":///session") for uri in uris)
 
 
-def _state_folder(project: Project) -> list[str]:
+def _state_folder(project: Project, trust: Trust) -> list[str]:
     """The folder of a state in SQLite, which makes files beside it to read it."""
     scheme, _, path = project.state.partition(":///")
     file = os.path.realpath(os.path.join(project.directory, path))
-    return [os.path.dirname(file)] if scheme == "sqlite" and os.path.isfile(file) else []
+    usable = scheme == "sqlite" and is_inside(file, trust.roots(project.directory)) and os.path.isfile(file)
+    return [os.path.dirname(file)] if usable else []
 
 
 def _sign_in_programs() -> list[str]:

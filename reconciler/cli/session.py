@@ -75,7 +75,13 @@ class Session:
         trust = trust_of_runner(self.settings, untrusted=untrusted)
         if self.reads is not None:
             guard_process(self.directory, trust, self.reads)
-        return Engine(self.directory, self.environment, reporter or Reporter(), trust=trust, on_loaded=confine_process)
+        return Engine(
+            self.directory,
+            self.environment,
+            reporter or Reporter(),
+            trust=trust,
+            on_loaded=lambda project: confine_process(project, trust),
+        )
 
     @contextmanager
     def waiting(self) -> Iterator[WaitingReporter]:
