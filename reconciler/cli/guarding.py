@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _METADATA_HOSTS = ("169.254.169.254", "169.254.170.2")
 """Where machines in Azure ask for a token of their own."""
 _ASKED = ("PGHOST", "IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_AUTHORITY_HOST", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
+_SYSTEM_DAEMON = "qemu:///system"
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -49,24 +50,23 @@ def guard_process(project: Path, trust: Trust, files: Iterable[str]) -> None:
 
 def confine_process(project: Project, trust: Trust) -> None:
     """Has the kernel hold the limits of a guarded process too, where it can, now that it is known what the project
-    uses. A daemon of libvirt that this process may start must not inherit them: then only the guard holds."""
+    uses. What libvirt may start must not inherit them: a daemon, or ssh with whatever its configuration names; then
+    only the guard holds."""
     boundary, settings = _Process.boundary, [(one.type, one.settings) for one in project.providers.values()]
-    if boundary is None or any(kind == "libvirt" and _may_start_daemon(values) for kind, values in settings):
+    if boundary is None or any(kind == "libvirt" and _starts_programs(values) for kind, values in settings):
         return
     from reconciler.guard.kernel import restrict
 
     _Process.boundary = None
-    changed = _state_folder(project, trust)
-    if any(kind == "libvirt" for kind, _ in settings):
-        changed.append(os.path.expanduser("~/.ssh"))  # ssh notes keys of hosts, and makes sockets
-    restrict(boundary, changed, _sign_in_programs() if any(kind == "azure" for kind, _ in settings) else ())
+    signs_in = any(kind == "azure" for kind, _ in settings)
+    restrict(boundary, _state_folder(project, trust), _sign_in_programs() if signs_in else ())
 
 
-def _may_start_daemon(settings: Mapping[str, Any]) -> bool:
-    """Whether libvirt may start a daemon for this user: for its own session, and perhaps for an alias."""
+def _starts_programs(settings: Mapping[str, Any]) -> bool:
+    """Whether libvirt may start a program for these settings: an alias may stand for anything."""
     regions = settings.get("regions")
     uris = [str(one.get("uri", "")) for one in regions.values() if isinstance(one, Mapping)] if regions else []
-    return any("://" not in uri or uri.partition("?")[0].endswith(":///session") for uri in uris)
+    return not all(uri == _SYSTEM_DAEMON or uri.startswith("qemu+tls://") for uri in uris)
 
 
 def _state_folder(project: Project, trust: Trust) -> list[str]:
@@ -78,6 +78,7 @@ def _state_folder(project: Project, trust: Trust) -> list[str]:
 
 
 def _sign_in_programs() -> list[str]:
+    """The programs on PATH that sign in to Azure, wherever they are."""
     import shutil
 
     found = (shutil.which(name) for name in ("az", "azd", "pwsh"))

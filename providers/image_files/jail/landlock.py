@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterable
+from errno import EACCES, ENOENT, ENOTDIR
 from fcntl import F_GETFL, fcntl
 from functools import cache
 from stat import S_ISDIR, S_ISLNK, S_ISREG
@@ -93,10 +94,10 @@ def _of_mode(fd: int) -> int:
 
 
 def _allow_path(rules: int, path: str, rights: int, flags: int = 0) -> None:
-    try:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC | flags)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    fd = _opener()(os.fsencode(path), os.O_PATH | os.O_CLOEXEC | flags)  # for an audit hook, nothing is opened
+    if fd < 0 and ctypes.get_errno() in (ENOENT, ENOTDIR, EACCES):
         return
+    _checked(fd)
     try:
         _allow(rules, fd, rights)
     finally:
@@ -124,6 +125,14 @@ def _call(number: int, *arguments: int | bytes | None) -> int:
         ctypes.cast(ctypes.c_char_p(one), ctypes.c_void_p).value if isinstance(one, bytes) else one for one in arguments
     ]
     return int(_syscall()(number, *(one or 0 for one in wide), *(0,) * (4 - len(wide))))
+
+
+@cache
+def _opener() -> Any:
+    """The C library's `open`."""
+    function = ctypes.CDLL(None, use_errno=True).open
+    function.argtypes, function.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_int
+    return function
 
 
 @cache
