@@ -80,7 +80,7 @@ _NAMED_BY = (
     "SSL_CERT_",
     "XDG_CONFIG_",
 )
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_CONFIG_GLOBAL", "GIT_CONFIGSYSTEM")
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
 _SIGNED_IN = (".azure",)
 _DEVICES = ("/dev/null", "/dev/tty")
 
@@ -93,8 +93,7 @@ to Azure."""
 class Boundary:
     """All paths are absolute and without links. `reads` and `writes` are folders and files; what may be written may be
     read as well, and so may what is in SYSTEM. `packages` are the folders of this program and its libraries, also by
-    names with links. `project` is never searched for
-    programs. `beside` are the folders of files that are written: they may be opened, and nothing else in them."""
+    names with links. `project` is never searched for programs. `beside` are the folders of files that are written: they may be opened, and nothing else in them."""
 
     project: str
     packages: tuple[str, ...]
@@ -131,7 +130,7 @@ def boundary_of(project: Path, trust: Trust, environment: Mapping[str, str], fil
     writes = [*_DEVICES, *named]
     writes += [os.path.join(home, name) for name in _SIGNED_IN if home]
     own = os.path.join(here, ".reconciler")  # where the project has a link there, that is no folder of ours
-    packages = tuple(path for path in _resolved(_of_python()) if path != here)
+    packages = tuple(path for path in dict.fromkeys((*_resolved(python), *python)) if path != here)
     return Boundary(
         here, packages, _resolved(reads), (own, *_resolved(writes)), _resolved(map(os.path.dirname, _resolved(named)))
     )

@@ -89,6 +89,21 @@ REFUSED = {
     "an old way to a name": "import socket; socket.gethostbyname('other.example')",
     "a name that only looks like loopback": "import socket; socket.getaddrinfo('127.evil.example', 80)",
     "a datagram": "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
+    "a relative path through a descriptor": (
+        "os.open('../outside/secret', os.O_RDONLY, dir_fd=os.open(project, os.O_RDONLY))"
+    ),
+    "code": "import io; io.open_code(str(outside / 'secret'))",
+    "a low-level file": "import io; io.FileIO(str(outside / 'secret'))",
+    "a module outside": "sys.path.insert(0, str(outside)); import importlib; importlib.import_module('hostile')",
+    "a child of multiprocessing": "import multiprocessing as m; m.get_context('fork').Process(target=print).start()",
+    "a program of asyncio": "import asyncio; asyncio.run(asyncio.create_subprocess_exec('id'))",
+    "a connection of asyncio": "import asyncio; asyncio.run(asyncio.open_connection('192.0.2.1', 80))",
+    "a connection in a thread": (
+        "from concurrent.futures import ThreadPoolExecutor as T; import socket\n"
+        "with T() as t: t.submit(socket.create_connection, ('192.0.2.1', 80)).result()"
+    ),
+    "removing a tree": "import shutil; shutil.rmtree(project / 'manifests')",
+    "moving out": "import shutil; shutil.move(project / 'manifests' / 'a.yaml', outside / 'a.yaml')",
     "a server for others": "import socket; socket.socket().bind(('0.0.0.0', 0))",
 }
 
