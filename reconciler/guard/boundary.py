@@ -93,7 +93,8 @@ to Azure."""
 class Boundary:
     """All paths are absolute and without links. `reads` and `writes` are folders and files; what may be written may be
     read as well, and so may what is in SYSTEM. `packages` are the folders of this program and its libraries, also by
-    names with links. `project` is never searched for programs. `beside` are the folders of files that are written: they may be opened, and nothing else in them."""
+    names with links. `project` is never searched for programs. `beside` are the folders of files that are written: they
+    may be opened, and nothing else in them."""
 
     project: str
     packages: tuple[str, ...]
