@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.manifests.trust import is_inside
-
 if TYPE_CHECKING:
     from reconciler.guard.audit import Guard
     from reconciler.guard.boundary import Boundary
@@ -71,6 +69,8 @@ def _starts_programs(settings: Mapping[str, Any]) -> bool:
 
 def _state_folder(project: Project, trust: Trust) -> list[str]:
     """The folder of a state in SQLite, which makes files beside it to read it."""
+    from reconciler.manifests.trust import is_inside
+
     scheme, _, path = project.state.partition(":///")
     file = os.path.realpath(os.path.join(project.directory, path))
     usable = scheme == "sqlite" and is_inside(file, trust.roots(project.directory)) and os.path.isfile(file)
