@@ -16,7 +16,7 @@ PYTEST := $(PYTHON_IN_VENV) -m pytest --dist load --maxschedchunk 1 --durations 
 COMPUTING := -n $(shell nproc)
 WAITING := -n auto
 # What `make check` leaves out: tests/support/suite/needs.py says what each marker means.
-SELF_CONTAINED := -m "not (azurite or libvirt or postgresql or qemu or root or slow)"
+SELF_CONTAINED := -m "not (azurite or libvirt or postgresql or qemu or root or slow or strace)"
 
 help:
 	@echo "make demo    run the quickstart: plan, apply, damage, drift, repair"

@@ -39,6 +39,8 @@ class OpenProject:
     """How long to wait for galleries that another run holds a lease on."""
     trust: Trust = field(default_factory=Trust, kw_only=True)
     """What whoever runs this trusts beyond the project."""
+    on_loaded: Callable[[Project], None] = field(default=lambda _: None, kw_only=True)
+    """Called with the project before its state or a provider is opened."""
 
     @cached_property
     def _cached_manifest(self) -> CachedManifest | None:
@@ -53,7 +55,9 @@ class OpenProject:
     def project(self) -> Project:
         """The project; its state is where whoever runs this says, if they do."""
         project = self._cached_manifest.project if self._cached_manifest else self._loaded[0]
-        return replace(project, state=self.trust.state) if self.trust.state else project
+        project = replace(project, state=self.trust.state) if self.trust.state else project
+        self.on_loaded(project)
+        return project
 
     @property
     def manifest(self) -> Manifest:

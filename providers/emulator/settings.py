@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo
 
 from reconciler.manifests.kinds.base import SettingScalar, project_directory
-from reconciler.manifests.kinds.scalars import String
 from reconciler.manifests.problems import InvalidInput
 from reconciler.manifests.trust import is_inside, leads_out, trust_in
 from reconciler.manifests.words import quoted
@@ -17,6 +16,8 @@ from reconciler.providers.azure.storage_settings import AUTO
 
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _GROUP = "images"
+_OWN_FOLDER = ".reconciler"
+_DATA = f"{_OWN_FOLDER}/emulator"
 _ACCOUNT_ID = (
     f"/subscriptions/{NO_SUBSCRIPTION}/resourceGroups/{_GROUP}/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
 )
@@ -34,6 +35,22 @@ class CertificateFile(SettingScalar):
             raise InvalidInput(f"{quoted(text)} is not the path of a file", "name the ca.pem of the emulator")
         if not is_inside(os.path.realpath(project / text), trust_in(info.context).roots(project)):
             raise leads_out(text)
+        return text
+
+
+@dataclass(frozen=True)
+class DataFolder(SettingScalar):
+    """The path of a folder in the project's `.reconciler`, which is the only one that a plan may write to."""
+
+    what = "the path of a folder"
+
+    def parse_setting(self, text: str, info: ValidationInfo) -> str:
+        project = project_directory(info)
+        own = os.path.join(os.path.realpath(project), _OWN_FOLDER)
+        if "\0" in text or not os.path.realpath(project / text).startswith(own + os.sep):
+            raise InvalidInput(
+                f"{quoted(text)} is no folder in {_OWN_FOLDER} of the project", f"write {_DATA}, or leave it out"
+            )
         return text
 
 
@@ -66,8 +83,8 @@ class Settings(azure.Settings):
     ] = None
     storage: Annotated[Storage, Field(description="Where image files are uploaded to.")] = Storage()
     data: Annotated[
-        str, String(rule="it must be the path of a folder"), Field(description="Where `endpoint: auto` keeps its data.")
-    ] = ".reconciler/emulator"
+        str, DataFolder(), Field(description="Where `endpoint: auto` keeps its data: in .reconciler of the project.")
+    ] = _DATA
     time_scale: Annotated[
         float, azure.Number(), Field(description="How long operations of `endpoint: auto` take; 1 as on Azure.")
     ] = 0.0

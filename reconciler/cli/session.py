@@ -67,7 +67,7 @@ class Session:
     def engine(self, reporter: Reporter | None = None, *, untrusted: bool = False) -> Engine:
         """The engine of this project; a context manager that closes what it opened. `untrusted`: the project is a
         stranger's. Raises: ManifestError when the settings file is invalid."""
-        from reconciler.cli.guarding import guard_process
+        from reconciler.cli.guarding import confine_process, guard_process
         from reconciler.cli.trusting import trust_of_runner
         from reconciler.engine import Engine
         from reconciler.reporting import Reporter
@@ -75,7 +75,13 @@ class Session:
         trust = trust_of_runner(self.settings, untrusted=untrusted)
         if self.reads is not None:
             guard_process(self.directory, trust, self.reads)
-        return Engine(self.directory, self.environment, reporter or Reporter(), trust=trust)
+        return Engine(
+            self.directory,
+            self.environment,
+            reporter or Reporter(),
+            trust=trust,
+            on_loaded=lambda project: confine_process(project, trust),
+        )
 
     @contextmanager
     def waiting(self) -> Iterator[WaitingReporter]:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import site
 import sys
-import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from reconciler.manifests.trust import Trust, is_inside
 
-_SYSTEM = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib64",
-    "/opt",
-    "/nix",
+_PROGRAM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix")
+SYSTEM = (
+    *_PROGRAM_FOLDERS,
     "/etc/alternatives",
     "/etc/ca-certificates",
     "/etc/crypto-policies",
@@ -29,6 +23,9 @@ _SYSTEM = (
     "/etc/hosts",
     "/etc/gai.conf",
     "/etc/group",
+    "/etc/gss",
+    "/etc/krb5.conf",
+    "/etc/krb5.conf.d",
     "/etc/gitconfig",
     "/etc/ld.so.cache",
     "/etc/ld.so.preload",
@@ -87,24 +84,32 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_CONFIG_GLOBAL", "GIT_CO
 _SIGNED_IN = (".azure",)
 _DEVICES = ("/dev/null", "/dev/tty")
 
-PROGRAMS = frozenset({"git", "az", "az.cmd", "azd", "pwsh", "uname"})
-"""The programs that may be started by name: for the commit, for signing in to Azure, and for what Azure's client says of
-its machine."""
+PROGRAMS = frozenset({"git", "uname", "az", "az.cmd", "azd", "pwsh"})
+"""The programs that may be started by name: for the commit, for what libraries say of this computer, and for signing in
+to Azure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
     """All paths are absolute and without links. `reads` and `writes` are folders and files; what may be written may be
-    read as well. `packages` are the folders of this program and its libraries. `project` is never searched for
-    programs."""
+    read as well, and so may what is in SYSTEM. `packages` are the folders of this program and its libraries, also by
+    names with links. `project` is never searched for programs. `beside` are the folders of files that are written: they
+    may be opened, and nothing else in them."""
 
     project: str
     packages: tuple[str, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Folders with programs and their libraries."""
+        return (*_PROGRAM_FOLDERS, *self.packages)
 
     def may_read(self, path: str) -> bool:
-        return is_inside(path, self.reads) or is_inside(path, self.writes)
+        known = is_inside(path, self.reads) or is_inside(path, self.writes) or path in self.beside
+        return known or is_inside(path, SYSTEM) or is_inside(path, _system())
 
     def may_write(self, path: str) -> bool:
         """Whether a path is to be written, is the file beside one that will replace it, or compiled Python."""
@@ -119,11 +124,17 @@ class Boundary:
 def boundary_of(project: Path, trust: Trust, environment: Mapping[str, str], files: Iterable[Path] = ()) -> Boundary:
     """The boundary for a command about a project. `files` are what the command line says is to be read or written."""
     here, home = os.path.realpath(project), environment.get("HOME", "")
-    reads = [here, *map(str, trust.directories), *_SYSTEM, *_of_python(), *_of_user(environment)]
+    python = [path for path in _of_python() if path != here]
+    reads = [here, *map(str, trust.directories), *python, *_of_user(environment)]
     reads += [str(ca) for ca in trust.endpoints.values() if ca]
-    writes = [os.path.join(here, ".reconciler"), *_DEVICES, *_state_files(here, trust), *map(str, files)]
+    named = [*_state_files(here, trust), *map(str, files)]
+    writes = [*_DEVICES, *named]
     writes += [os.path.join(home, name) for name in _SIGNED_IN if home]
-    return Boundary(here, _resolved(_of_python()), _resolved(reads), _resolved(writes))
+    own = os.path.join(here, ".reconciler")  # where the project has a link there, that is no folder of ours
+    packages = tuple(path for path in dict.fromkeys((*_resolved(python), *python)) if path != here)
+    return Boundary(
+        here, packages, _resolved(reads), (own, *_resolved(writes)), _resolved(map(os.path.dirname, _resolved(named)))
+    )
 
 
 def _resolved(paths: Iterable[str]) -> tuple[str, ...]:
@@ -132,21 +143,22 @@ def _resolved(paths: Iterable[str]) -> tuple[str, ...]:
 
 def _of_python() -> list[str]:
     """Where this interpreter and its packages are. The current folder is not among them, whatever `sys.path` says."""
-    paths = [*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()]
+    packages = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    installed = tuple(dict.fromkeys((sys.prefix, sys.base_prefix, packages)))
     ours = [path for name, module in sys.modules.items() if name.startswith("reconciler") for path in _folders(module)]
-    packages = Path(__file__).resolve().parents[2]
-    return [
-        *paths,
-        *ours,
-        site.getusersitepackages(),
-        str(packages),
-        *(path for path in sys.path if os.path.isabs(path)),
-    ]
+    others = dict.fromkeys((*ours, *(path for path in sys.path if os.path.isabs(path))))
+    return [*installed, *(path for path in others if not is_inside(path, installed))]
 
 
 def _folders(package: ModuleType) -> Iterable[str]:
     """Where the modules of a package of this program are; others may have added folders to it."""
     return getattr(package, "__path__", ())
+
+
+@cache
+def _system() -> tuple[str, ...]:
+    """The places of a machine without links, which many of them are on many machines."""
+    return _resolved(SYSTEM)
 
 
 def _of_user(environment: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
@@ -24,14 +23,16 @@ class Network:
 
     def start(self) -> None:
         """Notes what names are resolved to from now on."""
-        resolve = socket.getaddrinfo
+        import _socket  # what `socket` asks in its turn; that takes ten times as long to import
+
+        resolve = _socket.getaddrinfo
 
         def noting(host: Any, *more: Any, **named: Any) -> Any:
             found = resolve(host, *more, **named)
             self._addresses |= {str(entry[4][0]) for entry in found}
             return found
 
-        socket.getaddrinfo = noting
+        setattr(_socket, "getaddrinfo", noting)  # noqa: B010  mypy knows no other way
 
     def resolve(self, host: Any, *_: Any) -> str:
         """Why this name must not be resolved; empty when it may."""

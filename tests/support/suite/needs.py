@@ -18,6 +18,7 @@ MARKERS: Mapping[str, str] = {
     "postgresql": "runs a PostgreSQL server",
     "qemu": "runs QEMU or qemu-img",
     "root": "mounts file systems or starts hypervisor hosts",
+    "strace": "runs strace",
     "slow": "takes many seconds wherever it runs; slow(N) says about how many. Such tests are started first",
 }
 """Marker -> what a test that bears it needs. `make check` runs the tests that bear none of them."""
@@ -38,6 +39,7 @@ BY_PROGRAM = {
     "postgres": "postgresql",
     "qemu-img": "qemu",
     "qemu-system-x86_64": "qemu",
+    "strace": "strace",
     "unshare": "libvirt",
     "virsh": "libvirt",
 }

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.guard.boundary import boundary_of
+from reconciler.manifests.trust import Trust
+
 _PROCESS = """
 import json, os, sys
+from contextlib import suppress
 from pathlib import Path
 from reconciler.guard.audit import Guard, OutOfBounds
 from reconciler.guard.boundary import boundary_of
@@ -38,6 +42,8 @@ ALLOWED = {
     "the cache": "(project / '.reconciler').mkdir(); (project / '.reconciler' / 'cache').write_text('x')",
     "the named file": "(project / 'plan.json').write_text('x')",
     "a file beside the named one": "new = project / '.plan.json-x1'; new.touch(); new.replace(project / 'plan.json')",
+    "a link that is not followed": "with suppress(OSError): os.open(project / 'link', os.O_RDONLY | os.O_NOFOLLOW)",
+    "what libraries say of this computer": "import platform; platform.platform()",
     "git": "import subprocess; subprocess.run(['git', '--version'], check=True)",
     "loopback": "import socket; socket.create_connection(('127.0.0.1', port))",
     "loopback by name": "import socket; socket.create_connection(('localhost', port))",
@@ -83,6 +89,21 @@ REFUSED = {
     "an old way to a name": "import socket; socket.gethostbyname('other.example')",
     "a name that only looks like loopback": "import socket; socket.getaddrinfo('127.evil.example', 80)",
     "a datagram": "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
+    "a relative path through a descriptor": (
+        "os.open('../outside/secret', os.O_RDONLY, dir_fd=os.open(project, os.O_RDONLY))"
+    ),
+    "code": "import io; io.open_code(str(outside / 'secret'))",
+    "a low-level file": "import io; io.FileIO(str(outside / 'secret'))",
+    "a module outside": "sys.path.insert(0, str(outside)); import importlib; importlib.import_module('hostile')",
+    "a child of multiprocessing": "import multiprocessing as m; m.get_context('fork').Process(target=print).start()",
+    "a program of asyncio": "import asyncio; asyncio.run(asyncio.create_subprocess_exec('id'))",
+    "a connection of asyncio": "import asyncio; asyncio.run(asyncio.open_connection('192.0.2.1', 80))",
+    "a connection in a thread": (
+        "from concurrent.futures import ThreadPoolExecutor as T; import socket\n"
+        "with T() as t: t.submit(socket.create_connection, ('192.0.2.1', 80)).result()"
+    ),
+    "removing a tree": "import shutil; shutil.rmtree(project / 'manifests')",
+    "moving out": "import shutil; shutil.move(project / 'manifests' / 'a.yaml', outside / 'a.yaml')",
     "a server for others": "import socket; socket.socket().bind(('0.0.0.0', 0))",
 }
 
@@ -128,3 +149,19 @@ def test_everything_else_is_refused_and_noted(tmp_path: Path, what: str) -> None
 def test_what_was_refused_and_swallowed_still_ends_the_command(tmp_path: Path) -> None:
     code = "from contextlib import suppress\nwith suppress(OutOfBounds): os.listdir(outside)\n"
     assert attempt(tmp_path, code) == ("done", 1)
+
+
+def test_a_link_in_place_of_the_cache_opens_nothing(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / ".reconciler").symlink_to("../outside")
+    boundary = boundary_of(tmp_path / "project", Trust(), {})
+    assert not boundary.may_write(str(tmp_path / "outside" / "state.db"))
+    assert boundary.may_write(str(tmp_path / "project" / ".reconciler"))  # where a folder is tried, and there is a link
+
+
+def test_the_folder_of_a_named_file_is_opened_and_nothing_else_in_it(tmp_path: Path) -> None:
+    boundary = boundary_of(tmp_path / "project", Trust(), {}, [tmp_path / "out" / "plan.json"])
+    assert boundary.may_read(str(tmp_path / "out"))  # to make the file's place in it durable
+    assert boundary.may_write(str(tmp_path / "out" / ".plan.json-x1"))
+    assert not boundary.may_read(str(tmp_path / "out" / "other"))
