@@ -106,6 +106,7 @@ lock: $(VENV)/ready-to-check
 	@$(PYTHON_IN_VENV) -m pip install -q uv
 	@$(VENV)/bin/uv pip compile $(LOCK) --resolution lowest-direct $(patsubst %,--extra %,azure emulator postgresql) -o .ci/constraints-lowest.txt pyproject.toml
 	@$(VENV)/bin/uv pip compile $(LOCK) --universal --generate-hashes --upgrade -o .ci/requirements-check.txt .ci/requirements-check.in
+	@$(VENV)/bin/uv pip compile $(LOCK) --universal --generate-hashes --upgrade -o .ci/requirements-release.txt .ci/requirements-release.in
 
 clean:
 	rm -rf $(VENV) .venv-lowest .tools .az build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

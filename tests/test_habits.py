@@ -19,6 +19,7 @@ from reconciler.state import migrations
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PAGES = sorted([*(ROOT / ".github").glob("*.md"), *(ROOT / "docs" / "contributing").glob("*.md")])
 LOWEST = ROOT / ".ci" / "constraints-lowest.txt"
+RELEASE = ROOT / ".ci" / "requirements-release.txt"
 LOCKED = ROOT / ".ci" / "requirements-check.txt"
 LOCK_SOURCE = ROOT / ".ci" / "requirements-check.in"
 
@@ -74,6 +75,22 @@ def test_workflows_may_only_read(path: Path) -> None:
     assert allowed in ({}, {"publish": {"id-token": "write"}})
 
 
+def test_nothing_of_a_fork_runs_as_root() -> None:
+    """But for the jobs that need no root: those check changes from forks."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))["jobs"]
+    own = "github.event_name == 'push' || github.event.pull_request.head.repo.full_name == github.repository"
+    with_root = {name for name, job in jobs.items() if re.search("sudo|privileged", str(job))}
+    assert with_root == {"ubuntu", "debian-12"}
+    assert {jobs[name].get("if") for name in with_root} == {own}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_install_only_what_is_locked(path: Path) -> None:
+    """With hashes: what builds a release is the same for everybody."""
+    installed = re.findall(r"pip install (.*?)(?: &&|$)", path.read_text("utf-8"), flags=re.M)
+    assert [words for words in installed if not words.startswith("--require-hashes -r .ci/requirements-")] == []
+
+
 def test_ci_runs_every_python_that_is_promised() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
     classifiers = [name.rpartition(" ")[2] for name in project()["classifiers"] if ":: Python :: 3." in name]
@@ -101,6 +118,6 @@ def test_the_locked_tools_are_those_of_the_project() -> None:
     assert {name_of(entry) for entry in wanted} <= pinned(LOCKED).keys()
 
 
-@pytest.mark.parametrize("path", [LOWEST, LOCKED], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [LOWEST, LOCKED, RELEASE], ids=lambda path: path.name)
 def test_locks_name_no_index(path: Path) -> None:
     assert not re.search(r"://|--(index|find)", path.read_text("utf-8"))
