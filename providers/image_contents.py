@@ -17,7 +17,7 @@ class Table(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition: `start` and `size` in bytes, `type` in words or as its number or GUID. `content` is what its first
+    """One partition: `start` and `size` in bytes, `type` is a name, or its number or GUID. `content` is what its first
     blocks look like, such as `ext4` or `LUKS`; empty if that is not known."""
 
     number: int

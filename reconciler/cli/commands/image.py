@@ -16,13 +16,8 @@ _FORMATS = ("text", "json")
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Look at image files before they are published.", no_args_is_help=True)
-    group.callback()(_group)
     group.command("inspect")(inspect)
     app.add_typer(group, name="image", rich_help_panel=None)
-
-
-def _group() -> None:
-    """Look at image files before they are published."""
 
 
 def inspect(
@@ -32,10 +27,10 @@ def inspect(
     digest: Annotated[bool, typer.Option("--digest", help="Read all of it and show its digests.")] = False,
     format_name: Annotated[str, typer.Option("--format", metavar="|".join(_FORMATS), help="Output format.")] = "text",
 ) -> int:
-    """Show what an image is, what is on its disk, and what each provider does with it.
+    """Show what an image is and what is on its disk.
 
-    It needs no project, and starts nothing but an empty jail, to see what this kernel has. A compressed image is
-    unpacked into a temporary file.
+    Also what each provider does with it. It needs no project, and starts nothing but an empty jail, to see what this
+    kernel has. A compressed image is unpacked into a temporary file.
 
     Exit codes: 0 inspected, 1 not a usable image.
     """
