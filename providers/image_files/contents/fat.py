@@ -15,7 +15,7 @@ _LOADERS = {b"BOOTX64 EFI": "x64", b"BOOTAA64EFI": "Arm64", b"BOOTIA32EFI": "x86
 _ENTRY = 32
 _FOLDER, _VOLUME = 0x10, 0x08
 _LARGEST_FOLDER = 64 << 10
-_MOST_CLUSTERS = 128
+_MOST_CLUSTERS = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+_MOST_UNPACKED = 128 << 20
+
 
 class Unmapped(Exception):
     """The image is in order, but its blocks cannot be read here; `str` says why."""
@@ -34,6 +36,23 @@ def in_blocks(size: int, place: Callable[[int], int | None]) -> Locate:
         return Piece(size - within, None if offset is None else offset + within)
 
     return locate
+
+
+class Unpacking:
+    """The blocks of one image that are unpacked: the last one is kept, and all of them are 128 MiB at most."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_UNPACKED
+        self._last: tuple[int, bytes] | None = None
+
+    def block(self, key: int, unpack: Callable[[], bytes]) -> bytes:
+        """The content of the block `key`, from `unpack` unless it was the last one. Raises: Unmapped; as `unpack`."""
+        if self._last is None or self._last[0] != key:
+            if self._left <= 0:
+                raise Unmapped("more of its disk is compressed than is read here")
+            self._last = (key, unpack())
+            self._left -= len(self._last[1])
+        return self._last[1]
 
 
 def compressed_with(name: str) -> NoReturn:

@@ -6,7 +6,7 @@ import zlib
 
 from reconciler.providers.image_files.formats.qcow2 import Header, parsed_header
 from reconciler.providers.image_files.formats.reading import ImageReader
-from reconciler.providers.image_files.guest_blocks.blocks import Locate, Piece, compressed_with
+from reconciler.providers.image_files.guest_blocks.blocks import Locate, Piece, Unpacking, compressed_with
 
 _HEAD = 112
 _COMPRESSION_AT, _ZLIB = 104, 0
@@ -29,7 +29,7 @@ class _Clusters:
         self._width = 16 if header.has_extended_l2 else 8
         has_field = header.version == 3 and header.length > _COMPRESSION_AT
         self._is_zlib = not has_field or head[_COMPRESSION_AT] == _ZLIB
-        self._last: tuple[int, bytes] = (0, b"")
+        self._unpacking = Unpacking()
 
     def locate(self, position: int) -> Piece:
         """Raises: SourceError, zlib.error; Unmapped for other compression than zlib."""
@@ -37,7 +37,7 @@ class _Clusters:
         number, within = divmod(position, cluster)
         entry, subclusters = self._entry(number)
         if entry & _COMPRESSED:
-            return Piece(cluster - within, content=self._unpacked(entry)[within:])
+            return Piece(cluster - within, content=self._unpacking.block(entry, lambda: self._unpacked(entry))[within:])
         offset = entry & _OFFSET
         if self._header.has_extended_l2:
             return self._in_subcluster(offset, subclusters, within)
@@ -67,11 +67,9 @@ class _Clusters:
         """The content of a compressed cluster: at most one cluster of it."""
         if not self._is_zlib:
             compressed_with("zstd")
-        if self._last[0] != entry:
-            offset_bits = 62 - (self._header.cluster_bits - 8)
-            offset = entry & ((1 << offset_bits) - 1)
-            sectors = ((entry & (_COMPRESSED - 1)) >> offset_bits) + 1
-            length = min(sectors * 512 - offset % 512, self._image.size - offset, 2 << 20)
-            packed = self._image.part(offset, length, "a compressed cluster")
-            self._last = (entry, zlib.decompressobj(-15).decompress(packed, self._header.cluster))
-        return self._last[1]
+        offset_bits = 62 - (self._header.cluster_bits - 8)
+        offset = entry & ((1 << offset_bits) - 1)
+        sectors = ((entry & (_COMPRESSED - 1)) >> offset_bits) + 1
+        length = min(sectors * 512 - offset % 512, self._image.size - offset, 2 << 20)
+        packed = self._image.part(offset, length, "a compressed cluster")
+        return zlib.decompressobj(-15).decompress(packed, self._header.cluster)

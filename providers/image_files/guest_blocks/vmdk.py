@@ -7,7 +7,7 @@ import zlib
 from reconciler.providers.image_files.formats.disk_format import SECTOR
 from reconciler.providers.image_files.formats.reading import ImageReader
 from reconciler.providers.image_files.formats.vmdk import COMPRESSED, MARKERS, ZEROED_GRAINS, current_header
-from reconciler.providers.image_files.guest_blocks.blocks import Locate, Piece, compressed_with
+from reconciler.providers.image_files.guest_blocks.blocks import Locate, Piece, Unpacking, compressed_with
 
 _LARGEST_GRAIN = 1 << 20
 
@@ -16,19 +16,13 @@ def open_blocks(image: ImageReader) -> Locate:
     """Where each part of the disk is. Raises: SourceError."""
     header = current_header(image, image.part(0, SECTOR, "its header"))
     size = header.grain * SECTOR
-    last: tuple[int, bytes] = (0, b"")
+    unpacking = Unpacking()
 
     def sector_of(number: int) -> int:
         row, entry = divmod(number, header.per_table)
         (table,) = image.fields(header.directory * SECTOR + 4 * row, "<I", "its grain directory")
         (sector,) = image.fields(table * SECTOR + 4 * entry, "<I", "a grain table") if table else (0,)
         return 0 if sector == 1 and header.flags & ZEROED_GRAINS else int(sector)
-
-    def unpacked(sector: int) -> bytes:
-        nonlocal last
-        if last[0] != sector:
-            last = (sector, _unpacked(image, sector, size))
-        return last[1]
 
     def locate(position: int) -> Piece:
         number, within = divmod(position, size)
@@ -39,7 +33,8 @@ def open_blocks(image: ImageReader) -> Locate:
             return Piece(size - within, sector * SECTOR + within)
         if not header.flags & MARKERS or size > _LARGEST_GRAIN:
             compressed_with("deflate, in grains without a length or of more than 1 MiB")
-        return Piece(size - within, content=unpacked(sector)[within:])
+        content = unpacking.block(sector, lambda: _unpacked(image, sector, size))
+        return Piece(size - within, content=content[within:])
 
     return locate
 
