@@ -134,7 +134,7 @@ class SourceFacts:
     here: what else distinguishes one content from another, such as a unique id, the time of creation and an etag.
     `firmware`: what the machine that it comes from boots with, `efi` or `bios`; empty if that is not known. `warnings`
     are sentences about what the source says and the image will not have, for a plan to show. `largest_disk` is the
-    virtual size of the largest of several disks; 0 for that of the only one. `contents` are those of the OS disk; None
+    virtual size of the largest of its disks; 0 if that is not known. `contents` are those of the OS disk; None
     where they cannot be read from here.
     """
 

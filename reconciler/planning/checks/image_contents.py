@@ -37,7 +37,7 @@ def oversized(
     most = capabilities.largest_disk_bytes.get(mode)
     for disk, check in sorted(checks.items()):
         facts = check.facts or check.seen
-        size = max(facts.largest_disk or facts.virtual_size, 0) if facts else 0
+        size = facts.largest_disk if facts else 0
         if most is not None and size > most:
             yield problem_at(
                 change,
