@@ -18,6 +18,7 @@ from reconciler.manifests.values import Attributes
 from reconciler.providers.bound_sources import BoundSource
 from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import ProviderError
+from reconciler.providers.image_contents import ImageContents
 from reconciler.providers.owner import Owner, OwnerMark, Writer
 
 
@@ -105,7 +106,7 @@ class Capabilities:
     REPLACE of a version makes and verifies all new copies before it removes an old one. `home_region_fixed`: the copies
     in a version's home region cannot be replaced on their own, only together with the version.
     `regions_need_permission`: a region is removed from a version, or replaced, only if the version's safety profile
-    allows it.
+    allows it. `largest_disk_bytes`: replication mode -> how large a disk may be; any size for one that is left out.
     """
 
     regions: frozenset[str] | None
@@ -120,6 +121,7 @@ class Capabilities:
     stages_replacements: bool = False
     home_region_fixed: bool = False
     regions_need_permission: bool = False
+    largest_disk_bytes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,9 @@ class SourceFacts:
     thing, such as "machine gen on host1 with 2 volumes". `revision` is for sources whose content cannot be read from
     here: what else distinguishes one content from another, such as a unique id, the time of creation and an etag.
     `firmware`: what the machine that it comes from boots with, `efi` or `bios`; empty if that is not known. `warnings`
-    are sentences about what the source says and the image will not have, for a plan to show.
+    are sentences about what the source says and the image will not have, for a plan to show. `largest_disk` is the
+    virtual size of the largest of its disks; 0 if that is not known. `contents` are those of the OS disk; None
+    where they cannot be read from here.
     """
 
     size: int
@@ -142,6 +146,8 @@ class SourceFacts:
     revision: str = ""
     firmware: str = ""
     warnings: tuple[str, ...] = ()
+    largest_disk: int = 0
+    contents: ImageContents | None = None
 
 
 class Verb(StrEnum):

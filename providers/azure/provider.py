@@ -12,6 +12,7 @@ from reconciler.manifests.regions import canonical_region
 from reconciler.manifests.values import Attributes
 from reconciler.providers.azure.clouds import CLOUDS
 from reconciler.providers.azure.configuration import Configuration, configuration_of
+from reconciler.providers.azure.disk_limits import LARGEST_DISK_BYTES
 from reconciler.providers.azure.images.disk_sources import ALIKE, STYLES, UPLOADED, Sources, version_id
 from reconciler.providers.azure.images.source_uploads import Uploads
 from reconciler.providers.azure.observation.scan import fetch, read, scan
@@ -125,6 +126,7 @@ class AzureProvider:
             keeps_protection=True,
             home_region_fixed=True,
             regions_need_permission=True,
+            largest_disk_bytes=LARGEST_DISK_BYTES,
         )
 
     def scan(self, scope: Scope, progress: ProgressCallback | None = None) -> Scan:

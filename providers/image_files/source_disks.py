@@ -61,7 +61,9 @@ def is_download(disk: SourceDisk) -> bool:
 
 
 def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
-    """What a source with these disks is: the sizes of all of them, the format and identity of the first."""
+    """What a source with these disks is: the sizes of all of them; format, identity and contents of the first."""
+    from reconciler.providers.image_files.contents.reading import contents_of
+
     first = disks[0]
     return SourceFacts(
         size=sum(disk.extent.size for disk in disks),
@@ -70,6 +72,8 @@ def facts_of(disks: Sequence[SourceDisk]) -> SourceFacts:
         identity=first.identity,
         firmware=first.firmware,
         warnings=first.warnings,
+        largest_disk=max(disk.format.virtual_size for disk in disks),
+        contents=None if first.compression else contents_of(first.extent, first.format),
     )
 
 

@@ -1,4 +1,4 @@
-"""Adds positions in the manifests to a plan's changes and errors; only those that are shown are looked up."""
+"""Adds positions in the manifests to a plan's changes and problems; only those that are shown are looked up."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from reconciler.planning.plan import Plan
 
 
 def with_positions(plan: Plan, directory: Path, trust: Trust | None = None) -> Plan:
-    """The plan with a position at every attribute change of a declared resource, and at every error in one."""
-    changes, errors = plan.changes, plan.errors
+    """The plan with a position at every attribute change of a declared resource, and at every problem in one."""
+    changes, errors, warnings = plan.changes, plan.errors, plan.warnings
     if any(change.changes and change.origin for change in changes):
         changes = tuple(_located(change, directory, trust) for change in changes)
-    if any(problem.path for problem in errors):
+    if any(problem.path for problem in (*errors, *warnings)):
         locator = Locator(directory, trust)
         errors = tuple(_with_place(problem, locator) for problem in errors)
-    return replace(plan, changes=changes, errors=errors)
+        warnings = tuple(_with_place(problem, locator) for problem in warnings)
+    return replace(plan, changes=changes, errors=errors, warnings=warnings)
 
 
 def _located(change: ResourceChange, directory: Path, trust: Trust | None) -> ResourceChange:

@@ -11,7 +11,7 @@ from reconciler.manifests.diagnostics import Diagnostic
 from reconciler.manifests.manifest import Removal
 from reconciler.naming.object_names import containers, within
 from reconciler.planning.actions import Action, Cause, Reason, ResourceChange
-from reconciler.planning.checks import feasibility, retired_sources
+from reconciler.planning.checks import feasibility, image_contents, retired_sources
 from reconciler.planning.checks.forgotten_moves import forgotten_moves
 from reconciler.planning.checks.names import refuse_moves, refuse_taken_names
 from reconciler.planning.checks.other_runs import other_runs
@@ -208,14 +208,15 @@ def _find_problems(draft: Draft) -> None:
         draft.errors += retired_sources.shallow_children(change, declared)
         if not change.planned or change.action in (Action.ADOPT, Action.RECORD):
             continue
-        capabilities = inputs.capabilities.get(change.provider)
+        capabilities, checks = inputs.capabilities.get(change.provider), inputs.sources.get(change.address, {})
         if capabilities is not None:
             draft.errors += feasibility.unsupported(change, capabilities)
             draft.errors += feasibility.unlike_sources(change, capabilities, inputs.manifest.resources)
-        checks = inputs.sources.get(change.address, {})
+            draft.errors += image_contents.oversized(change, checks, capabilities)
         draft.errors += feasibility.unusable_sources(change, checks)
         draft.errors += feasibility.unlike_firmware(change, checks, declared)
         draft.warnings += feasibility.source_warnings(change, checks)
+        draft.warnings += image_contents.contradictions(change, checks, declared)
         draft.errors += feasibility.past_end_of_life(change, inputs.now)
         draft.errors += feasibility.unpinned(change)
         draft.errors += retired_sources.undeclared_sources(change, declared, inputs.state.records)

@@ -124,7 +124,15 @@ def _compare(checking: _Checking, source: Mapping[str, Any], known: Mapping[str,
         return SourceCheck(SourceStatus.CHANGED, problem=_not_pinned(digest, pin), remedy=_PIN_REMEDY)
     if digest.agrees(recorded):
         return SourceCheck(SourceStatus.SAME)
-    return SourceCheck(SourceStatus.CHANGED, digest=digest)
+    return SourceCheck(SourceStatus.CHANGED, digest=digest, seen=_seen(checking, source))
+
+
+def _seen(checking: _Checking, source: Mapping[str, Any]) -> SourceFacts | None:
+    """What a source whose content has changed is now; None if that cannot be found out."""
+    try:
+        return checking.reader.source_facts(source)
+    except ProviderError:
+        return None
 
 
 def _gone(source: Mapping[str, Any]) -> SourceCheck:
@@ -145,7 +153,7 @@ def _other_pin(checking: _Checking, source: Mapping[str, Any], known: Mapping[st
         return SourceCheck(SourceStatus.CHANGED, problem=error.message, remedy=error.remedy)
     if not digest.agrees(pin):
         return SourceCheck(SourceStatus.CHANGED, problem=_not_pinned(digest, pin), remedy=_PIN_REMEDY)
-    return SourceCheck(SourceStatus.CHANGED, digest=digest)
+    return SourceCheck(SourceStatus.CHANGED, digest=digest, seen=_seen(checking, source))
 
 
 _PIN_REMEDY = "correct `sha256` in the manifest, or put the image there that it belongs to"

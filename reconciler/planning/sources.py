@@ -31,7 +31,8 @@ class SourceStatus(StrEnum):
 class SourceCheck:
     """The check of one disk's source: with `facts` when NEW, and a `problem` when UNUSABLE, GONE, or CHANGED to what
     cannot be read, then with `facts` if it can be used. `digest` is that of its content; where that cannot be
-    read, `identity` is what it is recognised by. Both are empty where nobody asked for them."""
+    read, `identity` is what it is recognised by. Both are empty where nobody asked for them. `seen` is what a source
+    is now that has CHANGED and can be read."""
 
     status: SourceStatus
     facts: SourceFacts | None = None
@@ -39,6 +40,7 @@ class SourceCheck:
     identity: str = ""
     problem: str = ""
     remedy: str = ""
+    seen: SourceFacts | None = None
 
 
 SourceChecks = Mapping[Address, Mapping[str, SourceCheck]]

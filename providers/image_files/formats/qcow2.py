@@ -59,7 +59,7 @@ class Header:
 def qcow2(image: ImageReader, head: bytes) -> DiskFormat:
     """The format of an image with the signature of qcow2. Raises: SourceError."""
     image.kind = "qcow2"
-    header = _parsed(image, head)
+    header = parsed_header(image, head)
     _refuse_other_files(image, header)
     _check_features(image, header, head)
     facts = DiskFormat("qcow2", header.size, dirty=header.is_dirty, encrypted=header.encryption != 0)
@@ -80,7 +80,8 @@ def qcow2(image: ImageReader, head: bytes) -> DiskFormat:
     return facts
 
 
-def _parsed(image: ImageReader, head: bytes) -> Header:
+def parsed_header(image: ImageReader, head: bytes) -> Header:
+    """The fixed part of a header. Raises: SourceError."""
     if len(head) < _LONG_HEADER:
         raise image.damaged("its header is incomplete")
     header = Header(*struct.unpack_from(">IQIIQIIQQIIQ", head, 4))

@@ -61,6 +61,14 @@ def vhdx(image: ImageReader, _head: bytes) -> DiskFormat:
     return facts
 
 
+def block_table(image: ImageReader) -> tuple[int, int, int]:
+    """Of a recognised image: the offset of its block table, and the sizes of its blocks and sectors, in bytes."""
+    regions = _regions(image)
+    items = _items(image, regions[_METADATA])
+    block_size = int.from_bytes(items[_FILE_PARAMETERS][:4], "little")
+    return regions[_BAT].offset, block_size, int.from_bytes(items[_LOGICAL_SECTOR_SIZE], "little")
+
+
 def _current_header(image: ImageReader) -> bytes:
     """The valid header with the higher sequence number."""
     valid = []

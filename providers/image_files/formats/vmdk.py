@@ -15,8 +15,8 @@ from reconciler.providers.image_files.formats.reading import CONVERT, ImageReade
 from reconciler.providers.image_files.formats.vmdk_descriptor import check_descriptor
 
 _VERSIONS = (1, 2, 3)
-_NEWLINES, _SPARE_TABLES, _ZEROED_GRAINS, _COMPRESSED, _MARKERS = 1, 2, 4, 1 << 16, 1 << 17
-_FLAGS = _NEWLINES | _SPARE_TABLES | _ZEROED_GRAINS | _COMPRESSED | _MARKERS
+_NEWLINES, _SPARE_TABLES, ZEROED_GRAINS, COMPRESSED, MARKERS = 1, 2, 4, 1 << 16, 1 << 17
+_FLAGS = _NEWLINES | _SPARE_TABLES | ZEROED_GRAINS | COMPRESSED | MARKERS
 _NO_DIRECTORY = 0xFFFFFFFFFFFFFFFF
 _DIRECTORY_AT = slice(56, 64)
 _LAID_OUT_BY_QEMU = 20 * SECTOR
@@ -28,7 +28,7 @@ _END_MARKER = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
     """Sizes and offsets in sectors; `directory` is where the grain directory is."""
 
     version: int
@@ -50,6 +50,15 @@ class _Header:
         return -(-self.capacity // (self.grain * self.per_table))
 
 
+def current_header(image: ImageReader, head: bytes) -> Header:
+    """The header that says where the grain directory is: that at the end, where the one in `head` leaves it to that.
+
+    Raises: SourceError.
+    """
+    header = _parsed(head)
+    return _parsed(_footer(image, head)) if header.directory == _NO_DIRECTORY else header
+
+
 def vmdk(image: ImageReader, head: bytes) -> DiskFormat:
     """The format of an image with the signature of a hosted sparse extent. Raises: SourceError."""
     image.kind = "VMDK"
@@ -58,20 +67,19 @@ def vmdk(image: ImageReader, head: bytes) -> DiskFormat:
     header = _parsed(head)
     _check_header(image, header)
     check_descriptor(image, _descriptor(image, header), header.capacity, header.grain)
-    if header.directory == _NO_DIRECTORY:
-        header = _parsed(_footer(image, head))
+    header = current_header(image, head)
     _check_tables(image, header)
     return DiskFormat("vmdk", header.capacity * SECTOR, dirty=header.unclean)
 
 
-def _parsed(head: bytes) -> _Header:
-    return _Header(*struct.unpack_from("<IIQQQQIQQQ?4sH", head, 4))
+def _parsed(head: bytes) -> Header:
+    return Header(*struct.unpack_from("<IIQQQQIQQQ?4sH", head, 4))
 
 
-def _check_header(image: ImageReader, header: _Header) -> None:
+def _check_header(image: ImageReader, header: Header) -> None:
     if header.version not in _VERSIONS or header.flags & ~_FLAGS:
         raise image.unsupported(f"its version {header.version} or its flags {header.flags:#x} are unknown")
-    if header.compression not in (0, 1) or (header.compression == 1) != bool(header.flags & _COMPRESSED):
+    if header.compression not in (0, 1) or (header.compression == 1) != bool(header.flags & COMPRESSED):
         raise image.unsupported("its compression is unknown")
     if header.flags & _NEWLINES and header.newlines != b"\n \r\n":
         raise image.damaged("it was transferred as text")
@@ -85,7 +93,7 @@ def _check_header(image: ImageReader, header: _Header) -> None:
         raise SourceError(f"{image.label} is one part of a VMDK that is split into several files", CONVERT)
 
 
-def _descriptor(image: ImageReader, header: _Header) -> bytes:
+def _descriptor(image: ImageReader, header: Header) -> bytes:
     """The text of the descriptor, which must be the only one that any reader can find."""
     length = header.descriptor_size * SECTOR
     if header.descriptor != 1 or not 0 < length <= _LONGEST_DESCRIPTOR:
@@ -114,7 +122,7 @@ def _without_directory(header: bytes) -> bytes:
     return header[: _DIRECTORY_AT.start] + header[_DIRECTORY_AT.stop :]
 
 
-def _check_tables(image: ImageReader, header: _Header) -> None:
+def _check_tables(image: ImageReader, header: Header) -> None:
     """Raises: SourceError if a table or a grain is beyond the end."""
     if header.flags & _SPARE_TABLES and (header.spare_directory * SECTOR + 4 * header.tables) > image.size:
         raise image.damaged("its second grain directory is beyond the end")
@@ -128,7 +136,7 @@ def _check_tables(image: ImageReader, header: _Header) -> None:
         _check_grain(image, header, last, index)
 
 
-def _last_grain(image: ImageReader, header: _Header, table: int) -> tuple[int, int]:
+def _last_grain(image: ImageReader, header: Header, table: int) -> tuple[int, int]:
     """The highest sector of a grain in a table, and the number of its entry; 0 if it has none."""
     for first, grains in image.numbers(table * SECTOR, header.per_table, "I", "little", "a grain table"):
         last = max(grains)
@@ -136,12 +144,12 @@ def _last_grain(image: ImageReader, header: _Header, table: int) -> tuple[int, i
     return 0, 0
 
 
-def _check_grain(image: ImageReader, header: _Header, sector: int, index: int) -> None:
+def _check_grain(image: ImageReader, header: Header, sector: int, index: int) -> None:
     """Raises: SourceError if the grain `index` of the disk, stored from `sector` on, is beyond the end."""
-    if sector == 1 and header.flags & _ZEROED_GRAINS:
+    if sector == 1 and header.flags & ZEROED_GRAINS:
         return
     needed = min(header.grain, max(1, header.capacity - index * header.grain)) * SECTOR
-    if header.compression and header.flags & _MARKERS:
+    if header.compression and header.flags & MARKERS:
         (length,) = image.fields(sector * SECTOR + 8, "<I", "a grain")
         needed = 12 + length
     elif header.compression:

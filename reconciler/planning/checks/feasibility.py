@@ -7,24 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.manifests.address import Address, Kind
-from reconciler.manifests.diagnostics import Diagnostic, Position, Severity, error
+from reconciler.manifests.diagnostics import Diagnostic, Severity, error
 from reconciler.manifests.resource import Resource
 from reconciler.manifests.values import canonical_json, source_style
 from reconciler.manifests.words import nearest, suggestion
 from reconciler.planning.actions import Action, ResourceChange
+from reconciler.planning.checks.problem_places import place_of_disk as _place
+from reconciler.planning.checks.problem_places import problem_at as _problem
 from reconciler.planning.sources import OS_DISK, SourceCheck, SourceStatus, disk_sources
 from reconciler.providers.protocol import Capabilities
-
-
-def _problem(change: ResourceChange, path: tuple[str, ...], summary: str, detail: str) -> Diagnostic:
-    """A problem at `path` in the document that declares the changed resource."""
-    position = Position(change.origin.file, change.origin.line) if change.origin else None
-    return replace(error(summary, detail, address=change.address, position=position), path=path)
-
-
-def _place(disk: str) -> tuple[str, ...]:
-    """Where a version's document declares the source of a disk."""
-    return ("source",) if disk == OS_DISK else ("dataDisks",)
 
 
 def unsupported(change: ResourceChange, capabilities: Capabilities) -> Iterator[Diagnostic]:

@@ -193,3 +193,12 @@ def test_a_version_is_made_from_a_compressed_image(project: CloudProject, tmp_pa
         assert len(server.requests) == (1 if way == "download" else 0)
     facts = project.records()[V1].computed_values["disks"]["os"]
     assert (facts["sourceSha256"], facts["format"], facts["virtualSize"]) == (sha256, "raw", 512 + (2 << 20))
+
+
+def test_a_disk_that_is_too_large_is_refused_while_planning(project: CloudProject) -> None:
+    with (project.folder / "large.img").open("wb") as file:
+        file.truncate(2049 << 30)
+    told = project.refused(gallery(), definition(), version({"file": "../large.img"}))
+    assert "a disk of 2,049 GiB" in told
+    assert "declare replicationMode: Shallow" in told
+    assert told.startswith(f"{MANIFEST}:")

@@ -436,9 +436,9 @@ def test_version(cli: Cli) -> None:
 
 ALL = [module.__name__.rpartition(".")[2] for module in command_modules()]
 SUBCOMMANDS = [f"state {verb}" for verb in ("list", "show", "mv", "forget", "taint", "untaint")]
-SUBCOMMANDS += ["plan approve"]
+SUBCOMMANDS += ["plan approve", "image inspect"]
 SUBCOMMANDS += [f"vm {verb}" for verb in ("create", "delete", "list", "log")]
-WITH_EXIT_CODES = {"init", "validate", "plan", "apply", "destroy", "drift", "latest"}
+WITH_EXIT_CODES = {"init", "validate", "plan", "apply", "destroy", "drift", "latest", "image inspect"}
 
 
 def test_help_lists_the_commands_in_the_order_of_their_work(cli: Cli) -> None:

@@ -1,0 +1,1 @@
+"""An inspected image, for people and for programs."""
