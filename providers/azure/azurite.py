@@ -6,17 +6,21 @@ import contextlib
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
 import threading
 import time
+from base64 import b64encode
 from pathlib import Path
 
 from reconciler.manifests.installation import trusted_search_path
 from reconciler.providers.errors import ProviderError, Unavailable
 
 ACCOUNT = "devstoreaccount1"
+_KEY_BYTES = 64
+_ACCOUNTS = "AZURITE_ACCOUNTS"
 _PROGRAM = "azurite-blob"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
@@ -43,8 +47,10 @@ class Azurite:
     """A server on a free loopback port, with its data in `folder`. It starts when `endpoint` is first called, and stops
     in `close` or with this process, however that ends. May be used from several threads."""
 
-    def __init__(self, folder: Path, project: Path | None = None) -> None:
-        """`project`: a folder whose programs are never run."""
+    def __init__(self, folder: Path, project: Path | None = None, key: str = "") -> None:
+        """`project`: a folder whose programs are never run. `key` is that of the account; a new one without it, as the
+        usual one is known to everybody who can reach the loopback interface."""
+        self.key = key or b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii")
         self._folder = folder
         self._project = project
         self._starting = threading.Lock()
@@ -78,7 +84,7 @@ class Azurite:
         program = find_program(self._project)
         self._folder.mkdir(parents=True, exist_ok=True)
         log = self._folder / "azurite.log"
-        lock = _lock(self._folder)
+        lock, own = _lock(self._folder), f"{ACCOUNT}:{self.key}"
         try:
             with log.open("wb") as output:
                 server = subprocess.Popen(
@@ -86,6 +92,7 @@ class Azurite:
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
+                    env={**os.environ, _ACCOUNTS: ";".join(filter(None, (own, os.environ.get(_ACCOUNTS))))},
                     pass_fds=(lock,),  # held while the server lives, even if it outlives us
                     process_group=0,  # an interrupt from the terminal is for us: uploads stop before their server
                 )

@@ -33,16 +33,19 @@ def connect(
     endpoint: str,
     credential: TokenCredential | None,
     environment: Mapping[str, str] = os.environ,
+    key: str = "",
 ) -> ContainerClient:
     """A client for the container, which need not exist. `endpoint` is that of `settings`, or of the server for `auto`.
 
     A connection string or a key in the environment takes precedence over the credential; the development account, on
-    this host only, needs neither. Raises: ProviderError when there is no credential, or it is malformed.
+    this host only, needs neither. `key` is that of a server of our own.
+
+    Raises: ProviderError when there is no credential, or it is malformed.
     """
     try:
-        with_string = _named_in_environment(settings, environment)
+        with_string = None if key else _named_in_environment(settings, environment)
         service = with_string or BlobServiceClient(
-            endpoint, credential=_credential(settings, endpoint, credential, environment), **_options()
+            endpoint, credential=_credential(settings, endpoint, credential, environment, key), **_options()
         )
     except ValueError:
         # The message of the cause may quote the credential.
@@ -67,8 +70,14 @@ def _named_in_environment(settings: StorageSettings, environment: Mapping[str, s
 
 
 def _credential(
-    settings: StorageSettings, endpoint: str, credential: TokenCredential | None, environment: Mapping[str, str]
+    settings: StorageSettings,
+    endpoint: str,
+    credential: TokenCredential | None,
+    environment: Mapping[str, str],
+    key: str,
 ) -> Any:
+    if key:
+        return {"account_name": settings.account, "account_key": key}
     if settings.account == DEVELOPMENT_ACCOUNT and is_on_loopback(endpoint):
         development = BlobServiceClient.from_connection_string("UseDevelopmentStorage=true").credential
         return {"account_name": DEVELOPMENT_ACCOUNT, "account_key": development.account_key}

@@ -164,7 +164,10 @@ class Staging:
     def _connected(self) -> ContainerClient:
         with self._connecting:
             if self._container is None:
-                self._container = connect(self._settings, self._endpoint(), self._credential, self._environment)
+                endpoint = self._endpoint()
+                self._container = connect(
+                    self._settings, endpoint, self._credential, self._environment, self._own_key()
+                )
             return self._container
 
     def _endpoint(self) -> str:
@@ -173,6 +176,10 @@ class Staging:
         if self._azurite is None:
             raise ProviderError("an endpoint 'auto' without an Azurite to start. This is a bug.")
         return self._azurite.endpoint()
+
+    def _own_key(self) -> str:
+        """The key of the Azurite that was started for this; empty for any other blob service."""
+        return self._azurite.key if self._azurite is not None and self._settings.endpoint == AUTO else ""
 
     def _may_hold_something(self) -> bool:
         """False if a request would start a server that has never stored anything."""
@@ -235,10 +242,28 @@ class Staging:
 
     def _staged(self, disk: SourceDisk, blob: BlobClient, digest: ContentDigest) -> StagedBlob:
         uri = blob.url.partition("?")[0]  # the rest is the signature of the credential in use
+        if key := self._own_key():
+            uri = f"{uri}?{_signature(blob, key)}"  # nobody else knows the key, and the emulator has to read it
         form = disk.format
         return StagedBlob(
             uri, self._settings.account_id, digest, disk.extent.size, form.virtual_size, form.name, disk.identity
         )
+
+
+def _signature(blob: BlobClient, key: str) -> str:
+    """What lets its holder read a blob, for a day."""
+    from datetime import UTC, datetime, timedelta
+
+    from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+    return generate_blob_sas(
+        str(blob.account_name),
+        blob.container_name,
+        blob.blob_name,
+        account_key=key,
+        permission=BlobSasPermissions(read=True),
+        expiry=datetime.now(UTC) + timedelta(days=1),
+    )
 
 
 def _labels(disk: SourceDisk, mark: OwnerMark) -> dict[str, str]:

@@ -20,15 +20,19 @@ class RunningAzurite:
 
     def client(self) -> BlobServiceClient:
         """A client with full access; the caller closes it."""
-        development = BlobServiceClient.from_connection_string("UseDevelopmentStorage=true").credential
-        credential = {"account_name": ACCOUNT, "account_key": development.account_key}
-        return BlobServiceClient(self.endpoint, credential=credential)
+        return BlobServiceClient(self.endpoint, credential={"account_name": ACCOUNT, "account_key": usual_key()})
+
+
+def usual_key() -> str:
+    """The key of the development account, which everybody knows."""
+    development = BlobServiceClient.from_connection_string("UseDevelopmentStorage=true").credential
+    return str(development.account_key)
 
 
 @contextmanager
 def running_azurite(folder: Path) -> Iterator[RunningAzurite]:
     """A server for as long as this lasts, its data in `folder`."""
-    server = Azurite(folder)
+    server = Azurite(folder, key=usual_key())
     try:
         yield RunningAzurite(server.endpoint())
     finally:

@@ -10,10 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import BlobServiceClient
+from support.azure.azurite import usual_key
 from support.paths import ROOT
 
 from reconciler.providers.azure import azurite
@@ -181,3 +185,17 @@ def test_staging_starts_it_for_the_first_upload_and_not_before(server: Azurite, 
     again = Staging(StorageSettings(ACCOUNT_ID, "images", AUTO), azurite=server, environment={})
     assert again.names("", writer_of("lineage")) == [blob_name("lineage", VERSION, disk)]
     again.close()
+
+
+@pytest.mark.azurite
+def test_its_key_is_known_to_nobody_else(server: Azurite, tmp_path: Path) -> None:
+    """Not even to other users of this computer, whom the loopback interface does not keep out."""
+    endpoint = server.endpoint()
+    containers = {}
+    for key in (server.key, usual_key()):
+        client = BlobServiceClient(endpoint, credential={"account_name": ACCOUNT, "account_key": key}, retry_total=0)
+        with client, suppress(HttpResponseError):
+            client.create_container("images")
+            containers[key] = [found.name for found in client.list_containers()]
+    assert containers == {server.key: ["images"]}
+    assert Azurite(tmp_path / "other").key != server.key
