@@ -76,7 +76,7 @@ class LibvirtPlace:
             os.truncate(path, 100)
         else:
             content = bytearray(path.read_bytes())
-            content[200] ^= 0xFF
+            content[len(content) // 2] ^= 0xFF
             path.write_bytes(content)
         return name
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.content.digests import tree_digest
 from support.downloads.image_server import Served, image_server
 from support.libvirt.galleries import disks, publish, version
 from support.libvirt.world import LibvirtWorld
@@ -33,5 +34,5 @@ def test_a_compressed_image_is_published_unpacked(world: LibvirtWorld, tmp_path:
         assert len(server.requests) == (1 if way == "download" else 0)
         provider.close()
     assert facts["sourceSha256"] == sha256
-    assert facts["contentSha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert facts["contentDigest"] == tree_digest(CONTENT)
     assert world.copies(EAST) == world.copies(WEST) == [CONTENT]
