@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import resource
 import subprocess
@@ -263,3 +264,24 @@ def test_a_plan_in_json_has_the_warnings(tmp_path: Path) -> None:
         check=False,
     )
     assert any("has no hardware section" in warning["summary"] for warning in json.loads(ran.stdout)["warnings"])
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_disk_that_is_compressed_in_the_archive_is_unpacked(tmp_path: Path, declared: bool) -> None:
+    text = one_machine(a="a.img", b="b.img")
+    if declared:
+        text = text.replace('ovf:href="b.img"', 'ovf:href="b.img" ovf:compression="gzip"')
+    write_ova(tmp_path / "x.ova", ("x.ovf", text.encode()), ("a.img", SYSTEM), ("b.img", gzip.compress(DATA)))
+    folder = project(tmp_path, "x.ova")
+    saved = reconcile(folder, "plan", "--out", "plan.json")
+    assert saved[0] == 0, saved
+    code, output = reconcile(folder, "apply", "plan.json")
+    assert code == 0, output
+    assert copies(folder) == {"replica-1.os.raw": SYSTEM, "replica-1.data-0.raw": DATA}
+    assert reconcile(folder, "plan", "--detailed-exitcode")[0] == 0
+
+
+def test_a_disk_that_is_said_to_be_compressed_and_is_not_is_refused(tmp_path: Path) -> None:
+    text = one_machine(d="d.img").replace('ovf:href="d.img"', 'ovf:href="d.img" ovf:compression="gzip"')
+    write_ova(tmp_path / "x.ova", ("x.ovf", text.encode()), ("d.img", SYSTEM))
+    refused(project(tmp_path, "x.ova"), "is not compressed, and the descriptor says that it is")
