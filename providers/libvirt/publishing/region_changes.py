@@ -114,19 +114,32 @@ class RegionChanges:
 
     def tidy(self, address: Address) -> None:
         """Removes what interrupted operations of this owner left of a region. Volumes in use stay, and so do those
-        of a host that cannot be asked. If the description is lost, everything stays that the region had before: the
-        next operation on it decides. Raises: ProviderError."""
+        of a host that cannot be asked. If the description is lost, or a copy that is to stay is not whole, everything
+        stays that the region had before: the next operation on it decides. Raises: ProviderError."""
         try:
             pool = self._hosts.pool_to_change(address.region)
             store = DescriptionStore(pool)
             store.discard_cut_short(address, self._writer.fence)
             if pending := store.pending(address):
                 stored = store.description(address)
-                if stored is None:
+                if stored is None or not _all_intact(pool, stored.description):
                     pending = tuple(left for left in pending if not left.leaving)
                 discard_pending(self._hosts, pool, pending, self._writer, volumes_of(stored))
         except (Unavailable, ObjectConflict, BrokenDescription):
             return
+
+
+def _all_intact(pool: Pool, description: Description) -> bool:
+    """Whether all copies of a region are whole; those that have changed since they were complete are read."""
+    for copy in description.copies:
+        volume = pool.volume(copy.volume)
+        if volume is None:
+            return False
+        if stamp(volume) != copy.stamp and not is_intact(
+            CompleteCopy(pool, volume, copy, description.facts(copy.disk))
+        ):
+            return False
+    return True
 
 
 def _intact_copy(build: RegionBuild, description: Description, copies: Sequence[Copy]) -> Copy:

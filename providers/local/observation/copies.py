@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from stat import S_ISREG
 from typing import Any
 
@@ -72,6 +72,22 @@ def _check_copy(
     if recorded == stamp:
         return stamp, ""
     return stamp, content_defect(path, facts, advance)
+
+
+def first_defect(folder: int, place: str, description: Description, names: Collection[str]) -> str:
+    """What is wrong with one of these described copies; empty if they are whole. What has changed since it was complete
+    is read. `place` is the path of the open `folder`. Raises: OSError."""
+    for name in sorted(names):
+        try:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return f"{name} is missing"
+        facts = description.computed["disks"][description.files[name]]
+        if object_names.stamp(status) == description.stamps.get(name):
+            continue
+        if defect := content_defect(f"{place}/{name}", facts):
+            return defect
+    return ""
 
 
 def content_defect(path: str, facts: Mapping[str, Any], advance: Callable[[int], None] | None = None) -> str:

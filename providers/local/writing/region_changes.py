@@ -28,7 +28,7 @@ from reconciler.providers.local.directories.effects import (
 )
 from reconciler.providers.local.directories.folders import exists, failure, open_folder
 from reconciler.providers.local.directories.object_paths import ObjectPaths
-from reconciler.providers.local.observation.copies import content_defect
+from reconciler.providers.local.observation.copies import first_defect
 from reconciler.providers.local.ownership import Ownership
 from reconciler.providers.local.writing.region_results import applied
 from reconciler.providers.owner import Writer
@@ -86,13 +86,9 @@ class RegionChanges:
 
     def _require_whole(self, folder: int, address: Address, description: Description, kept: Mapping[str, str]) -> None:
         """Raises: SourceError if a copy has changed since it was complete, and its bytes are other ones."""
-        for name, stamp in description.stamps.items():
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False) if name in kept else None
-            if status is None or object_names.stamp(status) == stamp:
-                continue
-            facts = description.computed["disks"][kept[name]]
-            if defect := content_defect(f"{self._paths.folder(address)}/{name}", facts):
-                raise SourceError(f"{address}: {defect}", "plan again: the region will be repaired")
+        known = kept.keys() & description.stamps.keys()
+        if defect := first_defect(folder, str(self._paths.folder(address)), description, known):
+            raise SourceError(f"{address}: {defect}", "plan again: the region will be repaired")
 
     def _add_replicas(
         self, folder: int, address: Address, kept: Mapping[str, str], facts: Mapping[str, Any], wanted: int

@@ -16,6 +16,7 @@ from reconciler.providers.local.directories import object_names
 from reconciler.providers.local.directories.effects import remove_empty_folders, remove_folder, rename, unlink
 from reconciler.providers.local.directories.folders import FOLDER, failure, is_full_directory, open_folder
 from reconciler.providers.local.directories.object_paths import ObjectPaths
+from reconciler.providers.local.observation.copies import first_defect
 from reconciler.providers.local.ownership import Ownership, descriptions_of
 from reconciler.providers.local.writing.region_results import SIZE_FACTS
 from reconciler.providers.owner import Writer
@@ -62,7 +63,8 @@ class Tidying:
         name, removed = address.version, object_names.hidden_name(address.version, "removed", self._writer)
         region = self._described_in(parent, address)
         if region is not None and self._is_to_stay(region, address):
-            remove_folder(parent, replaced, self._writer)
+            if self._is_whole(parent, region, address):  # else what was there before may be the last whole copy
+                remove_folder(parent, replaced, self._writer)
         elif region is not None:
             remove_folder(parent, removed, self._writer)
             rename(parent, name, removed, self._writer)
@@ -88,6 +90,13 @@ class Tidying:
             os.close(folder)
         return region if self._writer.owner.owns(region.mark, address) else None
 
+    def _is_whole(self, parent: int, region: Description, address: Address) -> bool:
+        folder = os.open(address.version, FOLDER, dir_fd=parent)
+        try:
+            return not first_defect(folder, str(self._paths.folder(address)), region, region.files)
+        finally:
+            os.close(folder)
+
     def _is_to_stay(self, region: Description, address: Address) -> bool:
         """Whether it has the content that its version is said to have, in so far as that is known."""
         versions = descriptions_of(self._paths, address.unit)
@@ -105,6 +114,8 @@ class Tidying:
         else:
             kept = {object_names.REGION_FILE, *description.files}
             surplus = [name for name in os.listdir(folder) if name not in kept]
+            if surplus and first_defect(folder, str(self._paths.folder(address)), description, description.files):
+                return  # one of them may be the last whole copy: the repair of the region removes them
         for name in surplus:
             if self._ownership.is_ours(name, description):
                 unlink(folder, name, self._writer)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from reconciler.manifests.address import Address
-from reconciler.providers.errors import SourceError
+from reconciler.providers.errors import LeaseLost, SourceError
+from reconciler.providers.owner import Writer
 from reconciler.providers.protocol import Condition, Provider, Scope, Step, Verb
 from reconciler.testing.contract.case import ContractCase
 from reconciler.testing.galleries import (
@@ -17,6 +20,7 @@ from reconciler.testing.galleries import (
 from reconciler.testing.operations import (
     CONTENT,
     EAST,
+    LINEAGE,
     VERSION,
     WEST,
     Attributes,
@@ -24,6 +28,7 @@ from reconciler.testing.operations import (
     failed,
     owner_of,
     run,
+    writer_of,
 )
 from reconciler.testing.worlds import DamageableWorld
 
@@ -80,3 +85,36 @@ class DamageCases(ContractCase):
         provider_world.damage(WEST)
         scan = provider.scan(Scope(wanted, deep=True))
         assert [scan.observed[region].condition for region in (EAST, WEST)] == [Condition.READY, Condition.DAMAGED]
+
+    def test_an_interrupted_change_never_costs_the_last_whole_copy(
+        self, provider_world: DamageableWorld, provider: Provider, source: Attributes
+    ) -> None:
+        """One of two replicas goes; the run ends at any of its effects; then the one that was to stay is damaged."""
+        version, two, one = version_attributes(source), region_attributes(2), region_attributes(1)
+        computed = disks_of(publish(provider, source, {EAST: 2}))
+        for effects in range(_MOST_EFFECTS):
+            writer = _ending_after(effects)
+            with suppress(LeaseLost):
+                run(provider, Step(Verb.UPDATE, EAST, one, two), version=version, computed=computed, writer=writer)
+            provider_world.damage(EAST)
+            whole = provider_world.copies(EAST).count(CONTENT)
+            provider.tidy([EAST.unit, EAST], writer_of(LINEAGE, 2 + effects), [EAST.unit, EAST])
+            assert provider_world.copies(EAST).count(CONTENT) == whole, effects
+            repair = Step(Verb.REPLACE, EAST, two, one, recorded=True, repairs=True)
+            repaired = run(provider, repair, version=version, computed=computed, fence=2 + effects)
+            assert applied(repaired, EAST).object_id
+            assert provider_world.copies(EAST) == [CONTENT] * 2
+
+
+_MOST_EFFECTS = 12
+
+
+def _ending_after(effects: int) -> Writer:
+    """A run that is over after so many effects."""
+    left = iter(range(effects))
+
+    def require() -> None:
+        if next(left, None) is None:
+            raise LeaseLost("the run is over")
+
+    return Writer(owner_of(LINEAGE), 1 + effects, require)
