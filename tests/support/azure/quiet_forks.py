@@ -15,15 +15,19 @@ from weakref import WeakSet
 from reconciler.providers.emulator.server import RunningEmulator
 
 _PATIENCE_S = 10
+_ENDING_S = 0.5
 _running: WeakSet[RunningEmulator] = WeakSet()
 _released = threading.Event()
+_least_unknown = 1000
 
 
 def keep_quiet_in_forks(emulator: RunningEmulator) -> None:
     """From now on, its thread waits while this process forks."""
+    global _least_unknown
     if not _running:
         _released.set()
     _running.add(emulator)
+    _least_unknown = min(_least_unknown, _unknown_threads())
 
 
 def _pause() -> None:
@@ -37,9 +41,14 @@ def _pause() -> None:
 
         loop.call_soon_threadsafe(wait)
         waits.wait(_PATIENCE_S)
-    until = time.monotonic() + _PATIENCE_S
-    while len(os.listdir("/proc/self/task")) > threading.active_count() and time.monotonic() < until:
+    until = time.monotonic() + _ENDING_S
+    while _unknown_threads() > _least_unknown and time.monotonic() < until:
         time.sleep(0.001)
+
+
+def _unknown_threads() -> int:
+    """How many threads the system knows and Python does not: of others, and those that are just ending."""
+    return len(os.listdir("/proc/self/task")) - threading.active_count()
 
 
 def _loops() -> list[asyncio.AbstractEventLoop]:
