@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from reconciler import __version__
 from reconciler.cli import commands, options
 from reconciler.cli.failures import exit_code_of, report
-from reconciler.cli.guarding import one_command_only, require_in_bounds
+from reconciler.cli.guarding import one_command_only, require_in_bounds, runs_one_command
 from reconciler.cli.interrupts import end_at_once, on_signals, stop_command
 from reconciler.cli.session import Exit, Session, colors_wanted
 from reconciler.manifests.installation import trusted_search_path
@@ -104,7 +104,8 @@ def _common(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    os.environ["PATH"] = trusted_search_path(os.environ.get("PATH", os.defpath), Path(project))
+    if runs_one_command():
+        os.environ["PATH"] = trusted_search_path(os.environ.get("PATH", os.defpath), Path(project))
     context.obj = Session(Path(project), environment or None, colors_wanted(no_color=no_color), debug, settings)
 
 

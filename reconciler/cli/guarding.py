@@ -33,6 +33,11 @@ def one_command_only() -> None:
     _Process.only_one_command = True
 
 
+def runs_one_command() -> bool:
+    """Whether this process is one of the command line, and what it changes of itself is nobody else's."""
+    return _Process.only_one_command
+
+
 def guard_process(project: Path, trust: Trust, files: Iterable[str]) -> None:
     """Limits this process to what a command that only reads does, if that is all it runs; `files` are on its command
     line, to be read or written."""

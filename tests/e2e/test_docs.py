@@ -24,7 +24,8 @@ from reconciler.providers.emulator.core.injected_faults import read_faults
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 LANGUAGES = {"console", "yaml", "text", "json", "sh", "python", "toml"}
-SHELL = {f"make {name}" for name in ("check", "crash-matrix", "demo", "demo-libvirt", "fuzz", "test", "test-az")}
+TARGETS = ("check", "crash-matrix", "demo", "demo-libvirt", "fuzz", "fuzz-images", "test", "test-az")
+SHELL = {f"make {name}" for name in TARGETS}
 """Lines of sh blocks, which tests cannot run in themselves: CI runs the tests, and tests play the demos."""
 
 ELSEWHERE = ("apt-get install ", "az ", "npm install ", "pip install ", "pipx install ", "usermod ")

@@ -31,6 +31,11 @@ class Project:
     folder: Path
     world: LibvirtWorld
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of whoever runs the command, and trusts the daemons of the test."""
+        return {"RECONCILER_SETTINGS": str(self.folder.parent / "settings.yaml")}
+
     def run(self, *words: str) -> tuple[int, str, str]:
         """Exit code and both streams of a command, as one line each of words."""
         answer = subprocess.run(
@@ -41,7 +46,7 @@ class Project:
             text=True,
             timeout=120,
             check=False,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **self.environment},
         )
         return answer.returncode, " ".join(answer.stdout.split()), " ".join(answer.stderr.split())
 
@@ -53,6 +58,8 @@ def project(tmp_path: Path, libvirt_hosts: tuple[LibvirtHost, ...]) -> Iterator[
     path = folder / "reconciler.yaml"
     provider = json.dumps({"type": "libvirt", **world.settings})
     path.write_text(re.sub(r"^provider:.*$", f"provider: {provider}", path.read_text(), flags=re.M))
+    trusted = {"libvirt": {"uris": sorted({region["uri"] for region in world.settings["regions"].values()})}}
+    (tmp_path / "settings.yaml").write_text(json.dumps(trusted))
     yield Project(folder, world)
     world.close()
 
@@ -164,7 +171,7 @@ def test_a_machine_in_the_wrong_state_is_told_while_planning(project: Project) -
 def test_a_killed_run_is_taken_up_by_the_next(project: Project) -> None:
     """Killed as soon as a volume is there: the journal knows all names, and nothing stays that it does not explain."""
     command = [sys.executable, "-m", "reconciler", "apply", "--auto-approve"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **project.environment}
     with subprocess.Popen(command, cwd=project.folder, env=environment, stdout=subprocess.DEVNULL) as process:
         until = time.monotonic() + 60
         while not any("-os-" in name for name in project.world.objects()):

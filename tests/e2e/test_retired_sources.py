@@ -54,7 +54,7 @@ def test_a_retired_base_replaces_nothing(estate: Estate) -> None:
         record = engine.state().records[next(a for a in engine.state().records if str(a) == "corp/app/1.0.0")]
         assert not engine.drift(deep=True).drifts
     assert record.attributes["source"] == {"version": "base/deb/12.10.0"}
-    assert record.computed_values["disks"]["os"]["sha256"]
+    assert record.computed_values["disks"]["os"]["digest"]
 
 
 def test_a_copy_is_repaired_after_its_base_is_gone(estate: Estate) -> None:

@@ -137,7 +137,9 @@ def _without_lines(made: Estate) -> Any:
     from dataclasses import replace
 
     plan = made.plan()
-    return replace(plan, changes=tuple(replace(change, origin=None) for change in plan.changes))
+    warnings = sorted((replace(problem, position=None, line="") for problem in plan.warnings), key=str)
+    changes = tuple(replace(change, origin=None) for change in plan.changes)
+    return replace(plan, changes=changes, warnings=tuple(warnings))
 
 
 @few

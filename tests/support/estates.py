@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from support.libvirt.trusting import trusting
 
 from reconciler.applying.context import Interrupt
 from reconciler.engine import AppliedPlan, Engine
@@ -45,7 +46,7 @@ class Estate:
         (folder / "all.yaml").write_text(yaml.safe_dump_all(list(documents), sort_keys=False))
 
     def engine(self, reporter: Reporter | None = None) -> Engine:
-        return Engine(self.directory, reporter=reporter or Reporter())
+        return Engine(self.directory, reporter=reporter or Reporter(), trust=trusting(self.directory))
 
     def plan(self, **options: Any) -> Plan:
         with self.engine() as engine:

@@ -328,7 +328,8 @@ def test_two_at_once_download_once(tmp_path: Path, server: ImageServer) -> None:
 
 
 _FETCH = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 from pathlib import Path
 from reconciler.manifests.trust import DownloadLimits, Trust
 from reconciler.providers.image_files.downloads.downloading import Downloads

@@ -91,7 +91,8 @@ def test_it_is_gone_when_the_block_ends(walls: set[Wall]) -> None:
 
 
 STARTER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 sys.path[:0] = sys.argv[1:3]
 from unit.providers.image_files.jail.standing import LIMITS, PYTHON
 from reconciler.providers.image_files.jail.running import start
