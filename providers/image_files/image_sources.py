@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from reconciler.providers.content_digest import ContentDigest
 from reconciler.providers.errors import SourceError
 from reconciler.providers.image_files.compressed.recognising import recognise_as_it_is
 from reconciler.providers.image_files.compressed.unpacking import unpack
-from reconciler.providers.image_files.downloads.downloading import Downloads
 from reconciler.providers.image_files.extents import Extent, file_identity, open_source, opened
 from reconciler.providers.image_files.formats.reading import ReadAt
 from reconciler.providers.image_files.formats.recognising import recognise
@@ -29,6 +29,7 @@ from reconciler.providers.protocol import SourceFacts
 
 if TYPE_CHECKING:
     from reconciler.providers.image_files.archives.reading import Archive, ArchiveDisk
+    from reconciler.providers.image_files.downloads.downloading import Downloads
 
 ARCHIVE_ENDINGS = (".ova", ".ovf")
 
@@ -50,7 +51,13 @@ class FileSources:
         self._project = project
         self._trust = trust or Trust()
         self._roots = self._trust.roots(Path(project))
-        self._downloads = Downloads(project, self._trust)
+        self._folders: dict[str, str] = {}
+
+    @cached_property
+    def _downloads(self) -> Downloads:
+        from reconciler.providers.image_files.downloads.downloading import Downloads  # 20 ms that few plans need
+
+        return Downloads(self._project, self._trust)
 
     def path(self, source: Mapping[str, Any]) -> str:
         """The path of a source's file, which may not exist. Raises: SourceError for one that leads elsewhere."""
@@ -70,11 +77,21 @@ class FileSources:
         machine = str(source.get("machine", ""))
         if "url" in source:
             return _of_machine(f"{DOWNLOADED}{source['sha256']}", machine)
+        path = os.path.normpath(os.path.join(self._project, str(source["file"])))
         try:
-            path = self.path(source)
-            return _identity(path, machine, file_identity(os.stat(path)))
+            own = file_identity(os.stat(path)) if self._leads_inside(path) else ""
+            return _identity(path, machine, own) if own else ""
         except (OSError, SourceError):
             return ""
+
+    def _leads_inside(self, path: str) -> bool:
+        """As `_require_inside`, for the many files of a plan that only looks at them: each folder is resolved once."""
+        folder, name = os.path.split(path)
+        if os.path.islink(path):
+            return is_inside(os.path.realpath(path), self._roots)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return is_inside(os.path.join(self._folders[folder], name), self._roots)
 
     def facts(self, source: Mapping[str, Any]) -> SourceFacts:
         """As `Reader.source_facts`; the sizes cover all disks of an archive, and are 0 for what has to be downloaded
